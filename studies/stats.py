@@ -1,0 +1,206 @@
+"""What the counts of an exam say: pass@k, intervals over seeds and problems, paired differences.
+
+Axes: S seeds, P problems, R resamples.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+BLOCK = 2**21  # draws held in memory at once: 16 MiB
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval, and how many seeds and problems stand behind it."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    problems: int
+
+
+def pass_at_k(n, c, k: int) -> np.ndarray:
+    """The unbiased estimate of pass@k from c correct among n samples (Chen et al. 2021, arXiv 2107.03374, equation 1).
+
+    `n` and `c` are integers or integer arrays that broadcast, with 0 <= c <= n; `k` is one integer with 1 <= k <= n
+    for every n. Returns float64 probabilities: 1 - C(n-c, k) / C(n, k), the chance that k of the n samples, drawn
+    without replacement, hold a correct one. Raises ValueError otherwise.
+    """
+    n, c, k = _whole("n", n), _whole("c", c), _one_whole("k", k)
+    if np.any(c < 0) or np.any(c > n):
+        raise ValueError("c must lie between 0 and n for every problem")
+    if k < 1 or np.any(n < k):
+        raise ValueError(f"k must lie between 1 and n for every problem, not {k}")
+    # C(n-c, k) / C(n, k) is the product of 1 - k/i over n-c < i <= n; log_fail[m] is that of k < i <= m.
+    largest = int(n.max(initial=k))
+    log_fail = np.zeros(largest + 1)
+    log_fail[k + 1 :] = np.cumsum(np.log1p(-k / np.arange(k + 1, largest + 1)))
+    wrong = n - c
+    return np.where(wrong < k, 1.0, -np.expm1(log_fail[n] - log_fail[np.maximum(wrong, k)]) + 0.0)
+
+
+def exact_pass_at_k(logp, k) -> np.ndarray:
+    """pass@k = 1 - (1-p)^k of problems whose success has the known log-probability `logp` (nats).
+
+    `logp` is a float array, at most 0, minus infinity allowed; `k` a positive integer or integer array that
+    broadcasts with it. Keeps full relative precision while k * p is above 1e-308, however small p. Raises ValueError
+    for NaN, a positive logp or k < 1.
+    """
+    logp, k = np.asarray(logp, dtype=np.float64), _whole("k", k)
+    if np.isnan(logp).any() or np.any(logp > 0):
+        raise ValueError("logp must be at most 0 and not NaN")
+    if np.any(k < 1):
+        raise ValueError("k must be at least 1")
+    with np.errstate(divide="ignore", under="ignore"):  # logp = 0 gives log1p(-1) = -inf, and so exactly 1
+        log_fail = k * np.log1p(-np.exp(logp))
+        # Below e^-40, log(1-p) = -p to the last bit, and k joins in the exponent before p underflows.
+        log_fail = np.where(logp < -40, -np.exp(logp + np.log(k)), log_fail)
+        return -np.expm1(log_fail) + 0.0
+
+
+def interval(values_SP, resamples: int = 2000, level: float = 0.95, path: tuple = ("interval",)) -> Estimate:
+    """The mean of `values_SP` and a percentile bootstrap interval over seeds and problems.
+
+    Every seed sat the same exam, so the two factors are crossed: each resample draws S seeds and, once for all of
+    them, P problems, with replacement (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics 1(2)).
+    Drawing problems anew for each seed would hide that all seeds share the luck of the same problems. Randomness
+    comes from `path` alone.
+
+    What few seeds do to it: nothing can be resampled that was not seen. With one seed only problems are resampled,
+    and the interval is about that one model. Where seeds dominate the spread, the nominal 95 % interval covers 75 %
+    of the time at 3 seeds (it is the range of the three means), 83 % at 5, 89 % at 8 and 93 % at 20. Where problems
+    dominate it covers 95 %; where neither does (independent noise in every cell) it is conservative, above 99 %.
+
+    Raises ValueError for anything but a finite array with two axes, both non-empty.
+    """
+    values_SP = _table(values_SP)
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, not {level!r}")
+    means_R = resampled_means(values_SP, resamples, path)
+    low, high = np.quantile(means_R, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(values_SP.mean()), float(low), float(high), *values_SP.shape)
+
+
+def paired(a_SP, b_SP, resamples: int = 2000, level: float = 0.95, path: tuple = ("paired",)) -> Estimate:
+    """The same for the mean of a - b, where row s and column p are the same seed and problem on both sides.
+
+    Seeds and problems are resampled jointly, so whatever the two arms share cancels. Raises ValueError where the
+    shapes differ.
+    """
+    a_SP, b_SP = _table(a_SP), _table(b_SP)
+    if a_SP.shape != b_SP.shape:
+        raise ValueError(f"a_SP and b_SP must be the same seeds and problems, not {a_SP.shape} and {b_SP.shape}")
+    return interval(a_SP - b_SP, resamples, level, path)
+
+
+def resampled_means(values_SP, resamples: int, path: tuple) -> np.ndarray:
+    """The mean of each of `resamples` crossed resamples of `values_SP`, float64[R]; see `interval`."""
+    values_SP = _table(values_SP)
+    if _one_whole("resamples", resamples) < 1:
+        raise ValueError(f"resamples must be at least 1, not {resamples}")
+    seeds, problems = values_SP.shape
+    rng = _generator(path)
+    block = max(1, BLOCK // (seeds + problems))
+    means = []
+    for done in range(0, resamples, block):
+        rows = min(block, resamples - done)
+        times_RS, times_RP = _times_drawn(rng, rows, seeds), _times_drawn(rng, rows, problems)
+        means.append(np.einsum("rp,rp->r", times_RS @ values_SP, times_RP) / values_SP.size)
+    return np.concatenate(means)
+
+
+def wilson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """The score interval (low, high) of one rate of `hits` among `trials` independent trials (Wilson 1927, JASA 22).
+
+    Keeps sensible at 0 and at `trials` hits. Raises ValueError unless 0 <= hits <= trials and trials >= 1.
+    """
+    hits, trials = _one_whole("hits", hits), _one_whole("trials", trials)
+    if trials < 1 or not 0 <= hits <= trials:
+        raise ValueError(f"hits must lie between 0 and trials, and trials be at least 1, not {hits} of {trials}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, not {level!r}")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    rate, shrink = hits / trials, 1 + z * z / trials
+    centre = (rate + z * z / (2 * trials)) / shrink
+    reach = z / shrink * (rate * (1 - rate) / trials + z * z / (4 * trials**2)) ** 0.5
+    # At the ends the bound is exactly 0 or 1, which rounding would miss.
+    return (0.0 if hits == 0 else centre - reach), (1.0 if hits == trials else centre + reach)
+
+
+def holm(p_values) -> np.ndarray:
+    """p-values adjusted for being many (Holm 1979, Scandinavian Journal of Statistics 6), in the order given.
+
+    Rejecting those below a level keeps the chance of any false rejection below it, however they depend on each other.
+    Raises ValueError unless `p_values` is a non-empty list of numbers between 0 and 1.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or p.size == 0 or not np.all((p >= 0) & (p <= 1)):
+        raise ValueError("p_values must be a non-empty list of numbers between 0 and 1")
+    order = np.argsort(p, kind="stable")
+    stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted
+
+
+def spearman(x, y) -> float:
+    """Spearman's rank correlation; equal values share the mean of their ranks (Spearman 1904).
+
+    Raises ValueError unless x and y are finite, equally long, at least 2, and neither is constant.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or not np.isfinite([x, y]).all():
+        raise ValueError("x and y must be equally long lists of finite numbers")
+    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise ValueError("x and y must each hold two different values")
+    return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
+
+
+def _ranks(values) -> np.ndarray:
+    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(size) - (size - 1) / 2)[group]
+
+
+def _generator(path: tuple) -> np.random.Generator:
+    # Length before content: ("ab",) and ("a", "b") are different streams, and so are 1 and "1".
+    if not path or any(type(part) not in (str, int) for part in path):
+        raise ValueError(f"path must be a non-empty tuple of str and int, not {path!r}")
+    named = "".join(f"{type(part).__name__}{len(str(part))}:{part}" for part in path)
+    digest = hashlib.blake2b(named.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+
+
+def _times_drawn(rng: np.random.Generator, rows: int, items: int) -> np.ndarray:
+    """How often each item is drawn in `items` draws with replacement: float64[rows, items], rows sum to `items`."""
+    # From uniforms: numpy keeps random() stable between releases, and does not promise that for integers().
+    drawn = (rng.random((rows, items)) * items).astype(np.int64)
+    drawn += np.arange(rows)[:, None] * items
+    return np.bincount(drawn.ravel(), minlength=rows * items).reshape(rows, items).astype(np.float64)
+
+
+def _table(values_SP) -> np.ndarray:
+    if isinstance(values_SP, (list, tuple)) and len({len(row) for row in values_SP}) > 1:
+        raise ValueError("values_SP must have the same number of problems for every seed")
+    values_SP = np.asarray(values_SP, dtype=np.float64)
+    if values_SP.ndim != 2 or values_SP.size == 0:
+        raise ValueError(f"values_SP must have seeds and problems as its two non-empty axes, not {values_SP.shape}")
+    if not np.isfinite(values_SP).all():
+        raise ValueError("values_SP must be finite")
+    return values_SP
+
+
+def _whole(name: str, value) -> np.ndarray:
+    value = np.asarray(value)
+    if not np.issubdtype(value.dtype, np.integer):
+        raise ValueError(f"{name} must hold integers, not {value.dtype}")
+    return value.astype(np.int64)
+
+
+def _one_whole(name: str, value) -> int:
+    if np.ndim(value) != 0:
+        raise ValueError(f"{name} must be a single integer")
+    return int(_whole(name, value))

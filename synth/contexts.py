@@ -1,0 +1,84 @@
+"""The worlds a problem can be told in: data files with the nouns of one setting, so that a user adds one without code."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+BUILT_IN = Path(__file__).parent / "worlds"
+LEAST_NAMES = 8
+
+
+@dataclass(frozen=True)
+class World:
+    """One setting: ``names`` (plural nouns, one token each) and ``place``, the phrase that puts them somewhere."""
+
+    name: str
+    place: str
+    names: tuple[str, ...]
+
+
+def folders() -> tuple[Path, ...]:
+    """Where worlds are looked for: the built-in ones, then the folder named by $INTERLUDE_WORLDS, if set."""
+    extra = os.environ.get("INTERLUDE_WORLDS")
+    return (BUILT_IN, Path(extra)) if extra else (BUILT_IN,)
+
+
+def available() -> dict[str, Path]:
+    """World name to file. A name found twice is an error: which one is meant would depend on the machine."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        if not folder.is_dir():
+            raise ValueError(f"INTERLUDE_WORLDS names {folder}, which is not a folder")
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in found:
+                raise ValueError(f"world {path.stem!r} is defined twice: {found[path.stem]} and {path}")
+            found[path.stem] = path
+    return found
+
+
+@lru_cache(maxsize=None)
+def world(name: str) -> World:
+    """The world called ``name``, read once a process. Raises ValueError naming the known worlds, or the file and field
+    that is wrong."""
+    known = available()
+    if name not in known:
+        raise ValueError(f"context {name!r} is not known; there are {', '.join(sorted(known))}")
+    return read(known[name])
+
+
+def read(path: Path) -> World:
+    """A world from its file. Raises ValueError naming the file and the field for anything missing or malformed."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"world file {path} is not valid TOML: {error}") from error
+    wrong = set(table) ^ {"place", "names"}
+    if wrong:
+        raise ValueError(f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}")
+    place, names = table["place"], table["names"]
+    if not isinstance(place, str) or not all(word.isalpha() and word.islower() for word in place.split()):
+        raise ValueError(f"world file {path}: place must be lower-case words, got {place!r}")
+    if not isinstance(names, list) or len(names) < LEAST_NAMES:
+        raise ValueError(f"world file {path}: names must list at least {LEAST_NAMES} nouns")
+    for noun in names:
+        if not isinstance(noun, str) or not (noun.isascii() and noun.isalpha() and noun.islower()):
+            raise ValueError(f"world file {path}: names must be lower-case single words, got {noun!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"world file {path}: names repeats {next(n for n in names if names.count(n) > 1)!r}")
+    return World(path.stem, place, tuple(names))
+
+
+def disjoint(names: tuple[str, ...]) -> tuple[World, ...]:
+    """The worlds of these names. Raises ValueError where two share a noun: a token must say which world it is from."""
+    worlds = tuple(world(name) for name in names)
+    owner: dict[str, str] = {}
+    for each in worlds:
+        for noun in each.names:
+            if noun in owner:
+                raise ValueError(f"worlds {owner[noun]!r} and {each.name!r} overlap: both name {noun!r}")
+            owner[noun] = each.name
+    return worlds

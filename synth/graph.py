@@ -1,0 +1,338 @@
+"""A problem's skeleton: a directed acyclic graph of arithmetic operations, every one needed for the answer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import networkx as nx
+
+from synth.ops import LIMIT, compute, fold
+from synth.rng import below, between, shuffle, weighted
+
+GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
+MASK = (1 << 64) - 1
+CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7}  # a given and a literal of equal value are the same structure
+
+
+class Node(NamedTuple):
+    """One quantity: a leaf, or an operation on earlier nodes (``args`` are their indices, so no cycle can be written)."""
+
+    op: str
+    args: tuple[int, ...]
+    value: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in topological order; the last is the root. ``unknown`` is the leaf asked for in reverse mode, else None.
+
+    Forward mode asks for the root's value. Reverse mode states the root's value and asks for the leaf ``unknown``.
+    """
+
+    nodes: tuple[Node, ...]
+    modulus: int | None
+    unknown: int | None = None
+
+    @property
+    def ops(self) -> int:
+        """Binary operations: a sum of three operands counts two."""
+        return sum(len(node.args) - 1 for node in self.nodes if node.args)
+
+    @property
+    def root(self) -> int:
+        return len(self.nodes) - 1
+
+    @property
+    def target(self) -> int:
+        """The node whose value is asked."""
+        return self.root if self.unknown is None else self.unknown
+
+    @property
+    def answer(self) -> int:
+        return self.nodes[self.target].value
+
+    @cached_property
+    def depth(self) -> int:
+        """Operations on the longest path from a leaf to the root."""
+        depths: list[int] = []
+        for node in self.nodes:
+            depths.append(1 + max(depths[a] for a in node.args) if node.args else 0)
+        return depths[-1]
+
+    @cached_property
+    def spine(self) -> tuple[int, ...]:
+        """Reverse mode: the operation nodes that depend on the unknown, root last. Forward mode: empty."""
+        return depend_on(self.nodes, self.unknown)
+
+    @cached_property
+    def canonical(self) -> int:
+        """A 64-bit hash of structure and leaf values, blind to names, statement order and operand order of + and *."""
+        hashes: list[int] = []
+        for index, node in enumerate(self.nodes):
+            if node.args:
+                parts = [hashes[a] for a in node.args]
+                if node.op != "-":
+                    parts.sort()
+                mixed = CODE[node.op]
+                for part in parts:
+                    mixed = mix(mixed * 31 + part)
+            else:
+                mixed = mix(2 if index == self.unknown else 1000 + node.value)
+            hashes.append(mixed)
+        if self.unknown is None:
+            return hashes[-1]
+        return mix(hashes[-1] + 17 * (1000 + self.nodes[-1].value))
+
+    def nx(self) -> nx.DiGraph:
+        """A networkx view: edges run from operand to operation and carry the operand's position."""
+        graph = nx.DiGraph(modulus=self.modulus, unknown=self.unknown)
+        for index, node in enumerate(self.nodes):
+            graph.add_node(index, op=node.op, value=node.value)
+            for position, arg in enumerate(node.args):
+                graph.add_edge(arg, index, position=position)
+        return graph
+
+
+def mix(x: int) -> int:
+    """A 64-bit finaliser (Steele et al. 2014, SplitMix64): stable in every process, unlike Python's ``hash``."""
+    x &= MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+def depend_on(nodes: tuple[Node, ...], leaf: int | None) -> tuple[int, ...]:
+    """The operation nodes whose value depends on ``leaf``."""
+    if leaf is None:
+        return ()
+    reached = {leaf}
+    found = []
+    for index, node in enumerate(nodes):
+        if not reached.isdisjoint(node.args):
+            reached.add(index)
+            found.append(index)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How graphs are drawn. Every field is independent of the number of operations, so the distribution is smooth in it.
+
+    width: 0 is a chain (each operation consumes the one before), 1 opens and merges branches as often as it can.
+    reuse: probability that an operand which could be a new leaf is an earlier quantity instead (a DAG, not a tree).
+    literals: probability that a new leaf is a bare number rather than a named, stated quantity.
+    fan_in: the most operands one operation statement may have; "-" always has two.
+    operations: a subset of ("+", "-", "*").
+    """
+
+    width: float = 0.3
+    reuse: float = 0.1
+    literals: float = 0.0
+    fan_in: int = 2
+    operations: tuple[str, ...] = ("+", "-", "*")
+
+    def __post_init__(self) -> None:
+        for name in ("width", "reuse", "literals"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"Shape.{name} must be between 0 and 1, got {value}")
+        if self.fan_in < 2:
+            raise ValueError(f"Shape.fan_in must be at least 2, got {self.fan_in}")
+        if not self.operations or any(op not in ("+", "-", "*") for op in self.operations):
+            raise ValueError(f"Shape.operations must be drawn from ('+', '-', '*'), got {self.operations!r}")
+        if len(set(self.operations)) < len(self.operations):
+            raise ValueError(f"Shape.operations repeats an operation: {self.operations!r}")
+        if self.fan_in > 2 and "+" not in self.operations and self.operations != ("*",):
+            raise ValueError(f"Shape.fan_in above 2 needs '+' among Shape.operations, got {self.operations!r}")
+
+
+def draw(random_: random.Random, ops: int, shape: Shape, modulus: int | None, reverse: bool) -> Graph:
+    """A graph with exactly ``ops`` binary operations, all necessary, built without rejection.
+
+    A skeleton tree is drawn first, then its leaves, then operations and values from the leaves up. Multiplication is
+    used only where no operand is zero, so every quotient of reverse mode exists and answers stay near uniform.
+    """
+    sizes = fan_ins(random_, ops, shape)
+    children = skeleton(random_, sizes, shape.width)
+    return fill(random_, sizes, children, shape, modulus, reverse)
+
+
+def fan_ins(random_: random.Random, ops: int, shape: Shape) -> list[int]:
+    """How many operands each operation statement has; their sum less their number is ``ops``."""
+    if shape.fan_in == 2:
+        return [2] * ops
+    sizes = []
+    while ops:
+        size = between(random_, 2, min(shape.fan_in, ops + 1))
+        sizes.append(size)
+        ops -= size - 1
+    return sizes
+
+
+def skeleton(random_: random.Random, sizes: list[int], width: float) -> list[list[int]]:
+    """For each operation, the earlier operations it consumes; every operation but the last is consumed exactly once."""
+    children: list[list[int]] = []
+    loose: list[int] = []  # operations nothing has consumed yet
+    capacity = sum(sizes) - len(sizes)  # how many loose ends the operations still to come can close
+    for index, size in enumerate(sizes):
+        capacity -= size - 1
+        least, most = max(0, len(loose) - capacity), min(size, len(loose))
+        take = least if least == most else least + weighted(random_, shape_weights(least, most, width))
+        taken = [loose.pop(below(random_, len(loose))) for _ in range(take)]
+        children.append(taken)
+        loose.append(index)
+    return children
+
+
+def shape_weights(least: int, most: int, width: float) -> tuple[float, ...]:
+    """Consuming one loose end continues a chain; none opens a branch; two or more merge branches."""
+    weights = tuple(1 - width if k == 1 else width / 2 for k in range(least, most + 1))
+    return weights if sum(weights) > 0 else tuple(1.0 for _ in weights)
+
+
+def fill(
+    random_: random.Random,
+    sizes: list[int],
+    children: list[list[int]],
+    shape: Shape,
+    modulus: int | None,
+    reverse: bool,
+) -> Graph:
+    """Leaves, operations and values for a skeleton; in reverse mode one leaf on a unique path becomes the unknown."""
+    unknown_at, spine = pick_unknown(random_, sizes, children) if reverse else (-1, frozenset())
+    low, high = leaf_range(shape, modulus)
+    nodes: list[Node] = []
+    place: list[int] = []  # operation number -> node index
+    sharable: list[int] = []  # nodes that may be used again: named, and not on the way from the unknown to the root
+    unknown = None
+    for number, size in enumerate(sizes):
+        args = [place[c] for c in children[number]]
+        free = size - len(args)
+        for slot in range(free):
+            is_unknown = number == unknown_at and slot == 0
+            if not is_unknown and sharable and random_.random() < shape.reuse:
+                again = sharable[below(random_, len(sharable))]
+                if again not in args:
+                    args.append(again)
+                    continue
+            literal = not is_unknown and random_.random() < shape.literals
+            nodes.append(Node(LITERAL if literal else GIVEN, (), between(random_, low, high)))
+            args.append(len(nodes) - 1)
+            if is_unknown:
+                unknown = len(nodes) - 1
+            elif not literal:
+                sharable.append(len(nodes) - 1)
+        shuffle(random_, args)
+        nodes.append(operation(random_, nodes, args, shape.operations, modulus))
+        place.append(len(nodes) - 1)
+        if number not in spine:
+            sharable.append(len(nodes) - 1)
+    return Graph(tuple(nodes), modulus, unknown)
+
+
+def pick_unknown(random_: random.Random, sizes: list[int], children: list[list[int]]) -> tuple[int, frozenset[int]]:
+    """The operation that gets the unknown leaf, and all operations between it and the root."""
+    open_ = [i for i, size in enumerate(sizes) if size > len(children[i])]
+    chosen = open_[below(random_, len(open_))]
+    parent = {c: i for i, taken in enumerate(children) for c in taken}
+    spine = {chosen}
+    while max(spine) in parent:
+        spine.add(parent[max(spine)])
+    return chosen, frozenset(spine)
+
+
+def leaf_range(shape: Shape, modulus: int | None) -> tuple[int, int]:
+    """Leaves are uniform residues; without a modulus 1..9, as products of the reference study's 1..4 soon leave its
+    bounds (interplay.md 1.1). Multiplication alone would be absorbed by a zero."""
+    if modulus is None:
+        return 1, 9
+    return (1 if shape.operations == ("*",) else 0), modulus - 1
+
+
+def operation(
+    random_: random.Random, nodes: list[Node], args: list[int], operations: tuple[str, ...], modulus: int | None
+) -> Node:
+    """One operation on ``args`` that has a value and can be undone; may swap the operands of a difference."""
+    values = tuple(nodes[a].value for a in args)
+    possible = [op for op in operations if allowed(op, values, modulus)]
+    op = possible[below(random_, len(possible))]
+    if op == "-" and modulus is None and values[0] < values[1]:
+        args, values = args[::-1], values[::-1]
+    value = fold(op, values, modulus)
+    assert value is not None  # only a quotient can lack a value
+    return Node(op, tuple(args), value)
+
+
+def allowed(op: str, values: tuple[int, ...], modulus: int | None) -> bool:
+    """Whether ``op`` may join ``values``: see ``draw``."""
+    if op == "-":
+        return len(values) == 2
+    if op == "*" and 0 in values:
+        return False
+    if modulus is not None:
+        return True
+    total = fold(op, values, None)
+    return total is not None and total <= LIMIT
+
+
+def evaluate(graph: Graph) -> int:
+    """The root's value from the leaves alone, recursively: a slow oracle for tests and for ``audit``."""
+
+    def value(index: int) -> int:
+        node = graph.nodes[index]
+        if not node.args:
+            return node.value
+        total = value(node.args[0])
+        for arg in node.args[1:]:
+            step = compute(node.op, total, value(arg), graph.modulus)
+            assert step is not None
+            total = step
+        return total
+
+    return value(graph.root)
+
+
+def isomorphic(a: Graph, b: Graph) -> bool:
+    """Same operations in the same arrangement with the same leaf values (networkx VF2; slow, for tests and audits)."""
+    same_node = nx.algorithms.isomorphism.categorical_node_match(["kind", "leaf"], [None, None])
+    same_edge = nx.algorithms.isomorphism.categorical_edge_match("slot", None)
+    return nx.is_isomorphic(comparable(a), comparable(b), node_match=same_node, edge_match=same_edge)
+
+
+def comparable(graph: Graph) -> nx.DiGraph:
+    """A view whose labels hold just what ``canonical`` sees."""
+    view = graph.nx()
+    for index, node in enumerate(graph.nodes):
+        hidden = index == graph.unknown
+        kind = node.op if node.args else "leaf"
+        leaf = None if node.args else ("?" if hidden else node.value)
+        if graph.unknown is not None and index == graph.root:
+            leaf = node.value
+        view.nodes[index].update(kind=kind, leaf=leaf)
+        for position, arg in enumerate(node.args):
+            view.edges[arg, index]["slot"] = position if node.op == "-" else 0
+    return view
+
+
+def similarity(a: Graph, b: Graph, rounds: int = 3) -> float:
+    """Cosine of Weisfeiler-Lehman subtree counts of two graphs, in [0, 1] (Shervashidze et al. 2011; networkx hashes)."""
+    counts = [wl_counts(graph, rounds) for graph in (a, b)]
+    dot = sum(n * counts[1].get(label, 0) for label, n in counts[0].items())
+    norms = [sum(n * n for n in count.values()) ** 0.5 for count in counts]
+    return dot / (norms[0] * norms[1])
+
+
+def wl_counts(graph: Graph, rounds: int) -> dict[str, int]:
+    """How often each Weisfeiler-Lehman label occurs, operations labelled by symbol and leaves alike."""
+    view = graph.nx()
+    for index in view:
+        view.nodes[index]["kind"] = view.nodes[index]["op"] if view.in_degree(index) else "leaf"
+    labels = nx.weisfeiler_lehman_subgraph_hashes(view, node_attr="kind", iterations=rounds, include_initial_labels=True)
+    counts: dict[str, int] = {}
+    for sequence in labels.values():
+        for label in sequence:
+            counts[label] = counts.get(label, 0) + 1
+    return counts

@@ -1,0 +1,299 @@
+"""A problem is a graph told in a world: which statements, in which order, with which names, and what is asked."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heappop, heappush
+from typing import ClassVar, NamedTuple
+
+from synth import contexts
+from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, draw, leaf_range, operation
+from synth.ops import is_prime
+from synth.render import Written, write
+from synth.rng import below, between, rng, shuffle, weighted
+
+MODES = ("forward", "reverse")
+DIALECTS = ("terse", "prose")
+ORDERS = ("dependency", "shuffled")
+SPLITS = ("train", "held_out", "any")
+HELD_OUT_SHARE = 8  # one structure in eight is never trained on
+FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
+
+
+class Move(NamedTuple):
+    """One step of the canonical solution: use the statement of node ``statement`` to find node ``solves``."""
+
+    statement: int
+    solves: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem. ``question``, ``solution``, ``answer`` and ``held_out`` are derived, never stored.
+
+    nodes of ``graph`` are needed for the answer; ``extra`` nodes (indices continue after the graph's) are distractors.
+    ``names`` holds, for each node, an index into its world's nouns (-1 for a literal). ``order`` lists the statements
+    of the question: a node index, or FACT.
+    """
+
+    graph: Graph
+    extra: tuple[Node, ...]
+    names: tuple[int, ...]
+    order: tuple[int, ...]
+    context: str
+    dialect: str
+
+    @property
+    def mode(self) -> str:
+        return "forward" if self.graph.unknown is None else "reverse"
+
+    @property
+    def ops(self) -> int:
+        return self.graph.ops
+
+    @property
+    def answer(self) -> int:
+        return self.graph.answer
+
+    @property
+    def held_out(self) -> bool:
+        """Which side of the split this problem is on: decided by its canonical structure alone."""
+        return self.graph.canonical % HELD_OUT_SHARE == 0
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.graph.nodes + self.extra
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Each node as it is written in an expression: its noun, or its number if it is a literal."""
+        nouns = contexts.world(self.context).names
+        return tuple(nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes))
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """The canonical solution: again and again the first unused statement, in question order, that is needed and
+        has exactly one unknown. The question determines it, which is what makes exact pass@k defined."""
+        return canonical_moves(self)
+
+    @cached_property
+    def written(self) -> Written:
+        return write(self)
+
+    @property
+    def question(self) -> str:
+        return self.written.question
+
+    @property
+    def solution(self) -> str:
+        return self.written.solution
+
+
+def canonical_moves(problem: Problem) -> tuple[Move, ...]:
+    """See ``Problem.moves``."""
+    graph = problem.graph
+    nodes = graph.nodes
+    position = {s: i for i, s in enumerate(problem.order)}
+    unknown_in: dict[int, list[int]] = {}  # node -> needed statements that wait for it
+    missing: dict[int, int] = {}  # statement -> how many of its quantities are unknown
+    given = graph.root if graph.unknown is not None else None
+    for index, node in enumerate(nodes):
+        if node.args:
+            waits = [a for a in node.args if nodes[a].args or a == graph.unknown]
+            if index != given:
+                waits.append(index)
+            missing[index] = len(waits)
+            for each in waits:
+                unknown_in.setdefault(each, []).append(index)
+    ready = [position[s] for s, count in missing.items() if count == 1]
+    ready.sort()
+    moves: list[Move] = []
+    known: set[int] = set()
+    while ready:
+        statement = problem.order[heappop(ready)]
+        node = nodes[statement]
+        solves = statement
+        for a in node.args:
+            if (nodes[a].args or a == graph.unknown) and a not in known:
+                solves = a
+        known.add(solves)
+        moves.append(Move(statement, solves))
+        for other in unknown_in[solves]:
+            missing[other] -= 1
+            if missing[other] == 1:
+                heappush(ready, position[other])
+    return tuple(moves)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A distribution over problems. ``problem(*path)`` is a pure function of the path.
+
+    ops: lowest and highest number of operations, drawn uniformly.
+    modulus: a prime, or None for plain integers 0..999.
+    names: use only the first so many nouns of the world (None: all).
+    order: statements in "dependency" order (operands before results) or "shuffled".
+    filler, connected, unconnected: ranges for the number of distractors: unneeded givens; unneeded operations on
+        quantities of the problem; unneeded operations on unneeded givens (each adds three statements).
+    statements: pad the question with unneeded givens up to a number drawn from this range, so that length and ops are
+        independent; None adds none.
+    split: problems of which side ("train", "held_out" or "any").
+    """
+
+    ops: tuple[int, int]
+    modulus: int | None = 7
+    context: str = "zoo"
+    mode: str = "forward"
+    dialect: str = "terse"
+    shape: Shape = field(default_factory=Shape)
+    names: int | None = None
+    order: str = "dependency"
+    filler: tuple[int, int] = (0, 0)
+    connected: tuple[int, int] = (0, 0)
+    unconnected: tuple[int, int] = (0, 0)
+    statements: tuple[int, int] | None = None
+    split: str = "train"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        for name in ("ops", "filler", "connected", "unconnected", "statements"):
+            check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" else 0)
+        if self.modulus is not None and not is_prime(self.modulus):
+            raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus}: inverses need a prime")
+        if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
+            raise ValueError("Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999")
+        available = len(contexts.world(self.context).names)
+        if self.names is not None and not 1 <= self.names <= available:
+            raise ValueError(f"Source.names must be 1..{available} for context {self.context!r}, got {self.names}")
+        if self.most_names > self.name_count:
+            raise ValueError(
+                f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
+                f"but context {self.context!r} offers {self.name_count}"
+            )
+
+    @property
+    def name_count(self) -> int:
+        return len(contexts.world(self.context).names) if self.names is None else self.names
+
+    @property
+    def most_names(self) -> int:
+        """An upper bound on the named quantities one problem can have."""
+        leaves = self.ops[1] + 1 if self.shape.literals < 1 else (1 if self.mode == "reverse" else 0)
+        needed = self.ops[1] + leaves + self.filler[1] + self.connected[1] + 3 * self.unconnected[1]
+        return max(needed, self.statements[1]) if self.statements else needed
+
+    def problem(self, *path: str | int) -> Problem:
+        """The problem named by ``path``: the first draw of its stream that lies on the right side of the split."""
+        attempt = 0
+        while True:
+            draw_ = rng("problem", *path, attempt)
+            graph = draw(draw_, between(draw_, *self.ops), self.shape, self.modulus, self.mode == "reverse")
+            if self.split == "any" or (graph.canonical % HELD_OUT_SHARE == 0) == (self.split == "held_out"):
+                return tell(draw_, graph, self)
+            attempt += 1
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several sources with weights, which must sum to 1."""
+
+    parts: tuple[tuple[float, Source], ...]
+
+    def __post_init__(self) -> None:
+        total = sum(weight for weight, _ in self.parts)
+        if any(weight < 0 for weight, _ in self.parts) or abs(total - 1) > 1e-9:
+            raise ValueError(f"Mixture.parts weights must be non-negative and sum to 1, they sum to {total}")
+
+    def problem(self, *path: str | int) -> Problem:
+        """The problem named by ``path``; which part it comes from is part of the same pure draw."""
+        part = weighted(rng("part", *path), tuple(weight for weight, _ in self.parts))
+        return self.parts[part][1].problem(*path)
+
+
+def check_range(name: str, value: tuple[int, int] | None, least: int) -> None:
+    """Raises ValueError unless ``value`` is None or (low, high) with least <= low <= high."""
+    if value is None:
+        return
+    if len(value) != 2 or not all(type(v) is int for v in value) or not least <= value[0] <= value[1]:
+        raise ValueError(f"{name} must be (low, high) with {least} <= low <= high, got {value!r}")
+
+
+def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
+    """Distractors, statement order and names for a graph, as ``source`` asks."""
+    reverse = graph.unknown is not None
+    extra = distractors(draw_, graph, source)
+    nodes = graph.nodes + tuple(extra)
+    order = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
+    if reverse:
+        order.append(FACT)
+    if source.order == "shuffled":
+        shuffle(draw_, order)
+    else:
+        keys = dependency_keys(draw_, nodes, len(graph.nodes))
+        keys[FACT] = draw_.random() * len(nodes)
+        order.sort(key=keys.__getitem__)
+    pool = list(range(source.name_count))
+    names = []
+    for i, node in enumerate(nodes):
+        if node.op == LITERAL:
+            names.append(-1)
+        else:
+            pick = below(draw_, len(pool))
+            pool[pick], pool[-1] = pool[-1], pool[pick]
+            names.append(pool.pop())
+    return Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+
+
+def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:
+    """Unneeded nodes: operations on the problem's own quantities, operations on fresh givens, and fresh givens."""
+    extra: list[Node] = []
+    low, high = leaf_range(source.shape, source.modulus)
+    nodes = list(graph.nodes)
+
+    def given() -> int:
+        extra.append(Node(GIVEN, (), between(draw_, low, high)))
+        nodes.append(extra[-1])
+        return len(nodes) - 1
+
+    def combine(args: list[int]) -> None:
+        extra.append(operation(draw_, nodes, args, source.shape.operations, source.modulus))
+        nodes.append(extra[-1])
+
+    if source.connected[1]:
+        named = [i for i, node in enumerate(graph.nodes) if node.op != LITERAL]
+        for _ in range(between(draw_, *source.connected)):
+            first = named[below(draw_, len(named))]
+            others = [i for i in named if i != first] or [given()]
+            combine([first, others[below(draw_, len(others))]])
+    if source.unconnected[1]:
+        for _ in range(between(draw_, *source.unconnected)):
+            combine([given(), given()])
+    fillers = between(draw_, *source.filler)
+    if source.statements:
+        literals = sum(node.op == LITERAL for node in nodes)
+        fillers = max(fillers, between(draw_, *source.statements) - (len(nodes) - literals))
+    for _ in range(fillers):
+        given()
+    return extra
+
+
+def dependency_keys(draw_: random.Random, nodes: tuple[Node, ...], needed: int) -> dict[int, float]:
+    """Sort keys that put every operand before its use: operations keep the order they were drawn in, a given falls
+    anywhere before its first use, an unneeded given anywhere."""
+    keys: dict[int, float] = {}
+    first_use: dict[int, float] = {}
+    for index, node in enumerate(nodes):
+        if node.args:
+            after = max((keys.get(a, 0.0) for a in node.args), default=0.0)
+            keys[index] = float(index) if index < needed else after + draw_.random() * (len(nodes) - after)
+            for a in node.args:
+                first_use[a] = min(first_use.get(a, keys[index]), keys[index])
+    for index, node in enumerate(nodes):
+        if not node.args:
+            keys[index] = draw_.random() * first_use.get(index, float(len(nodes)))
+    return keys

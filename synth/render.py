@@ -1,0 +1,235 @@
+"""A problem as text: a question and its worked solution, in a terse dialect of few tokens or in plain prose.
+
+Both dialects restate the statement they use, substitute the values they recall, compute, and name the result:
+
+terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = bears 0 ;
+prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
+         4 + 3 = 0, so there are 0 bears.
+
+A value always follows the noun it belongs to in the terse dialect, so that recalling one is a single associative
+look-up (studies/LOG.md, 2026-11-21, "the dialect decides").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from synth import contexts
+from synth.ops import compute, inverse
+
+if TYPE_CHECKING:
+    from synth.problem import Move, Problem
+
+# What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
+STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER = (
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer",
+)  # fmt: skip
+ROLES = (STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER)
+
+END = "<end>"  # closes every solution
+VERBS = {"+": "plus", "-": "minus", "*": "times"}
+PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A rendered problem: tokens and their roles, for question and solution (the solution's last token is END)."""
+
+    question_tokens: tuple[str, ...]
+    question_roles: tuple[str, ...]
+    solution_tokens: tuple[str, ...]
+    solution_roles: tuple[str, ...]
+    dialect: str
+
+    @property
+    def question(self) -> str:
+        return join(self.question_tokens, self.dialect)
+
+    @property
+    def solution(self) -> str:
+        return join(self.solution_tokens, self.dialect)
+
+
+def join(tokens: tuple[str, ...] | list[str], dialect: str) -> str:
+    """Tokens as text. Prose closes up punctuation, which ``split`` undoes."""
+    text = " ".join(tokens)
+    return re.sub(r" ([.,?])", r"\1", text) if dialect == "prose" else text
+
+
+def split(text: str) -> list[str]:
+    """Text as tokens: words, whole numbers, tags and single marks."""
+    return PIECES.findall(text)
+
+
+def write(problem: Problem) -> Written:
+    """Render ``problem`` in its dialect."""
+    question, question_roles = [], []
+    solution, roles = [], []
+    if problem.dialect == "terse":
+        terse_question(problem, question, question_roles)
+        terse_solution(problem, solution, roles)
+    else:
+        prose_question(problem, question, question_roles)
+        prose_solution(problem, solution, roles)
+    return Written(tuple(question), tuple(question_roles), tuple(solution), tuple(roles), problem.dialect)
+
+
+def equation(problem: Problem, move: Move) -> tuple[str, tuple[int, ...]]:
+    """The operation and the nodes, in order, that a move computes with: the statement's own, or its inverse."""
+    node = problem.nodes[move.statement]
+    if move.solves == move.statement:
+        return node.op, node.args
+    position = node.args.index(move.solves)
+    op, result_first = inverse(node.op, position, len(node.args))
+    others = tuple(a for a in node.args if a != move.solves)
+    return op, (move.statement, *others) if result_first else (*others, move.statement)
+
+
+def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int]]:
+    """``4 + 5 + 6`` reduced one operation at a time from the left: [[4, 5, 6], [9, 6], [15]] (modulo ``modulus``)."""
+    lines = [values]
+    while len(values) > 1:
+        first = compute(op, values[0], values[1], modulus)
+        if first is None:
+            raise ValueError(f"{values[0]} {op} {values[1]} has no value modulo {modulus}")
+        values = [first, *values[2:]]
+        lines.append(values)
+    return lines
+
+
+# --- terse -----------------------------------------------------------------------------------------------------------
+
+
+def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+    words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
+    for index in problem.order:
+        if index < 0:
+            out += (words[needed - 1], str(nodes[needed - 1].value), ";")
+            roles += (STATEMENT,) * 3
+            continue
+        node = nodes[index]
+        before = len(out)
+        if node.args:
+            out += (words[index], "=", words[node.args[0]])
+            for arg in node.args[1:]:
+                out += (node.op, words[arg])
+            out.append(";")
+        else:
+            out += (words[index], str(node.value), ";")
+        roles += (STATEMENT if index < needed else DISTRACTOR,) * (len(out) - before)
+    out += (words[problem.graph.target], "?")
+    roles += (QUESTION, QUESTION)
+
+
+def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
+    for move in problem.moves:
+        node = nodes[move.statement]
+        out += (words[move.statement], "=", words[node.args[0]])
+        roles += (PLANNING, FORMAT, COPY)
+        for arg in node.args[1:]:
+            out += (node.op, words[arg])
+            roles += (COPY, COPY)
+        out.append(",")
+        roles.append(FORMAT)
+        op, used = equation(problem, move)
+        named = False
+        for index in used:
+            if names[index] >= 0:
+                out += (words[index], str(nodes[index].value))
+                roles += (COPY, RETRIEVAL)
+                named = True
+        if named:
+            out.append(",")
+            roles.append(FORMAT)
+        solved = words[move.solves]
+        for line in reductions(op, [nodes[i].value for i in used], modulus):
+            if len(line) > 1:
+                terse_sum(op, line, len(line) < len(used), out, roles)
+            else:
+                out += (solved, str(line[0]), ";")
+                roles += (FORMAT, ARITHMETIC, FORMAT)
+    out += ("answer", str(problem.answer), END)
+    roles += (STOP, ANSWER, STOP)
+
+
+def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:
+    """``4 + 5 + 6 =``; the first number of a later line is a result."""
+    out.append(str(line[0]))
+    roles.append(ARITHMETIC if partial else FORMAT)
+    for value in line[1:]:
+        out += (op, str(value))
+        roles += (FORMAT, FORMAT)
+    out.append("=")
+    roles.append(FORMAT)
+
+
+# --- prose -----------------------------------------------------------------------------------------------------------
+
+
+def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+    words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
+    place = contexts.world(problem.context).place.split()
+    for index in problem.order:
+        before = len(out)
+        if index < 0:
+            out += ("There", "are", str(nodes[needed - 1].value), words[needed - 1], *place, ".")
+        elif nodes[index].args:
+            prose_statement(problem, index, "equals", out)
+        else:
+            out += ("There", "are", str(nodes[index].value), words[index], *place, ".")
+        roles += (STATEMENT if index < needed else DISTRACTOR,) * (len(out) - before)
+    before = len(out)
+    if problem.graph.modulus is not None:
+        out += ("Count", "modulo", str(problem.graph.modulus), ".")
+    out += ("How", "many", words[problem.graph.target], "are", "there", "?")
+    roles += (QUESTION,) * (len(out) - before)
+
+
+def quantity(problem: Problem, index: int) -> tuple[str, ...]:
+    """An operand in prose: ``the number of foxes``, or a bare number."""
+    return ("the", "number", "of", problem.words[index]) if problem.names[index] >= 0 else (problem.words[index],)
+
+
+def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> None:
+    """``The number of bears equals the number of foxes plus 3.``"""
+    node = problem.nodes[index]
+    out += ("The", "number", "of", problem.words[index], verb, *quantity(problem, node.args[0]))
+    for arg in node.args[1:]:
+        out += (VERBS[node.op], *quantity(problem, arg))
+    out.append(".")
+
+
+def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
+    for move in problem.moves:
+        before = len(out)
+        prose_statement(problem, move.statement, "is", out)
+        roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
+        roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
+        op, used = equation(problem, move)
+        recalled = [i for i in used if names[i] >= 0]
+        for nth, index in enumerate(recalled):
+            out += ("There", "are") if nth == 0 else ("and",)
+            out += (str(nodes[index].value), words[index])
+            roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
+            roles += (RETRIEVAL, COPY)
+        out += (",", "and") if recalled else ("So",)
+        roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
+        for line in reductions(op, [nodes[i].value for i in used], modulus):
+            if len(line) > 1:
+                terse_sum(op, line, len(line) < len(used), out, roles)
+            else:
+                out += (str(line[0]), ",", "so", "there", "are", str(line[0]), words[move.solves], ".")
+                roles += (ARITHMETIC,) + (FORMAT,) * 7
+    out += ("The", "answer", "is", str(problem.answer), ".", END)
+    roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
+
+
+PROSE_WORDS = (
+    "The", "the", "number", "of", "equals", "is", "plus", "minus", "times", "There", "are", "and", "So", "so", "there",
+    "How", "many", "Count", "modulo", "answer",
+)  # fmt: skip

@@ -1,0 +1,110 @@
+"""The closed vocabulary: one noun, one number, one operator, one mark is one token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from synth import contexts
+from synth.ops import LIMIT, SYMBOLS, is_prime
+from synth.problem import DIALECTS
+from synth.render import END, PROSE_WORDS, join, split
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD, BEGIN = "<pad>", "<bos>"
+MARKS = (";", ",", "=", "?", ".", "answer")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All tokens that problems of these worlds and dialects can contain.
+
+    modulus: numbers 0..modulus-1 are tokens (None: 0..999). names: only the first so many nouns of each world.
+    Token 0 pads. ``encode`` raises ValueError for a piece of text that is not in the vocabulary, naming it.
+    """
+
+    modulus: int | None = 7
+    worlds: tuple[str, ...] = ("zoo", "school", "festival")
+    names: int | None = None
+    dialects: tuple[str, ...] = ("terse",)
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.modulus is not None and not is_prime(self.modulus):
+            raise ValueError(f"Vocabulary.modulus must be a prime or None, got {self.modulus}")
+        if not self.dialects or any(dialect not in DIALECTS for dialect in self.dialects):
+            raise ValueError(f"Vocabulary.dialects must be drawn from {', '.join(DIALECTS)}, got {self.dialects!r}")
+        if not self.worlds or len(set(self.worlds)) < len(self.worlds):
+            raise ValueError(f"Vocabulary.worlds must name one or more different worlds, got {self.worlds!r}")
+        contexts.disjoint(self.worlds)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        numbers = tuple(str(n) for n in range(LIMIT + 1 if self.modulus is None else self.modulus))
+        prose = PROSE_WORDS if "prose" in self.dialects else ()
+        if prose and self.modulus is not None:
+            numbers += (str(self.modulus),)  # "Count modulo 7."
+        nouns: list[str] = []
+        places: list[str] = []
+        for world in contexts.disjoint(self.worlds):
+            nouns += world.names[: self.names]
+            places += world.place.split() if prose else ()
+        every = (PAD, BEGIN, END, *MARKS, *SYMBOLS, *numbers, *prose, *places, *nouns)
+        return tuple(dict.fromkeys(every))
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens)}
+
+    @property
+    def size(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def pad(self) -> int:
+        return 0
+
+    @property
+    def bos(self) -> int:
+        return 1
+
+    @property
+    def end(self) -> int:
+        return 2
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text``."""
+        ids = self.ids
+        try:
+            return [ids[piece] for piece in split(text)]
+        except KeyError as unknown:
+            raise ValueError(f"{unknown.args[0]!r} is not in the vocabulary ({self.size} tokens)") from None
+
+    def lookup(self, tokens: tuple[str, ...]) -> list[int]:
+        """Ids of tokens that are already split (as in ``Written``); faster than ``encode``."""
+        ids = self.ids
+        return [ids[token] for token in tokens]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ``ids``, up to the first padding."""
+        words = []
+        for i in ids:
+            if i == self.pad:
+                break
+            words.append(self.tokens[i])
+        return join(words, "prose" if "." in words else "terse")
+
+    def hf_tokenizer(self) -> PreTrainedTokenizerFast:
+        """The same vocabulary as a Hugging Face tokenizer (word level, no unknown token needed for our own texts)."""
+        from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+        from transformers import PreTrainedTokenizerFast
+
+        tokenizer = Tokenizer(models.WordLevel(self.ids, unk_token=PAD))
+        pieces = Regex(r"<[a-z/_0-9]+>|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, eos_token=END, clean_up_tokenization_spaces=False
+        )
