@@ -45,7 +45,7 @@ def key(description) -> str:
 
 
 def short(key: str) -> str:
-    """The first 12 digits of a key: enough to tell runs apart by eye (a collision among 10^5 keys: about 2e-5)."""
+    """The first 12 digits of a key (48 bits: among 10^5 runs, two share them with probability 2e-5)."""
     if re.fullmatch(r"[0-9a-f]{64}", key) is None:
         raise ValueError(f"key must be 64 lower-case hexadecimal digits, not {key!r}")
     return key[:12]

@@ -10,6 +10,10 @@ from pathlib import Path
 
 BUILT_IN = Path(__file__).parent / "worlds"
 LEAST_NAMES = 8
+PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its length
+RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
+    "the number of equals is plus minus times there are and so how many count modulo answer pad bos end".split()
+)
 
 
 @dataclass(frozen=True)
@@ -60,25 +64,31 @@ def read(path: Path) -> World:
     if wrong:
         raise ValueError(f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}")
     place, names = table["place"], table["names"]
-    if not isinstance(place, str) or not all(word.isalpha() and word.islower() for word in place.split()):
-        raise ValueError(f"world file {path}: place must be lower-case words, got {place!r}")
+    if not isinstance(place, str) or len(place.split()) != PLACE_WORDS or not all(map(plain, place.split())):
+        raise ValueError(f"world file {path}: place must be {PLACE_WORDS} lower-case words, got {place!r}")
     if not isinstance(names, list) or len(names) < LEAST_NAMES:
         raise ValueError(f"world file {path}: names must list at least {LEAST_NAMES} nouns")
     for noun in names:
-        if not isinstance(noun, str) or not (noun.isascii() and noun.isalpha() and noun.islower()):
+        if not isinstance(noun, str) or not plain(noun):
             raise ValueError(f"world file {path}: names must be lower-case single words, got {noun!r}")
+        if noun in RESERVED or noun in place.split():
+            raise ValueError(f"world file {path}: names must not use the dialects' or the place's word {noun!r}")
     if len(set(names)) < len(names):
         raise ValueError(f"world file {path}: names repeats {next(n for n in names if names.count(n) > 1)!r}")
     return World(path.stem, place, tuple(names))
 
 
+def plain(word: str) -> bool:
+    return word.isascii() and word.isalpha() and word.islower()
+
+
 def disjoint(names: tuple[str, ...]) -> tuple[World, ...]:
     """The worlds of these names. Raises ValueError where two share a noun: a token must say which world it is from."""
     worlds = tuple(world(name) for name in names)
-    owner: dict[str, str] = {}
+    owner = {word: each.name for each in worlds for word in each.place.split()}
     for each in worlds:
         for noun in each.names:
             if noun in owner:
-                raise ValueError(f"worlds {owner[noun]!r} and {each.name!r} overlap: both name {noun!r}")
+                raise ValueError(f"worlds {owner[noun]!r} and {each.name!r} overlap: both use {noun!r}")
             owner[noun] = each.name
     return worlds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import networkx as nx
@@ -82,9 +82,12 @@ class Graph:
             else:
                 mixed = mix(2 if index == self.unknown else 1000 + node.value)
             hashes.append(mixed)
+        total = hashes[-1]
+        if sum(len(node.args) for node in self.nodes) >= len(self.nodes):
+            total = mix(total + sharing(self.nodes, hashes))
         if self.unknown is None:
-            return hashes[-1]
-        return mix(hashes[-1] + 17 * (1000 + self.nodes[-1].value))
+            return total
+        return mix(total + 17 * (1000 + self.nodes[-1].value))
 
     def nx(self) -> nx.DiGraph:
         """A networkx view: edges run from operand to operation and carry the operand's position."""
@@ -102,6 +105,20 @@ def mix(x: int) -> int:
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
     return x ^ (x >> 31)
+
+
+def sharing(nodes: tuple[Node, ...], hashes: list[int]) -> int:
+    """What distinguishes a quantity used twice from two quantities of equal value: each node's hash from below joined
+    with a hash of its uses. Needed only where a node has several uses; a tree is told by the root's hash alone."""
+    uses = [0] * len(nodes)
+    total = 0
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        here = mix(hashes[index] + 31 * uses[index])
+        total += here
+        for position, arg in enumerate(node.args):
+            uses[arg] += mix(here + (position + 1 if node.op == "-" else 0))
+    return total
 
 
 def depend_on(nodes: tuple[Node, ...], leaf: int | None) -> tuple[int, ...]:
@@ -139,8 +156,8 @@ class Shape:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"Shape.{name} must be between 0 and 1, got {value}")
-        if self.fan_in < 2:
-            raise ValueError(f"Shape.fan_in must be at least 2, got {self.fan_in}")
+        if type(self.fan_in) is not int or self.fan_in < 2:
+            raise ValueError(f"Shape.fan_in must be a whole number from 2, got {self.fan_in!r}")
         if not self.operations or any(op not in ("+", "-", "*") for op in self.operations):
             raise ValueError(f"Shape.operations must be drawn from ('+', '-', '*'), got {self.operations!r}")
         if len(set(self.operations)) < len(self.operations):
@@ -281,6 +298,7 @@ def allowed(op: str, values: tuple[int, ...], modulus: int | None) -> bool:
 def evaluate(graph: Graph) -> int:
     """The root's value from the leaves alone, recursively: a slow oracle for tests and for ``audit``."""
 
+    @cache  # a graph that reuses much has exponentially many paths
     def value(index: int) -> int:
         node = graph.nodes[index]
         if not node.args:
@@ -318,21 +336,30 @@ def comparable(graph: Graph) -> nx.DiGraph:
 
 
 def similarity(a: Graph, b: Graph, rounds: int = 3) -> float:
-    """Cosine of Weisfeiler-Lehman subtree counts of two graphs, in [0, 1] (Shervashidze et al. 2011; networkx hashes)."""
+    """Cosine of Weisfeiler-Lehman subtree counts of two graphs, in [0, 1] (Shervashidze et al. 2011)."""
     counts = [wl_counts(graph, rounds) for graph in (a, b)]
     dot = sum(n * counts[1].get(label, 0) for label, n in counts[0].items())
     norms = [sum(n * n for n in count.values()) ** 0.5 for count in counts]
     return dot / (norms[0] * norms[1])
 
 
-def wl_counts(graph: Graph, rounds: int) -> dict[str, int]:
-    """How often each Weisfeiler-Lehman label occurs, operations labelled by symbol and leaves alike."""
-    view = graph.nx()
-    for index in view:
-        view.nodes[index]["kind"] = view.nodes[index]["op"] if view.in_degree(index) else "leaf"
-    labels = nx.weisfeiler_lehman_subgraph_hashes(view, node_attr="kind", iterations=rounds, include_initial_labels=True)
-    counts: dict[str, int] = {}
-    for sequence in labels.values():
-        for label in sequence:
+def wl_counts(graph: Graph, rounds: int) -> dict[int, int]:
+    """How often each Weisfeiler-Lehman label occurs in all rounds; leaves start alike, operations with their symbol.
+
+    Written out, as networkx's own labels of directed graphs differ between its versions.
+    """
+    users: list[list[int]] = [[] for _ in graph.nodes]
+    for index, node in enumerate(graph.nodes):
+        for arg in node.args:
+            users[arg].append(index)
+    labels = [CODE[node.op] for node in graph.nodes]
+    counts: dict[int, int] = {}
+    for nth in range(rounds + 1):
+        for label in labels:
             counts[label] = counts.get(label, 0) + 1
+        if nth < rounds:
+            labels = [
+                mix(labels[i] + 31 * sum(mix(labels[a]) for a in node.args) + 37 * sum(mix(~labels[u]) for u in users[i]))
+                for i, node in enumerate(graph.nodes)
+            ]
     return counts

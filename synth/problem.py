@@ -19,6 +19,7 @@ DIALECTS = ("terse", "prose")
 ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
+MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -162,9 +163,10 @@ class Source:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "statements"):
-            check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" else 0)
-        if self.modulus is not None and not is_prime(self.modulus):
-            raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus}: inverses need a prime")
+            if getattr(self, name) is not None or name != "statements":
+                check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" else 0)
+        if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
+            raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
             raise ValueError("Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999")
         available = len(contexts.world(self.context).names)
@@ -175,6 +177,11 @@ class Source:
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
                 f"but context {self.context!r} offers {self.name_count}"
             )
+        if self.statements and self.statements[0] < self.most_needed:
+            raise ValueError(
+                f"Source.statements must be at least {self.most_needed} for ops up to {self.ops[1]}, "
+                f"got {self.statements}: a longer question would betray its ops"
+            )
 
     @property
     def name_count(self) -> int:
@@ -183,19 +190,23 @@ class Source:
     @property
     def most_names(self) -> int:
         """An upper bound on the named quantities one problem can have."""
+        return max(self.most_needed, self.statements[1]) if self.statements else self.most_needed
+
+    @property
+    def most_needed(self) -> int:
+        """The same before padding: a connected distractor adds a given where the rest of the problem is literals."""
         leaves = self.ops[1] + 1 if self.shape.literals < 1 else (1 if self.mode == "reverse" else 0)
-        needed = self.ops[1] + leaves + self.filler[1] + self.connected[1] + 3 * self.unconnected[1]
-        return max(needed, self.statements[1]) if self.statements else needed
+        connected = self.connected[1] * (2 if self.shape.literals else 1)
+        return self.ops[1] + leaves + self.filler[1] + connected + 3 * self.unconnected[1]
 
     def problem(self, *path: str | int) -> Problem:
         """The problem named by ``path``: the first draw of its stream that lies on the right side of the split."""
-        attempt = 0
-        while True:
+        for attempt in range(MOST_ATTEMPTS):
             draw_ = rng("problem", *path, attempt)
             graph = draw(draw_, between(draw_, *self.ops), self.shape, self.modulus, self.mode == "reverse")
             if self.split == "any" or (graph.canonical % HELD_OUT_SHARE == 0) == (self.split == "held_out"):
                 return tell(draw_, graph, self)
-            attempt += 1
+        raise ValueError(f"Source.split {self.split!r}: this source has no structure on that side of the split")
 
 
 @dataclass(frozen=True)
@@ -215,11 +226,10 @@ class Mixture:
         return self.parts[part][1].problem(*path)
 
 
-def check_range(name: str, value: tuple[int, int] | None, least: int) -> None:
-    """Raises ValueError unless ``value`` is None or (low, high) with least <= low <= high."""
-    if value is None:
-        return
-    if len(value) != 2 or not all(type(v) is int for v in value) or not least <= value[0] <= value[1]:
+def check_range(name: str, value: tuple[int, int], least: int) -> None:
+    """Raises ValueError unless ``value`` is (low, high) with least <= low <= high."""
+    pair = isinstance(value, tuple) and len(value) == 2 and all(type(v) is int for v in value)
+    if not pair or not least <= value[0] <= value[1]:
         raise ValueError(f"{name} must be (low, high) with {least} <= low <= high, got {value!r}")
 
 

@@ -2,7 +2,7 @@
 
 Both dialects restate the statement they use, substitute the values they recall, compute, and name the result:
 
-terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = bears 0 ;
+terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
 prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
          4 + 3 = 0, so there are 0 bears.
 
@@ -150,8 +150,9 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
             if len(line) > 1:
                 terse_sum(op, line, len(line) < len(used), out, roles)
             else:
-                out += (solved, str(line[0]), ";")
-                roles += (FORMAT, ARITHMETIC, FORMAT)
+                value = str(line[0])
+                out += (value, ",", solved, value, ";")
+                roles += (ARITHMETIC, FORMAT, FORMAT, FORMAT, FORMAT)
     out += ("answer", str(problem.answer), END)
     roles += (STOP, ANSWER, STOP)
 

@@ -1,0 +1,38 @@
+# One command each, on a fresh machine: `make quickstart` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# glibc returns large buffers to the system at once and pages them in again at every step; these keep them (10 % of a
+# training step, studies/LOG.md 2026-11-21). One value for every recipe below.
+export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
+export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
+export MALLOC_TOP_PAD_ ?= 67108864
+
+.PHONY: quickstart test slow figures install
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(BIN)/.tested: $(BIN)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+install: $(BIN)/.installed
+
+quickstart: $(BIN)/.installed
+	$(BIN)/interlude run stages/quickstart --scale nano --seeds 0
+	$(BIN)/interlude show stages/quickstart --scale nano
+	$(BIN)/python -m figures
+	$(BIN)/interlude report stages/quickstart --html report.html
+
+test: $(BIN)/.tested
+	$(BIN)/python -m pytest
+
+slow: $(BIN)/.tested
+	$(BIN)/python -m pytest -m slow
+
+figures: $(BIN)/.installed
+	$(BIN)/python -m figures

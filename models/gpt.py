@@ -1,0 +1,621 @@
+"""A small GPT shaped like Qwen3, Qwen2 or Llama, so that its weights cross over to transformers and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.lm import Samples
+from models.sample import sample
+from synth.tokens import Vocabulary
+
+# Shapes: B rows, T positions, D width, H query heads, K key heads, A = H + K, W head width, F hidden, V tokens,
+# N chosen positions, U distinct prompts.
+
+POSITIONS = 4096  # rows of the rotation table; far beyond any problem here, and a table of 0.5 MB at head width 32
+# Prompts are read in groups of similar length, so that little of a group is padding, and of so many tokens at a time:
+# on CPU what stays in cache, on an accelerator what fills it.
+PREFILL_TOKENS = {"cpu": 2048}
+PREFILL_TOKENS_ELSEWHERE = 131_072
+
+
+@dataclass(frozen=True)
+class GPT:
+    """Sizes of a decoder-only transformer: RMSNorm before each half-layer, rotary positions, SwiGLU, grouped heads.
+
+    qk_norm normalises queries and keys per head (Qwen3); qkv_bias adds a bias to them (Qwen2); neither is Llama. Both
+    together exist in no transformers model and are refused, as are sizes that fast kernels or transformers refuse:
+    ValueError names the field.
+    """
+
+    layers: int = 4
+    width: int = 128
+    heads: int = 4
+    kv_heads: int = 4
+    head_width: int = 32
+    hidden: int = 384
+    rope_theta: float = 10_000.0
+    qk_norm: bool = True
+    qkv_bias: bool = False
+    tied: bool = False
+    norm_eps: float = 1e-6
+    vocab: Vocabulary = field(default_factory=Vocabulary)
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "heads", "kv_heads", "head_width", "hidden"):
+            value = vars(self)[name]
+            if type(value) is not int or value < 1:
+                raise ValueError(f"GPT.{name} must be an integer of at least 1, got {value!r}")
+        for name in ("qk_norm", "qkv_bias", "tied"):
+            if type(vars(self)[name]) is not bool:
+                raise ValueError(f"GPT.{name} must be True or False, got {vars(self)[name]!r}")
+        if self.head_width not in (32, 64, 128):
+            raise ValueError(f"GPT.head_width must be 32, 64 or 128 (what attention kernels accept), got {self.head_width}")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"GPT.kv_heads must divide heads = {self.heads}, got {self.kv_heads}")
+        if not 1 < self.rope_theta < 1e12:
+            raise ValueError(f"GPT.rope_theta must be between 1 and 1e12, got {self.rope_theta!r}")
+        if not 0 < self.norm_eps < 1e-2:
+            raise ValueError(f"GPT.norm_eps must be between 0 and 0.01, got {self.norm_eps!r}")
+        if self.qk_norm and self.qkv_bias:
+            raise ValueError("GPT.qkv_bias must be False with qk_norm: transformers has no such model")
+        if self.qkv_bias and self.heads * self.head_width != self.width:
+            raise ValueError(f"GPT.width must be heads * head_width = {self.heads * self.head_width} with qkv_bias (Qwen2)")
+        if not self.qk_norm and self.width % self.heads:
+            raise ValueError(f"GPT.width must be a multiple of heads = {self.heads} without qk_norm (Llama), got {self.width}")
+
+    @property
+    def qkv_rows(self) -> tuple[int, int, int]:
+        """Rows of the query, key and value matrices."""
+        return self.heads * self.head_width, self.kv_heads * self.head_width, self.kv_heads * self.head_width
+
+    @property
+    def _layer_matrices(self) -> int:
+        return self.width * (sum(self.qkv_rows) + self.qkv_rows[0] + 3 * self.hidden)
+
+    @property
+    def parameters_count(self) -> int:
+        """Trained numbers; tied embeddings count once."""
+        vectors = 2 * self.width + 2 * self.head_width * self.qk_norm + sum(self.qkv_rows) * self.qkv_bias
+        tables = self.vocab.size * self.width * (1 if self.tied else 2)
+        return self.layers * (self._layer_matrices + vectors) + tables + self.width
+
+    def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
+        """Forward FLOPs for ``tokens`` tokens that look at ``attended`` positions in all (each token's own included).
+
+        2 per weight of every matrix and token, 4 per attended position, head and feature (2 for scores, 2 for the
+        weighted sum): Kaplan et al. 2020, table 1 and appendix B; Chowdhery et al. 2022 (PaLM), appendix B. A backward
+        pass costs twice this. logits: how many tokens pay the output head (None: all of them).
+        """
+        head = self.width * self.vocab.size * (tokens if logits is None else logits)
+        attention = 4 * self.layers * self.heads * self.head_width * attended
+        return 2 * (self.layers * self._layer_matrices * tokens + head) + attention
+
+    def flops_per_token(self, context: int) -> float:
+        """Mean forward FLOPs of a token in a row of ``context`` tokens, where position t attends to t + 1."""
+        return self.flops(context, context * (context + 1) // 2) / context
+
+    def build(self, seed: int) -> GPTModel:
+        """A model with fresh weights; the global random state is not touched.
+
+        Matrices that write to the residual stream, and an untied head, start at zero, so the first loss is log(V).
+        """
+        if type(seed) is not int or seed < 0:
+            raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
+        model = GPTModel(self)
+        draw = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            model.embed.normal_(0, 0.02 if self.tied else 0.5, generator=draw)
+            for layer in model.layers:
+                layer.qkv.uniform_(-(self.width**-0.5), self.width**-0.5, generator=draw)
+                layer.gate_up.uniform_(-(self.width**-0.5), self.width**-0.5, generator=draw)
+        return model
+
+
+class _Norm(torch.autograd.Function):
+    """x / rms(x) * weight (Zhang and Sennrich 2019, equation 4) over the last dimension, in few passes over memory.
+
+    On CPU torch composes RMSNorm of a dozen kernels; forward and backward written out take a third of the time
+    (3072 x 128 floats, one thread: 1.0 ms against 2.8 ms).
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.size(-1)).add_(eps).rsqrt_()
+        unit = x * scale
+        ctx.save_for_backward(unit, scale, weight)
+        return unit * weight
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        unit, scale, weight = ctx.saved_tensors
+        along = grad * unit
+        grad_weight = along.flatten(0, -1 - weight.ndim).sum(0)
+        mean = along.mul_(weight).mean(-1, keepdim=True)
+        return torch.addcmul(grad * weight, unit, mean, value=-1).mul_(scale), grad_weight, None
+
+
+class _SwiGLU(torch.autograd.Function):
+    """silu(gate) * up of the two halves of the input (Shazeer 2020, equation 6).
+
+    The sigmoid, the one slow kernel, is computed once and kept; the two gradients are written into one tensor.
+    """
+
+    @staticmethod
+    def forward(ctx, gate_up: Tensor) -> Tensor:
+        gate, up = gate_up.chunk(2, -1)
+        sigmoid = torch.sigmoid(gate)
+        silu = gate * sigmoid
+        ctx.save_for_backward(gate_up, sigmoid, silu)
+        return silu * up
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        gate_up, sigmoid, silu = ctx.saved_tensors
+        up = gate_up.chunk(2, -1)[1]
+        both = torch.empty_like(gate_up)
+        grad_gate, grad_up = both.chunk(2, -1)
+        torch.mul(grad, silu, out=grad_up)
+        slope = torch.addcmul(sigmoid, silu, sigmoid, value=-1).add_(silu)
+        torch.mul(slope.mul_(grad), up, out=grad_gate)
+        return both
+
+
+def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """RMSNorm over the last dimension; ``weight`` has the last one or two dimensions of ``x``."""
+    if x.device.type != "cpu":
+        return F.rms_norm(x, x.shape[-1:], None, eps) * weight
+    if torch.is_grad_enabled():
+        return _Norm.apply(x, weight, eps)
+    return x * x.square().mean(-1, keepdim=True).add_(eps).rsqrt_() * weight
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(first half) * second half of the last dimension."""
+    if gate_up.device.type == "cpu" and torch.is_grad_enabled():
+        return _SwiGLU.apply(gate_up)
+    gate, up = gate_up.chunk(2, -1)
+    return F.silu(gate) * up
+
+
+def rotate(x_BTAW: Tensor, turn_TA: Tensor) -> Tensor:
+    """Rotary positions (Su et al. 2021, equation 34): neighbouring features 2i, 2i+1 are one number in the plane.
+
+    turn_TA: (..., T, A or 1, W / 2, 2) cosines and sines. transformers pairs feature i with i + W/2 instead; the rows
+    of the query and key weights are permuted on the way in and out (``_paired``, ``_halved``), because neighbouring
+    pairs are one complex product, which on CPU is eight times faster than slicing halves and joining them.
+    """
+    if x_BTAW.device.type == "cpu":
+        pairs = torch.view_as_complex(x_BTAW.unflatten(-1, (-1, 2))) * torch.view_as_complex(turn_TA)
+        return torch.view_as_real(pairs).flatten(-2)
+    real, imaginary = x_BTAW.float().unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = turn_TA.unbind(-1)
+    turned = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1)
+    return turned.flatten(-2).to(x_BTAW.dtype)
+
+
+class Layer(nn.Module):
+    """Attention, then a gated feed-forward, each read from a norm and added to the residual stream."""
+
+    def __init__(self, sizes: GPT) -> None:
+        super().__init__()
+        self.sizes = sizes
+        width, attention = sizes.width, sizes.qkv_rows[0]
+        self.attention_norm = nn.Parameter(torch.ones(width))
+        self.qkv = nn.Parameter(torch.zeros(sum(sizes.qkv_rows), width))
+        self.qkv_bias = nn.Parameter(torch.zeros(sum(sizes.qkv_rows))) if sizes.qkv_bias else None
+        self.q_norm = nn.Parameter(torch.ones(sizes.head_width)) if sizes.qk_norm else None
+        self.k_norm = nn.Parameter(torch.ones(sizes.head_width)) if sizes.qk_norm else None
+        self.out = nn.Parameter(torch.zeros(width, attention))
+        self.mlp_norm = nn.Parameter(torch.ones(width))
+        self.gate_up = nn.Parameter(torch.zeros(2 * sizes.hidden, width))
+        self.down = nn.Parameter(torch.zeros(width, sizes.hidden))
+
+    def project(self, x_BTD: Tensor, turn_TA: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q_BHTW, k_BKTW, v_BKTW with queries and keys normalised and rotated."""
+        s = self.sizes
+        qkv = F.linear(norm(x_BTD, self.attention_norm, s.norm_eps), self.qkv, self.qkv_bias)
+        qk, v = qkv.split((sum(s.qkv_rows[:2]), s.qkv_rows[2]), -1)
+        qk_BTAW = qk.unflatten(-1, (-1, s.head_width))
+        if s.qk_norm:
+            weight_AW = torch.cat((self.q_norm.expand(s.heads, -1), self.k_norm.expand(s.kv_heads, -1)))
+            qk_BTAW = norm(qk_BTAW, weight_AW, s.norm_eps)
+        q_BTHW, k_BTKW = rotate(qk_BTAW, turn_TA).split((s.heads, s.kv_heads), 2)
+        v_BTKW = v.unflatten(-1, (-1, s.head_width))
+        return q_BTHW.transpose(1, 2), k_BTKW.transpose(1, 2), v_BTKW.to(q_BTHW.dtype).transpose(1, 2)
+
+    def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+        """The weighted sums, heads side by side in the last dimension."""
+        grouped = self.sizes.heads != self.sizes.kv_heads
+        y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, mask, is_causal=causal, enable_gqa=grouped)
+        return y_BHTW.transpose(1, 2).flatten(2)
+
+    def finish(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
+        """The residual stream after attention has been written and the feed-forward run."""
+        x_BTD = x_BTD + F.linear(y_BTD, self.out)
+        hidden_BTF = swiglu(F.linear(norm(x_BTD, self.mlp_norm, self.sizes.norm_eps), self.gate_up))
+        return x_BTD + F.linear(hidden_BTF, self.down)
+
+
+class GPTModel(nn.Module):
+    """The network of a ``GPT`` with its vocabulary: an ``LM``. Use ``GPT.build`` or ``load_pretrained`` to make one."""
+
+    def __init__(self, sizes: GPT) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.embed = nn.Parameter(torch.zeros(sizes.vocab.size, sizes.width))
+        self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
+        self.norm = nn.Parameter(torch.ones(sizes.width))
+        self.head = None if sizes.tied else nn.Parameter(torch.zeros(sizes.vocab.size, sizes.width))
+        self.register_buffer("turns", _turns(sizes.head_width, sizes.rope_theta), persistent=False)
+
+    @property
+    def pad(self) -> int:
+        return self.sizes.vocab.pad
+
+    @property
+    def end(self) -> int:
+        return self.sizes.vocab.end
+
+    @property
+    def vocab_size(self) -> int:
+        return self.sizes.vocab.size
+
+    def encode(self, text: str) -> list[int]:
+        return self.sizes.vocab.encode(text)
+
+    def decode(self, ids: list[int]) -> str:
+        return self.sizes.vocab.decode(ids)
+
+    def turn(self, positions: Tensor) -> Tensor:
+        """The rotation of every head at these positions, copied per head so that rotating is one long product."""
+        heads = self.sizes.heads + self.sizes.kv_heads if self.turns.device.type == "cpu" else 1
+        return self.turns[positions].unsqueeze(-3).expand(*positions.shape, heads, -1, -1).contiguous()
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
+        hidden_BTD = self.forward_hidden(ids_BT)
+        return self._logits(hidden_BTD)
+
+    def forward_hidden(self, ids_BT: Tensor) -> Tensor:
+        """hidden_BTD, the residual stream after the last layer (before the final norm).
+
+        Raises ValueError if a row is longer than ``POSITIONS`` tokens.
+        """
+        if ids_BT.size(1) > POSITIONS:
+            raise ValueError(f"a row of {ids_BT.size(1)} tokens is longer than the {POSITIONS} positions of the model")
+        x_BTD = F.embedding(ids_BT, self.embed)
+        turn_TA = self.turn(torch.arange(ids_BT.size(1), device=ids_BT.device))
+        for layer in self.layers:
+            q, k, v = layer.project(x_BTD, turn_TA)
+            x_BTD = layer.finish(x_BTD, layer.attend(q, k, v, None, causal=True))
+        return x_BTD
+
+    def logits_at(self, hidden_BTD: Tensor, index_N: Tensor) -> Tensor:
+        """logits_NV at the flat positions ``b * T + t``."""
+        return self._logits(hidden_BTD.flatten(0, 1)[index_N])
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        table_VD = self.embed if self.head is None else self.head
+        return F.linear(norm(hidden, self.norm, self.sizes.norm_eps), table_VD)
+
+    def sample(
+        self,
+        prompts: list[list[int]],
+        streams: np.ndarray,
+        *,
+        max_new: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> Samples:
+        return sample(self, prompts, streams, max_new, temperature, top_p)
+
+    def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
+        return GPTDecoder(self, prompts, room)
+
+    def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
+        """See ``GPT.flops``."""
+        return self.sizes.flops(tokens, attended, logits)
+
+    def matrices(self) -> dict[str, tuple[int, ...]]:
+        """Query, key and value are three matrices in one tensor, gate and up are two."""
+        s = self.sizes
+        rows = {"qkv": s.qkv_rows, "out": (s.width,), "gate_up": (s.hidden, s.hidden), "down": (s.width,)}
+        return {f"layers.{i}.{name}": rows[name] for i in range(s.layers) for name in rows}
+
+
+def _turns(head_width: int, theta: float) -> Tensor:
+    """(POSITIONS, head_width / 2, 2) cosines and sines, in float32 exactly as transformers computes them."""
+    frequency = 1.0 / (theta ** (torch.arange(0, head_width, 2, dtype=torch.float32) / head_width))
+    angle = torch.arange(POSITIONS, dtype=torch.float32)[:, None] * frequency
+    return torch.stack((angle.cos(), angle.sin()), -1)
+
+
+class GPTDecoder:
+    """Cached decoding. Columns 0..P-1 of the cache hold the prompts, column P + t holds token t of every row.
+
+    Prompts are read padded on the right, exactly as in ``forward``. Because keys are rotated by their true positions
+    before they are stored, the column order does not matter: the columns between the end of a short prompt and P are
+    masked, and every step writes one column of all rows. Equal prompts are read once.
+    """
+
+    def __init__(self, model: GPTModel, prompts: list[list[int]], room: int) -> None:
+        self.model = model
+        self.prompts = prompts
+        self.filled = self.prompt_columns = max(map(len, prompts))
+        if self.filled + room > POSITIONS:
+            raise ValueError(f"{self.filled} prompt and {room} new tokens exceed the {POSITIONS} positions of the model")
+        self.room = room
+        self.cache: list[tuple[Tensor, Tensor]] = []
+        device = model.embed.device
+        self.position_B = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        columns = torch.arange(self.filled + room, device=device)
+        visible = (columns < self.position_B[:, None]) | (columns >= self.filled)
+        ragged = len(set(map(len, prompts))) > 1
+        self.mask = torch.zeros(visible.shape, device=device).masked_fill_(~visible, -torch.inf) if ragged else None
+
+    def begin(self) -> Tensor:
+        rows: dict[tuple[int, ...], list[int]] = {}
+        for row, prompt in enumerate(self.prompts):
+            rows.setdefault(tuple(prompt), []).append(row)
+        distinct = sorted(rows, key=len)
+        group = max(1, PREFILL_TOKENS.get(self.model.embed.device.type, PREFILL_TOKENS_ELSEWHERE) // self.filled)
+        last_BD = torch.empty(len(self.prompts), self.model.sizes.width, device=self.model.embed.device)
+        for start in range(0, len(distinct), group):
+            prompts = distinct[start : start + group]
+            self._prefill(prompts, [rows[prompt] for prompt in prompts], last_BD)
+        return self.model._logits(last_BD)
+
+    def _prefill(self, prompts: list[tuple[int, ...]], rows: list[list[int]], last_BD: Tensor) -> None:
+        """Read ``prompts`` into the cache of all their rows; ``last_BD`` gets the hidden state after the last token."""
+        model, device, length = self.model, self.model.embed.device, len(prompts[-1])
+        ids_UT = torch.tensor([[*prompt, *[model.pad] * (length - len(prompt))] for prompt in prompts], device=device)
+        last_U = torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
+        to_R = torch.tensor([row for same in rows for row in same], device=device)
+        from_R = torch.tensor([i for i, same in enumerate(rows) for _ in same], device=device)
+        turn_TA = model.turn(torch.arange(length, device=device))
+        x_UTD = F.embedding(ids_UT, model.embed)
+        for depth, layer in enumerate(model.layers):
+            q, k, v = layer.project(x_UTD, turn_TA)
+            if depth == len(self.cache):
+                shape = (len(self.prompts), model.sizes.kv_heads, self.filled + self.room, model.sizes.head_width)
+                self.cache.append((k.new_empty(shape), v.new_empty(shape)))
+            for store, fresh in zip(self.cache[depth], (k, v), strict=True):
+                store[to_R, :, :length] = fresh[from_R]
+                # Masked columns must hold numbers: they get weight 0, which does not cancel a NaN.
+                store[to_R, :, length : self.prompt_columns] = 0
+            x_UTD = layer.finish(x_UTD, layer.attend(q, k, v, None, causal=True))
+        last_BD[to_R] = x_UTD[torch.arange(len(prompts), device=device), last_U][from_R].to(last_BD.dtype)
+
+    def step(self, ids_B: Tensor) -> Tensor:
+        column, end = self.filled, self.filled + 1
+        turn_B = self.model.turn(self.position_B)[:, None]
+        mask = None if self.mask is None else self.mask[:, None, None, :end].to(self.cache[0][0].dtype)
+        x_BTD = F.embedding(ids_B, self.model.embed)[:, None]
+        for layer, (keys, values) in zip(self.model.layers, self.cache, strict=True):
+            q, k, v = layer.project(x_BTD, turn_B)
+            keys[:, :, column:end], values[:, :, column:end] = k, v
+            x_BTD = layer.finish(x_BTD, layer.attend(q, keys[:, :, :end], values[:, :, :end], mask, causal=False))
+        self.filled, self.position_B = end, self.position_B + 1
+        return self.model._logits(x_BTD[:, 0])
+
+    def keep(self, rows_K: Tensor) -> None:
+        self.cache = [(self._packed(keys, rows_K), self._packed(values, rows_K)) for keys, values in self.cache]
+        self.position_B = self.position_B[rows_K]
+        self.mask = None if self.mask is None else self.mask[rows_K]
+
+    def _packed(self, store: Tensor, rows_K: Tensor) -> Tensor:
+        """Move the kept rows to the front, only the filled columns of them."""
+        store[: len(rows_K), :, : self.filled] = store[rows_K, :, : self.filled]
+        return store[: len(rows_K)]
+
+
+# --- crossing over to transformers ---
+
+
+def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True) -> None:
+    """Write ``folder`` so that stock ``AutoModelForCausalLM`` and ``AutoTokenizer`` load it with equal logits.
+
+    model.safetensors (float32), config.json, the tokenizer, and last manifest.json with the SHA-256 of each file.
+    Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_export(model), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(_config(model.sizes), indent=2) + "\n")
+    if tokenizer:
+        model.sizes.vocab.hf_tokenizer().save_pretrained(folder)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
+    digests = {name: _digest(folder / name) for name in names}
+    manifest = {"description": asdict(model.sizes), "sha256": digests}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def load_pretrained(folder: str | Path, vocab: Vocabulary) -> GPTModel:
+    """The model in ``folder``, written by ``save_pretrained`` or by transformers (Qwen3, Qwen2 or Llama, one file).
+
+    vocab: the meaning of the token ids; its size must be the model's. Raises ValueError naming the file that is missing,
+    damaged, changed since ``manifest.json`` was written, or describes a network that GPT is not.
+    """
+    folder = Path(folder)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing")
+    if (folder / "manifest.json").is_file():
+        _verify(folder)
+    sizes = _sizes(folder / "config.json", vocab)
+    path = folder / "model.safetensors"
+    try:
+        weights = load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    model = GPTModel(sizes)
+    _import(model, weights, path)
+    return model
+
+
+def _verify(folder: Path) -> None:
+    path = folder / "manifest.json"
+    try:
+        digests = json.loads(path.read_text())["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is damaged: it is not a manifest with SHA-256 digests") from None
+    for name, digest in digests.items():
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing")
+        if _digest(folder / name) != digest:
+            raise ValueError(f"{folder / name} is damaged or was edited: its SHA-256 is not the one in {path.name}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+FAMILIES = {"qwen3": "Qwen3ForCausalLM", "qwen2": "Qwen2ForCausalLM", "llama": "LlamaForCausalLM"}
+# Settings that change the computation and that GPT does not have: a config may name them only with these values.
+REQUIRED = {
+    "hidden_act": ("silu",),
+    "attention_bias": (False, None),
+    "mlp_bias": (False, None),
+    "use_sliding_window": (False, None),
+    "rope_scaling": (None,),
+    "attention_dropout": (0, None),
+    "pretraining_tp": (1, None),
+}
+
+
+def _config(sizes: GPT) -> dict:
+    family = "qwen3" if sizes.qk_norm else "qwen2" if sizes.qkv_bias else "llama"
+    return {
+        "architectures": [FAMILIES[family]],
+        "model_type": family,
+        "vocab_size": sizes.vocab.size,
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.hidden,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.kv_heads,
+        "head_dim": sizes.head_width,
+        "hidden_act": "silu",
+        "max_position_embeddings": POSITIONS,
+        "rms_norm_eps": sizes.norm_eps,
+        "rope_parameters": {"rope_type": "default", "rope_theta": sizes.rope_theta},
+        "tie_word_embeddings": sizes.tied,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "use_cache": True,
+        "dtype": "float32",
+        "pad_token_id": sizes.vocab.pad,
+        "bos_token_id": sizes.vocab.bos,
+        "eos_token_id": sizes.vocab.end,
+    }
+
+
+def _sizes(path: Path, vocab: Vocabulary) -> GPT:
+    try:
+        config = json.loads(path.read_text())
+        family = config["model_type"]
+        if family not in FAMILIES:
+            raise ValueError(f"model_type {family!r} is none of {', '.join(FAMILIES)}")
+        for name, values in REQUIRED.items():
+            if name in config and config[name] not in values:
+                raise ValueError(f"{name} = {config[name]!r} is not supported")
+        rope = config.get("rope_parameters", {"rope_theta": config.get("rope_theta")})
+        if rope.get("rope_type", "default") != "default":
+            raise ValueError(f"rope_type {rope['rope_type']!r} is not supported")
+        if config["vocab_size"] != vocab.size:
+            raise ValueError(f"vocab_size {config['vocab_size']} is not the vocabulary's {vocab.size}")
+        heads, width = config["num_attention_heads"], config["hidden_size"]
+        return GPT(
+            layers=config["num_hidden_layers"],
+            width=width,
+            heads=heads,
+            kv_heads=config["num_key_value_heads"],
+            head_width=config.get("head_dim") or width // heads,
+            hidden=config["intermediate_size"],
+            rope_theta=rope["rope_theta"],
+            qk_norm=family == "qwen3",
+            qkv_bias=family == "qwen2",
+            tied=config.get("tie_word_embeddings", False),
+            norm_eps=config["rms_norm_eps"],
+            vocab=vocab,
+        )
+    except KeyError as missing:
+        raise ValueError(f"{path} is damaged: it lacks {missing.args[0]}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
+
+
+def _halved(paired: Tensor, head_width: int) -> Tensor:
+    """Rows of each head from neighbouring pairs (ours) to two halves (transformers)."""
+    return paired.unflatten(0, (-1, head_width // 2, 2)).transpose(1, 2).flatten(0, 2).contiguous()
+
+
+def _paired(halved: Tensor, head_width: int) -> Tensor:
+    """The inverse of ``_halved``."""
+    return halved.unflatten(0, (-1, 2, head_width // 2)).transpose(1, 2).flatten(0, 2).contiguous()
+
+
+def _layer_tensors(sizes: GPT, layer: Layer) -> dict[str, tuple[Tensor, bool]]:
+    """transformers' names of one layer's tensors: views of our weights, and whether their rows are rotated pairs."""
+    q, k, v = layer.qkv.split(sizes.qkv_rows)
+    gate, up = layer.gate_up.chunk(2)
+    named = {
+        "input_layernorm.weight": (layer.attention_norm, False),
+        "self_attn.q_proj.weight": (q, True),
+        "self_attn.k_proj.weight": (k, True),
+        "self_attn.v_proj.weight": (v, False),
+        "self_attn.o_proj.weight": (layer.out, False),
+        "post_attention_layernorm.weight": (layer.mlp_norm, False),
+        "mlp.gate_proj.weight": (gate, False),
+        "mlp.up_proj.weight": (up, False),
+        "mlp.down_proj.weight": (layer.down, False),
+    }
+    if sizes.qk_norm:
+        named |= {"self_attn.q_norm.weight": (layer.q_norm, True), "self_attn.k_norm.weight": (layer.k_norm, True)}
+    if sizes.qkv_bias:
+        q, k, v = layer.qkv_bias.split(sizes.qkv_rows)
+        named |= {"self_attn.q_proj.bias": (q, True), "self_attn.k_proj.bias": (k, True), "self_attn.v_proj.bias": (v, False)}
+    return named
+
+
+def _tensors(model: GPTModel) -> dict[str, tuple[Tensor, bool]]:
+    named = {"model.embed_tokens.weight": (model.embed, False), "model.norm.weight": (model.norm, False)}
+    if model.head is not None:
+        named["lm_head.weight"] = (model.head, False)
+    for i, layer in enumerate(model.layers):
+        named |= {f"model.layers.{i}.{name}": value for name, value in _layer_tensors(model.sizes, layer).items()}
+    return named
+
+
+@torch.no_grad()
+def _export(model: GPTModel) -> dict[str, Tensor]:
+    width = model.sizes.head_width
+    return {
+        name: (_halved(tensor, width) if pairs else tensor).detach().to("cpu", torch.float32).clone()
+        for name, (tensor, pairs) in _tensors(model).items()
+    }
+
+
+@torch.no_grad()
+def _import(model: GPTModel, weights: dict[str, Tensor], path: Path) -> None:
+    named = _tensors(model)
+    if weights.keys() != named.keys():
+        differing = sorted(weights.keys() ^ named.keys())
+        raise ValueError(f"{path} does not hold the tensors its config describes: {differing[0]} is missing or superfluous")
+    for name, (tensor, pairs) in named.items():
+        given = weights[name].float()
+        if given.shape != tensor.shape:
+            raise ValueError(f"{path}: {name} has shape {tuple(given.shape)}, its config says {tuple(tensor.shape)}")
+        if not given.isfinite().all():
+            raise ValueError(f"{path}: {name} holds numbers that are not finite")
+        tensor.copy_(_paired(given, model.sizes.head_width) if pairs else given)

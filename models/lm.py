@@ -1,0 +1,94 @@
+"""A language model is anything that encodes, decodes, scores tokens and samples; stages and exams use nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+# Shapes: B rows, T positions, D features of a hidden state, V tokens of the vocabulary, N chosen positions.
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was sampled for each prompt.
+
+    ids: the new tokens, including ``end`` if it was emitted. logprobs: the natural log-probability of each of them under
+    the sampling temperature, before the top-p cut (at temperature 0, where sampling is argmax: under temperature 1).
+    stopped: whether the row emitted ``end`` (False: it ran out of room).
+    """
+
+    ids: list[list[int]]
+    logprobs: list[list[float]]
+    stopped: list[bool]
+
+
+class LM(Protocol):
+    """The methods of every model here; each is also a ``torch.nn.Module``."""
+
+    @property
+    def pad(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        """logits_BTV of rows padded on the right; position t sees positions 0..t."""
+        ...
+
+    def forward_hidden(self, ids_BT: Tensor) -> Tensor:
+        """hidden_BTD, the input of ``logits_at``: ``logits_at(forward_hidden(ids), i)`` is ``forward(ids)`` at i."""
+        ...
+
+    def logits_at(self, hidden_BTD: Tensor, index_N: Tensor) -> Tensor:
+        """logits_NV at the flat positions ``b * T + t``; a loss on solutions need not pay the head on questions."""
+        ...
+
+    def sample(
+        self,
+        prompts: list[list[int]],
+        streams: np.ndarray,
+        *,
+        max_new: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> Samples:
+        """Continue every prompt; ``streams[b, t]`` is the uniform number that chooses token t of row b."""
+        ...
+
+    def decoder(self, prompts: list[list[int]], room: int) -> Decoder:
+        """The incremental form of ``forward`` for these prompts and at most ``room`` new tokens each."""
+        ...
+
+    def flops(self, tokens: int, attended: int, logits: int | None = None) -> float:
+        """Forward FLOPs for ``tokens`` tokens that attend to ``attended`` positions in all; see ``GPT.flops``."""
+        ...
+
+    def matrices(self) -> dict[str, tuple[int, ...]]:
+        """The hidden 2-D weights by parameter name, with the row counts of the logical matrices stacked in each."""
+        ...
+
+
+class Decoder(Protocol):
+    """A batch of rows that grow by one token at a time, with their keys and values cached."""
+
+    def begin(self) -> Tensor:
+        """logits_BV of the first new token of every row."""
+        ...
+
+    def step(self, ids_B: Tensor) -> Tensor:
+        """Append one token to every row; logits_BV of the next."""
+        ...
+
+    def keep(self, rows_K: Tensor) -> None:
+        """Forget all rows but these (indices into the present rows, ascending)."""
+        ...

@@ -1,0 +1,126 @@
+"""Sampling a batch of rows, each from its own stream of uniform numbers, with a cache of keys and values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.lm import LM, Samples
+
+# Shapes: B rows, L rows still alive, V tokens of the vocabulary, N new tokens.
+
+# Dropping finished rows copies the cache once; that pays when at least this share of the batch has finished.
+COMPACT = 1 / 8
+
+
+@torch.inference_mode()
+def sample(
+    model: LM,
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    max_new: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+) -> Samples:
+    """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
+
+    prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in [0, 1);
+    ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its prompt and its
+    stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1 samples from the
+    smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al. 2020, section 3.1).
+
+    Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
+    top_p or max_new, and for logits that are not finite.
+    """
+    _check(model, prompts, streams, max_new, temperature, top_p)
+    if not prompts:
+        return Samples([], [], [])
+    decoder = model.decoder(prompts, max_new)
+    logits_LV = decoder.begin()
+    device = logits_LV.device
+    uniforms_NB = torch.from_numpy(np.ascontiguousarray(streams[:, :max_new].T)).to(device)
+    ids_NB = torch.full((max_new, len(prompts)), model.pad, device=device)
+    logprobs_NB = torch.zeros(max_new, len(prompts), device=device)
+    rows_L = torch.arange(len(prompts), device=device)
+    alive_L = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    for t in range(max_new):
+        chosen_L, logprob_L = choose(logits_LV, uniforms_NB[t, rows_L], temperature, top_p)
+        ids_NB[t, rows_L] = chosen_L.where(alive_L, model.pad)
+        logprobs_NB[t, rows_L] = logprob_L
+        alive_L &= chosen_L != model.end
+        alive = int(alive_L.sum())
+        if alive == 0 or t + 1 == max_new:
+            break
+        if alive <= (1 - COMPACT) * len(rows_L):
+            kept_K = alive_L.nonzero()[:, 0]
+            decoder.keep(kept_K)
+            rows_L, chosen_L, alive_L = rows_L[kept_K], chosen_L[kept_K], alive_L[kept_K]
+        logits_LV = decoder.step(chosen_L)
+    return _collect(ids_NB.T.tolist(), logprobs_NB.T.tolist(), model.end)
+
+
+def choose(logits_BV: Tensor, uniform_B: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """One token per row and its log-probability (ids_B, logprob_B); see ``sample`` for the rule.
+
+    Raises ValueError if a logit is NaN or infinite.
+    """
+    scaled_BV = logits_BV.float() / (temperature or 1.0)
+    total_B = scaled_BV.logsumexp(-1)
+    if not bool(total_B.isfinite().all()):
+        raise ValueError("the model's logits are not finite: it has diverged or its weights are damaged")
+    if temperature == 0:
+        chosen_B = scaled_BV.argmax(-1)
+    else:
+        mass_BV = (scaled_BV - total_B[:, None]).double().exp()
+        chosen_B = _invert(_nucleus(mass_BV, top_p) if top_p < 1 else mass_BV, uniform_B)
+    return chosen_B, scaled_BV.gather(1, chosen_B[:, None])[:, 0] - total_B
+
+
+def _nucleus(mass_BV: Tensor, top_p: float) -> Tensor:
+    """``mass_BV`` with everything outside the nucleus at zero: a token stays while the mass before it is below top_p."""
+    sorted_BV, order_BV = mass_BV.sort(dim=-1, descending=True, stable=True)
+    outside_BV = sorted_BV.cumsum(-1) - sorted_BV >= top_p
+    return torch.zeros_like(mass_BV).scatter_(1, order_BV, sorted_BV.masked_fill(outside_BV, 0))
+
+
+def _invert(mass_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """The first token at which the cumulative mass exceeds ``uniform * total``; it always has positive mass."""
+    cumulative_BV = mass_BV.cumsum(-1)
+    total_B = cumulative_BV[:, -1]
+    # Rounding may lift uniform * total onto total itself, past the last token with mass; stay strictly below.
+    target_B = torch.minimum(uniform_B * total_B, torch.nextafter(total_B, torch.zeros_like(total_B)))
+    return torch.searchsorted(cumulative_BV, target_B[:, None], right=True)[:, 0]
+
+
+def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int) -> Samples:
+    """Rows cut at their first ``end``."""
+    stopped = [end in row for row in ids]
+    lengths = [row.index(end) + 1 if stop else len(row) for row, stop in zip(ids, stopped, strict=True)]
+    return Samples(
+        [row[:n] for row, n in zip(ids, lengths, strict=True)],
+        [row[:n] for row, n in zip(logprobs, lengths, strict=True)],
+        stopped,
+    )
+
+
+def _check(model: LM, prompts: list[list[int]], streams: np.ndarray, max_new: int, temperature: float, top_p: float) -> None:
+    if max_new < 1:
+        raise ValueError(f"max_new must be at least 1, got {max_new}")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise ValueError(f"temperature must be finite and at least 0, got {temperature}")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+    if streams.dtype != np.float64 or streams.ndim != 2 or len(streams) != len(prompts) or streams.shape[1] < max_new:
+        raise ValueError(
+            f"streams must be float64 of shape ({len(prompts)}, >= {max_new}), got {streams.dtype} {streams.shape}"
+        )
+    if prompts and not (streams.min() >= 0 and streams.max() < 1):
+        raise ValueError("streams must hold uniforms in [0, 1)")
+    for row, prompt in enumerate(prompts):
+        if not prompt:
+            raise ValueError(f"prompt {row} is empty")
+        if min(prompt) < 0 or max(prompt) >= model.vocab_size:
+            raise ValueError(f"prompt {row} has a token outside 0..{model.vocab_size - 1}")

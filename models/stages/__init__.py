@@ -1,0 +1,142 @@
+"""A stage of training is two verbs: collect a batch of rows with gains, and turn a batch into a loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from models.ledger import Spent
+from models.lm import LM
+from models.optim import Optim
+from synth.problem import Problem
+
+# Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of tokens and what each token is worth.
+
+    ids_BT: token ids, padded on the right. gain_BT: what predicting ``ids_BT[b, t]`` from the tokens before it is
+    worth: 1 imitates, an advantage reinforces, 0 is not a target. total: the divisor of the loss, fixed before rows are
+    split over micro-batches or machines. lengths: tokens of each row. old_BT: log-probabilities when the rows were
+    sampled (RL), or None. spent: work done to collect the rows. metrics: numbers worth a line in the log.
+    """
+
+    ids_BT: Tensor
+    gain_BT: Tensor
+    total: float
+    lengths: tuple[int, ...]
+    old_BT: Tensor | None = None
+    spent: tuple[Spent, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def rows(self, chosen: list[int]) -> Batch:
+        """Only these rows, cut to the longest of them; ``total`` stays, so parts add up to the whole."""
+        longest = max(self.lengths[i] for i in chosen)
+        cut = [None if x is None else x[chosen, :longest] for x in (self.ids_BT, self.gain_BT, self.old_BT)]
+        return replace(
+            self, ids_BT=cut[0], gain_BT=cut[1], old_BT=cut[2], lengths=tuple(self.lengths[i] for i in chosen), spent=()
+        )
+
+    def to(self, device: str) -> Batch:
+        moved = [None if x is None else x.to(device) for x in (self.ids_BT, self.gain_BT, self.old_BT)]
+        return replace(self, ids_BT=moved[0], gain_BT=moved[1], old_BT=moved[2])
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models."""
+
+    learner: LM
+    start: LM | None = None
+    references: dict[str, LM] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(ABC):
+    """A stage description. It ends after ``steps`` steps or once it has spent ``flops``, whichever is given.
+
+    rows: rows (or prompts) a step. optim: how weights are updated; schedules run over the stage's own progress.
+    """
+
+    steps: int | None = None
+    flops: float | None = None
+    rows: int
+    optim: Optim
+    version: ClassVar[int] = 1
+    keeps_start: ClassVar[bool] = False  # whether ``Models.start`` is needed
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if (self.steps is None) == (self.flops is None):
+            raise ValueError(f"{name} needs exactly one of steps and flops, got steps={self.steps} and flops={self.flops}")
+        if self.steps is not None and self.steps < 1 or self.flops is not None and not self.flops > 0:
+            raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
+        if self.rows < 1:
+            raise ValueError(f"{name}.rows must be at least 1, got {self.rows}")
+
+    def progress(self, step: int, spent: float) -> float:
+        """The share of the stage that is done, in [0, 1], after ``step`` steps and ``spent`` FLOPs."""
+        return min(1.0, step / self.steps if self.steps is not None else spent / self.flops)
+
+    @abstractmethod
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        """The given rows of a step: a pure function of the weights and the arguments, whatever came before."""
+
+    def updates(self, batch: Batch) -> tuple[Batch, ...]:
+        """The batches of the optimiser steps that one collection feeds; one unless a stage says otherwise."""
+        return (batch,)
+
+    def loss(self, models: Models, batch: Batch) -> Tensor:
+        """Weighted next-token prediction: minus the sum of gain times log-probability, over ``total``."""
+        chosen_BT, logp_N = predicted(models.learner, batch)
+        return -(batch.gain_BT[chosen_BT] * logp_N).sum() / batch.total
+
+
+def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Where a batch has targets (bool BT), and the log-probability of each of them (N, in row order)."""
+    chosen_BT = batch.gain_BT != 0
+    chosen_BT[:, 0] = False
+    return chosen_BT, logprobs(lm, batch.ids_BT, chosen_BT)
+
+
+def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor) -> Tensor:
+    """Log-probabilities (N) of the chosen tokens given those before them; column 0 cannot be chosen."""
+    hidden_BTD = lm.forward_hidden(ids_BT[:, :-1])
+    logits_NV = lm.logits_at(hidden_BTD, chosen_BT[:, 1:].flatten().nonzero()[:, 0])
+    targets_N = ids_BT[:, 1:][chosen_BT[:, 1:]]
+    return -torch.nn.functional.cross_entropy(logits_NV.float(), targets_N, reduction="none")
+
+
+TARGETS = ("solution", "all")
+
+
+def check_targets(stage: Stage, targets: str) -> None:
+    """Raises ValueError unless ``targets`` is "solution" (the worked solution only) or "all" (the question too)."""
+    if targets not in TARGETS:
+        raise ValueError(f"{type(stage).__name__}.targets must be one of {', '.join(TARGETS)}, got {targets!r}")
+
+
+def imitate(lm: LM, problems: list[Problem], targets: str) -> Batch:
+    """A batch in which every target token of these problems has gain 1, and the loss is a mean over target tokens."""
+    ids, gains = [], []
+    for problem in problems:
+        question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+        ids.append(question + solution)
+        gains.append([0.0 if targets == "solution" else 1.0] * len(question) + [1.0] * len(solution))
+        gains[-1][0] = 0.0
+    return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
+
+
+def pack(rows: list[list[int]], gains: list[list[float]], total: float, pad: int, **more) -> Batch:
+    """A batch from ragged rows: ids and gains of equal lengths, padded on the right with ``pad`` and 0."""
+    lengths = tuple(len(row) for row in rows)
+    longest = max(lengths)
+    ids_BT = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+    gain_BT = torch.tensor([gain + [0.0] * (longest - len(gain)) for gain in gains])
+    return Batch(ids_BT, gain_BT, total, lengths, **more)

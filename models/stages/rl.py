@@ -1,0 +1,272 @@
+"""Reinforcement learning with verifiable rewards: GRPO, Dr.GRPO, DAPO and REINFORCE are values of one objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.ledger import REFERENCE, ROLLOUT, forward_cost
+from models.lm import LM
+from models.stages import Batch, Models, Stage, logprobs, pack, predicted
+from synth.problem import Mixture, Problem, Source
+from synth.rng import uniforms
+from synth.verify import Verdict, verify
+
+REWARDS = ("answer", "process", "strict", "printed", "released")
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What a response is paid, in [0, 1].
+
+    kind: "answer" (final answer right), "process" (share of gold steps that are right, ungated), "strict" (no fault);
+    or a mixture of outcome and process with weight ``outcome`` on the outcome (interplay.md 3.4): "printed" is the
+    paper's Eq. 3, outcome * answer + (1 - outcome) * process; "released" is what its code does: the process score is
+    lowered by extra steps, and everything is zero unless the answer is right.
+    """
+
+    kind: str = "strict"
+    outcome: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.kind not in REWARDS:
+            raise ValueError(f"Reward.kind must be one of {', '.join(REWARDS)}, got {self.kind!r}")
+        if not 0 <= self.outcome <= 1:
+            raise ValueError(f"Reward.outcome must be between 0 and 1, got {self.outcome}")
+
+    def of(self, verdict: Verdict, gold_steps: int) -> float:
+        """The reward of a judged response to a problem with ``gold_steps`` steps."""
+        if self.kind == "answer":
+            return float(verdict.answer)
+        if self.kind == "strict":
+            return float(verdict.strict)
+        if self.kind == "process":
+            return verdict.process
+        if self.kind == "printed":
+            return self.outcome * verdict.answer + (1 - self.outcome) * verdict.process
+        if not verdict.answer:
+            return 0.0
+        extra = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
+        process = max(0.0, verdict.process - min(extra, gold_steps) / gold_steps)
+        return self.outcome + (1 - self.outcome) * process
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How group rewards become gains (methods.md 5).
+
+    baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
+    standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
+    "token" averages over all tokens; "constant" divides by responses times ``RL.max_new``. clip_low, clip_high: bounds
+    of the probability ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
+    groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
+    ``RL.attempts`` times).
+    """
+
+    baseline: str = "group"
+    scale: str = "std"
+    aggregate: str = "sequence"
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    kl: float = 0.0
+    zero_variance: str = "keep"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("baseline", ("group", "none")),
+            ("scale", ("std", "none")),
+            ("aggregate", ("sequence", "token", "constant")),
+            ("zero_variance", ("keep", "drop", "resample")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"Objective.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0 < self.clip_low <= 1 or not 0 < self.clip_high or self.kl < 0:
+            raise ValueError(f"Objective clips must be positive and kl not negative, got {self}")
+
+
+GRPO = Objective(kl=0.001)  # DeepSeekMath's objective with the Interplay study's KL weight (interplay.md 3.3)
+DR_GRPO = Objective(scale="none", aggregate="constant")  # Liu et al. 2025, understand-r1-zero
+DAPO = Objective(aggregate="token", clip_high=0.28, zero_variance="resample")  # Yu et al. 2025, section 3
+REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Williams 1992
+
+
+@dataclass(frozen=True, kw_only=True)
+class RL(Stage):
+    """``rows`` prompts a step, ``group`` responses each, judged by the verifier.
+
+    updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
+    max_new: longest response in tokens. attempts: collections at most when zero-variance groups are resampled.
+    """
+
+    data: Source | Mixture
+    reward: Reward = Reward()
+    objective: Objective = DR_GRPO
+    group: int = 8
+    updates_per_batch: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_new: int = 256
+    attempts: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.group < 2:
+            raise ValueError(f"RL.group must be at least 2, got {self.group}: an advantage compares responses")
+        if self.rows % self.updates_per_batch:
+            raise ValueError(f"RL.rows {self.rows} must be a multiple of RL.updates_per_batch {self.updates_per_batch}")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new < 1 or self.attempts < 1:
+            raise ValueError("RL.temperature, top_p, max_new and attempts must be positive and top_p at most 1")
+
+    @property
+    def keeps_start(self) -> bool:  # type: ignore[override]
+        return self.objective.kl > 0
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        """Sample, judge and weigh groups of responses. Dropped groups still count in the ledger."""
+        kept: list[Group] = []
+        seen: list[Group] = []
+        for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
+            wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
+            if not wanted:
+                break
+            groups = rollouts(self, models.learner, seed, step, wanted, attempt)
+            seen += groups
+            kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
+        return weigh(self, models.learner, kept or seen[:1], seen)
+
+    def updates(self, batch: Batch) -> tuple[Batch, ...]:
+        """Rows in equal runs of whole groups; each run is one optimiser step with its own divisor."""
+        if self.updates_per_batch == 1:
+            return (batch,)
+        groups = len(batch.lengths) // self.group
+        per = -(-groups // self.updates_per_batch) * self.group
+        parts = []
+        for first in range(0, len(batch.lengths), per):
+            part = batch.rows(list(range(first, min(first + per, len(batch.lengths)))))
+            parts.append(Batch(part.ids_BT, part.gain_BT, divisor(self, part.lengths, part.gain_BT), part.lengths, part.old_BT))
+        return tuple(parts)
+
+    def loss(self, models: Models, batch: Batch) -> Tensor:
+        """The clipped surrogate of methods.md 5, plus the KL term."""
+        chosen_BT, logp_N = predicted(models.learner, batch)
+        gain_N = batch.gain_BT[chosen_BT]
+        old_N = logp_N.detach() if self.updates_per_batch == 1 else batch.old_BT[chosen_BT]
+        ratio_N = (logp_N - old_N).exp()
+        clipped_N = ratio_N.clamp(1 - self.objective.clip_low, 1 + self.objective.clip_high)
+        loss = -torch.minimum(ratio_N * gain_N, clipped_N * gain_N).sum()
+        if self.objective.kl:
+            with torch.no_grad():
+                reference_N = logprobs(models.start, batch.ids_BT, chosen_BT)
+            gap_N = reference_N - logp_N
+            loss = loss + self.objective.kl * (share(self, batch, chosen_BT) * (gap_N.exp() - gap_N - 1)).sum()
+        return loss / batch.total
+
+
+@dataclass(frozen=True)
+class Group:
+    """One prompt and its judged responses."""
+
+    problem: Problem
+    prompt: list[int]
+    responses: list[list[int]]
+    logprobs: list[list[float]]
+    verdicts: list[Verdict]
+    rewards: np.ndarray
+
+    @property
+    def varied(self) -> bool:
+        return bool(self.rewards.max() > self.rewards.min())
+
+
+def rollouts(stage: RL, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
+    """Sampled and judged groups for these rows. Every response has a random stream of its own."""
+    problems = [stage.data.problem("rl", seed, step, row, attempt) for row in rows]
+    prompts = [lm.encode(problem.question) for problem in problems]
+    streams = np.stack(
+        [
+            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new)
+            for row in rows
+            for member in range(stage.group)
+        ]
+    )
+    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
+    samples = lm.sample(
+        repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p
+    )
+    groups = []
+    for nth, problem in enumerate(problems):
+        part = slice(nth * stage.group, (nth + 1) * stage.group)
+        verdicts = [verify(problem, lm.decode(ids)) for ids in samples.ids[part]]
+        rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
+        if not np.isfinite(rewards).all():
+            raise FloatingPointError(f"a reward is not finite in row {rows[nth]} of step {step}: {rewards.tolist()}")
+        groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))
+    return groups
+
+
+def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
+    """One advantage a response: (R - mean) / (std + 1e-8) with the unbiased std, or the parts that are switched on."""
+    gains_G = rewards_G - rewards_G.mean() if objective.baseline == "group" else rewards_G.copy()
+    if objective.scale == "std":
+        gains_G = gains_G / (rewards_G.std(ddof=1) + 1e-8)
+    return gains_G
+
+
+def weigh(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> Batch:
+    """A batch from groups. A response of n tokens under "sequence" gives each token 1/n of its advantage."""
+    rows, gains, old = [], [], []
+    for group in groups:
+        scaled = advantages(stage.objective, group.rewards)
+        for response, logps, advantage in zip(group.responses, group.logprobs, scaled):
+            token_gain = float(advantage) / len(response) if stage.objective.aggregate == "sequence" else float(advantage)
+            rows.append(group.prompt + response)
+            gains.append([0.0] * len(group.prompt) + [token_gain] * len(response))
+            old.append([0.0] * len(group.prompt) + list(logps))
+    batch = pack(rows, gains, 1.0, lm.pad)
+    longest = batch.ids_BT.shape[1]
+    old_BT = torch.tensor([row + [0.0] * (longest - len(row)) for row in old])
+    responses = [len(response) for group in groups for response in group.responses]
+    return Batch(
+        batch.ids_BT,
+        batch.gain_BT,
+        normaliser(stage, responses),
+        batch.lengths,
+        old_BT,
+        spent(stage, lm, groups, seen),
+        summary(groups, seen),
+    )
+
+
+def normaliser(stage: RL, responses: list[int]) -> float:
+    """The divisor of the loss: responses, tokens, or responses times the longest allowed length (methods.md 5)."""
+    if stage.objective.aggregate == "sequence":
+        return float(len(responses))
+    if stage.objective.aggregate == "token":
+        return float(sum(responses))
+    return float(len(responses) * stage.max_new)
+
+
+def spent(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> tuple:
+    """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
+    lengths = [len(g.prompt) + len(r) for g in seen for r in g.responses]
+    costs = [forward_cost(lm, ROLLOUT, lengths)]
+    if stage.objective.kl:
+        costs.append(forward_cost(lm, REFERENCE, [len(g.prompt) + len(r) for g in groups for r in g.responses]))
+    return tuple(costs)
+
+
+def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:
+    """What a log line says of a collection: rewards, the three scores, length, and groups that taught nothing."""
+    verdicts = [v for g in seen for v in g.verdicts]
+    return {
+        "reward": float(np.mean([g.rewards.mean() for g in seen])),
+        "strict": float(np.mean([v.strict for v in verdicts])),
+        "answer": float(np.mean([v.answer for v in verdicts])),
+        "process": float(np.mean([v.process for v in verdicts])),
+        "response_tokens": float(np.mean([len(r) for g in seen for r in g.responses])),
+        "zero_variance": float(np.mean([not g.varied for g in seen])),
+        "groups": float(len(groups)),
+    }

@@ -1,0 +1,18 @@
+"""Supervised fine-tuning: imitate worked solutions, the question being given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.stages import Batch, Models, Stage, imitate
+from synth.problem import Mixture, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFT(Stage):
+    """Loss on solution tokens only: the control that RL is to be compared with."""
+
+    data: Source | Mixture
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        return imitate(models.learner, [self.data.problem("sft", seed, step, row) for row in rows], "solution")

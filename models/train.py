@@ -1,0 +1,216 @@
+"""The one training loop: collect rows, take optimiser steps, enter the work in the ledger, save, resume."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from models.files import Corrupt, append_jsonl, read_json, read_jsonl, write_atomic, write_json
+from models.ledger import TRAIN, Ledger, forward_cost
+from models.lm import LM
+from models.optim import make, rate
+from models.stages import Batch, Models, Stage
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where work is done. Nothing here may change what is done: no field enters a key.
+
+    device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded tokens
+    of one forward pass at most (rows are grouped by length and gradients added up). save_every: seconds between saves.
+    """
+
+    device: str = "cpu"
+    threads: int | None = None
+    micro_tokens: int = 1 << 20
+    save_every: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.device != "cpu" and not self.device.startswith("cuda"):
+            raise ValueError(f"Machine.device must be cpu, cuda or cuda:N, got {self.device!r}")
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError(f"Machine.device is {self.device!r} but this machine has no CUDA device")
+        if self.micro_tokens < 1 or self.save_every < 0 or (self.threads is not None and self.threads < 1):
+            raise ValueError("Machine.micro_tokens and threads must be at least 1 and save_every not negative")
+
+
+class Diverged(ArithmeticError):
+    """A loss, a gradient or a reward stopped being a finite number."""
+
+
+@dataclass
+class State:
+    """How far a stage has come; everything a resume needs besides weights and momenta."""
+
+    step: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+    seconds: float = 0.0
+
+
+def train(
+    lm: LM,
+    stage: Stage,
+    seed: int,
+    machine: Machine = Machine(),
+    precision: str = "float32",
+    folder: Path | None = None,
+    references: dict[str, LM] | None = None,
+    observe: Callable[[float, dict], None] | None = None,
+) -> State:
+    """Train ``lm`` in place through ``stage``; returns what it cost.
+
+    With a ``folder``, progress is saved there and an interrupted call resumes to the same bits (CPU). ``observe`` is
+    called after every step with the share done and the log line. Raises Diverged, naming stage, step and the last good
+    save, when a loss, gradient or reward is not finite; nothing finished is overwritten.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    lm.to(machine.device)
+    start = frozen(lm) if stage.keeps_start else None
+    models = Models(lm, start, references or {})
+    optimiser = make(stage.optim, lm)
+    state = resume(folder, lm, optimiser) if folder else State()
+    clock, saved = time.monotonic(), time.monotonic()
+    while (done := stage.progress(state.step, state.ledger.total_flops)) < 1:
+        line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
+        state.step += 1
+        now = time.monotonic()
+        state.seconds, clock = state.seconds + now - clock, now
+        line |= {"step": state.step, "seconds": round(state.seconds, 3), "flops": state.ledger.total_flops}
+        if folder:
+            append_jsonl(folder / "log.jsonl", line)
+            if now - saved >= machine.save_every:
+                checkpoint(folder, lm, optimiser, state)
+                saved = time.monotonic()
+        if observe:
+            observe(stage.progress(state.step, state.ledger.total_flops), line)
+    return state
+
+
+def one_step(models, stage, seed, state, optimiser, machine, precision, folder) -> dict:
+    """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line."""
+    name = f"{type(stage).__name__} step {state.step}"
+    began = time.monotonic()
+    models.learner.eval()
+    with torch.no_grad(), autocast(machine, precision):
+        batch = guarded(name, folder, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
+    collected = time.monotonic()
+    models.learner.train()
+    multiplier = rate(stage.optim, state.step, stage.progress(state.step, state.ledger.total_flops))
+    losses, norms = [], []
+    for part in stage.updates(batch):
+        loss = backward(models, stage, part, machine, precision)
+        norm = optimiser.clip().item()
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise Diverged(f"{name}: loss {loss}, gradient norm {norm}; {last_good(folder)}")
+        optimiser.step(multiplier)
+        optimiser.zero_grad()
+        losses.append(loss)
+        norms.append(norm)
+        state.ledger = state.ledger.plus(forward_cost(models.learner, TRAIN, list(part.lengths), passes=3))
+    state.ledger = state.ledger.plus(*batch.spent)
+    line = {"loss": sum(losses) / len(losses), "norm": sum(norms) / len(norms), "rate": multiplier}
+    return line | batch.metrics | {"collect_seconds": round(collected - began, 4)}
+
+
+def guarded(name: str, folder: Path | None, collect: Callable[[], Batch]) -> Batch:
+    """``collect()``, with a reward that is not finite reported like any other divergence."""
+    try:
+        return collect()
+    except FloatingPointError as error:
+        raise Diverged(f"{name}: {error}; {last_good(folder)}") from error
+
+
+def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, precision: str) -> float:
+    """Gradients of a batch, summed over micro-batches of similar length; returns the loss."""
+    total = 0.0
+    for part in micro_batches(batch, machine.micro_tokens):
+        with autocast(machine, precision):
+            loss = stage.loss(models, part.to(machine.device))
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
+    """Rows sorted by length and cut into runs of at most ``tokens`` padded tokens (always at least one row)."""
+    if len(batch.lengths) * max(batch.lengths) <= tokens:
+        return [batch]
+    order = sorted(range(len(batch.lengths)), key=lambda i: (batch.lengths[i], i), reverse=True)
+    runs: list[list[int]] = [[]]
+    for i in order:
+        if runs[-1] and (len(runs[-1]) + 1) * batch.lengths[runs[-1][0]] > tokens:
+            runs.append([])
+        runs[-1].append(i)
+    return [batch.rows(run) for run in runs]
+
+
+def autocast(machine: Machine, precision: str):
+    """bfloat16 arithmetic where asked for; float32 weights either way."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(machine.device.split(":")[0], dtype=torch.bfloat16)
+
+
+def frozen(lm: LM) -> LM:
+    """A copy that will not be trained."""
+    twin = copy.deepcopy(lm).eval()
+    for parameter in twin.parameters():
+        parameter.requires_grad_(False)
+    return twin
+
+
+def checkpoint(folder: Path, lm: LM, optimiser, state: State) -> None:
+    """Weights, momenta and progress in one file, so that they cannot disagree; written beside, then renamed."""
+    tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
+    tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
+    about = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
+    write_atomic(folder / "state.safetensors", save(tensors, {"state": json.dumps(about)}))
+
+
+def resume(folder: Path, lm: LM, optimiser) -> State:
+    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it."""
+    path = folder / "state.safetensors"
+    if not path.exists():
+        trim_log(folder, 0)
+        return State()
+    content = path.read_bytes()
+    try:
+        tensors = load(content)
+        length = int.from_bytes(content[:8], "little")
+        about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
+        lm.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        optimiser.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("optim.")})
+        state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"])
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise Corrupt(f"{path} is not a readable save ({error}); delete it to start this stage again") from error
+    trim_log(folder, state.step)
+    return state
+
+
+def trim_log(folder: Path, step: int) -> None:
+    """Keep only log lines up to ``step``: later ones will be written again."""
+    path = folder / "log.jsonl"
+    if path.exists():
+        kept = [row for row in read_jsonl(path, trim=True) if row["step"] <= step]
+        write_atomic(path, b"".join(json.dumps(row).encode() + b"\n" for row in kept))
+
+
+def last_good(folder: Path | None) -> str:
+    """Where training can go on from, in words."""
+    path = folder / "state.safetensors" if folder else None
+    return f"last good save: {path}" if path and path.exists() else "no save of this stage yet"

@@ -1,0 +1,693 @@
+"""The command line: list, plan, run and show studies, write reports, and look at problems, verdicts and sources."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import json
+import linecache
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from rich.text import Text
+
+from studies import console as show_
+from studies import results
+from synth.audit import audit, draws
+from synth.export import problem_from_dict
+from synth.graph import Shape
+from synth.problem import DIALECTS, MODES, Problem, Source
+from synth.roles import ROLES, roles
+from synth.verify import verify
+
+# Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
+
+HERE = Path(__file__).parent
+OURS = tuple(str(HERE.parent / layer) + os.sep for layer in ("synth", "models", "studies", "figures"))
+COLOURS = {
+    "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
+    "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
+}  # fmt: skip
+POLL = 0.5  # seconds between looks at what workers have done
+
+
+class Refused(ValueError):
+    """A request that cannot be met, said in one sentence."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with what to do next."""
+
+
+# --- finding studies -------------------------------------------------------------------------------------------------
+
+
+def names() -> list[str]:
+    """Every study as "topic/file": the modules in the folders of this package that define ``study(scale)``."""
+    found = sorted(path for path in HERE.glob("*/*.py") if defines_study(path))
+    return [f"{path.parent.name}/{path.stem}" for path in found]
+
+
+def defines_study(path: Path) -> bool:
+    """Whether a module has a top-level function ``study``, from its text alone."""
+    body = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
+    return any(isinstance(node, ast.FunctionDef) and node.name == "study" for node in body)
+
+
+def full_name(name: str) -> str:
+    """The study's whole name, given that or its unique last part."""
+    known = names()
+    found = [each for each in known if name in (each, each.split("/")[1])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
+    raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
+
+
+def scale_named(name: str):
+    from studies.scales import SCALES
+
+    if name not in SCALES:
+        raise Refused(f"there is no scale {name!r}; known scales: {', '.join(SCALES)}")
+    return SCALES[name]
+
+
+def the_study(args):
+    """The study that the arguments name, at their scale and with their seeds."""
+    name = full_name(args.study)
+    scale = scale_named(args.scale)
+    study = importlib.import_module(f"studies.{name.replace('/', '.')}").study(scale)
+    if study.name != name:
+        raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
+    return study.with_seeds(args.seeds) if args.seeds else study
+
+
+def bands(scale_name: str) -> dict[str, tuple[int, int]]:
+    """The fewest and most operations of each band of a scale."""
+    scale = scale_named(scale_name)
+    return {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+
+
+# --- commands on studies ---------------------------------------------------------------------------------------------
+
+
+def list_(args, screen) -> None:
+    from studies.scales import SCALES
+
+    chosen = [args.scale] if args.scale else list(SCALES)
+    rows = [about(name, chosen) for name in names()]
+    if args.json:
+        return print_json(rows)
+    cells = [[row["study"], row["question"], *(told(row["scales"][scale]) for scale in chosen)] for row in rows]
+    heads = ["study", "question", *chosen]
+    screen.print(show_.table("", heads, cells, "runs done here/planned; (n) runs in the committed table"))
+
+
+def about(name: str, scales: list[str]) -> dict:
+    """A study's question and, for each scale, how many of its runs are done."""
+    from studies.study import plan
+
+    row = {"study": name, "question": "", "scales": {}}
+    for scale in scales:
+        try:
+            study = the_study(argparse.Namespace(study=name, scale=scale, seeds=None))
+        except ValueError as reason:
+            row["scales"][scale] = {"unavailable": str(reason)}
+            continue
+        runs = plan(study)
+        done = sum(run.examined for run in runs)
+        row["question"] = study.question
+        row["scales"][scale] = {"done": done, "total": len(runs), "in_table": len(measured(study))}
+    return row
+
+
+def told(progress: dict) -> str:
+    if "unavailable" in progress:
+        return "–"
+    return f"{progress['done']}/{progress['total']} ({progress['in_table']})"
+
+
+def measured(study) -> set[tuple[str, int]]:
+    """The (arm, seed) pairs that the committed table holds."""
+    if not results.path(study.name, study.scale).exists():
+        return set()
+    return {(row["arm"], row["seed"]) for row in results.load(study.name, study.scale).rows}
+
+
+def plan_(args, screen) -> None:
+    study = the_study(args)
+    row = planned(study)
+    if args.json:
+        return print_json(row)
+    screen.print(Text.assemble((f"{study.name} at {study.scale}\n", "bold"), study.question))
+    heads = ["run", "stages (key)", "FLOPs after the base", "trained", "examined", "in table"]
+    cells = [
+        [
+            f"{run['arm']}, seed {run['seed']}",
+            "\n".join(f"{stage['stage']} {stage['key'][:12]}{' done' if stage['finished'] else ''}" for stage in run["stages"]),
+            show_.large(run["flops"]) + (" measured" if run["finished"] else " planned"),
+            *("yes" if run[flag] else "no" for flag in ("finished", "examined", "in_table")),
+        ]
+        for run in row["runs"]
+    ]
+    screen.print(show_.table("", heads, cells))
+    ratio = row["max_ratio"]
+    screen.print("most over fewest FLOPs among equal arms: " + ("unknown" if ratio is None else f"{ratio:.3f}"))
+    if row["budget"]:
+        screen.print(Text(f"budget: {row['budget']}", "bold"))
+
+
+def planned(study) -> dict:
+    """Everything a plan says, as JSON-able values."""
+    from studies.run import chain
+    from studies.study import check_budget, plan
+
+    runs, in_table = plan(study), measured(study)
+    problem = ""
+    try:
+        check_budget(study, runs)
+    except ValueError as reason:
+        problem = str(reason)
+    rows = []
+    for run in runs:
+        stages = [
+            {"stage": type(each.stages[-1]).__name__, "key": each.key, "finished": each.finished, "seed": each.seed}
+            for each in chain(run.recipe)
+        ]
+        rows.append(
+            {
+                "arm": run.arm, "seed": run.seed, "key": run.recipe.key, "stages": stages, "flops": run.flops,
+                "equal": run.equal, "finished": run.finished, "examined": run.examined,
+                "in_table": (run.arm, run.seed) in in_table,
+            }  # fmt: skip
+        )
+    return {
+        "study": study.name, "scale": study.scale, "question": study.question, "seeds": list(study.seeds),
+        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs), "budget": problem,
+    }  # fmt: skip
+
+
+def most_over_fewest(runs: list) -> float | None:
+    """The largest ratio of FLOPs between two equal arms of one seed; None if there are none or one is not known."""
+    ratios = []
+    for seed in {run.seed for run in runs}:
+        spent = [run.flops for run in runs if run.seed == seed and run.equal]
+        if None in spent:
+            return None
+        if spent and min(spent) > 0:
+            ratios.append(max(spent) / min(spent))
+    return max(ratios, default=None)
+
+
+def run_(args, screen) -> None:
+    from models.train import Machine
+    from studies.study import check_budget, plan
+
+    study = the_study(args)
+    one_thread = args.workers > 1 or args.worker_index is not None
+    machine = Machine(device=args.device, threads=args.threads or (1 if one_thread else None))
+    check_budget(study, plan(study))
+    if args.worker_index is not None:
+        return work(study, machine, args)
+    with interruptible(command(args)) as stop, show_.Watch(screen, len(plan(study)), stop) as watch:
+        if args.workers == 1:
+            alone(study, machine, watch)
+        else:
+            together(study, args, watch)
+        check_budget(study, plan(study))
+    screen.print(f"done; see it with: {entry()} show {study.name} --scale {study.scale}", markup=False)
+
+
+def alone(study, machine, watch) -> None:
+    """Train and examine run by run in this process."""
+    from studies.study import examine, plan
+
+    for run in plan(study):
+        examine(study, run, machine, watch.observe, watch.note)
+        watch.stop.training = False
+        watch.runs_done(sum(each.examined for each in plan(study)))
+
+
+def together(study, args, watch) -> None:
+    """Let worker processes train and examine; this process alone writes the table and shows their progress."""
+    from studies.run import chain
+    from studies.study import plan, rows
+
+    watch.stop.training = True  # the first Ctrl-C is passed on, and waits until every worker has saved
+    workers = [hire(args, index) for index in range(args.workers)]
+    stored: set[tuple[str, int]] = set()
+    try:
+        while True:
+            working = any(worker.poll() is None for worker in workers)
+            for run in plan(study):
+                if run.examined and (run.arm, run.seed) not in stored:
+                    results.store(study.name, study.scale, rows(study, run))
+                    stored.add((run.arm, run.seed))
+                    watch.note(f"seed {run.seed}, {run.arm}: done")
+                for recipe in chain(run.recipe):
+                    draw_log(recipe, watch)
+            watch.runs_done(len(stored))
+            watch.stop.check()
+            failed = [worker for worker in workers if worker.poll() not in (None, 0)]
+            if failed:
+                raise Refused(f"a worker failed: {failed[0].stderr.read().decode(errors='replace').strip()}")
+            if not working:
+                return
+            time.sleep(POLL)
+    finally:
+        dismiss(workers)
+
+
+def draw_log(recipe, watch) -> None:
+    """Show the last line of a stage's log if it has changed."""
+    path = recipe.folder / "log.jsonl"
+    if not path.exists() or recipe.finished:
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        lines = file.read().split(b"\n")[:-1]  # what follows the last newline is still being written
+    if not lines or not lines[-1].startswith(b"{"):
+        return
+    line = json.loads(lines[-1])
+    name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {recipe.key[:12]}"
+    watch.draw(name, recipe.stages[-1].progress(line["step"], line["flops"]), line)
+
+
+def hire(args, index: int) -> subprocess.Popen:
+    """A worker in a session of its own, so that a terminal's Ctrl-C reaches it only through its parent."""
+    words = [sys.executable, "-m", "studies", *sys_arguments(args), "--worker-index", str(index)]
+    words += ["--threads", str(args.threads or 1)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads or 1)}
+    return subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd=Path.cwd(), env=environment
+    )
+
+
+def dismiss(workers: list[subprocess.Popen]) -> None:
+    """Ask whoever still works to save and stop, and wait for it; a second Ctrl-C kills."""
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGINT)
+    try:
+        for worker in workers:
+            worker.wait()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.kill()
+        raise
+
+
+def work(study, machine, args) -> None:
+    """A worker: take whichever run nobody else is busy with, until all are examined."""
+    from studies.study import plan
+
+    parent = os.getppid()
+
+    def heartbeat() -> None:
+        if os.getppid() != parent:  # the parent is gone, and with it whoever could stop us
+            raise KeyboardInterrupt
+
+    with interruptible(command(args)) as stop, show_.Watch(show_.console(sys.stderr), 0, stop, heartbeat) as watch:
+        watch.draw = lambda *_: None  # the parent shows progress
+        while waiting := [run for run in plan(study) if not run.examined]:
+            # Each worker begins elsewhere, so that two do not follow each other from claim to claim.
+            turn = args.worker_index * len(waiting) // args.workers
+            advanced = any(advance(study, run, machine, watch) for run in waiting[turn:] + waiting[:turn])
+            if not advanced:
+                heartbeat()
+                time.sleep(POLL)
+
+
+def advance(study, run, machine, watch) -> bool:
+    """Do the first thing this run still needs, unless another process does it; whether anything was done."""
+    from models.files import Busy, claim
+    from studies.exam import answers
+    from studies.run import chain, load, train_last
+
+    stage = next((each for each in chain(run.recipe) if not each.finished), None)
+    folder = (stage or run.recipe).folder
+    folder = folder if stage else folder / "exams"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with claim(folder):
+            if stage is not None:
+                if not stage.finished:
+                    train_last(stage, machine, watch.observe)
+            else:
+                watch.stop.training = False
+                lm = load(run.recipe, machine.device)
+                for exam in study.exams:
+                    answers(run.recipe, exam, lm)
+    except Busy:
+        return False
+    return True
+
+
+@contextmanager
+def interruptible(again: str):
+    """SIGINT by ``console.Stop`` inside the block; a KeyboardInterrupt leaves it saying how to go on."""
+    stop = show_.Stop()
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; nothing finished is lost. To go on: {again}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def entry() -> str:
+    """How this program was called."""
+    return "python -m studies" if Path(sys.argv[0]).name == "__main__.py" else Path(sys.argv[0]).name
+
+
+def sys_arguments(args) -> list[str]:
+    """The arguments of ``run`` written out again."""
+    words = ["run", args.study, "--scale", args.scale, "--device", args.device, "--workers", str(args.workers)]
+    return words + (["--seeds", ",".join(map(str, args.seeds))] if args.seeds else [])
+
+
+def command(args) -> str:
+    threads = ["--threads", str(args.threads)] if args.threads else []
+    return " ".join([entry(), *sys_arguments(args), *threads])
+
+
+def show(args, screen) -> None:
+    from studies import report
+
+    args.seeds = None
+    study = the_study(args)
+    found = report.summary(study, results.load(study.name, study.scale), bands(args.scale))
+    if args.json:
+        return print_json(found)
+    screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
+    for title, heads, rows, caption in report.tables(found):
+        screen.print()
+        screen.print(show_.table(title, heads, rows, caption))
+
+
+def report_(args, screen) -> None:
+    from studies import report
+
+    chosen = [full_name(name) for name in args.study] or names()
+    pages = []
+    for name in chosen:
+        if args.study or results.path(name, args.scale).exists():
+            study = the_study(argparse.Namespace(study=name, scale=args.scale, seeds=None))
+            pages.append((study, results.load(study.name, study.scale)))
+    if not pages:
+        raise Refused(f"no study has results at scale {args.scale} yet; run one first")
+    where = Path(args.html)
+    where.write_text(report.page(pages, bands(args.scale)), encoding="utf-8")
+    if args.json:
+        return print_json({"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size})
+    screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
+
+
+# --- commands on problems --------------------------------------------------------------------------------------------
+
+
+def problem_(args, screen) -> None:
+    source = Source(
+        ops=args.ops, context=args.context, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
+    )
+    problem = source.problem("problem", args.seed)
+    written = problem.written
+    tokens, kinds = written.question_tokens + written.solution_tokens, roles(problem)
+    if args.json:
+        return print_json(
+            {
+                "question": problem.question, "solution": problem.solution, "answer": problem.answer, "ops": problem.ops,
+                "depth": problem.graph.depth, "held_out": problem.held_out, "tokens": list(tokens), "roles": list(kinds),
+            }  # fmt: skip
+        )
+    screen.print(Text("question", "bold"))
+    screen.print(coloured(written.question_tokens, written.question_roles))
+    screen.print(Text("solution", "bold"))
+    screen.print(coloured(written.solution_tokens, written.solution_roles))
+    screen.print(Text("roles", "bold"))
+    for role, meaning in ROLES.items():
+        those = [token for token, kind in zip(tokens, kinds, strict=True) if kind == role]
+        if those:
+            screen.print(Text.assemble((f"{role:11}", COLOURS[role]), f"{len(those):4}  ", " ".join(those)))
+            screen.print(Text(f"{'':17}{meaning}", "dim"))
+
+
+def coloured(tokens: tuple[str, ...], kinds: tuple[str, ...]) -> Text:
+    """Tokens in the colours of their roles, a line for every statement."""
+    text = Text()
+    for token, role in zip(tokens, kinds, strict=True):
+        text.append(token, COLOURS[role])
+        text.append("\n" if token in (";", ".", "?") else " ")
+    text.rstrip()
+    return text
+
+
+def verify_(args, screen) -> None:
+    """One verdict a line, always as JSON: it is meant to be read by programs."""
+    lines = sys.stdin if args.file == "-" else Path(args.file).open(encoding="utf-8")
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            place = f"{args.file}, line {number}"
+            problem, response = judged(line, place)
+            verdict = verify(problem, response)
+            faults = [plain(fault) for fault in verdict.faults]
+            row = {"answer": verdict.answer, "process": verdict.process, "strict": verdict.strict, "faults": faults}
+            print(json.dumps(row, allow_nan=False))
+
+
+def judged(line: str, place: str) -> tuple[Problem, str]:
+    """The problem and the response of one line. Raises Refused naming the line."""
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise Refused(f"{place}: not JSON ({error})") from None
+    if type(row) is not dict or set(row) != {"problem", "response"} or type(row["response"]) is not str:
+        raise Refused(f"{place}: must be an object with 'problem' and the string 'response'")
+    described = row["problem"]
+    try:
+        if type(described) is dict and set(described) == {"source", "path"}:
+            return source_from(described["source"]).problem(*described["path"]), row["response"]
+        return problem_from_dict(described), row["response"]
+    except (ValueError, TypeError) as error:
+        raise Refused(f"{place}: {error}") from None
+
+
+def source_from(row: dict) -> Source:
+    """A Source from its fields as JSON has them (lists for tuples, an object for ``shape``)."""
+    if type(row) is not dict:
+        raise Refused(f"source must be an object, got {row!r}")
+    unknown = set(row) - {field.name for field in fields(Source)}
+    if unknown:
+        raise Refused(f"source has unknown fields {', '.join(sorted(unknown))}")
+    values = {name: tuple(value) if type(value) is list else value for name, value in row.items()}
+    if "shape" in values:
+        values["shape"] = Shape(**{n: tuple(v) if type(v) is list else v for n, v in values["shape"].items()})
+    return Source(**values)
+
+
+def plain(fault) -> dict:
+    """A fault as an object; ``_asdict`` and dataclass fields are the two ways a record is written here."""
+    return fault._asdict() if isinstance(fault, tuple) else {f.name: getattr(fault, f.name) for f in fields(fault)}
+
+
+def audit_(args, screen) -> None:
+    if args.ops is not None:
+        source = Source(
+            ops=args.ops, context=args.context, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="train"
+        )
+        exams, name = (), f"ops {args.ops[0]}-{args.ops[1]}"
+    else:
+        scale = scale_named(args.scale)
+        source, exams, name = scale.mixed(scale.band), scale.exams(), f"pre-training at {scale.name}"
+    report = audit(source, args.problems)
+    rows = [audited(exam, source, args.problems) for exam in exams]
+    if args.json:
+        return print_json({"source": name, "audit": report.as_dict(), "floor": report.floor, "exams": rows})
+    screen.print(Text(name, "bold"))
+    screen.print(report.as_text(), markup=False)
+    if rows:
+        cells = [[r["exam"], r["problems"], f"{r['guess_floor']:.3f}", r["overlap"], r["repeated"]] for r in rows]
+        caption = f"overlap: problems whose structure is among {args.problems} of pre-training; repeated: same question twice"
+        screen.print(show_.table("exams", ["exam", "problems", "guess floor", "overlap", "repeated"], cells, caption))
+
+
+def audited(exam, source, problems: int) -> dict:
+    """An exam's guess floor, how much of its paper pre-training could contain, and questions asked twice."""
+    paper = exam.paper()
+    trained = {problem.graph.canonical for problem in draws(source, problems, ("audit",))}
+    return {
+        "exam": exam.name,
+        "problems": len(paper),
+        "guess_floor": float(exam.guess_floor),
+        "overlap": sum(problem.graph.canonical in trained for problem in paper),
+        "repeated": len(paper) - len({problem.question for problem in paper}),
+    }
+
+
+def bench_(args, screen) -> None:
+    from studies.bench import bench
+
+    rows = bench(args.parts)
+    if args.json:
+        return print_json(rows)
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[show_.large(v) if type(v) is float else str(v) for v in (row.get(h, "") for h in heads)] for row in rows]
+    screen.print(show_.table("", heads, cells))
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str):
+        self.exit(2, f"interlude: {message}; {self.prog} --help lists what there is\n")
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() for part in parts) or len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(f"must be different non-negative integers such as 0,1,2, got {text!r}")
+    return tuple(int(part) for part in parts)
+
+
+def span(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not low.isdigit() or high and not high.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a number such as 4 or a range such as 2-5, got {text!r}")
+    return int(low), int(high or low)
+
+
+def modulus(text: str) -> int | None:
+    if text != "none" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a prime or none, got {text!r}")
+    return None if text == "none" else int(text)
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
+    return int(text)
+
+
+def parts(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def parser() -> Parser:
+    """Every command and option; a test holds the list."""
+    root = Parser(prog="interlude", description=__doc__, allow_abbrev=False)
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, do, about_: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about_, description=about_, allow_abbrev=False)
+        made.set_defaults(do=do)
+        made.add_argument("--json", action="store_true", help="print JSON")
+        return made
+
+    def scaled(made, default: str | None = "nano") -> None:
+        made.add_argument("--scale", default=default, help=f"smoke, nano, small or paper (default: {default or 'all'})")
+
+    def sourced(made, ops: tuple[int, int] | None) -> None:
+        made.add_argument("--ops", type=span, default=ops, help="operations, such as 4 or 2-5")
+        made.add_argument("--context", default="zoo", help="the world a problem is told in")
+        made.add_argument("--mode", default="forward", choices=MODES)
+        made.add_argument("--dialect", default="terse", choices=DIALECTS)
+        made.add_argument("--modulus", type=modulus, default=7, help="a prime, or none for plain integers")
+
+    made = add("list", list_, "list every study with its question and how far it has been run")
+    scaled(made, None)
+    for name, do, about_ in (
+        ("plan", plan_, "say what a study would train, and what it costs"),
+        ("run", run_, "train and examine whatever of a study is missing"),
+    ):
+        made = add(name, do, about_)
+        made.add_argument("study")
+        scaled(made)
+        made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
+        if name == "run":
+            made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+            made.add_argument("--threads", type=positive, help="CPU threads of one process")
+            made.add_argument("--workers", type=positive, default=1, help="processes that share the runs")
+            made.add_argument("--worker-index", type=int, help=argparse.SUPPRESS)
+    made = add("show", show, "print a study's results with intervals")
+    made.add_argument("study")
+    scaled(made)
+    made = add("report", report_, "write one HTML page about studies that were run")
+    made.add_argument("study", nargs="*")
+    made.add_argument("--html", required=True, metavar="FILE")
+    scaled(made)
+    made = add("problem", problem_, "print a problem, its solution and what each token is for")
+    sourced(made, (4, 4))
+    made.add_argument("--seed", type=int, default=0)
+    made = add("verify", verify_, "judge responses: JSON lines of problem and response in, a verdict a line out")
+    made.add_argument("file")
+    made = add("audit", audit_, "report what a scale's pre-training and exams, or any source, contain")
+    scaled(made)
+    sourced(made, None)
+    made.add_argument("--problems", type=positive, default=2000)
+    made = add("bench", bench_, "measure the speed of this machine against peers")
+    made.add_argument("--parts", type=parts, default=("generate", "verify", "train", "sample", "exam"))
+    return root
+
+
+def print_json(value) -> None:
+    print(json.dumps(without_nan(value), indent=2, allow_nan=False))
+
+
+def without_nan(value):
+    """The value with null for what was not measured."""
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def expected(error: Exception) -> bool:
+    """Whether an error is an answer to the user rather than a bug: one of our classes, the operating system's, or a
+    ValueError or KeyError that our own code raised on purpose."""
+    if isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("models", "studies", "synth", "__main__"):
+        return True
+    if not isinstance(error, (ValueError, KeyError)):
+        return False
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    where = last.tb_frame.f_code.co_filename
+    return where.startswith(OURS) and linecache.getline(where, last.tb_lineno).strip().startswith("raise ")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 2 for a request that cannot be met, 130 for Ctrl-C."""
+    args = parser().parse_args(words)
+    try:
+        args.do(args, show_.console())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "stopped", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not expected(error):
+            raise
+        sentence = error.args[0] if isinstance(error, KeyError) else str(error)
+        print(f"interlude: {sentence}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

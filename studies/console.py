@@ -1,0 +1,161 @@
+"""What the command line shows: tables, numbers with intervals, and the progress of training while it goes on."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+PIPED_WIDTH = 140  # columns where there is no terminal to ask
+QUIET_SECONDS = 20.0  # between lines of progress where there is no terminal to redraw
+LIVE = ("loss", "reward", "strict")  # what a log line is shown of
+
+
+def console(stream=None) -> Console:
+    """A console on ``stream`` (standard output unless given); rich drops colours where that is no terminal."""
+    stream = sys.stdout if stream is None else stream
+    return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False)
+
+
+def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> Table:
+    """A table of strings or Texts; the first column is aligned left, the others right."""
+    made = Table(title=title or None, caption=caption or None, title_justify="left", caption_justify="left")
+    for nth, head in enumerate(heads):
+        made.add_column(Text(head), justify="left" if nth == 0 else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
+    return made
+
+
+def large(value: float | None, unit: str = "") -> str:
+    """A count such as FLOPs with three digits: 1.23e+12 is "1.23 T"; None is a dash."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {letter}{unit}"
+    return f"{value:.3g} {unit}".strip()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "1 h 02 min", "3 min 05 s" or "12 s"."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"
+
+
+def share(value: float) -> str:
+    """A probability with three decimals, or with its power of ten where those would hide it."""
+    return f"{value:.3f}" if value >= 0.0005 or value == 0 else f"{value:.0e}"
+
+
+def with_interval(row: dict, sign: bool = False) -> str:
+    """A mean over its interval, on two lines so that tables stay narrow."""
+    if sign:
+        return f"{row['mean']:+.3f}\n{row['low']:+.3f} {row['high']:+.3f}"
+    return f"{share(row['mean'])}\n{share(row['low'])}–{share(row['high'])}"
+
+
+def live(line: dict) -> str:
+    """The numbers of a log line worth watching."""
+    return "  ".join(f"{name} {line[name]:.3f}" for name in LIVE if name in line)
+
+
+@dataclass
+class Stop:
+    """What Ctrl-C does: the first ends training after the present step, where it is saved; the second ends at once."""
+
+    asked: bool = False
+    training: bool = False
+
+    def __call__(self, *_) -> None:
+        """The signal handler."""
+        if self.asked or not self.training:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def check(self) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+
+
+@dataclass
+class Watch:
+    """Progress of a plan on a terminal (bars with time left) or in a file (a line now and then).
+
+    total: runs of the plan. Used as a context; ``observe`` and ``note`` are what ``studies.study.execute`` calls.
+    """
+
+    screen: Console
+    total: int
+    stop: Stop
+    heartbeat: Callable[[], None] = lambda: None
+    bars: Progress | None = None
+    tasks: dict[str, int] = field(default_factory=dict)
+    spoke: dict[str, float] = field(default_factory=dict)
+
+    def __enter__(self) -> Watch:
+        if self.screen.is_terminal:
+            self.bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:3.0f} %"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                TextColumn("[dim]{task.fields[live]}"),
+                console=self.screen,
+            )
+            self.bars.start()
+            self.tasks["all"] = self.bars.add_task("all runs", total=max(self.total, 1), live="")
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.bars:
+            self.bars.stop()
+
+    def runs_done(self, done: int) -> None:
+        if self.bars:
+            self.bars.update(self.tasks["all"], completed=done)
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self.stop.check()
+        (self.bars.console if self.bars else self.screen).print(text, markup=False)
+
+    def observe(self, recipe, done: float, line: dict) -> None:
+        """One step of ``recipe`` is over: redraw, then obey Ctrl-C (training saves before it passes that on)."""
+        self.stop.training = done < 1
+        name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {recipe.key[:12]}"
+        self.draw(name, done, line)
+        self.heartbeat()
+        self.stop.check()
+
+    def draw(self, name: str, done: float, line: dict) -> None:
+        """Show that ``name`` has come to ``done`` (share) with this log line."""
+        if self.bars:
+            self.redraw(name, done, line)
+            return
+        now = time.monotonic()
+        since = self.spoke.setdefault(name, now - QUIET_SECONDS / 2)
+        if done >= 1 or now - since >= QUIET_SECONDS:
+            self.spoke[name] = now
+            took = line["seconds"]
+            left = "" if done >= 1 else f", {duration(took / done - took)} left" if done > 0 else ""
+            self.screen.print(f"{name}: {done:.0%} in {duration(took)}{left}  {live(line)}", markup=False)
+
+    def redraw(self, name: str, done: float, line: dict) -> None:
+        if name not in self.tasks:
+            self.tasks[name] = self.bars.add_task(name, total=1.0, live="")
+        self.bars.update(self.tasks[name], completed=done, live=live(line))
+        if done >= 1:
+            self.bars.remove_task(self.tasks.pop(name))
+            self.bars.console.print(f"{name}: {duration(line['seconds'])}  {live(line)}", markup=False)

@@ -1,0 +1,160 @@
+"""An exam asks a model fixed problems and stores, for each, a log-probability or counts; never a rate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from models.files import read_json, write_json
+from models.lm import LM
+from models.train import Machine
+from studies.key import key
+from studies.run import Recipe
+from synth.problem import Mixture, Problem, Source
+from synth.rng import uniforms
+from synth.verify import verify
+
+KINDS = ("exact", "sampled")
+ROWS = 128  # rows of one forward pass; of no consequence for the result
+
+
+@dataclass(frozen=True)
+class Exam:
+    """``problems`` problems of ``source``, the same for every model.
+
+    kind "exact": the log-probability of the canonical worked solution, by teacher forcing, and its split by token role.
+    In an ordered dialect this is the log of the probability that a sample is strictly correct, so pass@k is known for
+    every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. Both at ``temperature``.
+    """
+
+    name: str
+    source: Source | Mixture
+    problems: int = 200
+    kind: str = "exact"
+    samples: int = 0
+    temperature: float = 1.0
+    max_new: int = 256
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"Exam.kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if (self.kind == "sampled") != (self.samples > 0):
+            raise ValueError(f"Exam.samples must be positive for a sampled exam and 0 for an exact one, got {self.samples}")
+        if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
+            raise ValueError("Exam.problems, temperature and max_new must be positive")
+
+    def paper(self) -> list[Problem]:
+        """The exam's problems: the same whatever is examined."""
+        return [self.source.problem("exam", row) for row in range(self.problems)]
+
+    @property
+    def guess_floor(self) -> float:
+        """The score of the best constant answer: the share of the commonest answer on this paper."""
+        return Counter(problem.answer for problem in self.paper()).most_common(1)[0][1] / self.problems
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's answers, a number a problem (arrays of length P).
+
+    Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
+    ``samples``, process is the mean share of right steps, tokens the mean response length.
+    """
+
+    logp: np.ndarray | None = None
+    roles: dict[str, np.ndarray] = field(default_factory=dict)
+    samples: int = 0
+    strict: np.ndarray | None = None
+    answer: np.ndarray | None = None
+    process: np.ndarray | None = None
+    tokens: np.ndarray | None = None
+
+
+def take(lm: LM, exam: Exam) -> Answers:
+    """Examine a model now."""
+    with torch.no_grad():
+        lm.eval()
+        return exact(lm, exam) if exam.kind == "exact" else sampled(lm, exam)
+
+
+def exact(lm: LM, exam: Exam) -> Answers:
+    """Log-probability of each problem's canonical solution, one forward pass over question and solution."""
+    problems = exam.paper()
+    order = sorted(range(len(problems)), key=lambda i: len(problems[i].written.solution_tokens))
+    logp = np.zeros(len(problems))
+    roles: dict[str, np.ndarray] = {}
+    for first in range(0, len(order), ROWS):
+        chosen = order[first : first + ROWS]
+        for i, logp_T in zip(chosen, solution_logprobs(lm, [problems[i] for i in chosen], exam.temperature)):
+            logp[i] = logp_T.sum()
+            for role, value in zip(problems[i].written.solution_roles, logp_T, strict=True):
+                roles.setdefault(role, np.zeros(len(problems)))[i] += value
+    return Answers(logp=logp, roles=roles)
+
+
+def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
+    """Log-probabilities (float64) of the tokens of each problem's solution, given its question and those before."""
+    device = next(lm.parameters()).device
+    questions = [lm.encode(p.question) for p in problems]
+    solutions = [lm.encode(p.solution) for p in problems]
+    longest = max(len(q) + len(s) for q, s in zip(questions, solutions))
+    ids_BT = torch.tensor([q + s + [lm.pad] * (longest - len(q) - len(s)) for q, s in zip(questions, solutions)])
+    ids_BT = ids_BT.to(device)
+    hidden_BTD = lm.forward_hidden(ids_BT[:, :-1])
+    found = []
+    for b, (q, s) in enumerate(zip(questions, solutions)):
+        start = b * (longest - 1) + len(q) - 1
+        logits_NV = lm.logits_at(hidden_BTD, torch.arange(start, start + len(s), device=device)).double()
+        logp_NV = torch.log_softmax(logits_NV / temperature, -1)
+        found.append(logp_NV[torch.arange(len(s)), ids_BT[b, len(q) : len(q) + len(s)]].cpu().numpy())
+    return found
+
+
+def sampled(lm: LM, exam: Exam) -> Answers:
+    """``samples`` judged responses a problem; each response has a random stream of its own."""
+    problems = exam.paper()
+    totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens")}
+    per = max(1, 512 // exam.samples)
+    for first in range(0, len(problems), per):
+        part = range(first, min(first + per, len(problems)))
+        prompts = [lm.encode(problems[i].question) for i in part for _ in range(exam.samples)]
+        streams = np.stack([uniforms("sampled", i, n, n=exam.max_new) for i in part for n in range(exam.samples)])
+        samples = lm.sample(prompts, streams, max_new=exam.max_new, temperature=exam.temperature)
+        for nth, ids in enumerate(samples.ids):
+            i = first + nth // exam.samples
+            verdict = verify(problems[i], lm.decode(ids))
+            totals["strict"][i] += verdict.strict
+            totals["answer"][i] += verdict.answer
+            totals["process"][i] += verdict.process / exam.samples
+            totals["tokens"][i] += len(ids) / exam.samples
+    return Answers(samples=exam.samples, **totals)
+
+
+def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
+    """The answers of a recipe's model, taken once and kept in its folder."""
+    path = recipe.folder / "exams" / f"{key(exam)[:16]}.json"
+    if path.exists():
+        return from_json(read_json(path))
+    found = take(lm, exam)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, to_json(found))
+    return found
+
+
+def answered(recipe: Recipe, exam: Exam) -> bool:
+    return (recipe.folder / "exams" / f"{key(exam)[:16]}.json").exists()
+
+
+def to_json(found: Answers) -> dict:
+    plain = {n: v.tolist() for n in ("logp", "strict", "answer", "process", "tokens") if (v := getattr(found, n)) is not None}
+    return {"samples": found.samples, "roles": {role: v.tolist() for role, v in found.roles.items()}, **plain}
+
+
+def from_json(row: dict) -> Answers:
+    arrays = {n: np.array(row[n]) for n in ("logp", "strict", "answer", "process", "tokens") if n in row}
+    return Answers(samples=row["samples"], roles={r: np.array(v) for r, v in row["roles"].items()}, **arrays)

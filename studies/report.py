@@ -1,0 +1,589 @@
+"""A study's results in one place: the numbers that `show` prints, and a self-contained HTML page for reading."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from html import escape
+
+import numpy as np
+
+from studies.console import duration, large, share, with_interval
+from studies.results import ROLES, Results
+from studies.stats import Estimate, interval, paired
+
+KS = (1, 16, 128)
+CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
+INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
+SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
+MARKERS = "osD^vPX"
+EXAMPLES = 2  # problems shown with every arm's answer
+ROOM = 256  # tokens of an example answer at most
+
+Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def summary(study, found: Results, bands: Bands) -> dict:
+    """Everything `show` says, as JSON-able values: costs, scores by exam and by band, contrasts by band and exam."""
+    return {
+        "study": study.name,
+        "scale": study.scale,
+        "question": study.question,
+        "prediction": study.prediction,
+        "rule": study.rule,
+        "unequal": study.unequal,
+        "seeds": list(found.seeds),
+        "bands": {name: list(span) for name, span in bands.items()},
+        "arms": [cost(found, arm) for arm in found.arms],
+        "scores": [row for arm in found.arms for exam in exams_of(found, arm) for row in scores(found, arm, exam)],
+        "band_scores": [
+            {"arm": arm, **about, "k": k, **numbers(pooled(found, arm, exams, k))}
+            for arm in found.arms
+            for about, exams in groups(found, arm, bands)
+            for k in KS
+        ],
+        "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
+    }
+
+
+def cost(found: Results, arm: str) -> dict:
+    """What an arm cost: means over its seeds."""
+    rows = list({row["seed"]: row for row in found.rows if row["arm"] == arm}.values())
+    means = {name: float(np.mean([row[name] for row in rows])) for name in ("tokens", "flops", "arm_flops", "rollout_flops", "seconds")}
+    return {"arm": arm, "seeds": sorted(row["seed"] for row in rows), **means}
+
+
+def exams_of(found: Results, arm: str) -> list[str]:
+    """The exams an arm has sat, in the order of the table."""
+    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm))
+
+
+def scores(found: Results, arm: str, exam: str) -> list[dict]:
+    """pass@k of one arm and exam for each k that the exam knows, and for sampled exams the answer-only score."""
+    row = found.of(arm, exam)[0]
+    about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "context", "mode", "ops", "guess_floor")}}
+    known = [k for k in KS if row["kind"] == "exact" or k <= row["samples"]]
+    rows = [about | {"score": "strict", "k": k} | numbers(found.score(arm, exam, k)) for k in known]
+    if row["kind"] == "sampled":
+        rows.append(about | {"score": "answer", "k": 1} | numbers(found.score(arm, exam, 1, "answer")))
+    return rows
+
+
+def numbers(estimate: Estimate) -> dict:
+    return asdict(estimate)
+
+
+def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
+    """The exact exams of an arm, by context, mode and band."""
+    made = []
+    rows = list({row["exam"]: row for row in found.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
+    for context, mode in dict.fromkeys((row["context"], row["mode"]) for row in rows):
+        for band, (low, high) in bands.items():
+            exams = [
+                row["exam"]
+                for row in rows
+                if (row["context"], row["mode"]) == (context, mode) and row["ops"].isdigit() and low <= int(row["ops"]) <= high
+            ]
+            if exams:
+                made.append(({"context": context, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
+    return made
+
+
+def pooled(found: Results, arm: str, exams: list[str], k: int) -> Estimate:
+    """Mean pass@k over the problems of several exams that the same seeds sat."""
+    return interval(pooled_table(found, arm, exams, k), path=(found.study, arm, *exams, k))
+
+
+def pooled_table(found: Results, arm: str, exams: Iterable[str], k: int) -> np.ndarray:
+    """pass@k of every seed and problem (SP) of several exams, side by side."""
+    return np.concatenate([found.solved(arm, exam, k) for exam in exams], axis=1)
+
+
+def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
+    """Paired differences between two arms, over the seeds both have: by band, and by each exam of the headline."""
+    both = shared(found, arm, over)
+    if both is None:
+        return []
+    rows = []
+    sat = [(about, exams) for about, exams in groups(both, arm, bands)]
+    sat += [({"exam": exam}, [exam]) for exam in study.headline or () if exam in exams_of(both, arm)]
+    if not sat:
+        sat = [({"exam": exam}, [exam]) for exam in exams_of(both, arm)]
+    for about, exams in sat:
+        exams = [exam for exam in exams if exam in exams_of(both, over)]
+        for k in (1, 128):
+            if exams and all(knows(both, arm, exam, k) for exam in exams):
+                a, b = (pooled_table(both, each, exams, k) for each in (arm, over))
+                found_ = paired(a, b, path=(found.study, arm, over, *exams, k))
+                rows.append({"arm": arm, "over": over, **about, "k": k} | numbers(found_))
+    return rows
+
+
+def shared(found: Results, arm: str, over: str) -> Results | None:
+    """The rows of two arms for the seeds that both have; None if there are none."""
+    seeds = [{row["seed"] for row in found.rows if row["arm"] == each} for each in (arm, over)]
+    both = seeds[0] & seeds[1]
+    kept = tuple(row for row in found.rows if row["arm"] in (arm, over) and row["seed"] in both)
+    return Results(found.study, found.scale, kept) if both else None
+
+
+def knows(found: Results, arm: str, exam: str, k: int) -> bool:
+    row = found.of(arm, exam)[0]
+    return row["kind"] == "exact" or k <= row["samples"]
+
+
+def in_words(estimate: dict) -> str:
+    return f"{estimate['seeds']} seed{'s' * (estimate['seeds'] != 1)} × {estimate['problems']} problems"
+
+
+def counts(rows: list[dict]) -> str:
+    """How many seeds and problems stand behind some rows."""
+    return "95 % intervals over " + "; ".join(dict.fromkeys(in_words(row) for row in rows))
+
+
+# --- tables for the terminal -----------------------------------------------------------------------------------------
+
+
+def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
+    """Title, heads, cells and caption of each table that `show` prints."""
+    made = []
+    for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
+        rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
+        made.append(score_table(f"{kind}, {context}, {mode}", rows))
+    if found["band_scores"]:
+        made.append(band_table(found["band_scores"]))
+    if found["contrasts"]:
+        made.append(contrast_table(found["contrasts"]))
+    made.append(cost_table(found["arms"]))
+    return made
+
+
+def score_table(title: str, rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """Arms by exams for each k; an answer-only score stands over the guess floor it has to beat."""
+    exams = list(dict.fromkeys((row["exam"], row["ops"]) for row in rows))
+    cells = []
+    for arm, score, k in dict.fromkeys((row["arm"], row["score"], row["k"]) for row in rows):
+        line = [f"{arm}\n{score} pass@{k}"]
+        for exam, _ in exams:
+            those = [r for r in rows if (r["arm"], r["score"], r["k"], r["exam"]) == (arm, score, k, exam)]
+            line.append(scored(those[0]) if those else "–")
+        cells.append(line)
+    heads = ["ops"] + [ops if ops in exam else f"{ops}\n{exam}" for exam, ops in exams]
+    return title, heads, cells, counts(rows)
+
+
+def scored(row: dict) -> str:
+    floor = f"\nfloor {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
+    return with_interval(row) + floor
+
+
+def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    columns = list(dict.fromkeys((row["context"], row["mode"], row["band"], row["ops"]) for row in rows))
+    cells = []
+    for arm, k in dict.fromkeys((row["arm"], row["k"]) for row in rows):
+        line = [f"{arm}\nstrict pass@{k}"]
+        for column in columns:
+            those = [r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)]
+            line.append(with_interval(those[0]) if those else "–")
+        cells.append(line)
+    heads = ["band (ops)"] + [f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns]
+    return "by band, exact", heads, cells, counts(rows)
+
+
+def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """Differences, with a star where the interval excludes zero."""
+    cells = []
+    for row in rows:
+        excludes = row["low"] > 0 or row["high"] < 0
+        span = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        cells.append([f"{row['arm']} – {row['over']}", where(row), f"{row['k']}", f"{row['mean']:+.4f}", span, "*" if excludes else ""])
+    heads = ["difference", "on", "pass@", "mean", "95 % interval", ""]
+    return "differences, paired by seed and problem", heads, cells, counts(rows) + "; * excludes zero"
+
+
+def where(row: dict) -> str:
+    """What a contrast was measured on."""
+    return row["exam"] if "exam" in row else f"{row['band']}, {row['context']}" + f", {row['mode']}" * (row["mode"] != "forward")
+
+
+def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    cells = [
+        [r["arm"], len(r["seeds"]), large(r["arm_flops"]), large(r["rollout_flops"]), large(r["flops"]), large(r["tokens"]), duration(r["seconds"])]
+        for r in rows
+    ]
+    heads = ["arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "time after base"]
+    return "cost, mean over seeds", heads, cells, ""
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def recipe_in_words(study, arm) -> list[str]:
+    """One sentence for each stage of an arm, those of the base marked."""
+    shared_ = len(study.base.stages)
+    return [("base: " if n < shared_ else "") + stage_in_words(stage) for n, stage in enumerate(arm.recipe.stages)]
+
+
+def stage_in_words(stage) -> str:
+    """A stage's fields in a sentence, whatever kind of stage it is."""
+    length = f"{stage.steps} steps" if stage.steps is not None else f"{large(stage.flops, 'FLOPs')}"
+    told = [f"{type(stage).__name__}, {length} of {stage.rows} rows"]
+    for field in fields(stage):
+        value = getattr(stage, field.name)
+        if field.name in ("steps", "flops", "rows", "optim", "version"):
+            continue
+        told.append(f"{field.name.replace('_', ' ')} {value_in_words(value)}")
+    return "; ".join(told)
+
+
+def value_in_words(value) -> str:
+    """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the default."""
+    name = type(value).__name__
+    if name == "Source":
+        length = f", {value.statements[0]} to {value.statements[1]} statements" if value.statements else ""
+        return f"ops {value.ops[0]} to {value.ops[1]} in {value.context}, {value.mode}{length}"
+    if name == "Mixture":
+        return " + ".join(f"{weight:.0%} {value_in_words(part)}" for weight, part in value.parts if weight)
+    if name == "Recipe":
+        return f"model {value.key[:12]}"
+    if hasattr(value, "__dataclass_fields__"):
+        return name + " (" + ", ".join(f"{f.name} {getattr(value, f.name)}" for f in fields(value)) + ")"
+    return str(value)
+
+
+# --- drawings --------------------------------------------------------------------------------------------------------
+
+
+def svg(figure, label: str) -> str:
+    """A matplotlib figure as inline SVG whose colours are the page's, in light and in dark."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = text.getvalue()
+    drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
+    for nth, colour in enumerate(SERIES):
+        drawing = drawing.replace(colour, f"var(--s{nth})")
+    # Ids are names for the whole page, and matplotlib numbers them anew in every drawing.
+    mark = f"d{sum(label.encode()) * 31 + len(drawing)}-"
+    drawing = drawing.replace('id="', f'id="{mark}').replace('"#', f'"#{mark}').replace("url(#", f"url(#{mark}")
+    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1)
+    return f'<figure class="plot">{drawing}</figure>'
+
+
+def canvas(columns: int, height: float):
+    """A figure with a row of axes in the page's ink, and its axes as a list."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update({
+        "svg.fonttype": "none", "svg.hashsalt": "interlude", "font.family": "sans-serif", "font.size": 9,
+        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6, "axes.titlesize": 9, "legend.frameon": False, "lines.linewidth": 1.6,
+    })  # fmt: skip
+    figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=True)[0])
+
+
+def by_ops(found: dict, k: int) -> str:
+    """Strict pass@k by operations, a panel for each context, a line for each arm with its interval, bands shaded."""
+    rows = [row for row in found["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
+    panels = list(dict.fromkeys((row["context"], row["mode"]) for row in rows))
+    if not rows:
+        return ""
+    figure, axes = canvas(len(panels), 2.7)
+    arms = [row["arm"] for row in found["arms"]]
+    for axis, panel in zip(axes, panels, strict=True):
+        those = [row for row in rows if (row["context"], row["mode"]) == panel]
+        shade(axis, found["bands"])
+        for nth, arm in enumerate(arms):
+            line = sorted((row for row in those if row["arm"] == arm), key=lambda row: int(row["ops"]))
+            draw_line(axis, [int(r["ops"]) for r in line], line, nth, arm)
+        axis.set(title=", ".join(panel), xlabel="operations", ylim=(-0.03, 1.03))
+        axis.set_xticks(sorted({int(row["ops"]) for row in those}))
+    axes[0].set_ylabel(f"strict pass@{k}")
+    keyed(figure, axes[0], arms)
+    return svg(figure, f"strict pass@{k} by number of operations")
+
+
+def shade(axis, bands: dict) -> None:
+    """Every second band tinted, and each named at the top."""
+    for nth, (name, (low, high)) in enumerate(bands.items()):
+        if nth % 2:
+            axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
+        axis.text((low + high) / 2, 1.0, name, ha="center", va="bottom", fontsize=7, transform=axis.get_xaxis_transform())
+
+
+def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
+    colour, marker = SERIES[nth % len(SERIES)], MARKERS[nth % len(MARKERS)]
+    axis.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.18, linewidth=0)
+    axis.plot(x, [r["mean"] for r in rows], color=colour, marker=marker, markersize=3.5, label=label)
+
+
+def keyed(figure, axis, arms: list[str]) -> None:
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(arms)), fontsize=8)
+
+
+def by_k(found: Results, bands: Bands) -> str:
+    """pass@k for k up to a million at the edge, a panel for each context."""
+    arms = found.arms
+    panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
+    if not panels:
+        exact = [exam for exam in exams_of(found, arms[0]) if found.of(arms[0], exam)[0]["kind"] == "exact"]
+        panels = [({"context": "all exact exams", "mode": ""}, exact)] if exact else []
+    if not panels:
+        return ""
+    figure, axes = canvas(len(panels), 2.7)
+    for axis, (about, exams) in zip(axes, panels, strict=True):
+        for nth, arm in enumerate(arms):
+            if set(exams) <= set(exams_of(found, arm)):
+                draw_line(axis, list(CURVE), [numbers(pooled(found, arm, exams, k)) for k in CURVE], nth, arm)
+        axis.set(title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.03))
+    axes[0].set_ylabel("strict pass@k")
+    keyed(figure, axes[0], list(arms))
+    return svg(figure, "strict pass at k for k from one to a million")
+
+
+def by_role(found: Results, bands: Bands) -> str:
+    """Mean surprise of the canonical solution split over token roles, at each band of the first context."""
+    panels = [(about["band"], exams) for about, exams in groups(found, found.arms[0], bands)]
+    panels = panels[: len(bands)]
+    if not panels:
+        return ""
+    figure, axes = canvas(len(panels), 2.9)
+    for axis, (band, exams) in zip(axes, panels, strict=True):
+        for at, arm in enumerate(found.arms):
+            if set(exams) <= set(exams_of(found, arm)):
+                stack(axis, at, nats(found, arm, exams))
+        axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
+        axis.set_title(band)
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylabel("nats a problem")
+    keyed(figure, axes[0], list(ROLES))
+    return svg(figure, "surprise of the worked solution by token role")
+
+
+def stack(axis, at: int, parts: dict[str, float]) -> None:
+    height = 0.0
+    for nth, (role, value) in enumerate(parts.items()):
+        axis.bar(at, value, bottom=height, color=SERIES[nth], width=0.7, label=role if at == 0 else "_")
+        height += value
+
+
+def nats(found: Results, arm: str, exams: list[str]) -> dict[str, float]:
+    """Mean nats a problem by role over seeds and exams of equal size; a role that never occurs holds 0."""
+    rows = [row for exam in exams for row in found.of(arm, exam)]
+    return {role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES}
+
+
+# --- answers of the models themselves --------------------------------------------------------------------------------
+
+
+def examples(study, bands: Bands, count: int = EXAMPLES) -> list[dict]:
+    """Sampled answers of every arm's first seed to the first problems of an edge exam, judged.
+
+    Loads models, so it needs the folders of ``runs/``; an arm whose model is not there has ``answers`` None. Each
+    answer is one sample at temperature 1 whose random numbers depend on problem and row only.
+    """
+    from studies.run import load
+
+    exam = telling_exam(study, bands)
+    problems = exam.paper()[:count]
+    shown = [{"exam": exam.name, "question": p.question, "solution": p.solution, "answers": {}} for p in problems]
+    for arm in study.arms:
+        recipe = arm.recipe.with_seed(study.seeds[0])
+        judged = answered_by(load(recipe), problems) if recipe.finished else [None] * len(problems)
+        for row, answer in zip(shown, judged, strict=True):
+            row["answers"][arm.name] = answer
+    return shown
+
+
+def telling_exam(study, bands: Bands):
+    """The exam whose problems are shown: the first of the edge, else the first of the headline, else the first."""
+    low = bands["edge"][0] if "edge" in bands else None
+    for exam in study.exams:
+        if low is not None and type(exam.source).__name__ == "Source" and exam.source.ops == (low, low):
+            return exam
+    return next((exam for exam in study.exams if exam.name in study.headline), study.exams[0])
+
+
+def answered_by(lm, problems: list) -> list[dict]:
+    """One sampled answer to each problem, with the verifier's verdict and the span of every step it could read."""
+    from synth.rng import uniforms
+
+    streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
+    samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new=ROOM)
+    return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
+
+
+def judgement(problem, text: str) -> dict:
+    """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
+    from synth.parse import parse
+    from synth.verify import verify
+
+    verdict = verify(problem, text)
+    spans = [step.span for step in parse(text, problem.dialect).steps]
+    pieces, at = [], 0
+    for start, end in spans:
+        pieces.append({"text": text[start:end], "faults": kinds_in(verdict.faults, start, end), "step": True})
+        at = end
+    if text[at:].strip():
+        pieces.append({"text": text[at:].strip(), "faults": kinds_in(verdict.faults, at, len(text) + 1), "step": False})
+    return {
+        "pieces": pieces,
+        "strict": verdict.strict,
+        "answer": verdict.answer,
+        "process": verdict.process,
+        "faults": [fault.kind for fault in verdict.faults],
+    }
+
+
+def kinds_in(faults, start: int, end: int) -> list[str]:
+    """The kinds of the faults at characters start..end-1."""
+    return list(dict.fromkeys(fault.kind for fault in faults if start <= fault.at < end))
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c1c1e; --soft: #5b5b60; --rule: #d8d6d0; --paper: #fdfcf9; --wash: #f3f1ea;
+  --s0: #0072b2; --s1: #d55e00; --s2: #00875f; --s3: #a9508a; --s4: #8a6d00; --s5: #4a5bbf; --s6: #6b6b6b;
+  --right: #00704e; --wrong: #b23a00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e4df; --soft: #a3a19b; --rule: #3b3a38; --paper: #171716;
+  --wash: #222120; --s0: #56b4e9; --s1: #ff8c42; --s2: #3cc79a; --s3: #e69ac4; --s4: #e5c04b; --s5: #9aa7ff; --s6: #b5b5b5;
+  --right: #4fd1a5; --wrong: #ff9466; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 3rem 1.25rem 5rem; max-width: 52rem; background: var(--paper); color: var(--ink);
+  font: 1.0625rem/1.55 Charter, "Bitstream Charter", "Iowan Old Style", Georgia, serif; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; font-weight: 600; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: 3.5rem 0 .3rem; padding-top: 1.2rem; border-top: 1px solid var(--rule); font-weight: 600; }
+h3 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; font-weight: 600; }
+p { margin: .5rem 0; } .soft, figcaption, caption { color: var(--soft); font-size: .88rem; }
+dl { display: grid; grid-template-columns: 7rem 1fr; gap: .35rem 1rem; margin: 1rem 0; } dt { color: var(--soft); } dd { margin: 0; }
+ol.stages { margin: .2rem 0 .8rem; padding-left: 1.3rem; font-size: .92rem; }
+figure { margin: 1rem 0 1.4rem; } .plot svg { max-width: 100%; height: auto; color: var(--ink); }
+.plot text { font-family: system-ui, "Helvetica Neue", Arial, sans-serif !important; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font: .82rem/1.35 system-ui, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; margin: .6rem 0; }
+caption { text-align: left; caption-side: bottom; padding-top: .4rem; } th, td { padding: .28rem .6rem; text-align: right; vertical-align: top; white-space: pre-line; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; } thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
+tbody tr + tr td { border-top: 1px solid var(--rule); } .range { color: var(--soft); font-size: .92em; }
+pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
+.text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; } .right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
+details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .92rem; }
+nav a { color: inherit; }
+@media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 10pt; background: none; }
+  h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; } .wide { overflow: visible; } }
+""".strip()
+
+
+def page(studies: list[tuple], bands: Bands) -> str:
+    """One self-contained HTML page about (study, results) pairs: no scripts and nothing fetched."""
+    parts = [study_html(study, found, bands) for study, found in studies]
+    scales = ", ".join(dict.fromkeys(found.scale for _, found in studies))
+    links = " · ".join(f'<a href="#{anchor(study)}">{escape(study.name)}</a>' for study, _ in studies)
+    return (
+        '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n<style>\n{STYLE}\n</style>\n"
+        f'</head>\n<body>\n<h1>What each stage of training contributes</h1>\n<p class="soft">Interlude, scale {escape(scales)}. '
+        "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems. Strict means that every "
+        f"step of the working is right.</p>\n<nav class=\"soft\">{links}</nav>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def anchor(study) -> str:
+    return study.name.replace("/", "-")
+
+
+def study_html(study, found: Results, bands: Bands) -> str:
+    """The section of one study."""
+    numbers_ = summary(study, found, bands)
+    seeds = ", ".join(map(str, found.seeds))
+    parts = [
+        f'<section id="{anchor(study)}">\n<h2>{escape(study.question)}</h2>',
+        f'<p class="soft">{escape(study.name)}, scale {escape(study.scale)}, seeds {seeds}.</p>',
+        facts([("Prediction", study.prediction), ("Rule", study.rule), ("Unequal", study.unequal)]),
+        "<h3>Arms</h3>",
+        *(arm_html(study, arm) for arm in study.arms),
+        "<h3>What each arm cost</h3>",
+        html_table(*cost_table(numbers_["arms"])[1:]),
+        figure_html("What is solved at the first attempt, by depth", by_ops(numbers_, 1)),
+        figure_html("What is within reach of 128 attempts, by depth", by_ops(numbers_, 128)),
+        figure_html("How far more attempts carry at the edge", by_k(found, bands)),
+        figure_html("Where the model is surprised by the right solution (mean over seeds, nats)", by_role(found, bands)),
+    ]
+    if numbers_["contrasts"]:
+        parts += ["<h3>Differences between arms</h3>", html_table(*contrast_table(numbers_["contrasts"])[1:])]
+    parts += ["<h3>Problems and the models' own answers</h3>", examples_html(study, bands), "<h3>All scores</h3>"]
+    for title, heads, cells, caption in tables(numbers_):
+        parts.append(f"<details><summary>{escape(title)}</summary>{html_table(heads, cells, caption)}</details>")
+    return "\n".join(part for part in parts if part) + "\n</section>"
+
+
+def facts(pairs: list[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs if text)
+    return f"<dl>{rows}</dl>"
+
+
+def arm_html(study, arm) -> str:
+    stages = "".join(f"<li>{escape(words)}</li>" for words in recipe_in_words(study, arm))
+    equal = "" if arm.equal else ' <span class="soft">(its compute need not equal the others\')</span>'
+    return f"<p><strong>{escape(arm.name)}</strong>{equal}</p><ol class=\"stages\">{stages}</ol>"
+
+
+def figure_html(title: str, drawing: str) -> str:
+    return f"<h3>{escape(title)}</h3>\n{drawing}" if drawing else ""
+
+
+def html_table(heads: list[str], rows: list[list], caption: str = "") -> str:
+    head = "".join(f"<th>{escape(str(each))}</th>" for each in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell_html(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    below = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="wide"><table>{below}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def cell_html(text: str) -> str:
+    """A cell, with whatever stands below its first line set back."""
+    first, _, rest = text.partition("\n")
+    return escape(first) + (f'\n<span class="range">{escape(rest)}</span>' if rest else "")
+
+
+def examples_html(study, bands: Bands) -> str:
+    """The examples, or one sentence saying that there are no models to ask."""
+    if not any(arm.recipe.with_seed(study.seeds[0]).finished for arm in study.arms):
+        return (
+            f'<p class="soft">The trained models are not on this machine, so none could be asked. '
+            f"<code>interlude run {escape(study.name)} --scale {escape(study.scale)}</code> makes them.</p>"
+        )
+    said = f"One sample of each arm (seed {study.seeds[0]}, temperature 1), not chosen."
+    return f'<p class="soft">{said}</p>' + "".join(example_html(row) for row in examples(study, bands))
+
+
+def example_html(row: dict) -> str:
+    answers = "".join(answer_html(arm, answer) for arm, answer in row["answers"].items())
+    gold = f"<details><summary>worked solution</summary><pre>{escape(row['solution'])}</pre></details>"
+    return f'<p class="soft">{escape(row["exam"])}</p><pre>{escape(row["question"])}</pre>{gold}{answers}'
+
+
+def answer_html(arm: str, answer: dict | None) -> str:
+    """One arm's answer, a line for each step, ticked or crossed with the kinds of its faults."""
+    if answer is None:
+        return f"<p><strong>{escape(arm)}</strong> <span class=\"soft\">not trained on this machine</span></p>"
+    lines = "".join(piece_html(piece) for piece in answer["pieces"])
+    shown = {fault for piece in answer["pieces"] for fault in piece["faults"]}
+    other = [fault for fault in dict.fromkeys(answer["faults"]) if fault not in shown]
+    missed = f'<p class="fault">{escape(", ".join(other))}</p>' if other else ""
+    verdict = "strictly right" if answer["strict"] else "right answer, faulty working" if answer["answer"] else "wrong"
+    score = f"{verdict}; {answer['process']:.0%} of the steps right"
+    return f'<p><strong>{escape(arm)}</strong> <span class="soft">{score}</span></p><div class="text">{lines}</div>{missed}'
+
+
+def piece_html(piece: dict) -> str:
+    kind, mark = ("wrong", "✗") if piece["faults"] else ("right", "✓") if piece["step"] else ("", "")
+    faults = f'<span class="fault">{escape(", ".join(piece["faults"]))}</span>' if piece["faults"] else ""
+    return f'<div class="{kind}"><span class="mark">{mark}</span><span>{escape(piece["text"])}</span>{faults}</div>'

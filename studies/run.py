@@ -1,0 +1,161 @@
+"""A recipe names a model and the stages it goes through; running it trains what is missing and remembers the rest."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from models.files import Busy, Claim, Corrupt, check, claim, read_json, seal, sealed, write_atomic, write_json
+from models.gpt import GPT
+from models.hf import HF
+from models.ledger import Ledger
+from models.lm import LM
+from models.stages import Stage
+from models.train import PRECISIONS, Machine, train
+from studies.key import canonical, folder, key
+
+Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model description, the stages it is trained through in order, a seed and a precision.
+
+    ``recipe + stage`` is the recipe with one more stage. The key of a recipe covers all of it, so recipes with equal
+    beginnings share what they share. A stage may hold a Recipe in a field (a reference, a teacher).
+    """
+
+    model: GPT | HF
+    stages: tuple[Stage, ...] = ()
+    seed: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if type(self.seed) is not int or self.seed < 0:
+            raise ValueError(f"Recipe.seed must be an integer of at least 0, got {self.seed!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"Recipe.precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+
+    def __add__(self, stage: Stage) -> Recipe:
+        return replace(self, stages=(*self.stages, stage))
+
+    def with_seed(self, seed: int) -> Recipe:
+        """The same recipe, and every recipe inside its stages, with another seed."""
+        stages = []
+        for stage in self.stages:
+            inner = {name: recipe.with_seed(seed) for name, recipe in references(stage).items()}
+            stages.append(replace(stage, **inner) if inner else stage)
+        return replace(self, seed=seed, stages=tuple(stages))
+
+    @property
+    def before(self) -> Recipe:
+        """The recipe without its last stage."""
+        return replace(self, stages=self.stages[:-1])
+
+    @property
+    def key(self) -> str:
+        return key(self)
+
+    @property
+    def folder(self) -> Path:
+        """Where this recipe's finished model lies: a readable name and the content key."""
+        name = type(self.stages[-1]).__name__.lower() if self.stages else type(self.model).__name__.lower()
+        return root() / folder(name, self.key)
+
+    @property
+    def finished(self) -> bool:
+        return not self.stages or (self.folder.is_dir() and sealed(self.folder))
+
+
+def root() -> Path:
+    """The folder of all runs: $INTERLUDE_RUNS, or ./runs."""
+    return Path(os.environ.get("INTERLUDE_RUNS", "runs"))
+
+
+def references(stage: Stage) -> dict[str, Recipe]:
+    """The recipes a stage holds, by field name."""
+    held = ((field.name, getattr(stage, field.name)) for field in fields(stage))
+    return {name: value for name, value in held if isinstance(value, Recipe)}
+
+
+def chain(recipe: Recipe) -> list[Recipe]:
+    """Every recipe that has to be finished for this one, in an order that works; itself last."""
+    needed: list[Recipe] = []
+    if recipe.stages:
+        for each in (recipe.before, *references(recipe.stages[-1]).values()):
+            needed += [r for r in chain(each) if r not in needed]
+        needed.append(recipe)
+    return needed
+
+
+def obtain(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None = None) -> LM:
+    """The trained model of a recipe, training whatever of its chain is missing.
+
+    Several processes may ask for the same recipe: one trains, the others wait for it.
+    """
+    for each in chain(recipe):
+        while not each.finished:
+            each.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with claim(each.folder) as held:
+                    if not each.finished:
+                        train_last(each, machine, observe, held)
+            except Busy:
+                time.sleep(1.0)
+    return load(recipe, machine.device)
+
+
+def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: Claim) -> None:
+    """Train the last stage of a recipe whose other stages are finished, and seal its folder."""
+    stage, where = recipe.stages[-1], recipe.folder
+    write_json(where / "recipe.json", {"key": recipe.key, "recipe": canonical(recipe)})
+    lm = load(recipe.before, machine.device)
+    others = {name: load(held, machine.device).eval() for name, held in references(stage).items()}
+    watch = None if observe is None else lambda share, line: observe(recipe, share, line)
+    state = train(lm, stage, recipe.seed, machine, recipe.precision, where, others, watch)
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
+    write_atomic(where / "model.safetensors", save(tensors))
+    write_json(where / "cost.json", {"seconds": state.seconds, "steps": state.step, **state.ledger.as_dict()})
+    held.confirm()  # a process that slept for a minute may have been taken over
+    seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl"])
+    (where / "state.safetensors").unlink(missing_ok=True)
+
+
+def load(recipe: Recipe, device: str = "cpu") -> LM:
+    """The finished model of a recipe, checked against its seal. Raises Corrupt naming a file that was changed."""
+    lm = recipe.model.build(recipe.seed)
+    if recipe.stages:
+        check(recipe.folder)
+        path = recipe.folder / "model.safetensors"
+        try:
+            lm.load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError) as error:
+            raise Corrupt(f"{path} does not hold this recipe's weights: {error}") from error
+    return lm.to(torch.device(device)).eval()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one finished stage took: optimiser steps, wall time in seconds, and its ledger."""
+
+    stage: str
+    steps: int
+    seconds: float
+    ledger: Ledger
+
+
+def costs(recipe: Recipe) -> tuple[Cost, ...]:
+    """The cost of every stage of a finished recipe, in order (references are not included)."""
+    found: list[Cost] = []
+    while recipe.stages:
+        row = read_json(recipe.folder / "cost.json")
+        found.append(Cost(type(recipe.stages[-1]).__name__, row["steps"], row["seconds"], Ledger.from_dict(row)))
+        recipe = recipe.before
+    return tuple(reversed(found))

@@ -1,0 +1,147 @@
+"""A scale fixes the model, the problems, the bands and the budgets; a study is a function of a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from models.gpt import GPT
+from models.optim import Optim
+from models.stages.midtrain import Midtrain
+from models.stages.pretrain import Pretrain
+from models.stages.rl import DR_GRPO, RL, Objective, Reward
+from studies.exam import Exam
+from studies.run import Recipe
+from synth.graph import Shape
+from synth.problem import Mixture, Source
+from synth.tokens import Vocabulary
+
+CONTEXTS = ("zoo", "school", "festival")  # common in pre-training, rare in pre-training, never seen in pre-training
+RARE_SHARE = 0.1
+REPLAY_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of everything.
+
+    band: operations the base is trained on. edge: the next ones, which it solves now and then. hard: the ones after,
+    which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
+    statements: range of statements in a question, the same for every number of operations, so that length says
+    nothing about depth. tail: shares of pre-training problems one, two, ... operations beyond the band.
+    short_steps, long_steps: pre-training steps on short questions, then on questions of full length, ``rows`` rows each.
+    anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
+    """
+
+    name: str
+    model: GPT
+    band: tuple[int, int]
+    edge: tuple[int, int]
+    hard: tuple[int, int]
+    statements: tuple[int, int]
+    tail: tuple[float, ...]
+    rows: int
+    short_steps: int
+    long_steps: int
+    anneal_flops: float
+    arm_flops: float
+    rl_prompts: int
+    rl_group: int
+    problems: int
+    seeds: tuple[int, ...]
+    modulus: int = 7
+    shape: Shape = Shape()
+    optim: Optim = Optim()
+    rl_optim: Optim = Optim()
+    precision: str = "float32"
+
+    def source(self, ops: tuple[int, int], context: str = "zoo", **changes) -> Source:
+        """Problems of this scale with ``ops`` operations told in ``context``."""
+        fields = {"modulus": self.modulus, "shape": self.shape, "statements": self.statements}
+        return Source(ops=ops, context=context, names=self.model.vocab.names, **(fields | changes))
+
+    def mixed(self, ops: tuple[int, int], **changes) -> Mixture:
+        """Problems told in the common world, and a share of them in the rare one."""
+        worlds = ((1 - RARE_SHARE, CONTEXTS[0]), (RARE_SHARE, CONTEXTS[1]))
+        return Mixture(tuple((share, self.source(ops, world, **changes)) for share, world in worlds))
+
+    def pretraining(self) -> Mixture:
+        """The band, and the tail beyond it."""
+        parts = [(1 - sum(self.tail), self.band)]
+        parts += [(share, (self.band[1] + n, self.band[1] + n)) for n, share in enumerate(self.tail, start=1)]
+        return blend(*((share, self.mixed(ops)) for share, ops in parts))
+
+    def base(self) -> Recipe:
+        """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
+        stable = replace(self.optim, schedule="constant")
+        short = Pretrain(
+            steps=self.short_steps,
+            rows=self.rows,
+            optim=stable,
+            data=self.mixed(self.band, statements=None, filler=(0, 2)),
+        )
+        recipe = Recipe(self.model, precision=self.precision) + short
+        if self.long_steps:
+            recipe += Pretrain(steps=self.long_steps, rows=self.rows, optim=stable, data=self.pretraining())
+        return recipe
+
+    def anneal(self) -> Pretrain:
+        """The end of pre-training: the same data while the rate decays to its floor."""
+        decaying = replace(self.optim, schedule="linear")
+        return Pretrain(flops=self.anneal_flops, rows=self.rows, optim=decaying, data=self.pretraining())
+
+    def midtrain(self, flops: float) -> Midtrain:
+        """Gold solutions at the edge with a fifth of pre-training data replayed (interplay.md 3.2), decaying."""
+        decaying = replace(self.optim, schedule="linear")
+        data, replay = self.mixed(self.edge), self.pretraining()
+        return Midtrain(flops=flops, rows=self.rows, optim=decaying, data=data, replay=replay, replay_share=REPLAY_SHARE)
+
+    def rl(self, flops: float, reward: Reward = Reward(), objective: Objective = DR_GRPO) -> RL:
+        """RL at the edge, with the same share of replayed pre-training problems as mid-training has."""
+        data = blend((1 - REPLAY_SHARE, self.mixed(self.edge)), (REPLAY_SHARE, self.pretraining()))
+        return RL(
+            flops=flops,
+            rows=self.rl_prompts,
+            group=self.rl_group,
+            optim=self.rl_optim,
+            data=data,
+            reward=reward,
+            objective=objective,
+            max_new=24 * (self.hard[1] + 1),
+        )
+
+    def exams(self, worlds: tuple[str, ...] = CONTEXTS) -> tuple[Exam, ...]:
+        """An exact exam for every number of operations up to the hard band, in every world, on held-out structures."""
+        found = []
+        for world in worlds:
+            for ops in range(1, self.hard[1] + 1):
+                longest = (self.statements[1], self.statements[1])
+                source = self.source((ops, ops), world, split="held_out", statements=longest)
+                found.append(Exam(f"{world}-ops{ops}", source, self.problems))
+        return tuple(found)
+
+
+def blend(*parts: tuple[float, Mixture]) -> Mixture:
+    """A mixture of mixtures, flattened."""
+    return Mixture(tuple((outer * inner, source) for outer, mixture in parts for inner, source in mixture.parts))
+
+
+MUON = Optim()
+RL_OPTIM = Optim(matrix_lr=2e-3, other_lr=3e-4, schedule="constant", warmup=5)
+
+SMOKE = Scale(
+    name="smoke",
+    model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
+    band=(1, 2), edge=(3, 3), hard=(4, 4), statements=(9, 9), tail=(0.02,),
+    rows=8, short_steps=3, long_steps=2, anneal_flops=2e9, arm_flops=1.2e10, rl_prompts=2, rl_group=2,
+    problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
+)  # fmt: skip
+
+NANO = Scale(
+    name="nano",
+    model=GPT(vocab=Vocabulary(names=24)),
+    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 15), tail=(0.02, 0.005),
+    rows=16, short_steps=600, long_steps=400, anneal_flops=2e12, arm_flops=7e12, rl_prompts=16, rl_group=16,
+    problems=100, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
+)  # fmt: skip
+
+SCALES = {scale.name: scale for scale in (SMOKE, NANO)}

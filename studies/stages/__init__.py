@@ -1,0 +1,1 @@
+"""Studies of what each stage of training contributes."""

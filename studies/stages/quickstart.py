@@ -1,0 +1,41 @@
+"""What does each stage of training contribute: pre-training alone, then mid-training, RL, and both at equal compute?"""
+
+from __future__ import annotations
+
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "At equal compute after a shared base, what do RL, mid-training, and mid-training followed by RL each add?"
+PREDICTION = (
+    "All three arms leave the band near its ceiling. At the edge, mid-training on gold solutions raises pass@1 and "
+    "pass@128; RL alone raises pass@1 more than pass@128, as it can only reinforce what the base samples; "
+    "mid-training followed by RL is at least as good at the edge as RL alone."
+)
+RULE = (
+    "Paired difference in exact strict pass@1 on the edge exams of the common world, (mid-training + RL) minus RL: "
+    "positive if its 95 % interval over seeds and problems lies above zero, negative if below, else not established."
+)
+
+
+def study(scale: Scale) -> Study:
+    base, budget = scale.base(), scale.arm_flops
+    anneal = scale.anneal()
+    arms = (
+        Arm("pre-training", base + anneal, equal=False),
+        Arm("RL", base + anneal + scale.rl(budget - anneal.flops)),
+        Arm("mid-training", base + scale.midtrain(budget)),
+        Arm("mid-training + RL", base + scale.midtrain(budget / 2) + scale.rl(budget / 2)),
+    )
+    return Study(
+        name="stages/quickstart",
+        scale=scale.name,
+        question=QUESTION,
+        prediction=PREDICTION,
+        rule=RULE,
+        arms=arms,
+        exams=scale.exams(),
+        seeds=scale.seeds,
+        base=base,
+        contrasts=(("mid-training + RL", "RL"), ("mid-training + RL", "mid-training"), ("RL", "pre-training")),
+        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+    )

@@ -1,0 +1,194 @@
+"""A study is a question: arms to train, exams to sit, seeds to repeat it with, and a budget the arms share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from models.train import Machine
+from studies import results
+from studies.exam import Answers, Exam, answered, answers
+from studies.run import Observe, Recipe, chain, costs, obtain
+from synth.problem import Mixture, Source
+
+TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One thing compared. ``equal``: whether its compute must equal the other equal arms'."""
+
+    name: str
+    recipe: Recipe
+    equal: bool = True
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study at one scale.
+
+    prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
+    share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms
+    (arm, over) whose paired difference is reported. headline: the exams shown first.
+    """
+
+    name: str
+    scale: str
+    question: str
+    prediction: str
+    rule: str
+    arms: tuple[Arm, ...]
+    exams: tuple[Exam, ...]
+    seeds: tuple[int, ...]
+    base: Recipe
+    unequal: str = ""
+    contrasts: tuple[tuple[str, str], ...] = ()
+    headline: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, names in (("arms", [a.name for a in self.arms]), ("exams", [e.name for e in self.exams])):
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"Study.{what} of {self.name} must be one or more with different names, got {names}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"Study.seeds of {self.name} must be different non-negative integers, got {self.seeds}")
+        for pair in self.contrasts:
+            if any(name not in [a.name for a in self.arms] for name in pair):
+                raise ValueError(f"Study.contrasts of {self.name} names an arm it does not have: {pair}")
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> Study:
+        return replace(self, seeds=seeds)
+
+    def own(self, arm: Arm) -> tuple:
+        """The stages of an arm after the shared base."""
+        shared = len(self.base.stages)
+        if arm.recipe.stages[:shared] != self.base.stages or arm.recipe.model != self.base.model:
+            raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with the study's base")
+        return arm.recipe.stages[shared:]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of a plan: an arm with a seed, its recipe, and what it will cost or did cost after the base.
+
+    flops: FLOPs of the arm's own stages: measured if finished, else their budgets (None: a stage without one).
+    """
+
+    arm: str
+    seed: int
+    recipe: Recipe
+    finished: bool
+    examined: bool
+    flops: float | None
+    equal: bool
+
+
+def plan(study: Study) -> list[Run]:
+    """Every run of a study, seed by seed, in the order in which shared work comes first."""
+    runs = []
+    for seed in study.seeds:
+        for arm in study.arms:
+            recipe = arm.recipe.with_seed(seed)
+            done = recipe.finished
+            examined = done and all(answered(recipe, exam) for exam in study.exams)
+            runs.append(Run(arm.name, seed, recipe, done, examined, own_flops(study, arm, recipe, done), arm.equal))
+    return runs
+
+
+def own_flops(study: Study, arm: Arm, recipe: Recipe, done: bool) -> float | None:
+    """Measured FLOPs after the base of a finished run; the sum of its stages' budgets before."""
+    own = study.own(arm)
+    if done:
+        return sum(cost.ledger.total_flops for cost in costs(recipe)[len(study.base.stages) :])
+    budgets = [stage.flops for stage in own]
+    return None if None in budgets else float(sum(budgets))
+
+
+def check_budget(study: Study, runs: list[Run]) -> None:
+    """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why."""
+    if study.unequal:
+        return
+    for seed in study.seeds:
+        spent = {run.arm: run.flops for run in runs if run.seed == seed and run.equal}
+        unknown = [arm for arm, flops in spent.items() if flops is None]
+        if unknown:
+            raise ValueError(f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty")
+        if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
+            low, high = min(spent, key=spent.get), max(spent, key=spent.get)
+            raise ValueError(
+                f"{study.name}: arms {high!r} and {low!r} differ in FLOPs by more than {TOLERANCE:.0%} "
+                f"({spent[high]:.3g} and {spent[low]:.3g}, seed {seed}) and Study.unequal does not say why"
+            )
+
+
+def execute(study: Study, machine: Machine, observe: Observe | None = None, note: Callable[[str], None] = print) -> None:
+    """Train and examine every run that is missing, and store its rows as soon as they exist."""
+    check_budget(study, plan(study))
+    for run in plan(study):
+        examine(study, run, machine, observe, note)
+    check_budget(study, plan(study))
+
+
+def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, note: Callable[[str], None]) -> None:
+    """Train one run if need be, sit its exams, and store the rows."""
+    if not run.examined:
+        note(f"seed {run.seed}, {run.arm}")
+        lm = obtain(run.recipe, machine, observe)
+        for exam in study.exams:
+            answers(run.recipe, exam, lm)
+    results.store(study.name, study.scale, rows(study, run))
+
+
+def rows(study: Study, run: Run) -> list[dict]:
+    """The table rows of a finished run, one an exam."""
+    spent = costs(run.recipe)
+    own = spent[len(study.base.stages) :]
+    ledger = {
+        "tokens": sum(c.ledger.total_tokens for c in spent),
+        "flops": float(sum(c.ledger.total_flops for c in spent)),
+        "arm_flops": float(sum(c.ledger.total_flops for c in own)),
+        "rollout_flops": float(sum(c.ledger.as_dict()["rollout_flops"] for c in own)),
+        "seconds": float(sum(c.seconds for c in own)),
+        "key": run.recipe.key[:16],
+    }
+    return [row(study, run, exam, answers(run.recipe, exam, None)) | ledger for exam in study.exams]
+
+
+def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
+    """One row without its costs; see ``results.COLUMNS``."""
+    source = exam.source.parts[0][1] if isinstance(exam.source, Mixture) else exam.source
+    sat = found.logp is not None
+    nats = {f"{r}_nats": float(-found.roles[r].mean()) if r in found.roles else math.nan for r in results.ROLES}
+    return {
+        "arm": run.arm,
+        "seed": run.seed,
+        "exam": exam.name,
+        "kind": exam.kind,
+        "context": source.context,
+        "mode": source.mode,
+        "ops": span(exam.source),
+        "problems": exam.problems,
+        "guess_floor": float(exam.guess_floor),
+        "samples": exam.samples,
+        "logp": results.cell(found.logp, 4) if sat else "",
+        **nats,
+        "strict": "" if sat else results.cell(found.strict, 0),
+        "correct": "" if sat else results.cell(found.answer, 0),
+        "process": math.nan if sat else float(found.process.mean()),
+        "response_tokens": math.nan if sat else float(found.tokens.mean()),
+    }
+
+
+def span(source: Source | Mixture) -> str:
+    """The fewest and most operations of a source, as "1-4"."""
+    parts = [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
+    low, high = min(p.ops[0] for p in parts), max(p.ops[1] for p in parts)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def missing(study: Study) -> list[Recipe]:
+    """Every recipe a study still has to train, each once, in order."""
+    waiting: list[Recipe] = []
+    for run in plan(study):
+        waiting += [r for r in chain(run.recipe) if not r.finished and r not in waiting]
+    return waiting

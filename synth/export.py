@@ -1,0 +1,247 @@
+"""Problems as rows for other trainers (TRL, verl, datasets), and the reward functions those trainers call."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from hashlib import blake2b
+from pathlib import Path
+
+from synth import contexts
+from synth.graph import GIVEN, LITERAL, Graph, Node
+from synth.ops import FORWARD, LIMIT, fold, is_prime
+from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
+from synth.render import END
+from synth.verify import Verdict, verify
+
+Row = dict[str, object]
+FORMAT = 1  # of problem_to_dict; raise it when the fields change
+ABILITY = "arithmetic"
+
+
+# --- one problem -----------------------------------------------------------------------------------------------------
+
+
+def problem_to_dict(problem: Problem) -> dict[str, object]:
+    """All of a problem as JSON-able lists and numbers; ``problem_from_dict`` gives an equal problem."""
+    graph = problem.graph
+    return {
+        "format": FORMAT,
+        "graph": {"nodes": nodes_to_lists(graph.nodes), "modulus": graph.modulus, "unknown": graph.unknown},
+        "extra": nodes_to_lists(problem.extra),
+        "names": list(problem.names),
+        "order": list(problem.order),
+        "context": problem.context,
+        "dialect": problem.dialect,
+    }
+
+
+def problem_from_dict(table: dict[str, object]) -> Problem:
+    """The problem that ``problem_to_dict`` wrote. Raises ValueError naming any missing, unknown or malformed field."""
+    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))})
+    if table["format"] != FORMAT:
+        raise ValueError(f"problem.format must be {FORMAT}, got {table['format']!r}")
+    if table["dialect"] not in DIALECTS:
+        raise ValueError(f"problem.dialect must be one of {', '.join(DIALECTS)}, got {table['dialect']!r}")
+    graph = graph_from_dict(table["graph"])
+    extra = nodes_from_lists("problem.extra", table["extra"], graph.nodes, graph.modulus)
+    nodes = graph.nodes + extra
+    nouns = contexts.world(table["context"]).names
+    names = integers("problem.names", table["names"], -1, len(nouns) - 1)
+    if [name < 0 for name in names] != [node.op == LITERAL for node in nodes]:
+        raise ValueError(f"problem.names must hold -1 for each literal and a noun for each other node, got {list(names)}")
+    if len(set(names) - {-1}) < len(names) - names.count(-1):
+        raise ValueError(f"problem.names gives one noun to two quantities: {list(names)}")
+    order = integers("problem.order", table["order"], FACT, len(nodes) - 1)
+    stated = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
+    if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
+        raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
+    return Problem(graph, extra, names, order, table["context"], table["dialect"])
+
+
+def graph_from_dict(table: object) -> Graph:
+    exact_fields("problem.graph", table, {field.name for field in fields(Graph)})
+    modulus, unknown = table["modulus"], table["unknown"]
+    if modulus is not None and (type(modulus) is not int or not is_prime(modulus)):
+        raise ValueError(f"problem.graph.modulus must be a prime or null, got {modulus!r}")
+    nodes = nodes_from_lists("problem.graph.nodes", table["nodes"], (), modulus)
+    if not nodes or not nodes[-1].args:
+        raise ValueError("problem.graph.nodes must end in an operation")
+    if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(nodes) and nodes[unknown].op == GIVEN):
+        raise ValueError(f"problem.graph.unknown must be null or the index of a given, got {unknown!r}")
+    return Graph(nodes, modulus, unknown)
+
+
+def nodes_to_lists(nodes: tuple[Node, ...]) -> list[list[object]]:
+    return [[node.op, list(node.args), node.value] for node in nodes]
+
+
+def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus: int | None) -> tuple[Node, ...]:
+    """Nodes that follow the nodes ``before``. Raises ValueError where one uses a later node or has a wrong value."""
+    if not isinstance(table, list) or any(not isinstance(row, list) or len(row) != 3 for row in table):
+        raise ValueError(f"{name} must be a list of [op, args, value], got {table!r}")
+    nodes = list(before)
+    for op, args, value in table:
+        given = integers(f"{name} args", args, 0, len(nodes) - 1)
+        values = tuple(nodes[a].value for a in given)
+        known = op in (GIVEN, LITERAL) and not given or op in FORWARD and len(given) > 1 and fold(op, values, modulus) == value
+        if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):
+            raise ValueError(f"{name} holds {[op, args, value]!r}, which is neither a leaf nor a true operation")
+        nodes.append(Node(op, given, value))
+    return tuple(nodes[len(before) :])
+
+
+def exact_fields(name: str, table: object, wanted: set[str]) -> None:
+    """Raises ValueError unless ``table`` is a dictionary with just these keys."""
+    if not isinstance(table, dict):
+        raise ValueError(f"{name} must be a dictionary, got {type(table).__name__}")
+    missing, unknown = wanted - set(table), set(table) - wanted
+    if missing:
+        raise ValueError(f"{name} lacks {', '.join(sorted(missing))}")
+    if unknown:
+        raise ValueError(f"{name} has unknown fields {', '.join(sorted(map(str, unknown)))}")
+
+
+def integers(name: str, values: object, low: int, high: int) -> tuple[int, ...]:
+    """``values`` as a tuple. Raises ValueError unless it is a list of integers between ``low`` and ``high``."""
+    if not isinstance(values, list) or any(type(v) is not int or not low <= v <= high for v in values):
+        raise ValueError(f"{name} must be a list of integers between {low} and {high}, got {values!r}")
+    return tuple(values)
+
+
+def pack(problem: Problem) -> str:
+    """A problem as one line of JSON, for a column of a table."""
+    return json.dumps(problem_to_dict(problem), separators=(",", ":"), sort_keys=True)
+
+
+def unpack(text: str) -> Problem:
+    """The problem in a line of JSON written by ``pack``."""
+    return problem_from_dict(json.loads(text))
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def rows(source: Source | Mixture, n: int, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Problem]]:
+    """``n`` problems of the stream ``path``, each with its own full path: ``source.problem(*full)`` gives it again."""
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    for index in range(n):
+        full = (*path, index)
+        yield full, source.problem(*full)
+
+
+def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",)) -> Iterator[Row]:
+    """Prompt-only rows as TRL's GRPOTrainer and ``datasets`` read them; ``reward`` needs the column ``problem``.
+
+    uid names the problem by its content, structure is its canonical hash (blind to names and order), and path is the JSON
+    list that draws it again from the same source.
+    """
+    for full, problem in rows(source, n, path):
+        packed = pack(problem)
+        yield {
+            "prompt": problem.question,
+            "answer": problem.answer,
+            "solution": problem.solution,
+            "ops": problem.ops,
+            "context": problem.context,
+            "mode": problem.mode,
+            "uid": blake2b(packed.encode(), digest_size=16).hexdigest(),
+            "structure": f"{problem.graph.canonical:016x}",
+            "path": json.dumps(list(full)),
+            "problem": packed,
+        }
+
+
+def verl(
+    source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",), split: str = "train"
+) -> Iterator[Row]:
+    """Rows as verl reads them; ``compute_score`` needs ``reward_model.ground_truth``, the problem as JSON."""
+    for index, (full, problem) in enumerate(rows(source, n, path)):
+        yield {
+            "data_source": f"interlude/{problem.context}/{problem.mode}",
+            "prompt": [{"role": "user", "content": problem.question}],
+            "ability": ABILITY,
+            "reward_model": {"style": "rule", "ground_truth": pack(problem)},
+            "extra_info": {
+                "split": split,
+                "index": index,
+                "ops": problem.ops,
+                "answer": problem.answer,
+                "path": json.dumps(list(full)),
+            },
+        }
+
+
+def write_rows(table: Iterable[Row], path: str | Path) -> int:
+    """Write rows to ``path`` (.jsonl or .parquet, the latter through pyarrow) whole or not at all; returns their number."""
+    path = Path(path)
+    table = list(table)
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise ValueError(f"path must end in .jsonl or .parquet, got {str(path)!r}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            if path.suffix == ".jsonl":
+                file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in table)
+            else:
+                write_parquet(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(table)
+
+
+def write_parquet(table: list[Row], file) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), file)
+
+
+# --- rewards ---------------------------------------------------------------------------------------------------------
+
+LEVELS = ("strict", "process", "answer")
+
+
+def grade(verdict: Verdict, level: str) -> float:
+    """1.0 or 0.0 for strict (whole solution right) and answer (last number right); the share of right steps for process."""
+    if level not in LEVELS:
+        raise ValueError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
+    return float({"strict": verdict.strict, "process": verdict.process, "answer": verdict.answer}[level])
+
+
+def reward(
+    prompts: Sequence[object], completions: Sequence[object], *, problem: Sequence[str], level: str = "strict", **columns: object
+) -> list[float]:
+    """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16): one float for each completion, from the column ``problem``.
+
+    Use ``functools.partial(reward, level="process")`` for another level. Completions may be strings or message lists.
+    """
+    if not len(prompts) == len(completions) == len(problem):
+        raise ValueError(f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match")
+    return [grade(verify(unpack(p), spoken(c)), level) for p, c in zip(problem, completions)]
+
+
+def spoken(completion: object) -> str:
+    """The text of a completion: itself, or the content of the one message of a conversational completion.
+
+    TRL and verl decode without special tokens, so the closing mark never reaches a reward function; it is put back.
+    """
+    if isinstance(completion, list) and len(completion) == 1 and isinstance(completion[0], dict):
+        completion = completion[0].get("content")
+    if not isinstance(completion, str):
+        raise ValueError(f"completion must be a string or a list of one message, got {completion!r}")
+    return completion if completion.rstrip().endswith(END) else f"{completion} {END}"
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, object] | None = None
+) -> dict[str, float]:
+    """verl's custom reward function (0.9): ``score`` is the reward (strict); the other entries are logged."""
+    verdict = verify(unpack(ground_truth), spoken(solution_str))
+    return {"score": grade(verdict, "strict")} | {level: grade(verdict, level) for level in LEVELS}

@@ -1,0 +1,225 @@
+"""A worked solution back to the steps it claims: the inverse of ``render``, for every dialect and for any text at all.
+
+Parsing never judges and never raises: what is not a solution becomes ``Trace.junk``. Two texts with the same tokens
+(``render.split``) parse alike, so white space between tokens never matters. Letters and digits are ASCII only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from synth.render import END, VERBS
+
+
+class Step(NamedTuple):
+    """One claimed step. Words and numbers stand as the text has them; positions count characters.
+
+    statement, op, operands: the restated statement (``bears``, ``+``, ``("foxes", "owls")``; a literal is its digits).
+    recalled: the quantities named, with their values. used, lines: the operator of the equation and its rows of
+    numbers, the last of which has one, ``((4, 3), (0,))``. solved, value: what the step says it found. span: the first
+    character of the step and one past its last. Where operators are mixed, ``op`` and ``used`` hold each once (``+-``).
+    """
+
+    statement: str
+    op: str
+    operands: tuple[str, ...]
+    recalled: tuple[tuple[str, int], ...]
+    used: str
+    lines: tuple[tuple[int, ...], ...]
+    solved: str
+    value: int
+    span: tuple[int, int]
+
+
+class Trace(NamedTuple):
+    """What a text claims.
+
+    answer: the last answer stated anywhere, even after junk; None if there is none. answers: how many are stated.
+    junk: the first character that cannot belong to a solution (steps, one answer, END); None if there is none, also in
+    a text that merely stops too early. ended: whether END occurs. after: where the text after the first END begins.
+    """
+
+    steps: tuple[Step, ...]
+    answer: int | None
+    answers: int
+    junk: int | None
+    ended: bool
+    after: int | None
+
+
+# Possessive quantifiers (++, *+, ?+) throughout: no pattern backtracks into what it matched, so parsing is linear.
+NUMBER = "(?:0|[1-9][0-9]{0,17}+)(?![0-9]) "  # no leading zero, as we write them; 18 digits keep ``int`` cheap
+NOUN = "[a-z]++_"
+LETTER = "A-Za-z\u017f\u212a"  # what ``split`` takes for letters: ignoring case lets in the long s and the kelvin sign
+
+
+def then(*pieces: str) -> str:
+    """Pieces one after the other, where the text may also stop: a truncated step is no junk."""
+    return "".join(rf"(?:{piece}|\Z)" for piece in pieces)
+
+
+def sums(last: str) -> str:
+    """``4 + 5 + 6 = 9 + 6 =``, and ``last``."""
+    row = rf"{NUMBER}(?:(?:[-+*/] {then(NUMBER)})++{then('= ')}|\Z)"
+    return f"(?P<lines>(?:{row})++{last})"
+
+
+# The grammars. A space is any white space or none, an underscore is the end of a word. Each step is a list of pieces.
+ITEM = f"(?:{NOUN}|{NUMBER})"
+TERSE_STEP = (
+    f"(?P<statement>{NOUN})",
+    "= ",
+    f"(?P<expression>{ITEM}(?:[-+*] {then(ITEM)})*+)",
+    ", ",
+    f"(?P<recalled>(?:{NOUN}{then(NUMBER)})++{then(', ')})?+",
+    sums(""),
+    f"(?P<solved>{NOUN})",
+    f"(?P<value>{NUMBER})",
+    "(?P<stop>;) ",
+)
+TERSE_ANSWER = ("answer_", f"({NUMBER})")
+
+QUANTITY = f"(?:the_{then('number_', 'of_', NOUN)}|{NUMBER})"
+COUNTED = then(NUMBER, NOUN)
+PROSE_STEP = (
+    "The_",
+    "number_",
+    "of_",
+    f"(?P<statement>{NOUN})",
+    "is_",
+    f"(?P<expression>{QUANTITY}(?:(?:plus|minus|times)_{then(QUANTITY)})*+)",
+    r"\. ",
+    f"(?:There_{then('are_')}(?P<recalled>{COUNTED}(?:and_{COUNTED})*+){then(', ', 'and_')}|So_)",
+    sums(NUMBER),
+    ", ",
+    "so_",
+    "there_",
+    "are_",
+    f"(?P<value>{NUMBER})",
+    f"(?P<solved>{NOUN})",
+    r"(?P<stop>\.) ",
+)
+PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
+
+
+class Grammar(NamedTuple):
+    """How one dialect is read: a whole step, as much of one as fits, a stated answer, as much of an ending as fits;
+    then the lists inside a step. ``symbols`` turns the dialect's operators into ours."""
+
+    step: re.Pattern[str]
+    step_so_far: re.Pattern[str]
+    answer: re.Pattern[str]
+    ending_so_far: re.Pattern[str]
+    items: re.Pattern[str]
+    pairs: re.Pattern[str]
+    noun_first: bool
+    symbols: dict[str, str]
+
+
+def compiled(grammar: str) -> re.Pattern[str]:
+    """A pattern, with our two signs for white space and the end of a word spelled out."""
+    return re.compile(grammar.replace("_", rf"(?![{LETTER}]) ").replace(" ", r"\s*+"))
+
+
+def so_far(pieces: tuple[str, ...]) -> str:
+    """As many of the pieces, in order, as fit: the match ends where the first piece that does not would begin."""
+    nested = ""
+    for piece in reversed(pieces):
+        nested = f"(?:{piece}{nested})?+"
+    return nested
+
+
+def grammar(
+    step: tuple[str, ...], answer: tuple[str, ...], items: str, pairs: str, noun_first: bool, symbols: dict[str, str]
+) -> Grammar:
+    """One dialect, compiled. The answer is looked for anywhere, so its first word must not be the end of another."""
+    end = f"(?P<end>{END}) "
+    first = answer[0].rstrip("_")
+    stated = f"{first}(?<![{LETTER}]{first})_" + "".join(piece for piece in answer[1:] if piece != r"\. ")
+    return Grammar(
+        compiled("".join(step)),
+        compiled(so_far(step)),
+        compiled(stated),
+        compiled(f"{END} |" + so_far((*answer, END + " "))),
+        compiled(items),
+        compiled(pairs),
+        noun_first,
+        symbols,
+    )
+
+
+GRAMMARS = {
+    "terse": grammar(
+        TERSE_STEP, TERSE_ANSWER, "[a-z]++|[0-9]++|[-+*]", "([a-z]++) ([0-9]++)", True, {op: op for op in VERBS}
+    ),
+    "prose": grammar(
+        PROSE_STEP,
+        PROSE_ANSWER,
+        "(?:the_number_of_)?+([a-z]++|[0-9]++)",
+        "([0-9]++) ([a-z]++)",
+        False,
+        {verb: op for op, verb in VERBS.items()},
+    ),
+}
+DIGITS = re.compile("[0-9]++")
+SIGNS = re.compile("[-+*/]")
+SPACE = re.compile(r"\s*+")
+
+
+def parse(text: str, dialect: str) -> Trace:
+    """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``."""
+    if dialect not in GRAMMARS:
+        raise ValueError(f"dialect must be one of {', '.join(GRAMMARS)}, got {dialect!r}")
+    read = GRAMMARS[dialect]
+    start = position = SPACE.match(text).end()
+    steps = []
+    match = read.step.match(text, position)
+    while match:
+        if match["stop"] is None:
+            break  # the text stops inside this step
+        steps.append(step(read, match, position))
+        position = match.end()
+        match = read.step.match(text, position)
+    ending = read.ending_so_far.match(text, position).end()
+    stopped = max(ending, read.step_so_far.match(text, position).end())
+    end = text.find(END, start)
+    after = None if end < 0 else SPACE.match(text, end + len(END)).end()
+    stated = read.answer.findall(text)
+    return Trace(
+        tuple(steps),
+        int(stated[-1]) if stated else None,
+        len(stated),
+        None if stopped == len(text) or stopped == after else stopped,
+        end >= 0,
+        None if after == len(text) else after,
+    )
+
+
+def step(read: Grammar, match: re.Match[str], start: int) -> Step:
+    """A matched step, its lists taken apart."""
+    statement, expression, recalled, lines, solved, value = match.group(
+        "statement", "expression", "recalled", "lines", "solved", "value"
+    )
+    items = read.items.findall(expression)
+    pairs = read.pairs.findall(recalled) if recalled else ()
+    rows = [tuple(map(int, DIGITS.findall(row))) for row in lines.split("=")]
+    found = int(value)
+    if not rows[-1]:
+        rows[-1] = (found,)  # terse writes the last number once, after its noun
+    return Step(
+        statement.rstrip(),
+        joined([read.symbols[sign] for sign in items[1::2]]),
+        tuple(items[0::2]),
+        tuple([(a, int(b)) if read.noun_first else (b, int(a)) for a, b in pairs]),
+        joined(SIGNS.findall(lines)),
+        tuple(rows),
+        solved.rstrip(),
+        found,
+        (start, match.end("stop")),
+    )
+
+
+def joined(signs: list[str]) -> str:
+    """The one operator of an expression, or each different one once."""
+    return signs[0] if len(signs) == 1 else "".join(dict.fromkeys(signs))

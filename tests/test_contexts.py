@@ -1,0 +1,105 @@
+"""Worlds: the built-in ones are disjoint and equally long; a user's file works as it is; a bad one is named with its field."""
+
+import itertools
+
+import pytest
+
+from synth import contexts
+from synth.problem import Source
+from synth.render import PROSE_WORDS, VERBS
+from synth.tokens import MARKS, Vocabulary
+
+NOUNS = ["mountains", "rivers", "lakes", "hills", "valleys", "islands", "forests", "deserts", "beaches", "caves"]
+
+
+def spell(nouns=NOUNS, place="on the map"):
+    return f"place = {place!r}\nnames = {nouns!r}\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of a user's worlds; what was read from it is forgotten afterwards."""
+    monkeypatch.setenv("INTERLUDE_WORLDS", str(tmp_path))
+    contexts.world.cache_clear()
+    yield tmp_path
+    contexts.world.cache_clear()
+
+
+def test_built_in_worlds_are_disjoint_and_equal_in_size():
+    """Mutants: a noun in two worlds, a world with fewer nouns or a longer place than its twins."""
+    worlds = [contexts.read(path) for path in sorted(contexts.BUILT_IN.glob("*.toml"))]
+    assert len(worlds) >= 3
+    for a, b in itertools.combinations(worlds, 2):
+        assert set(a.names).isdisjoint(b.names)
+        assert len(a.names) == len(b.names)
+    contexts.disjoint(tuple(world.name for world in worlds))
+
+
+def test_reserved_words_are_all_the_dialects_words():
+    """Mutant: a dialect's new word that a world may then use as a noun."""
+    words = {word.lower() for word in (*PROSE_WORDS, *VERBS.values(), *MARKS) if word.isalpha()}
+    assert words <= contexts.RESERVED
+
+
+def test_a_users_world_needs_no_code(folder):
+    """Mutant: a list of worlds in the code."""
+    (folder / "atlas.toml").write_text(spell())
+    problem = Source(ops=(1, 4), context="atlas", dialect="prose").problem("atlas", 0)
+    assert set(problem.words) <= set(NOUNS)
+    vocabulary = Vocabulary(worlds=("zoo", "atlas"), dialects=("prose",))
+    assert vocabulary.decode(vocabulary.encode(problem.solution)) == problem.solution
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (spell()[:-20], "atlas.toml is not valid TOML"),
+        ('place = "on the map"', "fields place and names; check names"),
+        (spell() + "names_of = 3", "check names_of"),
+        (spell(place="On the map"), "place must be 3 lower-case words"),
+        (spell(place="on earth"), "place must be 3 lower-case words"),
+        ('place = 3\nnames = ["a"]', "place must be"),
+        (spell(NOUNS[:7]), "names must list at least 8"),
+        ('place = "on the map"\nnames = "mountains rivers"', "names must list at least 8"),
+        (spell([*NOUNS, "rivers"]), "names repeats 'rivers'"),
+        (spell([*NOUNS, "sea lions"]), "names must be lower-case single words, got 'sea lions'"),
+        (spell([*NOUNS, "Alps"]), "got 'Alps'"),
+        (spell([*NOUNS, "c\u00f4tes"]), "got 'c\u00f4tes'"),
+        (spell([*NOUNS, 7]), "got 7"),
+        (spell([*NOUNS, "answer"]), "word 'answer'"),
+        (spell([*NOUNS, "map"]), "word 'map'"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_field(folder, text, message):
+    """Mutant: any check of ``read`` removed."""
+    (folder / "atlas.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as error:
+        Source(ops=(1, 2), context="atlas")
+    assert "atlas.toml" in str(error.value)
+
+
+def test_a_file_that_is_not_text(folder):
+    """Mutant: UnicodeDecodeError left to surface without the file's name."""
+    (folder / "atlas.toml").write_bytes(b"place = \"\xff\"")
+    with pytest.raises(ValueError, match="atlas.toml is not valid TOML"):
+        contexts.world("atlas")
+
+
+def test_overlapping_worlds_are_refused(folder):
+    """Mutants: nouns compared within a world only; a noun that is another world's place."""
+    (folder / "atlas.toml").write_text(spell([*NOUNS, "bears"]))
+    with pytest.raises(ValueError, match="worlds 'zoo' and 'atlas' overlap: both use 'bears'"):
+        Vocabulary(worlds=("zoo", "atlas"))
+    (folder / "globe.toml").write_text(spell([*NOUNS, "school"]))
+    with pytest.raises(ValueError, match="both use 'school'"):
+        contexts.disjoint(("globe", "school"))
+
+
+def test_a_world_defined_twice_and_a_folder_that_is_not(folder, monkeypatch):
+    """Mutants: the last file wins in silence; a mistyped folder ignored."""
+    (folder / "zoo.toml").write_text(spell())
+    with pytest.raises(ValueError, match="world 'zoo' is defined twice"):
+        contexts.world("zoo")
+    monkeypatch.setenv("INTERLUDE_WORLDS", str(folder / "nowhere"))
+    with pytest.raises(ValueError, match="INTERLUDE_WORLDS names .*nowhere"):
+        contexts.world("school")

@@ -1,0 +1,205 @@
+"""Exports: every row rebuilds its problem exactly, files are whole or absent, and rewards are the verifier's own."""
+
+import copy
+import functools
+import json
+
+import pytest
+
+from synth.export import (
+    LEVELS,
+    compute_score,
+    pack,
+    problem_from_dict,
+    problem_to_dict,
+    reward,
+    rows,
+    trl,
+    unpack,
+    verl,
+    write_rows,
+)
+from synth.graph import Shape
+from synth.problem import Mixture, Source
+from synth.render import END
+from synth.verify import verify
+
+SOURCE = Mixture(
+    (
+        (0.4, Source(ops=(1, 5), shape=Shape(literals=0.3, fan_in=3, reuse=0.2), connected=(0, 2))),
+        (0.3, Source(ops=(1, 5), mode="reverse", context="school", order="shuffled", modulus=23)),
+        (0.3, Source(ops=(1, 5), mode="reverse", dialect="prose", modulus=None, filler=(0, 2))),
+    )
+)
+
+
+def test_a_problem_survives_json_exactly():
+    """Mutants: a field left out, a tuple that comes back as a list (unequal and unhashable), None as 0."""
+    for i in range(150):
+        problem = SOURCE.problem("json", i)
+        back = problem_from_dict(json.loads(json.dumps(problem_to_dict(problem))))
+        assert back == problem and hash(back) == hash(problem)
+        assert (back.question, back.solution, back.answer) == (problem.question, problem.solution, problem.answer)
+        assert unpack(pack(problem)) == problem
+
+
+def changed(path, value):
+    """The table of one problem with one entry replaced; ``...`` removes it."""
+    table = copy.deepcopy(problem_to_dict(Source(ops=(2, 2), mode="reverse").problem("bad", 0)))
+    inner = functools.reduce(lambda node, part: node[part], path[:-1], table)
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        (("names",), ..., "problem lacks names"),
+        (("colour",), "red", "problem has unknown fields colour"),
+        (("format",), 0, "problem.format must be 1"),
+        (("graph", "modulus"), ..., "problem.graph lacks modulus"),
+        (("graph", "depth"), 3, "problem.graph has unknown fields depth"),
+        (("graph",), [1], "problem.graph must be a dictionary"),
+        (("graph", "modulus"), 8, "problem.graph.modulus must be a prime"),
+        (("graph", "unknown"), 99, "problem.graph.unknown"),
+        (("graph", "unknown"), -1, "problem.graph.unknown"),
+        (("graph", "nodes"), [], "problem.graph.nodes must end in an operation"),
+        (("graph", "nodes", 0), ["given", [], 9], "problem.graph.nodes holds"),
+        (("graph", "nodes", 0), ["given", [], True], "problem.graph.nodes holds"),
+        (("graph", "nodes", 0), ["given", [1], 2], "problem.graph.nodes args"),
+        (("graph", "nodes", 0), ["sum", [], 2], "problem.graph.nodes holds"),
+        (("extra",), [["+", [0, 9], 1]], "problem.extra args"),
+        (("names", 0), -1, "problem.names must hold -1 for each literal"),
+        (("names", 0), 48, "problem.names must be a list of integers between -1 and 47"),
+        (("names", 0), 1.0, "problem.names must be a list of integers"),
+        (("order", 0), -2, "problem.order must be a list of integers"),
+        (("order",), [0], "problem.order must state each named quantity once"),
+        (("context",), "moon", "context 'moon' is not known"),
+        (("dialect",), "verse", "problem.dialect"),
+    ],
+)
+def test_a_damaged_table_is_refused(path, value, message):
+    """Mutant: any check of ``problem_from_dict`` removed."""
+    with pytest.raises(ValueError, match=message):
+        problem_from_dict(changed(path, value))
+
+
+def test_wrong_results_and_shared_nouns_are_refused():
+    """Mutants: a stored result that is not the operation's; one noun for two quantities."""
+    table = changed(("dialect",), "terse")
+    op, args, value = table["graph"]["nodes"][-1]
+    with pytest.raises(ValueError, match="neither a leaf nor a true operation"):
+        problem_from_dict(changed(("graph", "nodes", -1), [op, args, (value + 1) % 7]))
+    with pytest.raises(ValueError, match="one noun to two quantities"):
+        problem_from_dict(changed(("names", 0), table["names"][1]))
+
+
+def test_trl_rows_rebuild_their_problem_twice():
+    """Mutants: a column of another problem; a path that leads elsewhere; a uid that two problems share."""
+    table = list(trl(SOURCE, 60, ("train", 3)))
+    assert len({row["uid"] for row in table}) == 60
+    for row in table:
+        problem = unpack(row["problem"])
+        assert SOURCE.problem(*json.loads(row["path"])) == problem
+        assert row["prompt"] == problem.question and row["solution"] == problem.solution
+        assert (row["answer"], row["ops"]) == (problem.answer, problem.ops)
+        assert (row["context"], row["mode"]) == (problem.context, problem.mode)
+        assert int(row["structure"], 16) == problem.graph.canonical
+    assert [p for _, p in rows(SOURCE, 60, ("train", 3))] == [unpack(row["problem"]) for row in table]
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        list(trl(SOURCE, 0))
+
+
+def test_verl_rows_have_its_fields():
+    """Mutants: a field renamed, the split or the index left out."""
+    for index, row in enumerate(verl(SOURCE, 10, split="test")):
+        problem = unpack(row["reward_model"]["ground_truth"])
+        assert set(row) == {"data_source", "prompt", "ability", "reward_model", "extra_info"}
+        assert row["prompt"] == [{"role": "user", "content": problem.question}]
+        assert row["reward_model"]["style"] == "rule"
+        assert (row["extra_info"]["split"], row["extra_info"]["index"]) == ("test", index)
+        assert SOURCE.problem(*json.loads(row["extra_info"]["path"])) == problem
+
+
+def corrupted(problem):
+    """The solution with another last number before the closing mark: a wrong answer after right working."""
+    words = problem.solution.replace(".", " .").split()
+    last = max(i for i, word in enumerate(words) if word.isdigit())
+    words[last] = str((int(words[last]) + 1) % (problem.graph.modulus or 999))
+    return " ".join(words)
+
+
+def test_rewards_are_the_verifiers_verdicts():
+    """Mutants: rows shifted by one, the level ignored, a constant reward, the closing mark demanded of a trainer that has
+    removed it."""
+    table = list(trl(SOURCE, 40, ("reward",)))
+    problems = [unpack(row["problem"]) for row in table]
+    columns = {name: [row[name] for row in table] for name in table[0] if name != "prompt"}
+    prompts = [row["prompt"] for row in table]
+    right = [problem.solution for problem in problems]
+    bare = [text.removesuffix(END).rstrip() for text in right]
+    chat = [[{"role": "assistant", "content": text}] for text in right]
+    wrong = [corrupted(problem) for problem in problems]
+    noise = {"completion_ids": [[1]] * 40, "trainer_state": None}
+    for completions in (right, bare, chat):
+        for level in LEVELS:
+            assert reward(prompts, completions, level=level, **columns, **noise) == [1.0] * 40
+    assert reward(prompts, wrong, **columns) == [0.0] * 40
+    assert reward(prompts, wrong, level="answer", **columns) == [0.0] * 40
+    mixed = [*right[:20], *wrong[20:]]
+    assert reward(prompts, mixed, **columns) == [1.0] * 20 + [0.0] * 20
+    process = reward(prompts, ["", *right[1:]], level="process", **columns)
+    assert process == [verify(problems[0], END).process] + [1.0] * 39
+    shifted = reward(prompts, right[1:] + right[:1], **columns)
+    assert sum(shifted) == 0
+
+
+def test_compute_score_agrees_with_reward():
+    """Mutants: the score of another level; a ground truth read as an answer only."""
+    for row in verl(SOURCE, 20):
+        truth = row["reward_model"]["ground_truth"]
+        problem = unpack(truth)
+        for text in (problem.solution, corrupted(problem), ""):
+            verdict = verify(problem, text if END in text else END)
+            score = compute_score(row["data_source"], text, truth, row["extra_info"])
+            assert score["score"] == score["strict"] == float(verdict.strict)
+            assert (score["answer"], score["process"]) == (float(verdict.answer), verdict.process)
+            json.dumps(score)
+
+
+def test_rewards_refuse_nonsense():
+    """Mutants: zip cutting the longer list; an unknown level as zero reward; a conversation of several messages."""
+    row = next(trl(SOURCE, 1))
+    with pytest.raises(ValueError, match="do not match"):
+        reward([row["prompt"]], ["a", "b"], problem=[row["problem"]])
+    with pytest.raises(ValueError, match="level must be one of"):
+        reward([row["prompt"]], ["a"], problem=[row["problem"]], level="outcome")
+    with pytest.raises(ValueError, match="completion must be"):
+        reward([row["prompt"]], [[]], problem=[row["problem"]])
+    with pytest.raises(ValueError, match="problem lacks"):
+        compute_score("x", "a", "{}")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_files_hold_the_rows_and_appear_whole(tmp_path, suffix):
+    """Mutants: rows lost or reordered; a half-written file left under the final name after an error."""
+    if suffix == ".parquet":
+        parquet = pytest.importorskip("pyarrow.parquet", reason="parquet needs the extra pyarrow")
+    for kind in (trl, verl):
+        path = tmp_path / f"{kind.__name__}{suffix}"
+        table = list(kind(SOURCE, 12))
+        assert write_rows(kind(SOURCE, 12), path) == 12
+        if suffix == ".jsonl":
+            assert [json.loads(line) for line in path.read_text().splitlines()] == table
+        else:
+            assert parquet.read_table(path).to_pylist() == table
+        before = path.read_bytes()
+        with pytest.raises((TypeError, ValueError)):
+            write_rows([{"prompt": "a", "answer": object()}], path)
+        assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"trl{suffix}", f"verl{suffix}"]
+    with pytest.raises(ValueError, match="must end in .jsonl or .parquet"):
+        write_rows([], tmp_path / "rows.csv")

@@ -1,0 +1,263 @@
+"""The network is causal, equals transformers' own, survives a round trip, and refuses what is damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from models.gpt import GPT, POSITIONS, GPTModel, _Norm, _SwiGLU, load_pretrained, rotate, save_pretrained
+from synth.tokens import Vocabulary
+
+VOCAB = Vocabulary(worlds=("zoo",), names=8)
+QWEN3 = GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=96, vocab=VOCAB)
+QWEN2 = dataclasses.replace(QWEN3, qk_norm=False, qkv_bias=True, kv_heads=1, tied=True)
+LLAMA = dataclasses.replace(QWEN3, qk_norm=False, heads=4, width=128, kv_heads=2)
+FAMILIES = {"qwen3": QWEN3, "qwen2": QWEN2, "llama": LLAMA, "tied": dataclasses.replace(QWEN3, tied=True, rope_theta=500.0)}
+
+
+def shaken(sizes: GPT, seed: int = 0) -> GPTModel:
+    """A model in which no weight is at its initial zero or one, so that every one of them can be wrong."""
+    model, draw = sizes.build(seed), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn(weight.shape, generator=draw) * 0.1)
+    return model
+
+
+def rows(seed: int = 0, count: int = 3, length: int = 20) -> torch.Tensor:
+    return torch.randint(0, VOCAB.size, (count, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
+def test_parameters_count_is_the_network(sizes):
+    # Mutant: forgetting a norm, a bias or the untied head in the formula.
+    assert sizes.parameters_count == sum(weight.numel() for weight in sizes.build(0).parameters())
+
+
+@pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
+def test_causal_by_gradient(sizes):
+    # Mutant: is_causal=False. Position 9's logits must have gradient from embeddings 0..9, and none from 10 on.
+    model, ids_BT = shaken(sizes), rows(count=1)
+    assert len(set(ids_BT[0].tolist())) > 10
+    (grad_VD,) = torch.autograd.grad(model.forward(ids_BT)[0, 9].logsumexp(0), model.embed)
+    untied = model.head is not None  # a tied table also has gradient as the head
+    seen, unseen = set(ids_BT[0, :10].tolist()), set(ids_BT[0, 10:].tolist()) - set(ids_BT[0, :10].tolist())
+    assert all(grad_VD[i].abs().sum() > 0 for i in seen)
+    assert not untied or all(grad_VD[i].abs().sum() == 0 for i in unseen)
+
+
+def test_padding_on_the_right_changes_nothing():
+    # Mutant: positions or attention counted from the right end.
+    model, ids_BT = shaken(QWEN3), rows()
+    padded = F.pad(ids_BT, (0, 7), value=VOCAB.pad)
+    torch.testing.assert_close(model(padded)[:, :20], model(ids_BT), rtol=0, atol=1e-5)
+
+
+def test_logits_at_is_forward_at_those_positions():
+    # Mutant: indexing (t, b) instead of (b, t).
+    model, ids_BT = shaken(QWEN3), rows()
+    index_N = torch.tensor([0, 21, 59])
+    chosen = model.logits_at(model.forward_hidden(ids_BT), index_N)
+    torch.testing.assert_close(chosen, model(ids_BT).flatten(0, 1)[index_N], rtol=0, atol=1e-5)
+
+
+def test_first_loss_is_uniform_and_build_leaves_the_global_random_state():
+    # Mutants: head not zero; torch.manual_seed in build.
+    before = torch.get_rng_state()
+    model = QWEN3.build(5)
+    assert torch.equal(before, torch.get_rng_state())
+    ids_BT = rows()
+    loss = F.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten())
+    assert loss.item() == pytest.approx(math.log(VOCAB.size), abs=1e-6)
+    same, other = QWEN3.build(5), QWEN3.build(6)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), same.parameters(), strict=True))
+    assert not torch.equal(model.layers[1].qkv, other.layers[1].qkv)
+
+
+def test_norm_against_torch_and_its_gradient_against_differences():
+    # Mutants in the hand-written backward: a missing mean, a weight applied twice.
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(_Norm.apply(x, weight, 1e-6), F.rms_norm(x, (8,), None, 1e-6) * weight)
+    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, weight))
+    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, weight[0].detach().requires_grad_()))
+
+
+def test_swiglu_against_torch_and_its_gradient_against_differences():
+    # Mutants: gate and up exchanged; the slope of silu without its second term.
+    x = torch.randn(5, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(_SwiGLU.apply(x), F.silu(x[:, :6]) * x[:, 6:])
+    assert torch.autograd.gradcheck(_SwiGLU.apply, (x,))
+
+
+def test_gradients_are_those_of_transformers(tmp_path):
+    # Mutant: any backward that is right in isolation but wired to the wrong tensor.
+    from transformers import AutoModelForCausalLM
+
+    model, ids_BT = shaken(QWEN3), rows()
+    save_pretrained(model, tmp_path)
+    other = AutoModelForCausalLM.from_pretrained(tmp_path)
+    F.cross_entropy(model(ids_BT).flatten(0, 1), ids_BT.flatten()).backward()
+    F.cross_entropy(other(ids_BT).logits.flatten(0, 1), ids_BT.flatten()).backward()
+    table_VD = other.model.embed_tokens.weight.grad[1:]  # transformers gives padding, token 0, no gradient
+    torch.testing.assert_close(model.embed.grad[1:], table_VD, rtol=1e-3, atol=1e-6)
+    down = other.model.layers[0].mlp.down_proj.weight.grad
+    torch.testing.assert_close(model.layers[0].down.grad, down, rtol=1e-3, atol=1e-6)
+    gate_up = other.model.layers[1].mlp
+    expected = torch.cat((gate_up.gate_proj.weight.grad, gate_up.up_proj.weight.grad))
+    torch.testing.assert_close(model.layers[1].gate_up.grad, expected, rtol=1e-3, atol=1e-6)
+    assert model.layers[0].q_norm.grad.abs().sum() > 0
+
+
+def test_the_two_forms_of_rotation_agree():
+    # Mutant: a sign in the accelerator's form, which no CPU run would notice. "meta" cannot compute: use the formula.
+    model = shaken(QWEN3)
+    x = torch.randn(2, 5, 4, 32, generator=torch.Generator().manual_seed(0))
+    turn = model.turn(torch.arange(5))
+    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = turn.unbind(-1)
+    expected = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1).flatten(-2)
+    torch.testing.assert_close(rotate(x, turn), expected)
+    assert not torch.allclose(rotate(x, turn)[:, 1:], x[:, 1:])
+
+
+@pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
+def test_transformers_loads_what_we_save_with_equal_logits(sizes, tmp_path):
+    # Mutants: rows of q or k not permuted, gate and up exchanged, a norm left out, rope_theta not written.
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, ids_BT = shaken(sizes), rows()
+    save_pretrained(model, tmp_path)
+    other, loading = AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(loading.values())
+    with torch.no_grad():
+        assert (other(ids_BT).logits - model(ids_BT)).abs().max() < 1e-5
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id) == (VOCAB.pad, VOCAB.bos, VOCAB.end)
+    text = VOCAB.decode([VOCAB.end + 1, VOCAB.size - 1])
+    assert tokenizer.encode(text, add_special_tokens=False) == VOCAB.encode(text)
+    again = load_pretrained(tmp_path, VOCAB)
+    assert again.sizes == sizes
+    assert torch.equal(again(ids_BT), model(ids_BT))
+
+
+@pytest.mark.parametrize("family", ["Qwen3", "Qwen2", "Llama"])
+def test_we_load_what_transformers_saves_with_equal_logits(family, tmp_path):
+    # Mutant: head_dim guessed, biases dropped, the other pairing of rotated features.
+    import transformers
+
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=VOCAB.size, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, rms_norm_eps=1e-5, rope_parameters={"rope_type": "default", "rope_theta": 777.0},
+        max_position_embeddings=256, **({"head_dim": 32} if family != "Qwen2" else {}),
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        other = getattr(transformers, f"{family}ForCausalLM")(config)
+        for weight in other.parameters():
+            torch.nn.init.normal_(weight, 0.5 if weight.ndim == 1 else 0, 0.1)
+    other.save_pretrained(tmp_path)
+    ids_BT = rows()
+    with torch.no_grad():
+        assert (load_pretrained(tmp_path, VOCAB)(ids_BT) - other(ids_BT).logits).abs().max() < 1e-5
+
+
+def test_every_cut_of_the_weights_is_refused(tmp_path):
+    # Mutant: trusting the header. Without the manifest safetensors itself must notice; with it, one bit is enough.
+    save_pretrained(shaken(QWEN3), tmp_path, tokenizer=False)
+    weights = tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    manifest = tmp_path / "manifest.json"
+    flipped = bytearray(whole)
+    flipped[-1] ^= 1
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:5], b"", bytes(flipped)):
+        weights.write_bytes(damaged)
+        with pytest.raises(ValueError, match="model.safetensors is damaged"):
+            load_pretrained(tmp_path, VOCAB)
+    manifest.unlink()
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:5], b""):
+        weights.write_bytes(damaged)
+        with pytest.raises(ValueError, match="model.safetensors is damaged"):
+            load_pretrained(tmp_path, VOCAB)
+    weights.write_bytes(whole)
+    load_pretrained(tmp_path, VOCAB)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 1}, "model.safetensors does not hold"),
+        ({"intermediate_size": 95}, "shape"),
+        ({"head_dim": 48}, "GPT.head_width must be"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_type"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"model_type": "gpt2"}, "model_type"),
+        ({"vocab_size": 7}, "vocab_size"),
+        ({"rms_norm_eps": "small"}, "config.json cannot be used"),
+        ({"hidden_size": None}, "config.json"),
+    ],
+)
+def test_an_edited_config_is_refused(changes, message, tmp_path):
+    # Mutant: each check removed in turn; first with the manifest, which notices any edit, then without.
+    save_pretrained(shaken(QWEN3), tmp_path, tokenizer=False)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ValueError, match="config.json is damaged or was edited"):
+        load_pretrained(tmp_path, VOCAB)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(tmp_path, VOCAB)
+
+
+def test_a_missing_file_and_a_broken_config_name_the_file(tmp_path):
+    # Mutant: an OSError or KeyError from deep inside instead of one sentence.
+    with pytest.raises(ValueError, match="config.json is missing"):
+        load_pretrained(tmp_path, VOCAB)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="model.safetensors is missing"):
+        load_pretrained(tmp_path, VOCAB)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="config.json cannot be used"):
+        load_pretrained(tmp_path, VOCAB)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="config.json is damaged: it lacks model_type"):
+        load_pretrained(tmp_path, VOCAB)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"layers": 0}, {"width": 64.0}, {"heads": True}, {"head_width": 48}, {"kv_heads": 3}, {"rope_theta": 0.5},
+        {"norm_eps": 0.0}, {"tied": 1}, {"qkv_bias": True}, {"rope_theta": math.nan}, {"hidden": -1},
+    ],
+)  # fmt: skip
+def test_nonsense_sizes_are_refused_by_name(field):
+    # Mutant: each check removed in turn.
+    with pytest.raises(ValueError, match=f"GPT.{next(iter(field))} "):
+        GPT(**field)
+
+
+def test_a_row_longer_than_the_rotation_table_is_refused():
+    # Mutant: silent indexing past the table.
+    with pytest.raises(ValueError, match=f"{POSITIONS} positions"):
+        QWEN3.build(0)(torch.zeros(1, POSITIONS + 1, dtype=torch.long))
+
+
+def test_flops_against_counting_every_multiplication():
+    # Mutants: attention counted at the full square, the embedding lookup counted as a product, a factor 2.
+    sizes, length = LLAMA, 12
+    counted = 0
+    for weight in (weight for layer in sizes.build(0).layers for weight in layer.parameters() if weight.ndim == 2):
+        counted += 2 * weight.numel() * length
+    counted += 2 * sizes.width * VOCAB.size * length
+    counted += sizes.layers * sizes.heads * sum(4 * sizes.head_width * (t + 1) for t in range(length))
+    assert sizes.flops(length, length * (length + 1) // 2) == counted
+    assert sizes.flops_per_token(length) * length == counted
+    assert sizes.flops(length, 0) - sizes.flops(length, 0, logits=2) == 2 * sizes.width * VOCAB.size * (length - 2)
