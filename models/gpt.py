@@ -173,9 +173,10 @@ class _SwiGLU(torch.autograd.Function):
 def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """RMSNorm over the last dimension; ``weight`` has the last one or two dimensions of ``x``."""
     if x.device.type != "cpu":
-        return F.rms_norm(x, x.shape[-1:], None, eps) * weight
+        return F.rms_norm(x.float(), x.shape[-1:], None, eps).to(x.dtype) * weight
     if torch.is_grad_enabled():
         return _Norm.apply(x, weight, eps)
+    # Written out, because torch's own takes twice as many kernels on CPU.
     return x * x.square().mean(-1, keepdim=True).add_(eps).rsqrt_() * weight
 
 
@@ -194,13 +195,12 @@ def rotate(x_BTAW: Tensor, turn_TA: Tensor) -> Tensor:
     of the query and key weights are permuted on the way in and out (``_paired``, ``_halved``), because neighbouring
     pairs are one complex product, which on CPU is eight times faster than slicing halves and joining them.
     """
-    if x_BTAW.device.type == "cpu":
+    if x_BTAW.device.type == "cpu" and x_BTAW.dtype == torch.float32:
         pairs = torch.view_as_complex(x_BTAW.unflatten(-1, (-1, 2))) * torch.view_as_complex(turn_TA)
         return torch.view_as_real(pairs).flatten(-2)
-    real, imaginary = x_BTAW.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = turn_TA.unbind(-1)
-    turned = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1)
-    return turned.flatten(-2).to(x_BTAW.dtype)
+    real, imaginary = x_BTAW.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = turn_TA.unbind(-1)  # float32, so bfloat16 features are rotated in float32
+    return torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1).flatten(-2)
 
 
 class Layer(nn.Module):
@@ -229,9 +229,9 @@ class Layer(nn.Module):
         if s.qk_norm:
             weight_AW = torch.cat((self.q_norm.expand(s.heads, -1), self.k_norm.expand(s.kv_heads, -1)))
             qk_BTAW = norm(qk_BTAW, weight_AW, s.norm_eps)
-        q_BTHW, k_BTKW = rotate(qk_BTAW, turn_TA).split((s.heads, s.kv_heads), 2)
+        q_BTHW, k_BTKW = rotate(qk_BTAW, turn_TA).to(v.dtype).split((s.heads, s.kv_heads), 2)
         v_BTKW = v.unflatten(-1, (-1, s.head_width))
-        return q_BTHW.transpose(1, 2), k_BTKW.transpose(1, 2), v_BTKW.to(q_BTHW.dtype).transpose(1, 2)
+        return q_BTHW.transpose(1, 2), k_BTKW.transpose(1, 2), v_BTKW.transpose(1, 2)
 
     def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         """The weighted sums, heads side by side in the last dimension."""
@@ -426,7 +426,8 @@ def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True)
     """Write ``folder`` so that stock ``AutoModelForCausalLM`` and ``AutoTokenizer`` load it with equal logits.
 
     model.safetensors (float32), config.json, the tokenizer, and last manifest.json with the SHA-256 of each file.
-    Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``.
+    Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``. With
+    qkv_bias load it as ``PreTrainedTokenizerFast``: for model_type qwen2, AutoTokenizer ignores the class in the folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

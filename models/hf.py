@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -38,10 +40,12 @@ class HF:
         Raises ValueError if the files lack weights (transformers would draw them at random), if there is no end token,
         or if the logits are not simply the head applied to the last hidden state.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
         pinned = {"revision": self.revision} if self.revision else {}
-        tokenizer = AutoTokenizer.from_pretrained(self.name, **pinned)
+        # AutoTokenizer may choose by model_type (qwen2) and silently ignore what the folder declares.
+        generic = _declared_tokenizer(self.name) in ("TokenizersBackend", "PreTrainedTokenizerFast")
+        tokenizer = (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(self.name, **pinned)
         network, loading = AutoModelForCausalLM.from_pretrained(
             self.name, dtype=DTYPES[self.dtype], output_loading_info=True, **pinned
         )
@@ -51,6 +55,12 @@ class HF:
         if tokenizer.eos_token_id is None:
             raise ValueError(f"the tokenizer of {self.name} has no end-of-sequence token")
         return HFModel(network.eval(), tokenizer)
+
+
+def _declared_tokenizer(name: str) -> str | None:
+    """The tokenizer class that a local folder declares; None for a hub name or a folder that declares none."""
+    path = Path(name) / "tokenizer_config.json"
+    return json.loads(path.read_text()).get("tokenizer_class") if path.is_file() else None
 
 
 class HFModel(nn.Module):
@@ -117,6 +127,15 @@ class HFModel(nn.Module):
 
     def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:
         return HFDecoder(self, prompts)
+
+    def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
+        """See ``GPT.flops``: the same formula, for a dense model (of a mixture of experts it counts every expert)."""
+        sizes = self.network.config.get_text_config()
+        head_width = sizes.to_dict().get("head_dim") or sizes.hidden_size // sizes.num_attention_heads
+        weights = sum(self.get_parameter(name).numel() for name in self.matrices())
+        head = self.network.get_output_embeddings().weight.numel() * (tokens if logits is None else logits)
+        attention = 4 * sizes.num_hidden_layers * sizes.num_attention_heads * head_width * attended
+        return 2 * (weights * tokens + head) + attention
 
     def matrices(self) -> dict[str, tuple[int, ...]]:
         """All 2-D weights except embeddings and head. A fused weight (GPT-2's c_attn) counts as one matrix."""

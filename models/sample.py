@@ -89,10 +89,9 @@ def _nucleus(mass_BV: Tensor, top_p: float) -> Tensor:
 def _invert(mass_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """The first token at which the cumulative mass exceeds ``uniform * total``; it always has positive mass."""
     cumulative_BV = mass_BV.cumsum(-1)
-    total_B = cumulative_BV[:, -1]
-    # Rounding may lift uniform * total onto total itself, past the last token with mass; stay strictly below.
-    target_B = torch.minimum(uniform_B * total_B, torch.nextafter(total_B, torch.zeros_like(total_B)))
-    return torch.searchsorted(cumulative_BV, target_B[:, None], right=True)[:, 0]
+    # In float64 a uniform of at most 1 - 2^-53 times the total rounds to less than the total, so a token is always found.
+    target_B1 = uniform_B[:, None] * cumulative_BV[:, -1:]
+    return torch.searchsorted(cumulative_BV, target_B1, right=True)[:, 0]
 
 
 def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int) -> Samples:

@@ -34,7 +34,7 @@ class Machine:
 
     device: str = "cpu"
     threads: int | None = None
-    micro_tokens: int = 1 << 20
+    micro_tokens: int = 1200
     save_every: float = 30.0
 
     def __post_init__(self) -> None:
@@ -97,7 +97,12 @@ def train(
                 checkpoint(folder, lm, optimiser, state)
                 saved = time.monotonic()
         if observe:
-            observe(stage.progress(state.step, state.ledger.total_flops), line)
+            try:
+                observe(stage.progress(state.step, state.ledger.total_flops), line)
+            except KeyboardInterrupt:  # between two steps, so that the save is whole
+                if folder:
+                    checkpoint(folder, lm, optimiser, state)
+                raise
     return state
 
 

@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+# Intervals multiply thousands of tiny matrices: threads would only wait for each other. Read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from rich.text import Text
 
 from studies import console as show_
@@ -285,7 +288,7 @@ def draw_log(recipe, watch) -> None:
 def hire(args, index: int) -> subprocess.Popen:
     """A worker in a session of its own, so that a terminal's Ctrl-C reaches it only through its parent."""
     words = [sys.executable, "-m", "studies", *sys_arguments(args), "--worker-index", str(index)]
-    words += ["--threads", str(args.threads or 1)]
+    words += [] if args.threads else ["--threads", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads or 1)}
     return subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd=Path.cwd(), env=environment
@@ -316,8 +319,8 @@ def work(study, machine, args) -> None:
         if os.getppid() != parent:  # the parent is gone, and with it whoever could stop us
             raise KeyboardInterrupt
 
-    with interruptible(command(args)) as stop, show_.Watch(show_.console(sys.stderr), 0, stop, heartbeat) as watch:
-        watch.draw = lambda *_: None  # the parent shows progress
+    screen = show_.console(sys.stderr)
+    with interruptible(command(args)) as stop, show_.Watch(screen, 0, stop, heartbeat, silent=True) as watch:
         while waiting := [run for run in plan(study) if not run.examined]:
             # Each worker begins elsewhere, so that two do not follow each other from claim to claim.
             turn = args.worker_index * len(waiting) // args.workers
@@ -338,10 +341,10 @@ def advance(study, run, machine, watch) -> bool:
     folder = folder if stage else folder / "exams"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with claim(folder):
+        with claim(folder) as held:
             if stage is not None:
                 if not stage.finished:
-                    train_last(stage, machine, watch.observe)
+                    train_last(stage, machine, watch.observe, held)
             else:
                 watch.stop.training = False
                 lm = load(run.recipe, machine.device)
@@ -371,14 +374,17 @@ def entry() -> str:
 
 
 def sys_arguments(args) -> list[str]:
-    """The arguments of ``run`` written out again."""
-    words = ["run", args.study, "--scale", args.scale, "--device", args.device, "--workers", str(args.workers)]
-    return words + (["--seeds", ",".join(map(str, args.seeds))] if args.seeds else [])
+    """The arguments of ``run`` written out again, without those that say what is so anyway."""
+    words = ["run", args.study, "--scale", args.scale]
+    words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
+    words += ["--device", args.device] if args.device != "cpu" else []
+    words += ["--threads", str(args.threads)] if args.threads else []
+    return words + (["--workers", str(args.workers)] if args.workers > 1 else [])
 
 
 def command(args) -> str:
-    threads = ["--threads", str(args.threads)] if args.threads else []
-    return " ".join([entry(), *sys_arguments(args), *threads])
+    """What to type to go on."""
+    return " ".join([entry(), *sys_arguments(args)])
 
 
 def show(args, screen) -> None:
@@ -508,7 +514,7 @@ def audit_(args, screen) -> None:
         exams, name = (), f"ops {args.ops[0]}-{args.ops[1]}"
     else:
         scale = scale_named(args.scale)
-        source, exams, name = scale.mixed(scale.band), scale.exams(), f"pre-training at {scale.name}"
+        source, exams, name = scale.pretraining(), scale.exams(), f"pre-training at {scale.name}"
     report = audit(source, args.problems)
     rows = [audited(exam, source, args.problems) for exam in exams]
     if args.json:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -25,10 +26,11 @@ def console(stream=None) -> Console:
 
 
 def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> Table:
-    """A table of strings or Texts; the first column is aligned left, the others right."""
-    made = Table(title=title or None, caption=caption or None, title_justify="left", caption_justify="left")
+    """A table of strings or Texts; columns of numbers are aligned right."""
+    made = Table(title=title or None, caption=caption or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     for nth, head in enumerate(heads):
-        made.add_column(Text(head), justify="left" if nth == 0 else "right", overflow="fold")
+        numeric = nth > 0 and all(str(row[nth])[:1] in "0123456789+-–" for row in rows)
+        made.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         made.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
     return made
@@ -91,13 +93,15 @@ class Stop:
 class Watch:
     """Progress of a plan on a terminal (bars with time left) or in a file (a line now and then).
 
-    total: runs of the plan. Used as a context; ``observe`` and ``note`` are what ``studies.study.execute`` calls.
+    total: runs of the plan. Used as a context; ``observe`` and ``note`` are what ``studies.study.examine`` calls.
+    heartbeat is called after every step; silent: another process shows the progress.
     """
 
     screen: Console
     total: int
     stop: Stop
     heartbeat: Callable[[], None] = lambda: None
+    silent: bool = False
     bars: Progress | None = None
     tasks: dict[str, int] = field(default_factory=dict)
     spoke: dict[str, float] = field(default_factory=dict)
@@ -141,6 +145,8 @@ class Watch:
 
     def draw(self, name: str, done: float, line: dict) -> None:
         """Show that ``name`` has come to ``done`` (share) with this log line."""
+        if self.silent:
+            return
         if self.bars:
             self.redraw(name, done, line)
             return

@@ -1,4 +1,4 @@
-"""A study's results in one place: the numbers that `show` prints, and a self-contained HTML page for reading."""
+"""A study's results in one place: the numbers that ```show``` prints, and a self-contained HTML page for reading."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from hashlib import blake2b
 from html import escape
 
 import numpy as np
@@ -29,7 +30,7 @@ Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
 
 
 def summary(study, found: Results, bands: Bands) -> dict:
-    """Everything `show` says, as JSON-able values: costs, scores by exam and by band, contrasts by band and exam."""
+    """Everything ```show``` says, as JSON-able values: costs, scores by exam and by band, contrasts by band and exam."""
     return {
         "study": study.name,
         "scale": study.scale,
@@ -150,7 +151,7 @@ def counts(rows: list[dict]) -> str:
 
 
 def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
-    """Title, heads, cells and caption of each table that `show` prints."""
+    """Title, heads, cells and caption of each table that ```show``` prints."""
     made = []
     for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
         rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
@@ -268,13 +269,13 @@ def svg(figure, label: str) -> str:
     for nth, colour in enumerate(SERIES):
         drawing = drawing.replace(colour, f"var(--s{nth})")
     # Ids are names for the whole page, and matplotlib numbers them anew in every drawing.
-    mark = f"d{sum(label.encode()) * 31 + len(drawing)}-"
+    mark = f"d{blake2b(drawing.encode(), digest_size=6).hexdigest()}-"
     drawing = drawing.replace('id="', f'id="{mark}').replace('"#', f'"#{mark}').replace("url(#", f"url(#{mark}")
     drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1)
     return f'<figure class="plot">{drawing}</figure>'
 
 
-def canvas(columns: int, height: float):
+def canvas(columns: int, height: float, sharey: bool = True):
     """A figure with a row of axes in the page's ink, and its axes as a list."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -283,10 +284,10 @@ def canvas(columns: int, height: float):
         "svg.fonttype": "none", "svg.hashsalt": "interlude", "font.family": "sans-serif", "font.size": 9,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6, "axes.titlesize": 9, "legend.frameon": False, "lines.linewidth": 1.6,
+        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False, "lines.linewidth": 1.6,
     })  # fmt: skip
     figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=True)[0])
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
 
 
 def by_ops(found: dict, k: int) -> str:
@@ -303,7 +304,7 @@ def by_ops(found: dict, k: int) -> str:
         for nth, arm in enumerate(arms):
             line = sorted((row for row in those if row["arm"] == arm), key=lambda row: int(row["ops"]))
             draw_line(axis, [int(r["ops"]) for r in line], line, nth, arm)
-        axis.set(title=", ".join(panel), xlabel="operations", ylim=(-0.03, 1.03))
+        axis.set(title=", ".join(panel), xlabel="operations", ylim=(-0.03, 1.13))
         axis.set_xticks(sorted({int(row["ops"]) for row in those}))
     axes[0].set_ylabel(f"strict pass@{k}")
     keyed(figure, axes[0], arms)
@@ -315,7 +316,7 @@ def shade(axis, bands: dict) -> None:
     for nth, (name, (low, high)) in enumerate(bands.items()):
         if nth % 2:
             axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
-        axis.text((low + high) / 2, 1.0, name, ha="center", va="bottom", fontsize=7, transform=axis.get_xaxis_transform())
+        axis.text((low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform())
 
 
 def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
@@ -342,7 +343,7 @@ def by_k(found: Results, bands: Bands) -> str:
         for nth, arm in enumerate(arms):
             if set(exams) <= set(exams_of(found, arm)):
                 draw_line(axis, list(CURVE), [numbers(pooled(found, arm, exams, k)) for k in CURVE], nth, arm)
-        axis.set(title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.03))
+        axis.set(title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13))
     axes[0].set_ylabel("strict pass@k")
     keyed(figure, axes[0], list(arms))
     return svg(figure, "strict pass at k for k from one to a million")
@@ -354,14 +355,13 @@ def by_role(found: Results, bands: Bands) -> str:
     panels = panels[: len(bands)]
     if not panels:
         return ""
-    figure, axes = canvas(len(panels), 2.9)
+    figure, axes = canvas(len(panels), 2.9, sharey=False)
     for axis, (band, exams) in zip(axes, panels, strict=True):
         for at, arm in enumerate(found.arms):
             if set(exams) <= set(exams_of(found, arm)):
                 stack(axis, at, nats(found, arm, exams))
         axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
         axis.set_title(band)
-        axis.set_ylim(bottom=0)
     axes[0].set_ylabel("nats a problem")
     keyed(figure, axes[0], list(ROLES))
     return svg(figure, "surprise of the worked solution by token role")

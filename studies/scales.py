@@ -126,7 +126,7 @@ def blend(*parts: tuple[float, Mixture]) -> Mixture:
 
 
 MUON = Optim()
-RL_OPTIM = Optim(matrix_lr=2e-3, other_lr=3e-4, schedule="constant", warmup=5)
+RL_OPTIM = Optim(matrix_lr=1e-3, other_lr=2e-4, schedule="constant", warmup=5)
 
 SMOKE = Scale(
     name="smoke",
@@ -139,8 +139,8 @@ SMOKE = Scale(
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
-    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 15), tail=(0.02, 0.005),
-    rows=16, short_steps=600, long_steps=400, anneal_flops=2e12, arm_flops=7e12, rl_prompts=16, rl_group=16,
+    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 17), tail=(0.02, 0.005),
+    rows=16, short_steps=600, long_steps=100, anneal_flops=2.2e12, arm_flops=8e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from synth.rng import below, between, shuffle, weighted
 
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
 MASK = (1 << 64) - 1
+ODD = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, as in SplitMix64
 CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7}  # a given and a literal of equal value are the same structure
 
 
@@ -76,14 +78,14 @@ class Graph:
                 parts = [hashes[a] for a in node.args]
                 if node.op != "-":
                     parts.sort()
-                mixed = CODE[node.op]
+                joined = CODE[node.op]
                 for part in parts:
-                    mixed = mix(mixed * 31 + part)
+                    joined = joined * ODD + part
+                hashes.append(mix(joined))
             else:
-                mixed = mix(2 if index == self.unknown else 1000 + node.value)
-            hashes.append(mixed)
+                hashes.append(leaf_hash(None if index == self.unknown else node.value))
         total = hashes[-1]
-        if sum(len(node.args) for node in self.nodes) >= len(self.nodes):
+        if sum([len(node.args) for node in self.nodes]) >= len(self.nodes):
             total = mix(total + sharing(self.nodes, hashes))
         if self.unknown is None:
             return total
@@ -114,11 +116,19 @@ def sharing(nodes: tuple[Node, ...], hashes: list[int]) -> int:
     total = 0
     for index in range(len(nodes) - 1, -1, -1):
         node = nodes[index]
-        here = mix(hashes[index] + 31 * uses[index])
+        here = mix(hashes[index] * ODD + uses[index])
         total += here
-        for position, arg in enumerate(node.args):
-            uses[arg] += mix(here + (position + 1 if node.op == "-" else 0))
+        for arg in node.args:
+            uses[arg] += here
+            if node.op == "-":
+                here = mix(here + 1)
     return total
+
+
+@cache
+def leaf_hash(value: int | None) -> int:
+    """A leaf's part of the canonical hash; None is the unknown, whatever its value."""
+    return mix(2 if value is None else 1000 + value)
 
 
 def depend_on(nodes: tuple[Node, ...], leaf: int | None) -> tuple[int, ...]:
@@ -193,17 +203,19 @@ def skeleton(random_: random.Random, sizes: list[int], width: float) -> list[lis
     """For each operation, the earlier operations it consumes; every operation but the last is consumed exactly once."""
     children: list[list[int]] = []
     loose: list[int] = []  # operations nothing has consumed yet
+    uniform = random_.random
     capacity = sum(sizes) - len(sizes)  # how many loose ends the operations still to come can close
     for index, size in enumerate(sizes):
         capacity -= size - 1
-        least, most = max(0, len(loose) - capacity), min(size, len(loose))
+        ends = len(loose)
+        least, most = ends - capacity if ends > capacity else 0, size if size < ends else ends
         take = least if least == most else least + weighted(random_, shape_weights(least, most, width))
-        taken = [loose.pop(below(random_, len(loose))) for _ in range(take)]
-        children.append(taken)
+        children.append([loose.pop(int(uniform() * (ends - i))) for i in range(take)])
         loose.append(index)
     return children
 
 
+@cache
 def shape_weights(least: int, most: int, width: float) -> tuple[float, ...]:
     """Consuming one loose end continues a chain; none opens a branch; two or more merge branches."""
     weights = tuple(1 - width if k == 1 else width / 2 for k in range(least, most + 1))
@@ -221,6 +233,8 @@ def fill(
     """Leaves, operations and values for a skeleton; in reverse mode one leaf on a unique path becomes the unknown."""
     unknown_at, spine = pick_unknown(random_, sizes, children) if reverse else (-1, frozenset())
     low, high = leaf_range(shape, modulus)
+    uniform = random_.random
+    span, reuse, literals, operations = high - low + 1, shape.reuse, shape.literals, shape.operations
     nodes: list[Node] = []
     place: list[int] = []  # operation number -> node index
     sharable: list[int] = []  # nodes that may be used again: named, and not on the way from the unknown to the root
@@ -230,20 +244,21 @@ def fill(
         free = size - len(args)
         for slot in range(free):
             is_unknown = number == unknown_at and slot == 0
-            if not is_unknown and sharable and random_.random() < shape.reuse:
-                again = sharable[below(random_, len(sharable))]
+            if not is_unknown and sharable and uniform() < reuse:
+                again = sharable[int(uniform() * len(sharable))]
                 if again not in args:
                     args.append(again)
                     continue
-            literal = not is_unknown and random_.random() < shape.literals
-            nodes.append(Node(LITERAL if literal else GIVEN, (), between(random_, low, high)))
-            args.append(len(nodes) - 1)
+            literal = not is_unknown and uniform() < literals
+            leaf = len(nodes)
+            nodes.append(Node(LITERAL if literal else GIVEN, (), low + int(uniform() * span)))
+            args.append(leaf)
             if is_unknown:
-                unknown = len(nodes) - 1
+                unknown = leaf
             elif not literal:
-                sharable.append(len(nodes) - 1)
+                sharable.append(leaf)
         shuffle(random_, args)
-        nodes.append(operation(random_, nodes, args, shape.operations, modulus))
+        nodes.append(operation(random_, nodes, args, operations, modulus))
         place.append(len(nodes) - 1)
         if number not in spine:
             sharable.append(len(nodes) - 1)
@@ -273,9 +288,12 @@ def operation(
     random_: random.Random, nodes: list[Node], args: list[int], operations: tuple[str, ...], modulus: int | None
 ) -> Node:
     """One operation on ``args`` that has a value and can be undone; may swap the operands of a difference."""
-    values = tuple(nodes[a].value for a in args)
-    possible = [op for op in operations if allowed(op, values, modulus)]
-    op = possible[below(random_, len(possible))]
+    values = tuple([nodes[a].value for a in args])
+    if modulus is not None and len(values) == 2 and 0 not in values:
+        possible: Sequence[str] = operations  # the common case, which ``allowed`` would find one by one
+    else:
+        possible = [op for op in operations if allowed(op, values, modulus)]
+    op = possible[int(random_.random() * len(possible))]
     if op == "-" and modulus is None and values[0] < values[1]:
         args, values = args[::-1], values[::-1]
     value = fold(op, values, modulus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from functools import cached_property
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import ClassVar, NamedTuple
 
 from synth import contexts
@@ -97,29 +97,29 @@ def canonical_moves(problem: Problem) -> tuple[Move, ...]:
     graph = problem.graph
     nodes = graph.nodes
     position = {s: i for i, s in enumerate(problem.order)}
-    unknown_in: dict[int, list[int]] = {}  # node -> needed statements that wait for it
-    missing: dict[int, int] = {}  # statement -> how many of its quantities are unknown
-    given = graph.root if graph.unknown is not None else None
+    hidden = [bool(node.args) for node in nodes]  # not known yet
+    if graph.unknown is not None:
+        hidden[graph.unknown], hidden[graph.root] = True, False
+    unknown_in: list[list[int]] = [[] for _ in nodes]  # node -> needed statements that wait for it
+    missing = [0] * len(nodes)  # statement -> how many of its quantities are unknown
+    ready = []
     for index, node in enumerate(nodes):
         if node.args:
-            waits = [a for a in node.args if nodes[a].args or a == graph.unknown]
-            if index != given:
-                waits.append(index)
+            waits = [i for i in (*node.args, index) if hidden[i]]
             missing[index] = len(waits)
+            if len(waits) == 1:
+                ready.append(position[index])
             for each in waits:
-                unknown_in.setdefault(each, []).append(index)
-    ready = [position[s] for s, count in missing.items() if count == 1]
-    ready.sort()
+                unknown_in[each].append(index)
+    heapify(ready)
     moves: list[Move] = []
-    known: set[int] = set()
     while ready:
         statement = problem.order[heappop(ready)]
-        node = nodes[statement]
         solves = statement
-        for a in node.args:
-            if (nodes[a].args or a == graph.unknown) and a not in known:
+        for a in nodes[statement].args:
+            if hidden[a]:
                 solves = a
-        known.add(solves)
+        hidden[solves] = False
         moves.append(Move(statement, solves))
         for other in unknown_in[solves]:
             missing[other] -= 1
@@ -247,15 +247,17 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
         keys = dependency_keys(draw_, nodes, len(graph.nodes))
         keys[FACT] = draw_.random() * len(nodes)
         order.sort(key=keys.__getitem__)
+    uniform = draw_.random
     pool = list(range(source.name_count))
     names = []
-    for i, node in enumerate(nodes):
+    for node in nodes:
         if node.op == LITERAL:
             names.append(-1)
         else:
-            pick = below(draw_, len(pool))
-            pool[pick], pool[-1] = pool[-1], pool[pick]
-            names.append(pool.pop())
+            pick = int(uniform() * len(pool))
+            names.append(pool[pick])
+            pool[pick] = pool[-1]
+            pool.pop()
     return Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
 
 
@@ -297,13 +299,19 @@ def dependency_keys(draw_: random.Random, nodes: tuple[Node, ...], needed: int) 
     anywhere before its first use, an unneeded given anywhere."""
     keys: dict[int, float] = {}
     first_use: dict[int, float] = {}
+    uniform, end = draw_.random, float(len(nodes))
     for index, node in enumerate(nodes):
         if node.args:
-            after = max((keys.get(a, 0.0) for a in node.args), default=0.0)
-            keys[index] = float(index) if index < needed else after + draw_.random() * (len(nodes) - after)
+            if index < needed:
+                key = float(index)
+            else:
+                after = max([keys.get(a, 0.0) for a in node.args])
+                key = after + uniform() * (end - after)
+            keys[index] = key
             for a in node.args:
-                first_use[a] = min(first_use.get(a, keys[index]), keys[index])
+                if key < first_use.get(a, end):
+                    first_use[a] = key
     for index, node in enumerate(nodes):
         if not node.args:
-            keys[index] = draw_.random() * first_use.get(index, float(len(nodes)))
+            keys[index] = uniform() * first_use.get(index, end)
     return keys

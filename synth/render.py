@@ -111,41 +111,50 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
             roles += (STATEMENT,) * 3
             continue
         node = nodes[index]
-        before = len(out)
+        role = STATEMENT if index < needed else DISTRACTOR
         if node.args:
-            out += (words[index], "=", words[node.args[0]])
-            for arg in node.args[1:]:
-                out += (node.op, words[arg])
+            op, args, _ = node
+            out += (words[index], "=", words[args[0]])
+            for arg in args[1:]:
+                out += (op, words[arg])
             out.append(";")
+            roles += (role,) * (2 + 2 * len(args))
         else:
             out += (words[index], str(node.value), ";")
-        roles += (STATEMENT if index < needed else DISTRACTOR,) * (len(out) - before)
+            roles += (role, role, role)
     out += (words[problem.graph.target], "?")
     roles += (QUESTION, QUESTION)
 
 
 def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
+    numbers = [str(node.value) for node in nodes]
     for move in problem.moves:
-        node = nodes[move.statement]
-        out += (words[move.statement], "=", words[node.args[0]])
+        statement, solves = move
+        sign, args, _ = nodes[statement]
+        out += (words[statement], "=", words[args[0]])
         roles += (PLANNING, FORMAT, COPY)
-        for arg in node.args[1:]:
-            out += (node.op, words[arg])
+        for arg in args[1:]:
+            out += (sign, words[arg])
             roles += (COPY, COPY)
         out.append(",")
         roles.append(FORMAT)
-        op, used = equation(problem, move)
+        op, used = (sign, args) if solves == statement else equation(problem, move)
         named = False
         for index in used:
             if names[index] >= 0:
-                out += (words[index], str(nodes[index].value))
+                out += (words[index], numbers[index])
                 roles += (COPY, RETRIEVAL)
                 named = True
         if named:
             out.append(",")
             roles.append(FORMAT)
-        solved = words[move.solves]
+        solved = words[solves]
+        if len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
+            value = numbers[solves]
+            out += (numbers[used[0]], op, numbers[used[1]], "=", value, ",", solved, value, ";")
+            roles += ONE_SUM
+            continue
         for line in reductions(op, [nodes[i].value for i in used], modulus):
             if len(line) > 1:
                 terse_sum(op, line, len(line) < len(used), out, roles)
@@ -155,6 +164,9 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
                 roles += (ARITHMETIC, FORMAT, FORMAT, FORMAT, FORMAT)
     out += ("answer", str(problem.answer), END)
     roles += (STOP, ANSWER, STOP)
+
+
+ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
 
 
 def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:

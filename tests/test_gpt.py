@@ -116,21 +116,31 @@ def test_gradients_are_those_of_transformers(tmp_path):
 
 
 def test_the_two_forms_of_rotation_agree():
-    # Mutant: a sign in the accelerator's form, which no CPU run would notice. "meta" cannot compute: use the formula.
+    # Mutant: a sign in the accelerator's form, which no float32 CPU run would notice (float64 takes that form here).
     model = shaken(QWEN3)
     x = torch.randn(2, 5, 4, 32, generator=torch.Generator().manual_seed(0))
     turn = model.turn(torch.arange(5))
-    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = turn.unbind(-1)
-    expected = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1).flatten(-2)
-    torch.testing.assert_close(rotate(x, turn), expected)
+    torch.testing.assert_close(rotate(x, turn), rotate(x.double(), turn).float())
     assert not torch.allclose(rotate(x, turn)[:, 1:], x[:, 1:])
+
+
+def test_bfloat16_autocast_runs_forward_and_backward():
+    # Mutants: a complex product of bfloat16 numbers (torch has none); a residual stream in bfloat16.
+    model, ids_BT = shaken(QWEN3), rows()
+    exact = model(ids_BT)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden_BTD = model.forward_hidden(ids_BT)
+        logits_BTV = model(ids_BT)
+    assert (hidden_BTD.dtype, logits_BTV.dtype) == (torch.float32, torch.bfloat16)
+    assert 0 < (logits_BTV - exact).norm() < 0.05 * exact.norm()
+    F.cross_entropy(logits_BTV.float().flatten(0, 1), ids_BT.flatten()).backward()
+    assert all(weight.grad.isfinite().all() and weight.grad.abs().sum() > 0 for weight in model.parameters())
 
 
 @pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
 def test_transformers_loads_what_we_save_with_equal_logits(sizes, tmp_path):
     # Mutants: rows of q or k not permuted, gate and up exchanged, a norm left out, rope_theta not written.
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
     model, ids_BT = shaken(sizes), rows()
     save_pretrained(model, tmp_path)
@@ -138,7 +148,8 @@ def test_transformers_loads_what_we_save_with_equal_logits(sizes, tmp_path):
     assert not any(loading.values())
     with torch.no_grad():
         assert (other(ids_BT).logits - model(ids_BT)).abs().max() < 1e-5
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    # AutoTokenizer puts Qwen2's own tokenizer in place of the one in any folder whose model_type is qwen2.
+    tokenizer = (PreTrainedTokenizerFast if sizes.qkv_bias else AutoTokenizer).from_pretrained(tmp_path)
     assert (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id) == (VOCAB.pad, VOCAB.bos, VOCAB.end)
     text = VOCAB.decode([VOCAB.end + 1, VOCAB.size - 1])
     assert tokenizer.encode(text, add_special_tokens=False) == VOCAB.encode(text)
@@ -213,6 +224,16 @@ def test_an_edited_config_is_refused(changes, message, tmp_path):
         load_pretrained(tmp_path, VOCAB)
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(ValueError, match=message):
+        load_pretrained(tmp_path, VOCAB)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    # Mutant: loading a run that had diverged.
+    model = shaken(QWEN3)
+    with torch.no_grad():
+        model.layers[1].down[3, 4] = torch.nan
+    save_pretrained(model, tmp_path, tokenizer=False)
+    with pytest.raises(ValueError, match="model.safetensors: model.layers.1.mlp.down_proj.weight holds numbers"):
         load_pretrained(tmp_path, VOCAB)
 
 

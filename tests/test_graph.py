@@ -136,7 +136,11 @@ def test_canonical_sees_sharing():
     for again, other in itertools.permutations(((0,), (1,)), 2):
         one = Graph((*crossed, *middle, Node("-", (4, *again), 1), Node("+", (5, 6), 0)), 7)
         two = Graph((*crossed, *middle, Node("-", (4, *other), 1), Node("+", (5, 6), 0)), 7)
-        assert (one.canonical == two.canonical) == isomorphic(one, two) is False
+        assert one.canonical != two.canonical and not isomorphic(one, two)
+    first, second = (
+        Graph((leaf, leaf, leaf, Node("-", (0, 1), 0), Node("+", (2, twice), 4), Node("-", (3, 4), 3)), 7) for twice in (0, 1)
+    )
+    assert first.canonical != second.canonical and not isomorphic(first, second)
 
 
 def test_canonical_treats_a_literal_as_a_given():

@@ -24,7 +24,8 @@ class Batch:
     ids_BT: token ids, padded on the right. gain_BT: what predicting ``ids_BT[b, t]`` from the tokens before it is
     worth: 1 imitates, an advantage reinforces, 0 is not a target. total: the divisor of the loss, fixed before rows are
     split over micro-batches or machines. lengths: tokens of each row. old_BT: log-probabilities when the rows were
-    sampled (RL), or None. spent: work done to collect the rows. metrics: numbers worth a line in the log.
+    sampled, NaN where a token was not sampled (RL), or None. spent: work done to collect the rows. metrics: numbers
+    worth a line in the log.
     """
 
     ids_BT: Tensor
@@ -105,12 +106,12 @@ def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
     return chosen_BT, logprobs(lm, batch.ids_BT, chosen_BT)
 
 
-def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor) -> Tensor:
+def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor, temperature: float = 1.0) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; column 0 cannot be chosen."""
     hidden_BTD = lm.forward_hidden(ids_BT[:, :-1])
     logits_NV = lm.logits_at(hidden_BTD, chosen_BT[:, 1:].flatten().nonzero()[:, 0])
     targets_N = ids_BT[:, 1:][chosen_BT[:, 1:]]
-    return -torch.nn.functional.cross_entropy(logits_NV.float(), targets_N, reduction="none")
+    return -torch.nn.functional.cross_entropy(logits_NV.float() / temperature, targets_N, reduction="none")
 
 
 TARGETS = ("solution", "all")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.ledger import REFERENCE, ROLLOUT, forward_cost
 from models.lm import LM
-from models.stages import Batch, Models, Stage, logprobs, pack, predicted
+from models.stages import Batch, Models, Stage, logprobs, pack
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
 from synth.verify import Verdict, verify
@@ -138,20 +139,20 @@ class RL(Stage):
         return weigh(self, models.learner, kept or seen[:1], seen)
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
-        """Rows in equal runs of whole groups; each run is one optimiser step with its own divisor."""
-        if self.updates_per_batch == 1:
-            return (batch,)
+        """Rows in equal runs of whole groups; each run is one optimiser step with its share of the divisor."""
         groups = len(batch.lengths) // self.group
-        per = -(-groups // self.updates_per_batch) * self.group
-        parts = []
-        for first in range(0, len(batch.lengths), per):
-            part = batch.rows(list(range(first, min(first + per, len(batch.lengths)))))
-            parts.append(Batch(part.ids_BT, part.gain_BT, divisor(self, part.lengths, part.gain_BT), part.lengths, part.old_BT))
-        return tuple(parts)
+        parts = min(self.updates_per_batch, groups)
+        if parts == 1:
+            return (batch,)
+        ends = [self.group * (groups * n // parts) for n in range(parts + 1)]
+        runs = [list(range(first, last)) for first, last in zip(ends, ends[1:])]
+        return tuple(replace(batch.rows(run), total=batch.total / parts) for run in runs)
 
     def loss(self, models: Models, batch: Batch) -> Tensor:
         """The clipped surrogate of methods.md 5, plus the KL term."""
-        chosen_BT, logp_N = predicted(models.learner, batch)
+        # Without a KL term, tokens of no advantage need no prediction.
+        chosen_BT = sampled(batch) if self.objective.kl else batch.gain_BT != 0
+        logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
         gain_N = batch.gain_BT[chosen_BT]
         old_N = logp_N.detach() if self.updates_per_batch == 1 else batch.old_BT[chosen_BT]
         ratio_N = (logp_N - old_N).exp()
@@ -159,9 +160,9 @@ class RL(Stage):
         loss = -torch.minimum(ratio_N * gain_N, clipped_N * gain_N).sum()
         if self.objective.kl:
             with torch.no_grad():
-                reference_N = logprobs(models.start, batch.ids_BT, chosen_BT)
+                reference_N = logprobs(models.start, batch.ids_BT, chosen_BT, self.temperature)
             gap_N = reference_N - logp_N
-            loss = loss + self.objective.kl * (share(self, batch, chosen_BT) * (gap_N.exp() - gap_N - 1)).sum()
+            loss = loss + self.objective.kl * (share(self, chosen_BT) * (gap_N.exp() - gap_N - 1)).sum()
         return loss / batch.total
 
 
@@ -216,27 +217,27 @@ def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
 
 
 def weigh(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> Batch:
-    """A batch from groups. A response of n tokens under "sequence" gives each token 1/n of its advantage."""
+    """A batch from groups. A response of n tokens under "sequence" gives each token 1/n of its advantage.
+
+    Groups without an advantage are left out of the rows, as their gradient is zero, unless a KL term needs them; the
+    divisor counts them all the same.
+    """
     rows, gains, old = [], [], []
-    for group in groups:
-        scaled = advantages(stage.objective, group.rewards)
+    weighed = [(group, advantages(stage.objective, group.rewards)) for group in groups]
+    teaching = [(g, a) for g, a in weighed if a.any() or stage.objective.kl] or weighed[:1]
+    for group, scaled in teaching:
         for response, logps, advantage in zip(group.responses, group.logprobs, scaled):
             token_gain = float(advantage) / len(response) if stage.objective.aggregate == "sequence" else float(advantage)
             rows.append(group.prompt + response)
             gains.append([0.0] * len(group.prompt) + [token_gain] * len(response))
-            old.append([0.0] * len(group.prompt) + list(logps))
-    batch = pack(rows, gains, 1.0, lm.pad)
+            old.append([math.nan] * len(group.prompt) + list(logps))
+    batch = pack(rows, gains, normaliser(stage, [len(r) for g in groups for r in g.responses]), lm.pad)
     longest = batch.ids_BT.shape[1]
-    old_BT = torch.tensor([row + [0.0] * (longest - len(row)) for row in old])
-    responses = [len(response) for group in groups for response in group.responses]
-    return Batch(
-        batch.ids_BT,
-        batch.gain_BT,
-        normaliser(stage, responses),
-        batch.lengths,
-        old_BT,
-        spent(stage, lm, groups, seen),
-        summary(groups, seen),
+    return replace(
+        batch,
+        old_BT=torch.tensor([row + [math.nan] * (longest - len(row)) for row in old]),
+        spent=spent(stage, lm, [g for g, _ in teaching], seen),
+        metrics=summary(groups, seen),
     )
 
 
@@ -247,6 +248,18 @@ def normaliser(stage: RL, responses: list[int]) -> float:
     if stage.objective.aggregate == "token":
         return float(sum(responses))
     return float(len(responses) * stage.max_new)
+
+
+def sampled(batch: Batch) -> Tensor:
+    """Which tokens were sampled (bool BT): those with an old log-probability. Their gain may be 0."""
+    return ~batch.old_BT.isnan()
+
+
+def share(stage: RL, sampled_BT: Tensor) -> Tensor:
+    """What each sampled token (N) of a response of n tokens counts beside its advantage: 1/n under "sequence", else 1."""
+    if stage.objective.aggregate != "sequence":
+        return torch.ones((), device=sampled_BT.device)
+    return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]
 
 
 def spent(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> tuple:

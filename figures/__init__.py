@@ -1,0 +1,1 @@
+"""Figures drawn from committed tables only: the same tables give the same bytes."""

@@ -1,0 +1,91 @@
+"""What each stage adds at nano scale: solved at once by depth, solved given many attempts at the edge, and why not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, shade
+from studies.results import FOLDER, ROLES, Results, load
+from studies.stats import Estimate, interval
+
+STUDY, SCALE, WORLD = "stages/quickstart", "nano", "zoo"
+BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # those of studies.scales, which loads torch; a test compares them
+ATTEMPTS = tuple(int(round(10 ** (n / 2))) for n in range(13))  # 1 to 10^6
+
+
+def draw(folder=FOLDER) -> Figure:
+    """The figure, from ``<folder>/nano/stages.quickstart.csv``. Raises FileNotFoundError if there is no such table."""
+    found = load(STUDY, SCALE, folder)
+    made = figure(9.0, 3.2)
+    depth, attempts, roles = made.subplots(1, 3, width_ratios=(1.3, 1.05, 1))
+    by_depth(depth, found)
+    by_attempts(attempts, found)
+    by_role(roles, found)
+    made.legend(*depth.get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    problems = found.score(found.arms[0], exams(found, "edge")[0], 1).problems
+    said = f"world {WORLD}, {len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}, {problems} problems for each depth; shaded around lines: 95 %"
+    made.text(0.995, 0.012, said, ha="right", va="bottom", fontsize=6.5, color="#555555")
+    return made
+
+
+def exams(found: Results, band: str) -> list[str]:
+    """The exact exams of one band in the common world, by operations."""
+    low, high = BANDS[band]
+    rows = {row["exam"]: row for row in found.rows if row["kind"] == "exact" and row["context"] == WORLD and row["ops"].isdigit()}
+    return sorted((exam for exam, row in rows.items() if low <= int(row["ops"]) <= high), key=lambda e: int(rows[e]["ops"]))
+
+
+def pooled(found: Results, arm: str, names: list[str], k: int) -> Estimate:
+    """Mean pass@k over the problems of several exams."""
+    return interval(np.concatenate([found.solved(arm, name, k) for name in names], axis=1), path=(STUDY, arm, *names, k))
+
+
+def by_depth(axis, found: Results) -> None:
+    """Strict pass@1 of every arm by operations."""
+    names = [name for band in BANDS for name in exams(found, band)]
+    x = [int(found.of(found.arms[0], name)[0]["ops"]) for name in names]
+    shade(axis, BANDS)
+    for nth, arm in enumerate(found.arms):
+        line(axis, x, [found.score(arm, name, 1) for name in names], nth, arm)
+    axis.set(xlabel="operations", ylabel="strictly right at once (exact)", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x)
+    axis.set_yticks((0, 0.25, 0.5, 0.75, 1))
+    panel_letter(axis, "a", "pass@1 by depth")
+
+
+def by_attempts(axis, found: Results) -> None:
+    """pass@k of every arm at the edge, for k up to a million."""
+    names = exams(found, "edge")
+    for nth, arm in enumerate(found.arms):
+        line(axis, list(ATTEMPTS), [pooled(found, arm, names, k) for k in ATTEMPTS], nth, arm)
+    axis.set(xlabel="attempts k", ylabel="strictly right within k (exact)", ylim=(0, 1.1), xscale="log")
+    axis.set_xticks((1, 100, 10_000, 1_000_000))
+    axis.minorticks_off()
+    axis.set_yticks((0, 0.25, 0.5, 0.75, 1))
+    panel_letter(axis, "b", "pass@k at the edge")
+
+
+def by_role(axis, found: Results) -> None:
+    """Mean surprise of the worked solution at the edge, stacked by what its tokens are for."""
+    totals = np.zeros(len(found.arms))
+    at = np.arange(len(found.arms))
+    for nth, role in enumerate(ROLES):
+        parts = np.array([nats(found, arm, role) for arm in found.arms])
+        if parts.sum() > 0:
+            axis.barh(at, parts, left=totals, color=ROLE_COLOURS[nth], height=0.66, label=role)
+        totals += parts
+    axis.set_yticks(at, found.arms)
+    for tick, colour in zip(axis.get_yticklabels(), PALETTE):
+        tick.set_color(colour)
+    axis.invert_yaxis()
+    axis.set(xlabel="nats a problem", xlim=(0, 1.02 * totals.max()))
+    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.8)
+    panel_letter(axis, "c", "surprise, edge")
+
+
+def nats(found: Results, arm: str, role: str) -> float:
+    """Mean nats a problem that tokens of ``role`` cost at the edge; a role that never occurs costs 0."""
+    rows = [row for exam in exams(found, "edge") for row in found.of(arm, exam)]
+    return float(np.mean([0.0 if math.isnan(value := row[f"{role}_nats"]) else value for row in rows]))

@@ -1,0 +1,39 @@
+"""What has a base learned: exact pass@k by number of operations at fixed length, and by length at fixed operations?"""
+
+from __future__ import annotations
+
+from studies.exam import Exam
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "Where is the base's band, where its edge, and does question length alone change what it can do?"
+PREDICTION = (
+    "Strict pass@1 is at least 0.9 over the band; pass@128 lies between 0.2 and 0.8 just beyond it and is near 0 after. "
+    "At three operations, lengths seen in training make a difference of at most 0.1; longer questions cost more."
+)
+RULE = (
+    "Band: mean exact strict pass@1 of the band's exams. Edge and hard: pass@128 by operations. Length: range of pass@1 "
+    "over the length exams inside the trained range, and the score of the longest one beyond it."
+)
+
+
+def study(scale: Scale) -> Study:
+    base = scale.base()
+    middle = (scale.band[0] + scale.band[1] + 1) // 2
+    least, most = 2 * middle + 1, scale.model.vocab.names - 1
+    lengths = [
+        Exam(f"length{n}", scale.source((middle, middle), split="held_out", statements=(n, n)), scale.problems)
+        for n in range(least, most + 1, 2)
+    ]
+    return Study(
+        name="stages/ladder",
+        scale=scale.name,
+        question=QUESTION,
+        prediction=PREDICTION,
+        rule=RULE,
+        arms=(Arm("pre-training", base + scale.anneal(), equal=False),),
+        exams=(*scale.exams(("zoo",)), *lengths),
+        seeds=scale.seeds,
+        base=base,
+        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+    )

@@ -1,0 +1,266 @@
+"""Executes what a worked solution claims, step by step, against the problem: what is right, what is not, and where.
+
+The same verdict is the reward of RL and the measure of every exam. It is a pure function of problem and text, total
+(any text has a verdict) and linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from synth.ops import compute, inverse
+from synth.parse import Step, Trace, parse
+
+if TYPE_CHECKING:
+    from synth.graph import Node
+    from synth.problem import Problem
+
+FORMAT = "format"  # the text stops being a solution
+UNKNOWN = "unknown"  # restates a statement that is not in the question
+OPERAND = "operand"  # restates one with other operands
+OPERATOR = "operator"  # or another operation
+RECALL = "recall"  # recalls a wrong value, or a quantity that the statement does not need
+UNREADY = "unready"  # uses a quantity before it is found
+SUBSTITUTION = "substitution"  # the equation does not follow from the statement and the recalled values
+ARITHMETIC = "arithmetic"  # an equality that does not hold, or does more than one operation at once
+RESULT = "result"  # names a wrong quantity or value as found
+REPEATED = "repeated"  # uses a statement again
+EXTRA = "extra"  # uses a true statement that the answer does not need
+MISSING = "missing"  # never uses one that it needs
+ORDER = "order"  # true, but not the one next step, or not the one order of operands, of an ordered dialect
+ANSWER = "answer"  # no answer, or a wrong one
+SECOND_ANSWER = "second_answer"
+AFTER_END = "after_end"
+TRUNCATED = "truncated"
+KINDS = (
+    FORMAT, UNKNOWN, OPERAND, OPERATOR, RECALL, UNREADY, SUBSTITUTION, ARITHMETIC, RESULT, REPEATED, EXTRA, MISSING, ORDER,
+    ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
+)  # fmt: skip
+
+ORDERED = frozenset({"terse"})  # dialects in which the question fixes the whole solution (see Problem.moves)
+COMMUTE = "+*"
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: its kind (one of ``KINDS``), the step it is in (None: outside any), the first character
+    of that step or the place in the text, and a sentence."""
+
+    kind: str
+    step: int | None
+    where: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
+    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault."""
+
+    parsed: bool
+    answer: bool
+    process: float
+    strict: bool
+    faults: tuple[Fault, ...]
+
+
+def verify(problem: Problem, text: str) -> Verdict:
+    """Judge ``text`` as a solution of ``problem``.
+
+    Every value is compared with the quantity's true value (in reverse mode too, where the question does not state it)
+    and every equality is computed again modulo the problem's modulus. A terse solution is fixed by its question to the
+    last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
+    operation allows it.
+    """
+    trace = parse(text, problem.dialect)
+    faults: list[Fault] = []
+    right = judge_steps(problem, trace.steps, faults)
+    judge_ending(problem, trace, text, faults)
+    return Verdict(
+        trace.junk is None and trace.ended and trace.answer is not None,
+        trace.answer == problem.answer,
+        right / len(problem.moves),
+        not faults,
+        tuple(faults),
+    )
+
+
+def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) -> int:
+    """Add the faults of the steps; return how many needed statements were used rightly at their first use."""
+    nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
+    values = [node.value for node in nodes]
+    named = [name >= 0 for name in problem.names]
+    index = dict(zip(words, range(len(words))))  # a literal's digits are there too: no noun is spelled in digits
+    known = [not node.args for node in nodes]
+    if graph.unknown is not None:
+        known[graph.unknown], known[graph.root] = False, True
+    needed = len(graph.nodes)
+    canonical = [move.statement for move in problem.moves]
+    turn = right = 0
+    used: set[int] = set()
+    for number, step in enumerate(steps):
+        at = index.get(step.statement)
+        if at is None or not nodes[at].args:
+            faults.append(Fault(UNKNOWN, number, step.span[0], f"The question does not say how {step.statement} are computed."))
+            continue
+        node = nodes[at]
+        op, args, _ = node
+        hidden = [i for i in args if not known[i]]
+        if not known[at]:
+            hidden.append(at)
+        target = hidden[0] if len(hidden) == 1 else claimed(index.get(step.solved), at, args, hidden)
+        sign, terms = (op, args) if target == at else rearranged(node, at, target)
+        due = (
+            step.statement,
+            op,
+            tuple([words[a] for a in args]),
+            tuple([(words[i], values[i]) for i in terms if named[i]]),
+            sign,
+            executed(sign, tuple([values[i] for i in terms]), modulus),
+            words[target],
+            values[target],
+        )
+        found: list[Fault] = []
+        if len(hidden) != 1 or step[:-1] != due:
+            unready = [i for i in hidden if i != target]
+            found = diagnose(problem, number, step, node, target, sign, terms, index, known, unready)
+        if at in used:
+            found.append(Fault(REPEATED, number, step.span[0], f"The statement about {step.statement} was used before."))
+        elif at >= needed:
+            found.append(Fault(EXTRA, number, step.span[0], f"The answer does not need {step.statement}."))
+        else:
+            right += not found or all(fault.kind == ORDER for fault in found)
+            while turn < len(canonical) and canonical[turn] in used:
+                turn += 1
+            if canonical[turn] != at and problem.dialect in ORDERED:
+                expected = words[canonical[turn]]
+                found.append(Fault(ORDER, number, step.span[0], f"The next step is {expected}, not {step.statement}."))
+        used.add(at)
+        if step.solved == words[target]:
+            known[target] = True
+        faults += found
+    where = steps[-1].span[1] if steps else 0
+    for at in canonical:
+        if at not in used:
+            faults.append(Fault(MISSING, None, where, f"The statement about {words[at]} is never used."))
+    return right
+
+
+def judge_ending(problem: Problem, trace: Trace, text: str, faults: list[Fault]) -> None:
+    """Add the faults outside the steps."""
+    where = trace.steps[-1].span[1] if trace.steps else 0
+    if trace.junk is not None:
+        faults.append(Fault(FORMAT, None, trace.junk, f"{text[trace.junk : trace.junk + 20]!r} cannot stand here."))
+    if trace.answer is None:
+        faults.append(Fault(ANSWER, None, where, "No answer is stated."))
+    elif trace.answer != problem.answer:
+        faults.append(Fault(ANSWER, None, where, f"The answer is {problem.answer}, not {trace.answer}."))
+    if trace.answers > 1:
+        faults.append(Fault(SECOND_ANSWER, None, where, f"{trace.answers} answers are stated."))
+    if trace.after is not None:
+        faults.append(Fault(AFTER_END, None, trace.after, "Text follows the end."))
+    if not trace.ended:
+        faults.append(Fault(TRUNCATED, None, len(text), "The text does not end."))
+
+
+def claimed(solved: int | None, at: int, args: tuple[int, ...], hidden: list[int]) -> int:
+    """Which quantity a step is about that does not have exactly one to find: the one it names, if it can be meant."""
+    if solved is not None and (solved in hidden or (not hidden and (solved == at or solved in args))):
+        return solved
+    return at
+
+
+def rearranged(node: Node, at: int, target: int) -> tuple[str, tuple[int, ...]]:
+    """The operation, and its operands in order, that solves the statement of ``at`` for its argument ``target``."""
+    op, result_first = inverse(node.op, node.args.index(target), len(node.args))
+    others = tuple([a for a in node.args if a != target])
+    return op, (at, *others) if result_first else (*others, at)
+
+
+def executed(op: str, values: tuple[int, ...], modulus: int | None) -> tuple[tuple[int | None, ...], ...]:
+    """The rows of ``v1 op v2 op v3``, one operation at a time from the left; a quotient that does not exist is None."""
+    if len(values) == 2:
+        return values, (compute(op, *values, modulus),)
+    rows: list[tuple[int | None, ...]] = [values]
+    total: int | None = values[0]
+    for nth in range(1, len(values)):
+        total = None if total is None else compute(op, total, values[nth], modulus)
+        rows.append((total, *values[nth + 1 :]))
+    return tuple(rows)
+
+
+def diagnose(
+    problem: Problem,
+    number: int,
+    step: Step,
+    node: Node,
+    target: int,
+    sign: str,
+    terms: tuple[int, ...],
+    index: dict[str, int],
+    known: list[bool],
+    unready: list[int],
+) -> list[Fault]:
+    """What is wrong with a step that is not exactly the canonical one. Nothing may be, except in an ordered dialect.
+
+    ``sign`` and ``terms`` are the operation and the operands that find ``target``; ``unready`` are operands not known.
+    """
+    nodes, words = problem.nodes, problem.words
+    ordered = problem.dialect in ORDERED
+    found: list[Fault] = []
+
+    def fault(kind: str, detail: str) -> None:
+        found.append(Fault(kind, number, step.span[0], detail))
+
+    def compare(kind: str, what: str, claim: tuple, due: tuple, fixed: int) -> None:
+        """Equal, or equal up to the order of all but the first ``fixed`` items."""
+        if claim != due:
+            commuted = claim[:fixed] == due[:fixed] and sorted(claim) == sorted(due)
+            if not commuted:
+                fault(kind, f"{what} {spoken(claim)}, not {spoken(due)}.")
+            elif ordered:
+                fault(ORDER, f"{what} {spoken(due)} in this order.")
+
+    due_operands = tuple([words[a] for a in node.args])
+    compare(OPERAND, "The statement is about", step.operands, due_operands, 0 if node.op in COMMUTE else len(node.args))
+    if step.op != node.op:
+        fault(OPERATOR, f"The statement says {node.op}, not {step.op}.")
+    for i in unready:
+        fault(UNREADY, f"The number of {words[i]} is not known yet.")
+    named = [i for i in terms if problem.names[i] >= 0]
+    compare(RECALL, "The values needed are of", tuple([noun for noun, _ in step.recalled]), tuple([words[i] for i in named]), 0)
+    for noun, value in step.recalled:
+        at = index.get(noun)
+        if at is None:
+            fault(RECALL, f"The question does not mention {noun}.")
+        elif value != nodes[at].value:
+            fault(RECALL, f"There are {nodes[at].value} {noun}, not {value}.")
+        if at is not None and not known[at] and at not in unready:
+            fault(UNREADY, f"The number of {noun} is not known yet.")
+    if step.used != sign:
+        fault(SUBSTITUTION, f"The equation needs {sign}, not {step.used}.")
+    values = dict(step.recalled)
+    numbers = tuple([values.get(words[i], nodes[i].value) for i in terms])
+    compare(SUBSTITUTION, "The numbers are", step.lines[0], numbers, 0 if sign in COMMUTE else 1)
+    if len(step.used) == 1:
+        judge_arithmetic(step, problem.graph.modulus, fault)
+    if step.solved != words[target]:
+        fault(RESULT, f"The step finds {words[target]}, not {step.solved}.")
+    if step.value != nodes[target].value:
+        fault(RESULT, f"There are {nodes[target].value} {words[target]}, not {step.value}.")
+    elif step.value != step.lines[-1][0]:
+        fault(RESULT, f"The equation gives {step.lines[-1][0]}, not {step.value}.")
+    return found
+
+
+def judge_arithmetic(step: Step, modulus: int | None, fault) -> None:
+    """Every row must be the one before with its first operation done."""
+    for row, after in zip(step.lines, step.lines[1:]):
+        first = compute(step.used, row[0], row[1], modulus)
+        if after != (first, *row[2:]):
+            fault(ARITHMETIC, f"{row[0]} {step.used} {row[1]} is {first}; {spoken(row)} does not become {spoken(after)}.")
+
+
+def spoken(items: tuple) -> str:
+    """A list in a sentence, shortened: a model may write thousands."""
+    return " ".join(map(str, items[:8])) + (" ..." if len(items) > 8 else "") if items else "nothing"

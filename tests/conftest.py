@@ -1,0 +1,55 @@
+"""What several tests share: one thread, a run folder of the test's own, and one tiny model that has learned its task."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tiny models are slower on more threads
+
+import pytest
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty $INTERLUDE_RUNS."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("INTERLUDE_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source():
+    """The easiest problems there are: one operation, six names, modulo 3."""
+    from synth.problem import Source
+
+    return Source(ops=(1, 1), modulus=3, names=6)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A model for them that takes milliseconds a step."""
+    from models.gpt import GPT
+    from synth.tokens import Vocabulary
+
+    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
+    return GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=vocab)
+
+
+@pytest.fixture(scope="session")
+def learned(tiny, source):
+    """``learned()`` builds ``tiny`` with weights that solve some problems and not others: RL has something to learn."""
+    from models.optim import Optim
+    from models.stages.pretrain import Pretrain
+    from models.train import train
+
+    lm = tiny.build(0)
+    optim = Optim(schedule="linear", floor=0.0)
+    train(lm, Pretrain(steps=320, rows=32, optim=optim, data=source), seed=0)
+    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+
+    def build():
+        fresh = tiny.build(0)
+        fresh.load_state_dict(weights)
+        return fresh
+
+    return build

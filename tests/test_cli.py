@@ -1,0 +1,283 @@
+"""The command line, run as a person runs it: in a copy of the packages, so that it may write tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGES = ("synth", "models", "studies")
+COMMANDS = {
+    "list": {"--json", "--scale"},
+    "plan": {"--json", "--scale", "--seeds"},
+    "run": {"--json", "--scale", "--seeds", "--device", "--threads", "--workers", "--worker-index"},
+    "show": {"--json", "--scale"},
+    "report": {"--json", "--scale", "--html"},
+    "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed"},
+    "verify": {"--json"},
+    "audit": {"--json", "--scale", "--ops", "--context", "--mode", "--dialect", "--modulus", "--problems"},
+    "bench": {"--json", "--parts"},
+}
+TINY = """
+'''A study of seconds.'''
+from dataclasses import replace
+from models.gpt import GPT
+from models.optim import Optim
+from models.stages.pretrain import Pretrain
+from studies.exam import Exam
+from studies.run import Recipe
+from studies.study import Arm, Study
+from synth.problem import Source
+from synth.tokens import Vocabulary
+
+def study(scale):
+    data = Source(ops=(1, 1), modulus=3, names=6)
+    model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
+    base = Recipe(model) + Pretrain(steps=2, rows=2, optim=Optim(), data=data)
+    more = base + Pretrain(flops=2e6, rows=2, optim=Optim(), data=data)
+    other = base + Pretrain(flops=2e6, rows=4, optim=Optim(), data=data)
+    LONG
+    exams = (Exam("zoo-ops1", replace(data, split="any"), 4),)
+    return Study("tiny/one", scale.name, "Does it run?", "Yes.", "It ran.", (Arm("a", more), Arm("b", other)), exams,
+        (0,), base, unequal="steps differ", contrasts=(("b", "a"),), headline=("zoo-ops1",))
+"""
+LONG = "more = base + Pretrain(steps=100_000, rows=2, optim=Optim(), data=data)"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the packages with a study of its own, "tiny/one"."""
+    root = tmp_path_factory.mktemp("copy")
+    for package in PACKAGES:
+        shutil.copytree(REPOSITORY / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "results"))
+    add_study(root, "one", "")
+    return root
+
+
+def add_study(root: Path, name: str, long: str) -> None:
+    folder = root / "studies" / "tiny"
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").write_text('"""Studies for tests."""\n')
+    text = TINY.replace("LONG", long or "pass").replace("tiny/one", f"tiny/{name}")
+    (folder / f"{name}.py").write_text(text.strip() + "\n")
+
+
+def environment(root: Path) -> dict:
+    return {**os.environ, "INTERLUDE_RUNS": str(root / "runs"), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+
+
+def interlude(root: Path, *words: str, text: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "studies", *words], cwd=root, env=environment(root), input=text, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+
+
+def good(root: Path, *words: str, text: str = ""):
+    """The standard output of a command that must succeed."""
+    done = interlude(root, *words, text=text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(root: Path, *words: str, text: str = "") -> str:
+    """The one sentence of a command that must be refused."""
+    done = interlude(root, *words, text=text)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith("interlude: "), done.stderr
+    return done.stderr
+
+
+def test_commands_and_options_are_frozen():
+    """Mutant: a command or option added, renamed or lost without a decision."""
+    from studies.__main__ import parser
+
+    commands = parser()._subparsers._group_actions[0].choices
+    found = {name: {o for a in made._actions for o in a.option_strings if o.startswith("--")} for name, made in commands.items()}
+    assert found == {name: options | {"--help"} for name, options in COMMANDS.items()}
+
+
+@pytest.mark.parametrize("words", [("problem", "--json"), ("audit", "--ops", "2", "--problems", "20"), ("verify", "-")])
+def test_problem_audit_and_verify_never_load_torch(copy, words):
+    """Mutant: an import of torch at the top of __main__ or of anything it imports."""
+    program = (
+        "import sys; sys.argv = ['interlude'] + sys.argv[1:]\nfrom studies.__main__ import main\n"
+        "code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=copy, env=environment(copy), input="", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_problem_prints_question_solution_and_a_line_for_every_role(copy):
+    """Mutants: an option not passed on; a role left out; tokens and roles out of step."""
+    words = ("problem", "--ops", "3", "--context", "school", "--mode", "reverse", "--modulus", "5", "--seed", "4")
+    row = json.loads(good(copy, *words, "--json"))
+    assert row["ops"] == 3 and len(row["tokens"]) == len(row["roles"])
+    assert row["answer"] < 5 and f"answer {row['answer']} <end>" in row["solution"]
+    text = good(copy, *words)
+    assert "\x1b" not in text
+    for role in set(row["roles"]):
+        assert f"\n{role}" in text
+    assert good(copy, "problem", "--seed", "5", "--json") != good(copy, "problem", "--seed", "6", "--json")
+
+
+def test_verify_judges_a_line_at_a_time(copy):
+    """Mutants: the verdict of another line; a source's path ignored; a wrong response accepted."""
+    from synth.export import problem_to_dict
+    from synth.problem import Source
+
+    source = Source(ops=(2, 2))
+    one, two = source.problem("a", 1), source.problem("a", 2)
+    named = {"source": {"ops": [2, 2]}, "path": ["a", 2]}
+    lines = [
+        {"problem": problem_to_dict(one), "response": one.solution},
+        {"problem": named, "response": two.solution},
+        {"problem": named, "response": one.solution},
+        {"problem": problem_to_dict(one), "response": "I do not know"},
+    ]
+    out = good(copy, "verify", "-", text="".join(json.dumps(line) + "\n" for line in lines))
+    verdicts = [json.loads(line) for line in out.splitlines()]
+    assert [v["strict"] for v in verdicts] == [True, True, False, False]
+    assert not verdicts[0]["faults"] and verdicts[3]["faults"]
+    assert set(verdicts[0]) == {"answer", "process", "strict", "faults"}
+
+
+@pytest.mark.parametrize(
+    "words, text, named",
+    [
+        (("plan", "nowhere"), "", "nowhere"),
+        (("plan", "tiny/one", "--scale", "huge"), "", "huge"),
+        (("run", "tiny/one", "--seeds", "0,x"), "", "0,x"),
+        (("run", "tiny/one", "--seeds", "1,1"), "", "1,1"),
+        (("run", "tiny/one", "--scale", "smoke", "--device", "tpu"), "", "tpu"),
+        (("show", "tiny/one", "--scale", "nano"), "", "run it first"),
+        (("problem", "--ops", "0"), "", "Source.ops"),
+        (("problem", "--context", "mars"), "", "mars"),
+        (("problem", "--modulus", "6"), "", "prime"),
+        (("verify", "absent.jsonl"), "", "absent.jsonl"),
+        (("verify", "-"), "{}\n", "line 1"),
+        (("verify", "-"), "not json\n", "line 1"),
+        (("verify", "-"), '{"problem": {"source": {"opps": [1, 1]}, "path": [1]}, "response": ""}\n', "opps"),
+        (("nonsense",), "", "nonsense"),
+    ],
+)
+def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named):
+    """Mutants: a traceback for a user's mistake; exit code 1; the offending value not named."""
+    assert named in refused(copy, *words, text=text)
+
+
+def test_bugs_keep_their_traceback(monkeypatch):
+    """Mutant: every ValueError taken for the user's mistake, so that bugs hide."""
+    from studies.__main__ import expected
+
+    def caught(call) -> Exception:
+        try:
+            call()
+        except Exception as error:
+            return error
+        raise AssertionError("nothing raised")
+
+    from synth.problem import Source
+
+    assert expected(caught(lambda: Source(ops=(0, 0))))
+    assert expected(caught(lambda: open("/nowhere/at/all")))
+    assert not expected(caught(lambda: int("x")))
+    assert not expected(caught(lambda: {}["x"]))
+    assert not expected(caught(lambda: None + 1))
+
+
+def test_a_study_is_listed_planned_run_shown_and_reported(copy):
+    """Mutants: done flags not read; the table not written; NaN in JSON; a study found only by its whole name."""
+    listed = {row["study"]: row for row in json.loads(good(copy, "list", "--scale", "smoke", "--json"))}
+    assert listed["tiny/one"]["scales"]["smoke"] == {"done": 0, "total": 2, "in_table": 0}
+    before = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--json"))
+    assert [run["flops"] for run in before["runs"]] == [2e6, 2e6] and before["max_ratio"] == 1
+    assert not any(run["finished"] for run in before["runs"])
+    assert "loss" in good(copy, "run", "one", "--scale", "smoke", "--threads", "1")
+    after = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--json"))
+    assert all(run["finished"] and run["examined"] and run["in_table"] for run in after["runs"])
+    assert all(run["flops"] >= 2e6 for run in after["runs"])
+    shown = json.loads(good(copy, "show", "one", "--scale", "smoke", "--json"))
+    assert {row["arm"] for row in shown["scores"]} == {"a", "b"} and shown["contrasts"][0]["over"] == "a"
+    assert "strict pass@128" in good(copy, "show", "tiny/one", "--scale", "smoke")
+    good(copy, "report", "one", "--scale", "smoke", "--html", "page.html")
+    assert "Does it run?" in (copy / "page.html").read_text()
+
+
+def test_an_edited_table_is_refused_by_name(copy):
+    """Mutant: show prints whatever the file says."""
+    from studies import results
+
+    from crafted import rows
+
+    where = results.store("tiny/one", "nano", rows(arms=("a", "b")), copy / "studies" / "results")
+    good(copy, "show", "one", "--scale", "nano", "--json")
+    where.write_text(where.read_text().replace("0.25", "0.35", 1))
+    assert where.name in refused(copy, "show", "one", "--scale", "nano")
+    where.unlink()
+
+
+def test_workers_share_a_plan_and_leave_the_same_table(copy):
+    """Mutants: workers writing over each other's rows; a worker's numbers differing from one process's."""
+    from studies.results import COLUMNS, KEYS
+    from studies.table import read
+
+    tables = {}
+    for seed, words in ((5, ("--workers", "2")), (6, ())):
+        good(copy, "run", "one", "--scale", "smoke", "--seeds", str(seed), *words)
+        rows = read(copy / "studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+        tables[seed] = [row for row in rows if row["seed"] == seed]
+    assert len(tables[5]) == len(tables[6]) == 2
+    kept = {row["arm"]: row["logp"] for row in tables[5]}
+    shutil.rmtree(copy / "runs")
+    good(copy, "run", "one", "--scale", "smoke", "--seeds", "5", "--threads", "1")
+    rows = read(copy / "studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+    assert {row["arm"]: row["logp"] for row in rows if row["seed"] == 5} == kept
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_saves_and_says_how_to_go_on(copy, workers):
+    """Mutants: the signal ends the process in the middle of a step; nothing saved; no word on how to go on."""
+    name = f"long{workers}"
+    add_study(copy, name, LONG)
+    words = ["run", name, "--scale", "smoke", "--threads", "1", "--workers", workers, "--seeds", workers]
+    before = set((copy / "runs").glob("*"))
+    started = subprocess.Popen(
+        [sys.executable, "-m", "studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: training(copy, before))
+        started.send_signal(signal.SIGINT)
+        said = started.communicate(timeout=60)[1]
+    finally:
+        started.kill()
+        started.wait()
+    assert started.returncode == 130, said
+    assert f"run {name} --scale smoke --seeds {workers} --threads 1" in said and "Traceback" not in said
+    folder = training(copy, before)[0]
+    assert (folder / "state.safetensors").exists() and not (folder / "claim.json").exists()
+    (copy / "studies" / "tiny" / f"{name}.py").unlink()
+
+
+def training(root: Path, before: set) -> list[Path]:
+    """Folders of stages that are in training and have taken some steps."""
+    new = [folder for folder in (root / "runs").glob("*") if folder not in before and not (folder / "done.json").exists()]
+    return [f for f in new if (f / "log.jsonl").exists() and (f / "log.jsonl").read_bytes().count(b"\n") > 3]
+
+
+def wait_for(condition, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)

@@ -1,0 +1,184 @@
+"""The numbers that are shown, and the page: self-contained, safe, and honest about what it does not know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from crafted import rows, sampled_row
+
+from studies import report
+from studies.results import Results
+from studies.stats import exact_pass_at_k
+
+BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The part of a study that numbers need."""
+
+    name: str = "stages/quickstart"
+    scale: str = "nano"
+    question: str = "Does <b>it</b> help?"
+    prediction: str = "Yes & no."
+    rule: str = "The interval."
+    unequal: str = ""
+    contrasts: tuple = (("mid-training + RL", "RL"), ("RL", "pre-training"))
+    headline: tuple = ("zoo-ops5",)
+    seeds: tuple = field(default=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def found():
+    return Results("stages/quickstart", "nano", tuple(rows()))
+
+
+@pytest.fixture(scope="module")
+def numbers(found):
+    return report.summary(Words(), found, BANDS)
+
+
+def one(rows, **wanted):
+    (row,) = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+    return row
+
+
+def test_scores_are_the_means_of_what_was_measured(numbers):
+    """Mutants: the wrong k, arm, seed or exam; a mean of logs."""
+    row = one(numbers["scores"], arm="RL", exam="school-ops3", k=16)
+    logp = np.array([-np.linspace(0.5, 1.0, 6) * 3 - 0.01 * seed + 0.5 - 2.0 for seed in (0, 1)])
+    assert row["mean"] == pytest.approx(exact_pass_at_k(np.round(logp, 4), 16).mean())
+    assert row["low"] < row["mean"] < row["high"] and (row["seeds"], row["problems"]) == (2, 6)
+
+
+def test_a_band_pools_its_exams_and_no_others(numbers):
+    """Mutants: a band one operation too wide; worlds mixed."""
+    parts = [one(numbers["scores"], arm="RL", exam=f"zoo-ops{ops}", k=1)["mean"] for ops in (5, 6)]
+    pooled = one(numbers["band_scores"], arm="RL", context="zoo", band="edge", k=1)
+    assert pooled["mean"] == pytest.approx(np.mean(parts)) and pooled["problems"] == 12
+
+
+def test_a_contrast_is_paired_and_signed(numbers):
+    """Mutants: arms exchanged; intervals of the two arms subtracted instead of paired."""
+    row = one(numbers["contrasts"], arm="mid-training + RL", over="RL", band="edge", context="zoo", k=1)
+    means = [one(numbers["band_scores"], arm=arm, context="zoo", band="edge", k=1) for arm in ("mid-training + RL", "RL")]
+    assert row["mean"] == pytest.approx(means[0]["mean"] - means[1]["mean"]) and row["low"] > 0
+    assert row["high"] - row["low"] < means[0]["high"] - means[0]["low"] + means[1]["high"] - means[1]["low"]
+    assert one(numbers["contrasts"], arm="RL", exam="zoo-ops5", k=128)["mean"] > 0
+
+
+def test_a_contrast_uses_only_seeds_that_both_arms_have():
+    """Mutant: a half-finished run pairs seed 0 with seed 1, or fails."""
+    kept = [row for row in rows() if not (row["arm"] == "RL" and row["seed"] == 1)]
+    numbers = report.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)
+    assert {row["seeds"] for row in numbers["contrasts"] if row["over"] == "RL"} == {1}
+    kept = [row for row in rows() if row["arm"] != "RL"]
+    assert report.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)["contrasts"] == []
+
+
+def test_an_answer_only_score_stands_beside_its_guess_floor():
+    """Mutants: the floor left out; strict and answer counts exchanged; pass@k beyond the samples."""
+    found = Results("s", "nano", tuple(sampled_row("RL", seed) for seed in (0, 1)))
+    numbers = report.summary(Words(contrasts=(), headline=()), found, BANDS)
+    assert one(numbers["scores"], score="answer", k=1)["mean"] == 0.5
+    assert one(numbers["scores"], score="strict", k=1)["mean"] == 0.125
+    assert {row["k"] for row in numbers["scores"]} == {1}
+    title, heads, cells, caption = report.tables(numbers)[0]
+    (line,) = [line for line in cells if "answer" in line[0]]
+    assert "floor 0.250" in line[1] and "2 seeds × 4 problems" in caption
+
+
+def test_the_tables_name_seeds_problems_and_costs(numbers):
+    """Mutant: an interval without its n."""
+    made = report.tables(numbers)
+    assert all("seeds ×" in caption for *_, caption in made[:-1])
+    assert made[-1][2][1][:4] == ["RL", 2, "7 T", "1 T"]
+    assert any("+" in line[3] and line[-1] == "*" for line in made[-2][2])
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order, and collects ids, addresses and text."""
+
+    VOID = {"meta", "link", "br", "img", "use", "path"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.addresses, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            self.ids += [value] if name == "id" else []
+            self.addresses += [value] if name in ("href", "src", "xlink:href") else []
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def real():
+    from studies.scales import SCALES
+    from studies.stages.quickstart import study
+
+    return study(SCALES["smoke"])
+
+
+def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, monkeypatch):
+    """Mutants: a font or script from elsewhere; text not escaped; ids of two drawings alike, so that one clips another;
+    a page that claims examples where there are no models."""
+    monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path_factory.mktemp("none")))
+    page = report.page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))))], {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)})
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == [] and len(set(reader.ids)) == len(reader.ids)
+    assert all(address.startswith("#") for address in reader.addresses)
+    assert {address[1:] for address in reader.addresses} <= set(reader.ids)
+    assert "<script" not in page and "@import" not in page and not re.search(r"url\((?!#)", page)
+    text = "".join(reader.text)
+    assert real.question in text and real.prediction in text and real.rule in text
+    assert "not on this machine" in text and "var(--s0)" in page and "currentColor" in page
+    assert not any(colour in page for colour in (*report.SERIES, report.INK))
+
+
+def test_what_a_model_writes_cannot_become_markup():
+    """Mutant: a response put into the page unescaped."""
+    piece = {"text": "<script>alert(1)</script>", "faults": ["<i>"], "step": True}
+    shown = report.answer_html("<arm>", {"pieces": [piece], "strict": False, "answer": True, "process": 0.5, "faults": ["x<y"]})
+    assert "<script>" not in shown and "<i>" not in shown and "<arm>" not in shown and "x&lt;y" in shown
+
+
+def test_a_faulty_step_is_marked_and_the_others_are_not():
+    """Mutants: marks on the wrong step; a right answer shown as strict."""
+    from synth.problem import Source
+
+    problem = Source(ops=(3, 3)).problem("report", 1)
+    right = report.judgement(problem, problem.solution)
+    assert right["strict"] and not right["faults"] and not any(piece["faults"] for piece in right["pieces"])
+    assert sum(piece["step"] for piece in right["pieces"]) == 3
+    first, rest = problem.solution.split(" ;", 1)
+    value = int(first.split()[-1])
+    wrong = report.judgement(problem, f"{first[: -len(str(value))]}{(value + 1) % 7} ;{rest}")
+    assert wrong["pieces"][0]["faults"] and not wrong["strict"] and wrong["pieces"][0]["step"]
+
+
+def test_the_models_own_answers_are_shown_where_the_models_are(learned, source, tiny, runs):
+    """Mutants: the worked solution shown as the model's answer; the verdict of another problem."""
+    problems = [source.problem("shown", n) for n in range(3)]
+    answers = report.answered_by(learned(), problems)
+    assert len(answers) == 3
+    assert answers == report.answered_by(learned(), problems)
+    assert all(answer["strict"] == (not answer["faults"]) for answer in answers)
