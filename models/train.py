@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from models.files import Corrupt, append_jsonl, read_json, read_jsonl, write_atomic, write_json
 from models.ledger import TRAIN, Ledger, forward_cost

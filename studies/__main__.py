@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 # Intervals multiply thousands of tiny matrices: threads would only wait for each other. Read when numpy is imported.
@@ -466,8 +466,7 @@ def verify_(args, screen) -> None:
             place = f"{args.file}, line {number}"
             problem, response = judged(line, place)
             verdict = verify(problem, response)
-            faults = [plain(fault) for fault in verdict.faults]
-            row = {"answer": verdict.answer, "process": verdict.process, "strict": verdict.strict, "faults": faults}
+            row = asdict(verdict) | {"faults": [fault._asdict() for fault in verdict.faults]}
             print(json.dumps(row, allow_nan=False))
 
 
@@ -499,11 +498,6 @@ def source_from(row: dict) -> Source:
     if "shape" in values:
         values["shape"] = Shape(**{n: tuple(v) if type(v) is list else v for n, v in values["shape"].items()})
     return Source(**values)
-
-
-def plain(fault) -> dict:
-    """A fault as an object; ``_asdict`` and dataclass fields are the two ways a record is written here."""
-    return fault._asdict() if isinstance(fault, tuple) else {f.name: getattr(fault, f.name) for f in fields(fault)}
 
 
 def audit_(args, screen) -> None:

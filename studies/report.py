@@ -426,25 +426,25 @@ def judgement(problem, text: str) -> dict:
     from synth.verify import verify
 
     verdict = verify(problem, text)
-    spans = [step.span for step in parse(text, problem.dialect).steps]
     pieces, at = [], 0
-    for start, end in spans:
-        pieces.append({"text": text[start:end], "faults": kinds_in(verdict.faults, start, end), "step": True})
-        at = end
+    for nth, step in enumerate(parse(text, problem.dialect).steps):
+        start, at = step.span
+        pieces.append({"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True})
     if text[at:].strip():
-        pieces.append({"text": text[at:].strip(), "faults": kinds_in(verdict.faults, at, len(text) + 1), "step": False})
+        outside = kinds(fault for fault in verdict.faults if fault.step is None)
+        pieces.append({"text": text[at:].strip(), "faults": outside, "step": False})
     return {
         "pieces": pieces,
         "strict": verdict.strict,
         "answer": verdict.answer,
         "process": verdict.process,
-        "faults": [fault.kind for fault in verdict.faults],
+        "faults": kinds(verdict.faults),
     }
 
 
-def kinds_in(faults, start: int, end: int) -> list[str]:
-    """The kinds of the faults at characters start..end-1."""
-    return list(dict.fromkeys(fault.kind for fault in faults if start <= fault.at < end))
+def kinds(faults) -> list[str]:
+    """Each kind of fault once, in order."""
+    return list(dict.fromkeys(fault.kind for fault in faults))
 
 
 # --- the page --------------------------------------------------------------------------------------------------------

@@ -71,8 +71,15 @@ class Audit:
         lines.append(f"{self.same_structure} repeat a structure, {self.same_text} repeat a question")
         for name, lengths in (("question tokens", self.question), ("solution tokens", self.solution)):
             lines.append(f"{name:16} {lengths.least:6} .. {lengths.most:<6} mean {lengths.mean:.1f}")
-        lines.append(f"{'statements':16} {self.statements.least:6} .. {self.statements.most:<6} mean {self.statements.mean:.1f}")
-        for name, counts in (("ops", self.ops), ("depth", self.depth), ("uses", self.symbols), ("context", self.contexts)):
+        lines.append(
+            f"{'statements':16} {self.statements.least:6} .. {self.statements.most:<6} mean {self.statements.mean:.1f}"
+        )
+        for name, counts in (
+            ("ops", self.ops),
+            ("depth", self.depth),
+            ("uses", self.symbols),
+            ("context", self.contexts),
+        ):
             lines.append(f"{name:16} " + "  ".join(f"{value}: {count}" for value, count in counts))
         lines.append(f"{'mode':8} {'ops':>4} {'n':>7} {'answers':>8} {'floor':>7} {'bound':>7}")
         for g in self.guesses:
@@ -112,7 +119,9 @@ def audit(source: Source | Mixture, problems: int = 2000, path: tuple[str | int,
     )
 
 
-def overlap(a: Source | Mixture, b: Source | Mixture, problems: int = 2000, path: tuple[str | int, ...] = ("audit",)) -> int:
+def overlap(
+    a: Source | Mixture, b: Source | Mixture, problems: int = 2000, path: tuple[str | int, ...] = ("audit",)
+) -> int:
     """How many structures (canonical hashes) are found both in ``problems`` problems of ``a`` and in as many of ``b``.
 
     The two streams are independent, so a source compared with itself shows how often it repeats itself.

@@ -51,7 +51,9 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     nouns = contexts.world(table["context"]).names
     names = integers("problem.names", table["names"], -1, len(nouns) - 1)
     if [name < 0 for name in names] != [node.op == LITERAL for node in nodes]:
-        raise ValueError(f"problem.names must hold -1 for each literal and a noun for each other node, got {list(names)}")
+        raise ValueError(
+            f"problem.names must hold -1 for each literal and a noun for each other node, got {list(names)}"
+        )
     if len(set(names) - {-1}) < len(names) - names.count(-1):
         raise ValueError(f"problem.names gives one noun to two quantities: {list(names)}")
     order = integers("problem.order", table["order"], FACT, len(nodes) - 1)
@@ -86,7 +88,13 @@ def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus
     for op, args, value in table:
         given = integers(f"{name} args", args, 0, len(nodes) - 1)
         values = tuple(nodes[a].value for a in given)
-        known = op in (GIVEN, LITERAL) and not given or op in FORWARD and len(given) > 1 and fold(op, values, modulus) == value
+        known = (
+            op in (GIVEN, LITERAL)
+            and not given
+            or op in FORWARD
+            and len(given) > 1
+            and fold(op, values, modulus) == value
+        )
         if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):
             raise ValueError(f"{name} holds {[op, args, value]!r}, which is neither a leaf nor a true operation")
         nodes.append(Node(op, given, value))
@@ -124,7 +132,9 @@ def unpack(text: str) -> Problem:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def rows(source: Source | Mixture, n: int, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Problem]]:
+def rows(
+    source: Source | Mixture, n: int, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Problem]]:
     """``n`` problems of the stream ``path``, each with its own full path: ``source.problem(*full)`` gives it again."""
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
@@ -216,14 +226,21 @@ def grade(verdict: Verdict, level: str) -> float:
 
 
 def reward(
-    prompts: Sequence[object], completions: Sequence[object], *, problem: Sequence[str], level: str = "strict", **columns: object
+    prompts: Sequence[object],
+    completions: Sequence[object],
+    *,
+    problem: Sequence[str],
+    level: str = "strict",
+    **columns: object,
 ) -> list[float]:
     """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16): one float for each completion, from the column ``problem``.
 
     Use ``functools.partial(reward, level="process")`` for another level. Completions may be strings or message lists.
     """
     if not len(prompts) == len(completions) == len(problem):
-        raise ValueError(f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match")
+        raise ValueError(
+            f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match"
+        )
     return [grade(verify(unpack(p), spoken(c)), level) for p, c in zip(problem, completions)]
 
 

@@ -36,7 +36,9 @@ def by_role(problem: Problem, values: Sequence[float]) -> dict[str, float]:
     """
     of_token = problem.written.solution_roles
     if len(values) != len(of_token):
-        raise ValueError(f"values must hold one number for each of the {len(of_token)} solution tokens, got {len(values)}")
+        raise ValueError(
+            f"values must hold one number for each of the {len(of_token)} solution tokens, got {len(values)}"
+        )
     sums = dict.fromkeys(SOLUTION_ROLES, 0.0)
     for role, value in zip(of_token, values):
         sums[role] += float(value)

@@ -149,7 +149,7 @@ def test_verify_judges_a_line_at_a_time(copy):
     verdicts = [json.loads(line) for line in out.splitlines()]
     assert [v["strict"] for v in verdicts] == [True, True, False, False]
     assert not verdicts[0]["faults"] and verdicts[3]["faults"]
-    assert set(verdicts[0]) == {"answer", "process", "strict", "faults"}
+    assert set(verdicts[0]) == {"parsed", "answer", "process", "strict", "faults"}
 
 
 @pytest.mark.parametrize(

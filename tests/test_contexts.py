@@ -80,7 +80,7 @@ def test_a_bad_file_is_named_with_its_field(folder, text, message):
 
 def test_a_file_that_is_not_text(folder):
     """Mutant: UnicodeDecodeError left to surface without the file's name."""
-    (folder / "atlas.toml").write_bytes(b"place = \"\xff\"")
+    (folder / "atlas.toml").write_bytes(b'place = "\xff"')
     with pytest.raises(ValueError, match="atlas.toml is not valid TOML"):
         contexts.world("atlas")
 

@@ -110,7 +110,7 @@ def test_reverse_unknown_is_unique(modulus, name):
         facts = {left: int(operands[0]) for left, op, operands in statements if op is None}
         root = next(left for left in below if left in facts)
 
-        def value(quantity, guess):
+        def value(quantity, guess, below=below, facts=facts, asked=asked):
             if quantity.isdigit():
                 return int(quantity)
             if quantity == asked:

@@ -14,11 +14,23 @@ from synth.tokens import Vocabulary
 
 WORLDS = ("zoo", "school", "festival")
 CASES = [
-    Source(ops=(1, 7), modulus=modulus, mode=mode, dialect=dialect, order=order, shape=shape, connected=(0, 2), filler=(0, 2))
+    Source(
+        ops=(1, 7),
+        modulus=modulus,
+        mode=mode,
+        dialect=dialect,
+        order=order,
+        shape=shape,
+        connected=(0, 2),
+        filler=(0, 2),
+    )
     for modulus, mode, dialect, order in itertools.product(
         (7, 23, None), ("forward", "reverse"), ("terse", "prose"), ("dependency", "shuffled")
     )
-    for shape in (Shape(), Shape(literals=0.4, reuse=0.3) if modulus is None else Shape(literals=0.4, reuse=0.3, fan_in=4))
+    for shape in (
+        Shape(),
+        Shape(literals=0.4, reuse=0.3) if modulus is None else Shape(literals=0.4, reuse=0.3, fan_in=4),
+    )
 ]
 
 
@@ -154,14 +166,20 @@ def test_solution_states_true_sums():
     }
     sums = 0
     for problem in drawn():
-        tokens = problem.written.solution_tokens
-        for i, token in enumerate(tokens):
-            if token == "=" and tokens[i - 1].isdigit() and tokens[i - 3].isdigit() and tokens[i - 2] in "+-*/":
-                if problem.graph.modulus == 7 and tokens[i + 1].isdigit() and not (i > 4 and tokens[i - 4] in "+-*/"):
-                    if tokens[i + 2] not in "+-*/":
-                        assert table[tokens[i - 2], int(tokens[i - 3]), int(tokens[i - 1])] == {int(tokens[i + 1])}
-                        sums += 1
+        if problem.graph.modulus == 7:
+            for op, a, b, c in two_operand_sums(problem.written.solution_tokens):
+                assert table[op, a, b] == {c}
+                sums += 1
     assert sums > 150
+
+
+def two_operand_sums(tokens):
+    """(op, a, b, c) for each ``a op b = c`` between other marks; longer sums are left to the verifier's tests."""
+    for i in range(4, len(tokens) - 2):
+        before, a, op, b, equals, c, after = tokens[i - 4 : i + 3]
+        numbers = equals == "=" and a.isdigit() and b.isdigit() and c.isdigit()
+        if numbers and op in "+-*/" and before not in "+-*/" and after not in "+-*/":
+            yield op, int(a), int(b), int(c)
 
 
 def fits(op, a, b, c):

@@ -39,7 +39,21 @@ def test_neighbouring_paths_share_no_number():
 
 def test_keys_tell_paths_apart():
     """Mutant: joining the parts without their types or lengths."""
-    paths = [(), (0,), (0, 0), ("0",), (1, 2), (1, 2, 0), (12,), ("1", "2"), ("1/i2",), ("1", 2), ("ab", "c"), ("a", "bc"), (-1,)]
+    paths = [
+        (),
+        (0,),
+        (0, 0),
+        ("0",),
+        (1, 2),
+        (1, 2, 0),
+        (12,),
+        ("1", "2"),
+        ("1/i2",),
+        ("1", 2),
+        ("ab", "c"),
+        ("a", "bc"),
+        (-1,),
+    ]
     assert len({key(*path) for path in paths}) == len(paths)
     assert all(0 <= key(*path) < 2**128 for path in paths)
 
@@ -75,7 +89,9 @@ def test_same_text_in_every_process():
     digests = set()
     for seed in "012":
         environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "PATH": ""}
-        run = subprocess.run([sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True
+        )
         digests.add(run.stdout)
     assert len(digests) == 1 and len(digests.pop().strip()) == 64
 

@@ -19,9 +19,14 @@ def side(problem):
 def test_twenty_thousand_draws_never_cross_over():
     """Mutants: one attempt too few, the split ignored in a mixture, a side that depends on the labelling."""
     shape = Shape(reuse=0.2, literals=0.1)
-    train = Mixture(((0.5, Source(ops=(1, 4), shape=shape)), (0.5, Source(ops=(1, 4), mode="reverse", context="school"))))
+    train = Mixture(
+        ((0.5, Source(ops=(1, 4), shape=shape)), (0.5, Source(ops=(1, 4), mode="reverse", context="school")))
+    )
     exam = Mixture(
-        tuple((0.5, dataclasses.replace(part, split="held_out", order="shuffled", dialect="prose")) for _, part in train.parts)
+        tuple(
+            (0.5, dataclasses.replace(part, split="held_out", order="shuffled", dialect="prose"))
+            for _, part in train.parts
+        )
     )
     trained, examined = set(), set()
     for i in range(18_000):
