@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import time
@@ -113,7 +114,7 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     began = time.monotonic()
     models.learner.eval()
     with torch.no_grad(), autocast(machine, precision):
-        batch = guarded(name, folder, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
+        batch = guarded(name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, stage.progress(state.step, state.ledger.total_flops))
@@ -133,11 +134,14 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     return line | batch.metrics | {"collect_seconds": round(collected - began, 4)}
 
 
-def guarded(name: str, folder: Path | None, collect: Callable[[], Batch]) -> Batch:
-    """``collect()``, with a reward that is not finite reported like any other divergence."""
+def guarded(name: str, folder: Path | None, lm: LM, collect: Callable[[], Batch]) -> Batch:
+    """``collect()``, with a reward or weights that are not finite reported like any other divergence."""
     try:
         return collect()
-    except FloatingPointError as error:
+    except (FloatingPointError, ValueError) as error:
+        # The sampler refuses logits that are not finite; any other ValueError is no divergence.
+        if isinstance(error, ValueError) and all(bool(weight.isfinite().all()) for weight in lm.parameters()):
+            raise
         raise Diverged(f"{name}: {error}; {last_good(folder)}") from error
 
 
@@ -184,8 +188,14 @@ def checkpoint(folder: Path, lm: LM, optimiser, state: State) -> None:
     """Weights, momenta and progress in one file, so that they cannot disagree; written beside, then renamed."""
     tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
     tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
-    about = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
-    write_atomic(folder / "state.safetensors", save(tensors, {"state": json.dumps(about)}))
+    about = json.dumps({"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()})
+    described = {"state": about, "sha256": digest(tensors, about)}
+    write_atomic(folder / "state.safetensors", save(tensors, described))
+
+
+def digest(tensors: dict[str, Tensor], about: str) -> str:
+    """SHA-256 of everything in a save; safetensors itself checks sizes only."""
+    return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
 
 
 def resume(folder: Path, lm: LM, optimiser) -> State:
@@ -198,7 +208,10 @@ def resume(folder: Path, lm: LM, optimiser) -> State:
     try:
         tensors = load(content)
         length = int.from_bytes(content[:8], "little")
-        about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["state"])
+        described = json.loads(content[8 : 8 + length])["__metadata__"]
+        if described["sha256"] != digest(tensors, described["state"]):
+            raise ValueError("its checksum is that of another save")
+        about = json.loads(described["state"])
         lm.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         optimiser.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("optim.")})
         state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"])

@@ -297,16 +297,20 @@ def hire(args, index: int) -> subprocess.Popen:
 
 def dismiss(workers: list[subprocess.Popen]) -> None:
     """Ask whoever still works to save and stop, and wait for it; a second Ctrl-C kills."""
-    for worker in workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGINT)
     try:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGINT)
         for worker in workers:
             worker.wait()
     except KeyboardInterrupt:
         for worker in workers:
             worker.kill()
+            worker.wait()
         raise
+    finally:
+        for worker in workers:
+            worker.stderr.close()
 
 
 def work(study, machine, args) -> None:
@@ -537,12 +541,17 @@ def audited(exam, source, problems: int) -> dict:
 def bench_(args, screen) -> None:
     from studies.bench import bench
 
-    rows = bench(args.parts)
+    rows = [measure.as_dict() for measure in bench(args.parts)]
     if args.json:
         return print_json(rows)
-    heads = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[show_.large(v) if type(v) is float else str(v) for v in (row.get(h, "") for h in heads)] for row in rows]
-    screen.print(show_.table("", heads, cells))
+    cells = [
+        [
+            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}", row["peer"] or "",
+            "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    screen.print(show_.table("", ["part", "what", "rate", "spread", "peer", "ratio", "target"], cells))
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

@@ -152,9 +152,13 @@ class Cost:
 
 
 def costs(recipe: Recipe) -> tuple[Cost, ...]:
-    """The cost of every stage of a finished recipe, in order (references are not included)."""
+    """The cost of every stage of a finished recipe, in order (references are not included).
+
+    Raises Corrupt naming a file that was changed.
+    """
     found: list[Cost] = []
     while recipe.stages:
+        check(recipe.folder)
         row = read_json(recipe.folder / "cost.json")
         found.append(Cost(type(recipe.stages[-1]).__name__, row["steps"], row["seconds"], Ledger.from_dict(row)))
         recipe = recipe.before

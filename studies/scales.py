@@ -28,7 +28,8 @@ class Scale:
     which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
     statements: range of statements in a question, the same for every number of operations, so that length says
     nothing about depth. tail: shares of pre-training problems one, two, ... operations beyond the band.
-    short_steps, long_steps: pre-training steps on short questions, then on questions of full length, ``rows`` rows each.
+    recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
+    questions, and on questions of full length, ``rows`` rows each.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
     """
 
@@ -40,6 +41,7 @@ class Scale:
     statements: tuple[int, int]
     tail: tuple[float, ...]
     rows: int
+    recall_steps: int
     short_steps: int
     long_steps: int
     anneal_flops: float
@@ -73,16 +75,14 @@ class Scale:
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        short = Pretrain(
-            steps=self.short_steps,
-            rows=self.rows,
-            optim=stable,
-            data=self.mixed(self.band, statements=None, filler=(0, 2)),
-        )
-        recipe = Recipe(self.model, precision=self.precision) + short
-        if self.long_steps:
-            recipe += Pretrain(steps=self.long_steps, rows=self.rows, optim=stable, data=self.pretraining())
-        return recipe
+        short = self.mixed(self.band, statements=None, filler=(0, 2))
+        recipe = Recipe(self.model, precision=self.precision)
+        if self.recall_steps:
+            recipe += Pretrain(
+                steps=self.recall_steps, rows=self.rows, optim=stable, data=short, without=("arithmetic",)
+            )
+        recipe += Pretrain(steps=self.short_steps, rows=self.rows, optim=stable, data=short)
+        return recipe + Pretrain(steps=self.long_steps, rows=self.rows, optim=stable, data=self.pretraining())
 
     def anneal(self) -> Pretrain:
         """The end of pre-training: the same data while the rate decays to its floor."""
@@ -125,14 +125,14 @@ def blend(*parts: tuple[float, Mixture]) -> Mixture:
     return Mixture(tuple((outer * inner, source) for outer, mixture in parts for inner, source in mixture.parts))
 
 
-MUON = Optim()
+MUON = Optim(matrix_lr=0.01, other_lr=2e-3)
 RL_OPTIM = Optim(matrix_lr=1e-3, other_lr=2e-4, schedule="constant", warmup=5)
 
 SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
     band=(1, 2), edge=(3, 3), hard=(4, 4), statements=(9, 9), tail=(0.02,),
-    rows=8, short_steps=3, long_steps=2, anneal_flops=2e9, arm_flops=1.2e10, rl_prompts=2, rl_group=2,
+    rows=8, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.2e10, rl_prompts=2, rl_group=2,
     problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -140,8 +140,28 @@ NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 17), tail=(0.02, 0.005),
-    rows=16, short_steps=600, long_steps=100, anneal_flops=2.2e12, arm_flops=8e12, rl_prompts=8, rl_group=16,
+    rows=16, recall_steps=300, short_steps=250, long_steps=100, anneal_flops=2.2e12, arm_flops=8e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
-SCALES = {scale.name: scale for scale in (SMOKE, NANO)}
+# Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.
+SMALL = Scale(
+    name="small",
+    model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
+    band=(1, 8), edge=(9, 10), hard=(11, 12), statements=(25, 30), tail=(0.02, 0.005),
+    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, rl_prompts=64, rl_group=16,
+    problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+)  # fmt: skip
+
+# The Interplay study's model (interplay.md 3.1) and bands, in our dialect; not yet run.
+PAPER = Scale(
+    name="paper",
+    model=GPT(
+        layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
+    ),
+    band=(2, 10), edge=(11, 14), hard=(15, 20), statements=(41, 45), tail=(), modulus=23,
+    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, rl_prompts=1024, rl_group=6,
+    problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+)  # fmt: skip
+
+SCALES = {scale.name: scale for scale in (SMOKE, NANO, SMALL, PAPER)}

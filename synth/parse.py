@@ -63,7 +63,7 @@ def then(*pieces: str) -> str:
 def sums() -> str:
     """``4 + 5 + 6 = 9 + 6 = 15``."""
     row = rf"{NUMBER}(?:(?:[-+*/] {then(NUMBER)})++{then('= ')}|\Z)"
-    return f"(?P<lines>(?:{row})++{NUMBER})"
+    return f"(?P<lines>(?:{row})++{then(NUMBER)})"
 
 
 # The grammars. A space is any white space or none, an underscore is the end of a word. Each step is a list of pieces.

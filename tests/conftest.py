@@ -9,6 +9,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tiny models
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def no_disk_waits(request, monkeypatch):
+    """Nothing here simulates a power cut, and fsync on a busy disk takes seconds; test_files keeps it."""
+    if request.module.__name__ != "test_files":
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """An empty $INTERLUDE_RUNS."""

@@ -17,12 +17,13 @@ from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Group, Objectiv
 from models.train import Diverged, Machine, frozen, train
 from synth.problem import Source
 from synth.rng import uniforms
-from synth.verify import Verdict
+from synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
 STAGE = RL(steps=4, rows=4, optim=OPTIM, data=EASY, group=4, max_new=30)
 PPO = dataclasses.replace(STAGE, updates_per_batch=2)
+MORE = Fault(EXTRA, 0, 0, "made up")
 JUDGED = {"parsed": True, "answer": False, "process": 0.0, "strict": False, "faults": ()}
 
 
@@ -296,13 +297,6 @@ def test_the_gradient_points_to_the_better_arm(objective, updates, tiny):
     assert chance() > before * 1.0001
 
 
-class Fault:
-    """What Reward reads of a fault."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-
 @pytest.mark.parametrize(
     ("judged", "answer", "process", "strict", "printed", "released"),
     (
@@ -310,14 +304,21 @@ class Fault:
         ({"answer": True, "process": 1.0, "strict": True}, 1, 1, 1, 1, 1),
         ({"answer": True, "process": 0.5}, 1, 0.5, 0, 0.2 + 0.8 * 0.5, 0.2 + 0.8 * 0.5),
         ({"process": 0.75}, 0, 0.75, 0, 0.8 * 0.75, 0),  # a wrong answer: the released code pays nothing
-        ({"answer": True, "process": 1.0, "faults": (Fault("extra"),)}, 1, 1, 0, 1, 0.2 + 0.8 * 0.75),
-        ({"answer": True, "process": 0.5, "faults": (Fault("extra"),) * 9}, 1, 0.5, 0, 0.6, 0.2),
+        ({"answer": True, "process": 1.0, "faults": (MORE,)}, 1, 1, 0, 1, 0.2 + 0.8 * 0.75),
+        ({"answer": True, "process": 0.5, "faults": (MORE,) * 9}, 1, 0.5, 0, 0.6, 0.2),
     ),
 )
 def test_rewards_by_hand(judged, answer, process, strict, printed, released):
     # Mutants: the weights of outcome and process exchanged; the gate missing; extra steps unpunished or below zero.
     paid = [Reward(kind).of(verdict(**judged), gold_steps=4) for kind in ("answer", "process", "strict", "printed", "released")]
     assert paid == pytest.approx([answer, process, strict, printed, released])
+
+
+def test_the_faults_that_lower_the_released_reward_exist():
+    # Mutant: a fault renamed in the verifier, and extra steps paid for ever after.
+    right = verdict(answer=True, process=1.0)
+    paid = {kind: Reward("released").of(dataclasses.replace(right, faults=(Fault(kind, 0, 0, ""),)), 4) for kind in KINDS}
+    assert {kind for kind, reward in paid.items() if reward < 1} == {EXTRA, REPEATED, UNKNOWN}
 
 
 @pytest.mark.parametrize("outcome", (0.0, 0.5, 1.0))

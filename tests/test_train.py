@@ -207,7 +207,7 @@ def test_under_a_flops_budget_the_rate_follows_the_budget(tiny):
         shares.append(share)
 
     train(tiny.build(0), stage, 0, NEVER, observe=observe)
-    assert len(rates) > 3 and shares[-1] == 1 and rates == pytest.approx([1 - share for share in shares[:-1]])
+    assert len(rates) >= 3 and shares[-1] == 1 and rates == pytest.approx([1 - share for share in shares[:-1]])
 
 
 # Micro-batches, precision and machine

@@ -123,13 +123,23 @@ def check_targets(stage: Stage, targets: str) -> None:
         raise ValueError(f"{type(stage).__name__}.targets must be one of {', '.join(TARGETS)}, got {targets!r}")
 
 
-def imitate(lm: LM, problems: list[Problem], targets: str) -> Batch:
-    """A batch in which every target token of these problems has gain 1, and the loss is a mean over target tokens."""
+def imitate(lm: LM, problems: list[Problem], targets: str, without: tuple[str, ...] = ()) -> Batch:
+    """A batch in which every target token of these problems has gain 1, and the loss is a mean over target tokens.
+
+    Solution tokens whose role is in ``without`` are no targets. Raises ValueError if the model's tokens are not the
+    problem's, as roles then have no place.
+    """
     ids, gains = [], []
     for problem in problems:
         question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+        worth = [1.0] * len(solution)
+        if without:
+            roles = problem.written.solution_roles
+            if len(roles) != len(solution):
+                raise ValueError(f"without={without} needs one token a word, but this model's tokenizer splits words")
+            worth = [0.0 if role in without else 1.0 for role in roles]
         ids.append(question + solution)
-        gains.append([0.0 if targets == "solution" else 1.0] * len(question) + [1.0] * len(solution))
+        gains.append([0.0 if targets == "solution" else 1.0] * len(question) + worth)
         gains[-1][0] = 0.0
     return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
 

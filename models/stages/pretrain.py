@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.stages import Batch, Models, Stage, check_targets, imitate
 from synth.problem import Mixture, Source
+from synth.render import ROLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,15 +15,20 @@ class Pretrain(Stage):
 
     targets: "solution" trains on the worked solution only; "all" on the question too, as the Interplay study does
     (interplay.md 3.2). A question's names and numbers are random, so at small scale its loss is mostly noise.
+    without: roles of solution tokens (synth.render.ROLES) that are not targets. Leaving "arithmetic" out at first lets
+    recall form before arithmetic, which otherwise can keep it out (studies/LOG.md, 2026-11-21).
     """
 
     data: Source | Mixture
     targets: str = "solution"
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_targets(self, self.targets)
+        if any(role not in ROLES for role in self.without):
+            raise ValueError(f"Pretrain.without must be roles among {', '.join(ROLES)}, got {self.without!r}")
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         problems = [self.data.problem("pretrain", seed, step, row) for row in rows]
-        return imitate(models.learner, problems, self.targets)
+        return imitate(models.learner, problems, self.targets, self.without)

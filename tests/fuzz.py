@@ -1,0 +1,629 @@
+"""A second opinion on worked solutions, and every way we know to spoil one.
+
+``correct`` judges a text from the question's text alone. It is slow and obvious (regular expressions sentence by
+sentence, equations solved by trying every value) and shares no code with ``synth.parse``, ``synth.verify``,
+``synth.ops`` or ``synth.render``. ``mutant`` spoils a right solution; ``rewriting`` changes one that stays right.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from random import Random
+
+from synth.graph import Shape
+from synth.problem import Problem, Source
+
+# --- the second opinion ----------------------------------------------------------------------------------------------
+
+SIGN = {"plus": "+", "minus": "-", "times": "*", "+": "+", "-": "-", "*": "*"}
+VERB = {"+": "plus", "-": "minus", "*": "times"}
+WHOLE = r"(?:0|[1-9][0-9]*)"
+
+
+@dataclass
+class Asked:
+    """A question as read: statements (noun -> sign and operands, in question order), values of all quantities, target,
+    and the statements needed, each with the quantity it finds, in the one canonical order."""
+
+    statements: dict[str, tuple[str, tuple[str, ...]]]
+    given: dict[str, int]
+    target: str
+    values: dict[str, int] = field(default_factory=dict)
+    needed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Said:
+    """A step as read, or as it is to be said."""
+
+    noun: str
+    sign: str
+    operands: tuple[str, ...]
+    recalled: tuple[tuple[str, int], ...]
+    used: str
+    rows: tuple[tuple[int, ...], ...]
+    solved: str
+    value: int
+
+
+def value_of(sign: str, a: int, b: int, modulus: int | None) -> int | None:
+    """One operation from its definition; a quotient is the number that times ``b`` gives ``a``."""
+    if sign == "/":
+        if modulus is None:
+            return a // b if b and a % b == 0 else None
+        fits = [x for x in range(modulus) if x * b % modulus == a % modulus]
+        return fits[0] if len(fits) == 1 else None
+    value = {"+": a + b, "-": a - b, "*": a * b}[sign]
+    return value if modulus is None else value % modulus
+
+
+def total(sign: str, numbers: list[int], modulus: int | None) -> int | None:
+    result: int | None = numbers[0]
+    for number in numbers[1:]:
+        if result is not None:
+            result = value_of(sign, result, number, modulus)
+    return result
+
+
+def read_expression(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """``foxes + owls + 3`` or ``the number of foxes plus 3`` as sign and operands."""
+    bare = re.sub(r"\bthe number of (?=[a-z])", "", text)
+    words = bare.split(" ")
+    signs = {SIGN.get(word) for word in words[1::2]}
+    if len(words) < 3 or len(words) % 2 == 0 or len(signs) != 1 or None in signs:
+        return None
+    if not all(re.fullmatch(rf"[a-z]+|{WHOLE}", word) for word in words[0::2]):
+        return None
+    if "the number of" in text or " plus " in text or " minus " in text or " times " in text:  # prose says it in full
+        full = [word if word[0].isdigit() else f"the number of {word}" for word in words[0::2]]
+        if text != f" {words[1]} ".join(full) or words[1] not in VERB.values():
+            return None
+    return signs.pop(), tuple(words[0::2])
+
+
+@lru_cache(maxsize=64)
+def read_question(question: str, dialect: str, modulus: int | None) -> Asked:
+    """The question's text taken apart, solved, and its canonical order found."""
+    asked = Asked({}, {}, "")
+    if dialect == "terse":
+        *sentences, last = question.split(" ; ")
+        asked.target = last.split(" ")[0]
+    else:
+        sentences = question.split(". ")
+        asked.target = sentences.pop().split(" ")[2]
+    for sentence in sentences:
+        words = sentence.split(" ")
+        if dialect == "terse" and "=" not in words:
+            asked.given[words[0]] = int(words[1])
+        elif dialect == "terse":
+            asked.statements[words[0]] = read_expression(" ".join(words[2:]))
+        elif words[0] == "There":
+            asked.given[words[3]] = int(words[2])
+        elif words[0] == "The":
+            asked.statements[words[3]] = read_expression(" ".join(words[5:]))
+    found_by = solve(asked, modulus)
+    due = [asked.target]
+    needed = set()
+    while due:
+        noun = due.pop()
+        if noun in found_by and found_by[noun] not in needed:
+            needed.add(found_by[noun])
+            due += nouns_of(asked, found_by[noun])
+    known = set(asked.given)
+    while len(asked.needed) < len(needed):
+        for noun in asked.statements:  # the first in the question that is needed and has one unknown
+            unknown = [n for n in nouns_of(asked, noun) if n not in known]
+            if noun in needed and noun not in asked.needed and len(unknown) == 1:
+                asked.needed[noun] = unknown[0]
+                known.add(unknown[0])
+                break
+        else:
+            raise AssertionError(f"the question cannot be answered: {question}")
+    return asked
+
+
+def solve(asked: Asked, modulus: int | None) -> dict[str, str]:
+    """Find every value that can be found, trying all numbers; return which statement found each quantity."""
+    asked.values.update(asked.given)
+    found_by: dict[str, str] = {}
+    changed = True
+    while changed:
+        changed = False
+        for noun, (sign, operands) in asked.statements.items():
+            unknown = [n for n in nouns_of(asked, noun) if n not in asked.values]
+            if len(unknown) != 1:
+                continue
+            for guess in range(modulus or 1000):
+                trial = {**asked.values, unknown[0]: guess}
+                numbers = [int(o) if o.isdigit() else trial[o] for o in operands]
+                if total(sign, numbers, modulus) == trial[noun]:
+                    asked.values[unknown[0]] = guess
+                    found_by[unknown[0]] = noun
+                    changed = True
+                    break
+    return found_by
+
+
+def nouns_of(asked: Asked, noun: str) -> list[str]:
+    return [noun, *(o for o in asked.statements[noun][1] if not o.isdigit())]
+
+
+def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
+    """All steps and the answer, or None if the text is not exactly steps, one answer, and the end."""
+    text = re.sub(r"[ \n\t]+", " ", text).strip(" ")
+    if dialect == "terse":
+        parts = re.fullmatch(rf"((?:[^;]+ ; )*)answer ({WHOLE}) <end>", text)
+        chunks = parts and parts[1].split(" ; ")[:-1]
+        form = rf"([a-z]+) = ([^,=]+) , (?:((?:[a-z]+ {WHOLE} )+), )?([^,a-z]+) , (?P<solved>[a-z]+) (?P<value>{WHOLE})"
+    else:
+        parts = re.fullmatch(rf"((?:[^.]+\. [^.]+\. )*)The answer is ({WHOLE})\. <end>", text)
+        chunks = parts and re.findall(r"[^.]+\. [^.]+\. ", parts[1])
+        form = (
+            r"The number of ([a-z]+) is ([^.,]+)\. (?:There are ([0-9a-z ]+), and|So) ([^a-z,]+), "
+            rf"so there are (?P<value>{WHOLE}) (?P<solved>[a-z]+)\. "
+        )
+    if not parts:
+        return None
+    steps = []
+    for chunk in chunks:
+        match = re.fullmatch(form, chunk)
+        expression = match and read_expression(match[2])
+        pairs = match and read_pairs(match[3], dialect)
+        equation = match and read_equation(match[4])
+        if expression is None or pairs is None or equation is None or not match:
+            return None
+        if (dialect == "prose") != any(verb in match[2] for verb in VERB.values()):
+            return None
+        steps.append(Said(match[1], *expression, pairs, *equation, match["solved"], int(match["value"])))
+    return steps, int(parts[2])
+
+
+def read_pairs(text: str | None, dialect: str) -> tuple[tuple[str, int], ...] | None:
+    if text is None:
+        return ()
+    if dialect == "terse":
+        words = text.split()
+        return tuple(zip(words[0::2], map(int, words[1::2])))
+    pairs = [re.fullmatch(rf"({WHOLE}) ([a-z]+)", part) for part in text.split(" and ")]
+    return tuple((p[2], int(p[1])) for p in pairs) if all(pairs) else None
+
+
+def read_equation(text: str) -> tuple[str, tuple[tuple[int, ...], ...]] | None:
+    rows = []
+    signs = set()
+    for part in text.split(" = "):
+        words = part.split(" ")
+        if len(words) % 2 == 0 or not all(re.fullmatch(WHOLE, word) for word in words[0::2]):
+            return None
+        if not set(words[1::2]) <= set("+-*/"):
+            return None
+        signs |= set(words[1::2])
+        rows.append(tuple(map(int, words[0::2])))
+    return (signs.pop(), tuple(rows)) if len(signs) == 1 else None
+
+
+def correct(question: str, text: str, dialect: str, modulus: int | None) -> bool:
+    """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more."""
+    asked = read_question(question, dialect, modulus)
+    said = read_steps(text, dialect)
+    if said is None or said[1] != asked.values[asked.target]:
+        return False
+    if sorted(step.noun for step in said[0]) != sorted(asked.needed):
+        return False
+    if dialect == "terse" and [step.noun for step in said[0]] != list(asked.needed):
+        return False
+    known = set(asked.given)
+    for step in said[0]:
+        if not step_correct(asked, step, known, dialect, modulus):
+            return False
+        known.add(step.solved)
+    return True
+
+
+def step_correct(asked: Asked, step: Said, known: set[str], dialect: str, modulus: int | None) -> bool:
+    free = dialect == "prose"
+    sign, operands = asked.statements[step.noun]
+    same = step.operands == operands or (free and sign in "+*" and sorted(step.operands) == sorted(operands))
+    if not same or step.sign != sign:
+        return False
+    unknown = [noun for noun in nouns_of(asked, step.noun) if noun not in known]
+    if unknown != [step.solved] or step.value != asked.values[step.solved]:
+        return False
+    used, terms = equation_for(asked, step.noun, step.solved)
+    recalled = [(term, asked.values[term]) for term in terms if not term.isdigit()]
+    if list(step.recalled) != recalled and not (free and sorted(step.recalled) == sorted(recalled)):
+        return False
+    numbers = [int(term) if term.isdigit() else asked.values[term] for term in terms]
+    first = list(step.rows[0])
+    pinned = 0 if used in "+*" else 1  # the minuend or dividend stays in front
+    permuted = free and first[:pinned] == numbers[:pinned] and sorted(first) == sorted(numbers)
+    if step.used != used or not (first == numbers or permuted):
+        return False
+    for row, after in zip(step.rows, step.rows[1:]):
+        if len(row) < 2 or list(after) != [value_of(used, row[0], row[1], modulus), *row[2:]]:
+            return False
+    return step.rows[-1] == (step.value,)
+
+
+def equation_for(asked: Asked, noun: str, solved: str) -> tuple[str, list[str]]:
+    """The sign and the terms that give ``solved`` from the statement of ``noun``."""
+    sign, operands = asked.statements[noun]
+    if solved == noun:
+        return sign, list(operands)
+    others = [o for o in operands if o != solved]
+    if sign == "+":
+        return "-", [noun, *others]
+    if sign == "*":
+        return "/", [noun, *others]
+    return ("+", [noun, *others]) if operands[0] == solved else ("-", [*others, noun])
+
+
+# --- saying a solution -----------------------------------------------------------------------------------------------
+
+
+def say_step(step: Said, dialect: str) -> str:
+    rows = " = ".join(f" {step.used} ".join(map(str, row)) for row in step.rows)
+    if dialect == "terse":
+        pairs = "".join(f"{noun} {value} " for noun, value in step.recalled)
+        return (
+            f"{step.noun} = {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
+            f"{rows} , {step.solved} {step.value} ;"
+        )
+    full = [o if o.isdigit() else f"the number of {o}" for o in step.operands]
+    pairs = " and ".join(f"{value} {noun}" for noun, value in step.recalled)
+    return (
+        f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {f'There are {pairs}, and' if pairs else 'So'} "
+        f"{rows}, so there are {step.value} {step.solved}."
+    )
+
+
+def say(steps: list[Said], answer: int, dialect: str) -> str:
+    ending = f"answer {answer} <end>" if dialect == "terse" else f"The answer is {answer}. <end>"
+    return " ".join([*(say_step(step, dialect) for step in steps), ending])
+
+
+def rows_of(used: str, numbers: list[int], modulus: int | None) -> tuple[tuple[int, ...], ...]:
+    rows = [tuple(numbers)]
+    while len(rows[-1]) > 1:
+        first = value_of(used, rows[-1][0], rows[-1][1], modulus)
+        rows.append((0 if first is None else first, *rows[-1][2:]))
+    return tuple(rows)
+
+
+# --- spoiling one ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Draft:
+    """A right solution, its question, and what to draw with."""
+
+    random: Random
+    asked: Asked
+    steps: list[Said]
+    answer: int
+    text: str
+    dialect: str
+    modulus: int | None
+
+    def say(self, steps: list[Said]) -> str:
+        return say(steps, self.answer, self.dialect)
+
+    def say_with(self, nth: int, step: Said) -> str:
+        return self.say([*self.steps[:nth], step, *self.steps[nth + 1 :]])
+
+    def pick(self) -> int:
+        return self.random.randrange(len(self.steps))
+
+    def noun(self) -> str:
+        return self.random.choice([*self.asked.values, "unicorns"])
+
+    def number(self) -> int:
+        return self.random.randrange((self.modulus or 30) + 2)
+
+    def replace_token(self, pattern: str, new) -> str:
+        """One random match of ``pattern`` in the text replaced by ``new(match)``."""
+        spots = list(re.finditer(pattern, self.text))
+        if not spots:
+            return self.text
+        spot = self.random.choice(spots)
+        return self.text[: spot.start()] + new(spot[0]) + self.text[spot.end() :]
+
+
+def draft(problem: Problem, random: Random) -> Draft:
+    modulus = problem.graph.modulus
+    asked = read_question(problem.question, problem.dialect, modulus)
+    said = read_steps(problem.solution, problem.dialect)
+    assert said is not None, problem.solution
+    return Draft(random, asked, said[0], said[1], problem.solution, problem.dialect, modulus)
+
+
+def digit(d: Draft) -> str:
+    return d.replace_token("[0-9]+", lambda old: str(d.number()))
+
+
+def noun(d: Draft) -> str:
+    return d.replace_token("|".join(rf"\b{n}\b" for n in d.asked.values), lambda old: d.noun())
+
+
+def operator(d: Draft) -> str:
+    return d.replace_token(
+        r" [-+*/] | plus | minus | times ",
+        lambda old: d.random.choice([" + ", " - ", " * ", " / "] if len(old) == 3 else [" plus ", " minus ", " times "]),
+    )
+
+
+def operand(d: Draft) -> str:
+    """Another operand in the restatement only."""
+    nth = d.pick()
+    operands = list(d.steps[nth].operands)
+    operands[d.random.randrange(len(operands))] = d.noun()
+    return d.say_with(nth, replace(d.steps[nth], operands=tuple(operands)))
+
+
+def parent(d: Draft) -> str:
+    """Another operand throughout the step, with its true value and right arithmetic."""
+    nth = d.pick()
+    step = d.steps[nth]
+    named = [noun for noun, _ in step.recalled]
+    if not named:
+        return d.text
+    old, new = d.random.choice(named), d.random.choice(list(d.asked.values))
+    recalled = tuple((new, d.asked.values[new]) if noun == old else (noun, value) for noun, value in step.recalled)
+    operands = tuple(new if o == old else o for o in step.operands)
+    numbers = [d.asked.values[new] if n == d.asked.values[old] else n for n in step.rows[0]]
+    rows = rows_of(step.used, numbers, d.modulus)
+    return d.say_with(nth, replace(step, operands=operands, recalled=recalled, rows=rows, value=rows[-1][0]))
+
+
+def swapped(d: Draft) -> str:
+    steps = list(d.steps)
+    a, b = d.pick(), d.pick()
+    steps[a], steps[b] = steps[b], steps[a]
+    return d.say(steps)
+
+
+def dropped(d: Draft) -> str:
+    nth = d.pick()
+    return d.say(d.steps[:nth] + d.steps[nth + 1 :])
+
+
+def repeated(d: Draft) -> str:
+    steps = list(d.steps)
+    steps.insert(d.random.randrange(len(steps) + 1), d.steps[d.pick()])
+    return d.say(steps)
+
+
+def contradicted(d: Draft) -> str:
+    """A step said again with another result, before or after the right one."""
+    steps = list(d.steps)
+    step = d.steps[d.pick()]
+    number = d.number()
+    steps.insert(d.random.randrange(len(steps) + 1), replace(step, rows=(*step.rows[:-1], (number,)), value=number))
+    return d.say(steps)
+
+
+def distractor(d: Draft) -> str:
+    """A true step that the answer does not need, anywhere."""
+    unneeded = [n for n in d.asked.statements if n not in d.asked.needed and n in d.asked.values]
+    if not unneeded:
+        return invented(d)
+    noun = d.random.choice(unneeded)
+    sign, operands = d.asked.statements[noun]
+    steps = list(d.steps)
+    steps.insert(d.random.randrange(len(steps) + 1), true_step(d, noun, sign, operands))
+    return d.say(steps)
+
+
+def invented(d: Draft) -> str:
+    """A step for a statement the question does not make, computed rightly."""
+    operands = (d.random.choice(list(d.asked.values)), d.random.choice(list(d.asked.values)))
+    steps = list(d.steps)
+    steps.insert(d.random.randrange(len(steps) + 1), true_step(d, d.noun(), d.random.choice("+-*"), operands))
+    return d.say(steps)
+
+
+def true_step(d: Draft, noun: str, sign: str, operands: tuple[str, ...]) -> Said:
+    numbers = [int(o) if o.isdigit() else d.asked.values[o] for o in operands]
+    rows = rows_of(sign, numbers, d.modulus)
+    recalled = tuple((o, d.asked.values[o]) for o in operands if not o.isdigit())
+    return Said(noun, sign, operands, recalled, sign, rows, noun, abs(rows[-1][0]))
+
+
+INJECTIONS = (
+    "wait", "so we know that", "; ;", "answer", ",", ".", "<end>", "<pad>", "<bos>", "+ 1", "= 0", "= 0 = 0", "The", "0",
+    "and", "There are 3 bears.", "bears 3 ;", "bears 3 ,", "\x00", "\ud800", "#", "eval ( 1 )", "\u00e9", "-1", "1e3", "0.5",
+)  # fmt: skip
+
+
+def injected(d: Draft) -> str:
+    words = d.text.split(" ")
+    words.insert(d.random.randrange(len(words) + 1), d.random.choice(INJECTIONS))
+    return " ".join(words)
+
+
+def second_answer(d: Draft) -> str:
+    """Another answer, right or wrong, before, after or instead of the end."""
+    one = d.answer if d.random.random() < 0.5 else d.number()
+    more = f"answer {one}" if d.dialect == "terse" else f"The answer is {one}."
+    place = d.random.randrange(3)
+    if place == 0:
+        return f"{more} {d.text}"
+    return f"{d.text} {more}" if place == 1 else d.text.replace("<end>", f"{more} <end>")
+
+
+def wrong_answer(d: Draft) -> str:
+    return say(d.steps, d.number(), d.dialect)
+
+
+def truncated(d: Draft) -> str:
+    return d.text[: d.random.randrange(len(d.text))]
+
+
+LOOK_ALIKE = str.maketrans(
+    "aceops0123456789+-*=;,.", "\u0430\u0441\u0435\u043e\u0440\u0455\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\uff19\uff0b\u2212\u2217\uff1d\u037e\u201a\u2024"
+)  # fmt: skip
+
+
+def look_alike(d: Draft) -> str:
+    """One character replaced by another that looks the same: Cyrillic letters, Arabic digits, a Greek question mark."""
+    return d.replace_token(r"[aceops0-9+\-*=;,.]", lambda old: old.translate(LOOK_ALIKE))
+
+
+def wrong_recall(d: Draft) -> str:
+    """A wrong value recalled, and the step consistent with it."""
+    nth = d.pick()
+    step = d.steps[nth]
+    if not step.recalled:
+        return d.text
+    which = d.random.randrange(len(step.recalled))
+    noun, old = step.recalled[which]
+    new = d.number()
+    recalled = (*step.recalled[:which], (noun, new), *step.recalled[which + 1 :])
+    rows = rows_of(step.used, [new if n == old else n for n in step.rows[0]], d.modulus)
+    return d.say_with(nth, replace(step, recalled=recalled, rows=rows, value=abs(rows[-1][0])))
+
+
+def followed_up(d: Draft) -> str:
+    """A wrong result that every later step believes: each equality holds, but for one."""
+    believed = dict(d.asked.values)
+    at = d.pick()
+    steps = []
+    for nth, step in enumerate(d.steps):
+        literals = [int(t) if t.isdigit() else believed[t] for t in equation_for(d.asked, step.noun, step.solved)[1]]
+        rows = rows_of(step.used, literals, d.modulus)
+        if nth == at:
+            rows = (*rows[:-1], (d.number(),))
+        believed[step.solved] = abs(rows[-1][0])
+        recalled = tuple((noun, believed[noun]) for noun, _ in step.recalled)
+        steps.append(replace(step, recalled=recalled, rows=rows, value=abs(rows[-1][0])))
+    return say(steps, believed[d.asked.target], d.dialect)
+
+
+def case(d: Draft) -> str:
+    return d.replace_token("[A-Za-z]", str.swapcase)
+
+
+def partial(d: Draft) -> str:
+    """One number of the equation changed: a partial sum where there is one."""
+    nth = d.pick()
+    rows = [list(row) for row in d.steps[nth].rows]
+    row = d.random.choice(rows[1:])
+    row[d.random.randrange(len(row))] = d.number()
+    return d.say_with(nth, replace(d.steps[nth], rows=tuple(map(tuple, rows))))
+
+
+def skipped(d: Draft) -> str:
+    """A row of the equation left out, or said twice."""
+    nth = d.pick()
+    rows = list(d.steps[nth].rows)
+    which = d.random.randrange(len(rows))
+    rows[which : which + 1] = [] if d.random.random() < 0.5 and len(rows) > 1 else [rows[which]] * 2
+    return d.say_with(nth, replace(d.steps[nth], rows=tuple(rows)))
+
+
+def commuted(d: Draft) -> str:
+    """Operands, recalled values or numbers in another order: wrong for a difference, and in the terse dialect."""
+    nth = d.pick()
+    step = d.steps[nth]
+    part = d.random.randrange(3)
+    if part == 0:
+        return d.say_with(nth, replace(step, operands=shuffled(d, step.operands)))
+    if part == 1:
+        return d.say_with(nth, replace(step, recalled=shuffled(d, step.recalled)))
+    return d.say_with(nth, replace(step, rows=rows_of(step.used, list(shuffled(d, step.rows[0])), d.modulus)))
+
+
+def shuffled(d: Draft, items: tuple) -> tuple:
+    return tuple(d.random.sample(items, len(items)))
+
+
+def spelled(d: Draft) -> str:
+    """A number with a leading zero, a sign, or the modulus added: the same residue, another number."""
+    return d.replace_token(
+        "[0-9]+", lambda old: d.random.choice([f"0{old}", f"+{old}", f"-{old}", str(int(old) + (d.modulus or 10)), old + "0"])
+    )
+
+
+def renamed(d: Draft) -> str:
+    """Two nouns exchanged throughout."""
+    a, b = d.random.choice(list(d.asked.values)), d.noun()
+    return re.sub(rf"\b(?:{a}|{b})\b", lambda m: b if m[0] == a else a, d.text)
+
+
+def token_lost(d: Draft) -> str:
+    words = d.text.split(" ")
+    del words[d.random.randrange(len(words))]
+    return " ".join(words)
+
+
+def token_doubled(d: Draft) -> str:
+    words = d.text.split(" ")
+    nth = d.random.randrange(len(words))
+    return " ".join([*words[: nth + 1], *words[nth:]])
+
+
+def result_noun(d: Draft) -> str:
+    nth = d.pick()
+    return d.say_with(nth, replace(d.steps[nth], solved=d.noun()))
+
+
+MUTATIONS = (
+    digit, noun, operator, operand, parent, swapped, dropped, repeated, contradicted, distractor, invented, injected,
+    second_answer, wrong_answer, truncated, look_alike, wrong_recall, followed_up, case, partial, skipped, commuted,
+    spelled, renamed, token_lost, token_doubled, result_noun,
+)  # fmt: skip
+
+
+# --- what stays right ------------------------------------------------------------------------------------------------
+
+
+def rewriting(d: Draft) -> str:
+    """Prose in another legal order of steps, operands, recalled values and numbers."""
+    waiting = list(d.steps)
+    known = set(d.asked.given)
+    steps = []
+    while waiting:
+        ready = [s for s in waiting if sum(n not in known for n in nouns_of(d.asked, s.noun)) == 1]
+        step = d.random.choice(ready)
+        waiting.remove(step)
+        known.add(step.solved)
+        operands = shuffled(d, step.operands) if step.sign in "+*" else step.operands
+        first, rest = ((), step.rows[0]) if step.used in "+*" else (step.rows[0][:1], step.rows[0][1:])
+        rows = rows_of(step.used, [*first, *shuffled(d, rest)], d.modulus)
+        steps.append(replace(step, operands=operands, recalled=shuffled(d, step.recalled), rows=rows))
+    return d.say(steps)
+
+
+# --- the problems ----------------------------------------------------------------------------------------------------
+
+WORLDS = ("zoo", "school", "festival")
+WIDE = Shape(fan_in=3, literals=0.3, reuse=0.3, width=0.6)
+KINDS = (
+    {"modulus": 7, "connected": (0, 2), "filler": (0, 2)},
+    {"modulus": 7, "shape": WIDE, "order": "shuffled", "connected": (0, 1)},
+    {"modulus": 23, "shape": WIDE, "unconnected": (0, 1)},
+    {"modulus": 3, "order": "shuffled", "connected": (1, 2), "unconnected": (0, 1)},
+    {"modulus": None, "shape": Shape(literals=0.3, reuse=0.2), "connected": (0, 1)},
+    {"modulus": None, "order": "shuffled", "filler": (0, 2)},
+    {"modulus": 7, "shape": Shape(fan_in=4, literals=1.0)},
+    {"modulus": 2, "shape": Shape(fan_in=3, width=1.0)},
+)
+SOURCES = tuple(
+    Source(ops=(1, 6), context=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
+    for nth, kind in enumerate(KINDS)
+    for dialect in ("terse", "prose")
+    for mode in ("forward", "reverse")
+)
+
+
+def problem(nth: int) -> Problem:
+    """The problems the tests use, cycling through every kind of source."""
+    return SOURCES[nth % len(SOURCES)].problem("fuzz", nth)
+
+
+def mutant(d: Draft, nth: int) -> tuple[str, str]:
+    """The name of a mutation and a text spoiled (or, now and then, left alone) by it."""
+    mutation = MUTATIONS[nth % len(MUTATIONS)]
+    return mutation.__name__, mutation(d)

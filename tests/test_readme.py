@@ -1,0 +1,93 @@
+"""The README is executed: its commands parse or run, its code works, its tree is the tree."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.stages import Models
+from models.train import train
+from studies.__main__ import parser
+from studies.scales import SMOKE
+from studies.study import check_budget, plan
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+FENCES = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", README, re.S | re.M)
+COMMANDS = sorted({line.strip().removeprefix("$ ").split("#")[0].strip() for _, kind, text in FENCES if not kind
+                   for line in text.splitlines() if line.strip().removeprefix("$ ").startswith("interlude ")})  # fmt: skip
+PYTHON = [text for _, kind, text in FENCES if kind == "python"]
+INSTANT = [c for c in COMMANDS if c.split()[1] in ("list", "problem", "plan")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one(command):
+    """Kills: a command or option renamed in the program and not in the README."""
+    parser().parse_args(shlex.split(command)[1:])
+
+
+@pytest.mark.parametrize("command", INSTANT)
+def test_instant_commands_run(command, tmp_path):
+    """Kills: a command that parses and then fails."""
+    words = [sys.executable, "-m", "studies", *shlex.split(command)[1:]]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+def test_make_targets_exist():
+    """Kills: a make target the README names and the Makefile lacks."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake (\w+)", "\n".join(text for _, _, text in FENCES)))
+    assert {"quickstart", "test"} <= named <= targets
+
+
+def test_example_study_works(monkeypatch, tmp_path):
+    """Kills: a study interface that moved away from the README."""
+    monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path))
+    text = PYTHON[0]
+    assert len([line for line in text.splitlines() if line.strip()]) < 40
+    scope = {}
+    exec(compile(text, "reward.py", "exec"), scope)
+    study = scope["study"](SMOKE)
+    runs = plan(study)
+    check_budget(study, runs)
+    assert [run.arm for run in runs] == ["strict", "answer"]
+
+
+def test_example_method_works(tmp_path, monkeypatch):
+    """Kills: a stage interface that moved away from the README. The method must train, and weigh numbers twice."""
+    path = tmp_path / "emphasis.py"
+    path.write_text(PYTHON[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import emphasis
+
+    stage = emphasis.Emphasis(steps=2, rows=4, optim=SMOKE.optim, data=SMOKE.mixed(SMOKE.edge))
+    lm = SMOKE.model.build(0)
+    before = [p.clone() for p in lm.parameters()]
+    gains = stage.collect(Models(lm), 0, 0, range(4)).gain_BT
+    assert set(gains.unique().tolist()) == {0.0, 1.0, 2.0}
+    train(lm, stage, seed=0)
+    assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters()))
+
+
+def test_tree_is_the_tree():
+    """Kills: a file the README does not list, a listed file that is gone, a sentence that is not the file's own."""
+    listed = dict(re.findall(r"^(\S+\.py) {2,}(.+)$", README, re.M))
+    found = {}
+    for folder in ("synth", "models", "studies", "figures"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            sentence = ast.get_docstring(ast.parse(path.read_text())).split("\n\n")[0].replace("\n", " ")
+            found[str(path.relative_to(ROOT))] = sentence
+    assert listed == found
+
+
+def test_paths_in_prose_exist():
+    """Kills: a path in backquotes that is not there (the two examples' own files excepted)."""
+    examples = {"studies/stages/reward.py", "models/stages/emphasis.py"}
+    paths = set(re.findall(r"`((?:synth|models|studies|figures|tests)/[\w./]+)`", README)) - examples
+    assert all((ROOT / path).exists() for path in paths), paths

@@ -1,0 +1,252 @@
+"""The verifier against a second opinion: every right solution accepted, every spoilt one refused, and for the right reason."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fuzz
+from synth import verify as judging
+from synth.graph import Shape
+from synth.problem import Source
+from synth.verify import KINDS, verify
+
+PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", 2_000))
+MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", 20_000))
+SLOW_PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_PROBLEMS", 100_000))
+SLOW_MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_MUTANTS", 1_000_000))
+
+
+def campaign(first: int, last: int, mutants: int) -> tuple[Counter, list]:
+    """Judge problems ``first`` to ``last``, ``mutants`` spoilt solutions of each, and in prose one rewriting."""
+    counts: Counter = Counter()
+    wrong: list = []
+    for nth in range(first, last):
+        problem = fuzz.problem(nth)
+        draft = fuzz.draft(problem, Random(f"mutants of {nth}"))
+        cases = [("gold", problem.solution)]
+        if problem.dialect == "prose":
+            cases.append(("rewriting", fuzz.rewriting(draft)))
+        cases += [fuzz.mutant(draft, nth * mutants + k) for k in range(mutants)]
+        for name, text in cases:
+            right = fuzz.correct(problem.question, text, problem.dialect, problem.graph.modulus)
+            verdict = verify(problem, text)
+            counts[name] += 1
+            counts[f"{name} right"] += right
+            must = name in ("gold", "rewriting")
+            if verdict.strict != right or (must and not (right and verdict.process == 1.0)):
+                wrong.append((name, right, problem.question, text, verdict))
+            if verdict.answer != (last_answer(text, problem.dialect) == problem.answer):
+                wrong.append((name, "answer", problem.question, text, verdict))
+    return counts, wrong[:5]
+
+
+def last_answer(text: str, dialect: str) -> int | None:
+    said = "answer" if dialect == "terse" else r"The\s+answer\s+is"
+    found = re.findall(rf"(?<![A-Za-z]){said}\s*(0|[1-9][0-9]*)(?![0-9])", text)
+    return int(found[-1]) if found else None
+
+
+def check(counts: Counter, wrong: list, problems: int, mutants: int) -> None:
+    assert not wrong, wrong[0]
+    assert counts["gold"] == counts["gold right"] == problems
+    assert counts["rewriting"] == counts["rewriting right"] == problems // 2
+    names = [mutation.__name__ for mutation in fuzz.MUTATIONS]
+    spoilt = sum(counts[name] - counts[f"{name} right"] for name in names)
+    print(f"{problems} solutions, {counts['rewriting']} rewritings, {spoilt} of {mutants} mutants wrong; verdicts agree")
+    assert sum(counts[name] for name in names) == mutants and spoilt > 0.7 * mutants
+    assert all(counts[name] > counts[f"{name} right"] for name in names), "a mutation that never spoils tests nothing"
+
+
+def test_agrees_with_the_second_opinion():
+    """Kills: any check left out of verify (each was left out once, and this test failed), any right text refused."""
+    each = MUTANTS // PROBLEMS
+    check(*campaign(0, PROBLEMS, each), PROBLEMS, PROBLEMS * each)
+
+
+@pytest.mark.slow
+def test_agrees_with_the_second_opinion_at_length():
+    """The same over many more problems, in two processes."""
+    each, part = SLOW_MUTANTS // SLOW_PROBLEMS, 500
+    starts = range(0, SLOW_PROBLEMS, part)
+    counts: Counter = Counter()
+    wrong: list = []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for more, faulty in pool.map(campaign, starts, [min(s + part, SLOW_PROBLEMS) for s in starts], [each] * len(starts)):
+            counts += more
+            wrong += faulty
+    check(counts, wrong, SLOW_PROBLEMS, SLOW_PROBLEMS * each)
+
+
+# One terse problem by hand; each text spoils one thing, and the faults say which.
+TERSE = Source(ops=(3, 3), connected=(1, 1), shape=Shape(reuse=0.0, width=0.0), split="any")
+QUESTION = "cows 4 ; mice 1 ; bats 3 ; bears = cows + mice ; seals = bears - bats ; owls = cows * mice ; goats = seals * mice ; goats ?"
+
+
+def by_hand():
+    """The problem whose question is ``QUESTION``: bears 5, seals 2, goats 2; owls are a distractor."""
+    from synth import contexts
+    from synth.graph import GIVEN, Graph, Node
+    from synth.problem import Problem
+
+    nodes = (
+        Node(GIVEN, (), 4), Node(GIVEN, (), 1), Node(GIVEN, (), 3),
+        Node("+", (0, 1), 5), Node("-", (3, 2), 2), Node("*", (4, 1), 2),
+    )  # fmt: skip
+    nouns = contexts.world("zoo").names
+    names = tuple(nouns.index(n) for n in ("cows", "mice", "bats", "bears", "seals", "goats", "owls"))
+    problem = Problem(Graph(nodes, 7), (Node("*", (0, 1), 4),), names, (0, 1, 2, 3, 4, 6, 5), "zoo", "terse")
+    assert problem.question == QUESTION
+    return problem
+
+
+BEARS = "bears = cows + mice , cows 4 mice 1 , 4 + 1 = 5 , bears 5 ;"
+SEALS = "seals = bears - bats , bears 5 bats 3 , 5 - 3 = 2 , seals 2 ;"
+GOATS = "goats = seals * mice , seals 2 mice 1 , 2 * 1 = 2 , goats 2 ;"
+OWLS = "owls = cows * mice , cows 4 mice 1 , 4 * 1 = 4 , owls 4 ;"
+CLOSE = "answer 2 <end>"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "process"),
+    [
+        (f"{BEARS} {SEALS} {GOATS} {CLOSE}", "", 3),
+        (f"{BEARS} {SEALS} wait {GOATS} {CLOSE}", "missing format", 2),
+        (f"lions = cows + mice , cows 4 mice 1 , 4 + 1 = 5 , lions 5 ; {BEARS} {SEALS} {GOATS} {CLOSE}", "unknown", 3),
+        (f"cows = mice + bats , mice 1 bats 3 , 1 + 3 = 4 , cows 4 ; {BEARS} {SEALS} {GOATS} {CLOSE}", "unknown", 3),
+        (f"{BEARS.replace('+ mice ,', '+ bats ,')} {SEALS} {GOATS} {CLOSE}", "operand", 2),
+        (f"{BEARS} {SEALS.replace('bears - bats ,', 'bats - bears ,')} {GOATS} {CLOSE}", "operand", 2),
+        (f"{BEARS.replace('cows + mice ,', 'cows * mice ,')} {SEALS} {GOATS} {CLOSE}", "operator", 2),
+        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1', 'mice 8 , 2 * 8')} {CLOSE}", "recall", 2),
+        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1 = 2', 'bats 3 , 2 * 3 = 6')} {CLOSE}", "recall substitution", 2),
+        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 ,', 'yaks 1 ,')} {CLOSE}", "recall recall", 2),
+        (f"{BEARS.replace('4 + 1 =', '2 + 3 =')} {SEALS} {GOATS} {CLOSE}", "substitution", 2),
+        (f"{BEARS.replace('4 + 1 = 5', '1 + 4 = 5')} {SEALS} {GOATS} {CLOSE}", "order", 3),
+        (f"{BEARS.replace('4 + 1 = 5', '4 - 1 = 3').replace('= 3', '= 3')} {SEALS} {GOATS} {CLOSE}", "substitution result", 2),
+        (f"{BEARS.replace('4 + 1 = 5', '4 + 1 = 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result", 2),
+        (f"{BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result", 2),
+        (f"{BEARS.replace('= 5 , bears 5', '= 5 , bears 12')} {SEALS} {GOATS} {CLOSE}", "result", 2),
+        (f"{BEARS} {SEALS.replace('seals 2', 'goats 2')} {GOATS} {CLOSE}", "result unready", 1),
+        (f"{SEALS} {BEARS} {GOATS} {CLOSE}", "unready order order", 2),
+        (f"{BEARS} {GOATS} {SEALS} {CLOSE}", "unready order order", 2),
+        (f"{BEARS} {BEARS} {SEALS} {GOATS} {CLOSE}", "repeated", 3),
+        (f"{BEARS} {BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result repeated", 3),
+        (f"{BEARS} {OWLS} {SEALS} {GOATS} {CLOSE}", "extra", 3),
+        (f"{BEARS} {SEALS} {CLOSE}", "missing", 2),
+        (f"{BEARS.replace('cows + mice ,', 'mice + cows ,')} {SEALS} {GOATS} {CLOSE}", "order", 3),
+        (f"{BEARS.replace('cows 4 mice 1', 'mice 1 cows 4')} {SEALS} {GOATS} {CLOSE}", "order", 3),
+        (f"{BEARS} {SEALS} {GOATS} answer 3 <end>", "answer", 3),
+        (f"{BEARS} {SEALS} {GOATS} <end>", "answer", 3),
+        (f"{BEARS} {SEALS} {GOATS} answer 3 {CLOSE}", "format second_answer", 3),
+        (f"{BEARS} {SEALS} {GOATS} {CLOSE} bears", "after_end", 3),
+        (f"{BEARS} {SEALS} {GOATS} {CLOSE} {CLOSE}", "second_answer after_end", 3),
+        (f"{BEARS} {SEALS} {GOATS} answer 2", "truncated", 3),
+        (f"{BEARS} {SEALS} goats = seals", "missing answer truncated", 2),
+        ("", "missing missing missing answer truncated", 0),
+    ],
+)
+def test_each_fault_by_name(text, kinds, process):
+    """Kills: a fault given another's name, or process counting what it should not."""
+    problem = by_hand()
+    verdict = verify(problem, text)
+    assert [fault.kind for fault in verdict.faults] == kinds.split(), verdict.faults
+    assert verdict.process == pytest.approx(process / 3)
+    assert verdict.strict == (kinds == "")
+    assert verdict.parsed == all(kind not in kinds for kind in ("format", "truncated")) * (text.count("answer") > 0)
+    assert fuzz.correct(QUESTION, text, "terse", 7) == (kinds == "")
+    for fault in verdict.faults:
+        assert fault.kind in KINDS and 0 <= fault.where <= len(text) and fault.detail[-1] == "."
+
+
+def test_faults_say_where():
+    """Kills: the position of another step, or positions in tokens."""
+    problem = by_hand()
+    text = f"{BEARS} {SEALS.replace('seals 2', 'seals 3')} {GOATS} {CLOSE}"
+    (fault,) = verify(problem, text).faults
+    assert (fault.step, fault.where) == (1, len(BEARS) + 1)
+    assert fault.detail == "There are 2 seals, not 3."
+
+
+def test_every_kind_of_fault_occurs():
+    """Kills: a kind that is listed and never given."""
+    seen = set()
+    for nth in range(200):
+        problem = fuzz.problem(nth)
+        draft = fuzz.draft(problem, Random(nth))
+        for k in range(len(fuzz.MUTATIONS)):
+            seen |= {fault.kind for fault in verify(problem, fuzz.mutant(draft, k)[1]).faults}
+    assert seen == set(KINDS)
+
+
+def test_terse_is_fixed_to_the_token():
+    """Kills: a second terse text accepted, which would make exact pass@k wrong. Every token, replaced by every other."""
+    problem = Source(ops=(2, 2), names=6, split="any", shape=Shape(fan_in=3)).problem("token", 1)
+    tokens = problem.written.solution_tokens
+    others = sorted({*tokens, *problem.written.question_tokens, *"0123456+-*/=,;"})
+    for at, token in enumerate(tokens):
+        for other in others:
+            text = " ".join([*tokens[:at], other, *tokens[at + 1 :]])
+            assert verify(problem, text).strict == (other == token), text
+
+
+def test_reverse_mode_has_true_values():
+    """Kills: a symbolic quantity accepted with any value, as the reference study's checker does."""
+    for nth in range(100):
+        problem = Source(ops=(4, 4), mode="reverse", dialect="prose", split="any").problem(nth)
+        draft = fuzz.draft(problem, Random(nth))
+        text = fuzz.followed_up(draft)
+        assert verify(problem, text).strict == (text == problem.solution)
+
+
+def test_pure():
+    """Kills: a verdict that depends on earlier ones."""
+    problem = fuzz.problem(5)
+    texts = [fuzz.mutant(fuzz.draft(problem, Random(k)), k)[1] for k in range(40)]
+    forwards = [verify(problem, text) for text in texts]
+    assert [verify(problem, text) for text in reversed(texts)] == forwards[::-1]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(st.text(alphabet=st.characters(), max_size=80), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
+def test_any_text_has_a_verdict(noise, nth, start, stop):
+    """Kills: an exception on NULs, lone surrogates or foreign digits; noise accepted in place of part of a solution."""
+    problem = fuzz.problem(nth)
+    gold = problem.solution
+    text = gold[: int(start * len(gold))] + noise + gold[int(stop * len(gold)) :]
+    verdict = verify(problem, text)
+    assert 0 <= verdict.process <= 1 and verdict.strict == (not verdict.faults)
+    if verdict.strict:
+        assert verdict.parsed and verdict.answer and verdict.process == 1
+        assert judging.parse(text, problem.dialect)[1:] == judging.parse(gold, problem.dialect)[1:]
+
+
+@pytest.mark.parametrize("dialect", ["terse", "prose"])
+def test_a_megabyte_of_faults(dialect):
+    """Kills: judging quadratic in the number of steps or operands. 3 s is for a busy machine."""
+    problem = Source(ops=(8, 8), dialect=dialect, split="any").problem(1)
+    steps = problem.solution[: judging.parse(problem.solution, dialect).steps[-1].span[1]] + " "
+    long = {"terse": "bears = " + "4 + " * 200_000 + "4 , 4 + 4 = 1 , bears 1 ;"}
+    long["prose"] = "The number of bears is 4 plus 4. So " + "4 + " * 200_000 + "4 = 1, so there are 1 bears."
+    for text in (steps * (1_000_000 // len(steps)), long[dialect]):
+        start = time.process_time()
+        assert not verify(problem, text).strict
+        assert time.process_time() - start < 3
+
+
+def test_fast_enough_for_a_reward():
+    """Kills: a tenfold slowdown. 10,000 a second on a free core is usual; a busy machine gets a wide margin."""
+    source = Source(ops=(10, 10), split="any")
+    problems = [source.problem("speed", nth) for nth in range(200)]
+    texts = [problem.solution for problem in problems]
+    start = time.process_time()
+    assert all(verify(problem, text).strict for problem, text in zip(problems, texts))
+    assert time.process_time() - start < 200 / 1_500
