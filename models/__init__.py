@@ -1,1 +1,1 @@
-"""Models: what every language model offers, a small GPT trained from scratch, any transformers model, and their optimisers."""
+"""Models: what every one offers, a small GPT trained from scratch, any transformers model, and what trains them."""

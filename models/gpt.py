@@ -59,7 +59,7 @@ class GPT:
             if type(vars(self)[name]) is not bool:
                 raise ValueError(f"GPT.{name} must be True or False, got {vars(self)[name]!r}")
         if self.head_width not in (32, 64, 128):
-            raise ValueError(f"GPT.head_width must be 32, 64 or 128 (what attention kernels accept), got {self.head_width}")
+            raise ValueError(f"GPT.head_width must be 32, 64 or 128 (for attention kernels), got {self.head_width}")
         if self.heads % self.kv_heads:
             raise ValueError(f"GPT.kv_heads must divide heads = {self.heads}, got {self.kv_heads}")
         if not 1 < self.rope_theta < 1e12:
@@ -69,9 +69,9 @@ class GPT:
         if self.qk_norm and self.qkv_bias:
             raise ValueError("GPT.qkv_bias must be False with qk_norm: transformers has no such model")
         if self.qkv_bias and self.heads * self.head_width != self.width:
-            raise ValueError(f"GPT.width must be heads * head_width = {self.heads * self.head_width} with qkv_bias (Qwen2)")
+            raise ValueError(f"GPT.width must be heads * head_width = {self.heads * self.head_width} with qkv_bias")
         if not self.qk_norm and self.width % self.heads:
-            raise ValueError(f"GPT.width must be a multiple of heads = {self.heads} without qk_norm (Llama), got {self.width}")
+            raise ValueError(f"GPT.width must be a multiple of heads = {self.heads} without qk_norm, got {self.width}")
 
     @property
     def qkv_rows(self) -> tuple[int, int, int]:
@@ -144,32 +144,6 @@ class _Norm(torch.autograd.Function):
         return torch.addcmul(grad * weight, unit, mean, value=-1).mul_(scale), grad_weight, None
 
 
-class _SwiGLU(torch.autograd.Function):
-    """silu(gate) * up of the two halves of the input (Shazeer 2020, equation 6).
-
-    The sigmoid, the one slow kernel, is computed once and kept; the two gradients are written into one tensor.
-    """
-
-    @staticmethod
-    def forward(ctx, gate_up: Tensor) -> Tensor:
-        gate, up = gate_up.chunk(2, -1)
-        sigmoid = torch.sigmoid(gate)
-        silu = gate * sigmoid
-        ctx.save_for_backward(gate_up, sigmoid, silu)
-        return silu * up
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        gate_up, sigmoid, silu = ctx.saved_tensors
-        up = gate_up.chunk(2, -1)[1]
-        both = torch.empty_like(gate_up)
-        grad_gate, grad_up = both.chunk(2, -1)
-        torch.mul(grad, silu, out=grad_up)
-        slope = torch.addcmul(sigmoid, silu, sigmoid, value=-1).add_(silu)
-        torch.mul(slope.mul_(grad), up, out=grad_gate)
-        return both
-
-
 def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """RMSNorm over the last dimension; ``weight`` has the last one or two dimensions of ``x``."""
     if x.device.type != "cpu":
@@ -181,9 +155,7 @@ def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
-    """silu(first half) * second half of the last dimension."""
-    if gate_up.device.type == "cpu" and torch.is_grad_enabled():
-        return _SwiGLU.apply(gate_up)
+    """silu(first half) * second half of the last dimension (Shazeer 2020, equation 6)."""
     gate, up = gate_up.chunk(2, -1)
     return F.silu(gate) * up
 
@@ -353,7 +325,7 @@ class GPTDecoder:
         self.prompts = prompts
         self.filled = self.prompt_columns = max(map(len, prompts))
         if self.filled + room > POSITIONS:
-            raise ValueError(f"{self.filled} prompt and {room} new tokens exceed the {POSITIONS} positions of the model")
+            raise ValueError(f"{self.filled} prompt and {room} new tokens exceed the model's {POSITIONS} positions")
         self.room = room
         self.cache: list[tuple[Tensor, Tensor]] = []
         device = model.embed.device
@@ -427,7 +399,7 @@ def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True)
 
     model.safetensors (float32), config.json, the tokenizer, and last manifest.json with the SHA-256 of each file.
     Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``. With
-    qkv_bias load it as ``PreTrainedTokenizerFast``: for model_type qwen2, AutoTokenizer ignores the class in the folder.
+    qkv_bias load it as ``PreTrainedTokenizerFast``: for model_type qwen2, AutoTokenizer ignores the folder's class.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -444,8 +416,8 @@ def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True)
 def load_pretrained(folder: str | Path, vocab: Vocabulary) -> GPTModel:
     """The model in ``folder``, written by ``save_pretrained`` or by transformers (Qwen3, Qwen2 or Llama, one file).
 
-    vocab: the meaning of the token ids; its size must be the model's. Raises ValueError naming the file that is missing,
-    damaged, changed since ``manifest.json`` was written, or describes a network that GPT is not.
+    vocab: the meaning of the token ids; its size must be the model's. Raises ValueError naming the file that is
+    missing, damaged, changed since ``manifest.json`` was written, or describes a network that GPT is not.
     """
     folder = Path(folder)
     for name in ("config.json", "model.safetensors"):
@@ -585,7 +557,8 @@ def _layer_tensors(sizes: GPT, layer: Layer) -> dict[str, tuple[Tensor, bool]]:
         named |= {"self_attn.q_norm.weight": (layer.q_norm, True), "self_attn.k_norm.weight": (layer.k_norm, True)}
     if sizes.qkv_bias:
         q, k, v = layer.qkv_bias.split(sizes.qkv_rows)
-        named |= {"self_attn.q_proj.bias": (q, True), "self_attn.k_proj.bias": (k, True), "self_attn.v_proj.bias": (v, False)}
+        named |= {"self_attn.q_proj.bias": (q, True), "self_attn.k_proj.bias": (k, True)}
+        named |= {"self_attn.v_proj.bias": (v, False)}
     return named
 
 
@@ -612,7 +585,7 @@ def _import(model: GPTModel, weights: dict[str, Tensor], path: Path) -> None:
     named = _tensors(model)
     if weights.keys() != named.keys():
         differing = sorted(weights.keys() ^ named.keys())
-        raise ValueError(f"{path} does not hold the tensors its config describes: {differing[0]} is missing or superfluous")
+        raise ValueError(f"{path} does not hold what its config describes: {differing[0]} is missing or superfluous")
     for name, (tensor, pairs) in named.items():
         given = weights[name].float()
         if given.shape != tensor.shape:

@@ -75,7 +75,7 @@ class HFModel(nn.Module):
         with torch.no_grad():
             split, whole = self._logits(self.forward_hidden(probe)), self.forward(probe)
         if not torch.allclose(split, whole, rtol=1e-3, atol=1e-3):
-            raise ValueError(f"{type(network).__name__} scales or caps its logits after the head, which is not supported")
+            raise ValueError(f"{type(network).__name__} changes its logits after the head, which is not supported")
 
     @property
     def pad(self) -> int:

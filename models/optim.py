@@ -14,7 +14,7 @@ from models.lm import LM
 
 KINDS = ("muon", "adamw")
 SCHEDULES = ("wsd", "cosine", "constant", "linear")
-# Coefficients of Jordan et al. 2024 (Muon, kellerjordan.github.io/posts/muon): the slope at zero is as large as possible,
+# Coefficients of Jordan et al. 2024 (Muon, kellerjordan.github.io/posts/muon): the slope at zero is as large as can be,
 # and singular values end between about 0.7 and 1.2, not at 1.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
@@ -84,8 +84,8 @@ def rate(optim: Optim, step: int, progress: float) -> float:
 def orthogonal(wide_MRC: Tensor) -> Tensor:
     """Each matrix with its singular values pushed towards 1: five quintic Newton-Schulz steps (Jordan et al. 2024).
 
-    Wide matrices (R <= C), any number at once. The input's dtype is the arithmetic's: float32 on CPU, where bfloat16 has
-    no hardware and is twenty times slower, bfloat16 on an accelerator.
+    Wide matrices (R <= C), any number at once. The input's dtype is the arithmetic's: float32 on CPU, where bfloat16
+    has no hardware and is twenty times slower, bfloat16 on an accelerator.
     """
     a, b, c = QUINTIC
     x_MRC = wide_MRC / wide_MRC.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
@@ -107,7 +107,7 @@ class Muon:
     def __init__(self, weights: dict[str, nn.Parameter], rows: dict[str, tuple[int, ...]], optim: Optim) -> None:
         for name, weight in weights.items():
             if weight.ndim != 2 or sum(rows[name]) != weight.size(0):
-                raise ValueError(f"Muon: {name} of shape {tuple(weight.shape)} is not a stack of matrices of {rows[name]} rows")
+                raise ValueError(f"Muon: {name} of shape {tuple(weight.shape)} is no stack of matrices of {rows[name]} rows")
         self.weights, self.rows, self.optim = weights, rows, optim
         self.momentum = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
 
@@ -122,7 +122,7 @@ class Muon:
             for piece, target in zip(update.split(self.rows[name]), weight.split(self.rows[name]), strict=True):
                 tall = piece.size(0) > piece.size(1)
                 wide, target = (piece.mT, target.mT) if tall else (piece, target)
-                # sqrt(max(1, rows / columns)), Jordan et al. 2024: equal steps as seen by the root mean square of outputs.
+                # Jordan et al. 2024: equal steps as seen by the root mean square of the outputs.
                 scale = max(1.0, piece.size(0) / piece.size(1)) ** 0.5
                 groups.setdefault(tuple(wide.shape), []).append((wide, target, scale))
         for pieces in groups.values():
@@ -150,9 +150,9 @@ class Optimiser:
         self.muon = Muon(matrices, rows, optim) if optim.kind == "muon" else None
         self.named = named
         self.adam_names = list(others) if optim.kind == "muon" else [*matrices, *others]
-        decayed = {"params": [] if optim.kind == "muon" else list(matrices.values()), "weight_decay": optim.weight_decay}
-        plain = {"params": list(others.values()), "weight_decay": 0.0}
-        groups = [group for group in (decayed, plain) if group["params"]]
+        groups = [{"params": list(others.values()), "weight_decay": 0.0}]
+        if optim.kind == "adamw":
+            groups.append({"params": list(matrices.values()), "weight_decay": optim.weight_decay})
         self.adam = torch.optim.AdamW(groups, lr=optim.other_lr, betas=optim.betas, fused=True)
 
     def clip(self) -> Tensor:

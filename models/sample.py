@@ -27,9 +27,9 @@ def sample(
 ) -> Samples:
     """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
 
-    prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in [0, 1);
-    ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its prompt and its
-    stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1 samples from the
+    prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in
+    [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its prompt
+    and its stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1 samples from the
     smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al. 2020, section 3.1).
 
     Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
@@ -80,7 +80,7 @@ def choose(logits_BV: Tensor, uniform_B: Tensor, temperature: float, top_p: floa
 
 
 def _nucleus(mass_BV: Tensor, top_p: float) -> Tensor:
-    """``mass_BV`` with everything outside the nucleus at zero: a token stays while the mass before it is below top_p."""
+    """``mass_BV`` with zeros outside the nucleus: a token stays while the mass before it is below top_p."""
     sorted_BV, order_BV = mass_BV.sort(dim=-1, descending=True, stable=True)
     outside_BV = sorted_BV.cumsum(-1) - sorted_BV >= top_p
     return torch.zeros_like(mass_BV).scatter_(1, order_BV, sorted_BV.masked_fill(outside_BV, 0))
@@ -89,7 +89,7 @@ def _nucleus(mass_BV: Tensor, top_p: float) -> Tensor:
 def _invert(mass_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """The first token at which the cumulative mass exceeds ``uniform * total``; it always has positive mass."""
     cumulative_BV = mass_BV.cumsum(-1)
-    # In float64 a uniform of at most 1 - 2^-53 times the total rounds to less than the total, so a token is always found.
+    # In float64 a uniform of at most 1 - 2^-53 times the total rounds to less than the total: a token is always found.
     target_B1 = uniform_B[:, None] * cumulative_BV[:, -1:]
     return torch.searchsorted(cumulative_BV, target_B1, right=True)[:, 0]
 
@@ -105,7 +105,9 @@ def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int) -> Sam
     )
 
 
-def _check(model: LM, prompts: list[list[int]], streams: np.ndarray, max_new: int, temperature: float, top_p: float) -> None:
+def _check(
+    model: LM, prompts: list[list[int]], streams: np.ndarray, max_new: int, temperature: float, top_p: float
+) -> None:
     if max_new < 1:
         raise ValueError(f"max_new must be at least 1, got {max_new}")
     if not (math.isfinite(temperature) and temperature >= 0):

@@ -287,7 +287,7 @@ def draw_log(recipe, watch) -> None:
 
 def hire(args, index: int) -> subprocess.Popen:
     """A worker in a session of its own, so that a terminal's Ctrl-C reaches it only through its parent."""
-    words = [sys.executable, "-m", "studies", *sys_arguments(args), "--worker-index", str(index)]
+    words = [sys.executable, "-m", "studies", *sys_arguments(args), "--worker-index", str(index), "--parent", str(os.getpid())]
     words += [] if args.threads else ["--threads", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads or 1)}
     return subprocess.Popen(
@@ -317,10 +317,8 @@ def work(study, machine, args) -> None:
     """A worker: take whichever run nobody else is busy with, until all are examined."""
     from studies.study import plan
 
-    parent = os.getppid()
-
     def heartbeat() -> None:
-        if os.getppid() != parent:  # the parent is gone, and with it whoever could stop us
+        if os.getppid() != args.parent:  # the parent is gone, and with it whoever could stop us
             raise KeyboardInterrupt
 
     screen = show_.console(sys.stderr)
@@ -329,8 +327,8 @@ def work(study, machine, args) -> None:
             # Each worker begins elsewhere, so that two do not follow each other from claim to claim.
             turn = args.worker_index * len(waiting) // args.workers
             advanced = any(advance(study, run, machine, watch) for run in waiting[turn:] + waiting[:turn])
+            heartbeat()
             if not advanced:
-                heartbeat()
                 time.sleep(POLL)
 
 
@@ -630,6 +628,7 @@ def parser() -> Parser:
             made.add_argument("--threads", type=positive, help="CPU threads of one process")
             made.add_argument("--workers", type=positive, default=1, help="processes that share the runs")
             made.add_argument("--worker-index", type=int, help=argparse.SUPPRESS)
+            made.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     made = add("show", show, "print a study's results with intervals")
     made.add_argument("study")
     scaled(made)

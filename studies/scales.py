@@ -106,8 +106,13 @@ class Scale:
             data=data,
             reward=reward,
             objective=objective,
-            max_new=24 * (self.hard[1] + 1),
+            max_new=self.max_new,
         )
+
+    @property
+    def max_new(self) -> int:
+        """Room for a solution of the hardest problems: at most 24 tokens a step, and one step to spare."""
+        return 24 * (self.hard[1] + 1)
 
     def exams(self, worlds: tuple[str, ...] = CONTEXTS) -> tuple[Exam, ...]:
         """An exact exam for every number of operations up to the hard band, in every world, on held-out structures."""
@@ -118,6 +123,12 @@ class Scale:
                 source = self.source((ops, ops), world, split="held_out", statements=longest)
                 found.append(Exam(f"{world}-ops{ops}", source, self.problems))
         return tuple(found)
+
+    def sampled_exam(self) -> Exam:
+        """Sampled answers at the edge: the cross-check of the exact exams, and the answer-only score."""
+        longest = (self.statements[1], self.statements[1])
+        source = self.source(self.edge, split="held_out", statements=longest)
+        return Exam("zoo-edge-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
 
 
 def blend(*parts: tuple[float, Mixture]) -> Mixture:
@@ -139,7 +150,7 @@ SMOKE = Scale(
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
-    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 17), tail=(0.02, 0.005),
+    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 17), tail=(0.01, 0.002),
     rows=16, recall_steps=300, short_steps=250, long_steps=100, anneal_flops=2.2e12, arm_flops=8e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip

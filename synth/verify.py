@@ -132,7 +132,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             right += not found or all(fault.kind == ORDER for fault in found)
             while turn < len(canonical) and canonical[turn] in used:
                 turn += 1
-            if canonical[turn] != at and problem.dialect in ORDERED:
+            if len(hidden) == 1 and canonical[turn] != at and problem.dialect in ORDERED:
                 expected = words[canonical[turn]]
                 found.append(Fault(ORDER, number, step.span[0], f"The next step is {expected}, not {step.statement}."))
         used.add(at)

@@ -18,7 +18,7 @@ PACKAGES = ("synth", "models", "studies")
 COMMANDS = {
     "list": {"--json", "--scale"},
     "plan": {"--json", "--scale", "--seeds"},
-    "run": {"--json", "--scale", "--seeds", "--device", "--threads", "--workers", "--worker-index"},
+    "run": {"--json", "--scale", "--seeds", "--device", "--threads", "--workers", "--worker-index", "--parent"},
     "show": {"--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed"},
@@ -77,7 +77,7 @@ def environment(root: Path) -> dict:
 def interlude(root: Path, *words: str, text: str = "") -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "studies", *words], cwd=root, env=environment(root), input=text, capture_output=True,
-        text=True, timeout=120,
+        text=True, timeout=600,
     )  # fmt: skip
 
 
@@ -259,7 +259,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(copy, workers):
     try:
         wait_for(lambda: training(copy, before))
         started.send_signal(signal.SIGINT)
-        said = started.communicate(timeout=60)[1]
+        said = started.communicate(timeout=600)[1]
     finally:
         started.kill()
         started.wait()
@@ -270,13 +270,46 @@ def test_ctrl_c_saves_and_says_how_to_go_on(copy, workers):
     (copy / "studies" / "tiny" / f"{name}.py").unlink()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who is alive")
+def test_workers_end_when_their_parent_is_killed(copy):
+    """Mutant: workers that ask who their parent is only once they have started, and then train for ever."""
+    add_study(copy, "orphan", LONG)
+    words = ["run", "orphan", "--scale", "smoke", "--seeds", "9", "--workers", "2"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: workers_of(started.pid))
+        orphans = workers_of(started.pid)
+    finally:
+        started.kill()
+        started.wait()
+    wait_for(lambda: not any(alive(pid) for pid in orphans))
+    (copy / "studies" / "tiny" / "orphan.py").unlink()
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes started by ``pid``, from Linux's own list; empty until there are two."""
+    found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return found if len(found) == 2 else []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def training(root: Path, before: set) -> list[Path]:
     """Folders of stages that are in training and have taken some steps."""
     new = [folder for folder in (root / "runs").glob("*") if folder not in before and not (folder / "done.json").exists()]
     return [f for f in new if (f / "log.jsonl").exists() and (f / "log.jsonl").read_bytes().count(b"\n") > 3]
 
 
-def wait_for(condition, seconds: float = 90) -> None:
+def wait_for(condition, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "nothing happened"

@@ -10,14 +10,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.gpt import GPT, POSITIONS, GPTModel, _Norm, _SwiGLU, load_pretrained, rotate, save_pretrained
+from models.gpt import GPT, POSITIONS, GPTModel, _Norm, load_pretrained, rotate, save_pretrained, swiglu
 from synth.tokens import Vocabulary
 
 VOCAB = Vocabulary(worlds=("zoo",), names=8)
 QWEN3 = GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=96, vocab=VOCAB)
 QWEN2 = dataclasses.replace(QWEN3, qk_norm=False, qkv_bias=True, kv_heads=1, tied=True)
 LLAMA = dataclasses.replace(QWEN3, qk_norm=False, heads=4, width=128, kv_heads=2)
-FAMILIES = {"qwen3": QWEN3, "qwen2": QWEN2, "llama": LLAMA, "tied": dataclasses.replace(QWEN3, tied=True, rope_theta=500.0)}
+TIED = dataclasses.replace(QWEN3, tied=True, rope_theta=500.0)
+FAMILIES = {"qwen3": QWEN3, "qwen2": QWEN2, "llama": LLAMA, "tied": TIED}
 
 
 def shaken(sizes: GPT, seed: int = 0) -> GPTModel:
@@ -86,14 +87,13 @@ def test_norm_against_torch_and_its_gradient_against_differences():
     weight = torch.randn(4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
     torch.testing.assert_close(_Norm.apply(x, weight, 1e-6), F.rms_norm(x, (8,), None, 1e-6) * weight)
     assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, weight))
-    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, weight[0].detach().requires_grad_()))
+    one = weight[0].detach().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, one))
 
 
-def test_swiglu_against_torch_and_its_gradient_against_differences():
-    # Mutants: gate and up exchanged; the slope of silu without its second term.
-    x = torch.randn(5, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(_SwiGLU.apply(x), F.silu(x[:, :6]) * x[:, 6:])
-    assert torch.autograd.gradcheck(_SwiGLU.apply, (x,))
+def test_swiglu_by_hand():
+    # Mutant: gate and up exchanged.
+    assert swiglu(torch.tensor([2.0, 3.0])).item() == pytest.approx(3 * 2 / (1 + math.exp(-2)))
 
 
 def test_gradients_are_those_of_transformers(tmp_path):

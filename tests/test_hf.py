@@ -72,8 +72,8 @@ def test_sampling_with_a_cache_equals_teacher_forcing(model):
             logp_TV = torch.log_softmax(model(torch.tensor([prompt + ids]))[0] / 0.8, -1)
         forced = [logp_TV[len(prompt) - 1 + t, token].item() for t, token in enumerate(ids)]
         assert logprobs == pytest.approx(forced, abs=1e-4)
-    alone = [model.sample([p], s[None], max_new=16, temperature=0.8).ids[0] for p, s in zip(prompts, streams, strict=True)]
-    assert found.ids == alone
+    for prompt, stream, ids in zip(prompts, streams, found.ids, strict=True):
+        assert model.sample([prompt], stream[None], max_new=16, temperature=0.8).ids == [ids]
 
 
 def test_greedy_sampling_equals_generate(model):

@@ -93,7 +93,7 @@ def test_a_row_does_not_depend_on_the_other_rows():
     prompts, streams = ragged(64, seed=1)
     prompts[7] = prompts[3]
     together = model.sample(prompts, streams, max_new=ROOM)
-    alone = [model.sample([prompt], stream[None], max_new=ROOM) for prompt, stream in zip(prompts, streams, strict=True)]
+    alone = [model.sample([p], stream[None], max_new=ROOM) for p, stream in zip(prompts, streams, strict=True)]
     assert together.ids == [found.ids[0] for found in alone]
     for row, found in enumerate(alone):
         assert together.logprobs[row] == pytest.approx(found.logprobs[0], abs=1e-4)
@@ -134,7 +134,7 @@ def test_frequencies_follow_the_distribution():
 
 
 def test_the_largest_uniform_still_chooses_a_possible_token():
-    # Mutants: the comparison in float32, where 1 - 2^-53 is 1; searchsorted from the left, which takes token -1's place.
+    # Mutant: the comparison in float32, where 1 - 2^-53 is 1.
     logits_BV = torch.tensor([[0.3, 0.1, 0.2, -torch.inf]]).expand(50, 4) * torch.linspace(0.5, 3, 50)[:, None]
     edge_B = torch.full((50,), np.nextafter(1.0, 0.0), dtype=torch.float64)
     assert set(choose(logits_BV, edge_B, 1.0, 1.0)[0].tolist()) == {2}

@@ -88,7 +88,6 @@ def test_agrees_with_the_second_opinion_at_length():
 
 
 # One terse problem by hand; each text spoils one thing, and the faults say which.
-TERSE = Source(ops=(3, 3), connected=(1, 1), shape=Shape(reuse=0.0, width=0.0), split="any")
 QUESTION = "cows 4 ; mice 1 ; bats 3 ; bears = cows + mice ; seals = bears - bats ; owls = cows * mice ; goats = seals * mice ; goats ?"
 
 
@@ -127,7 +126,7 @@ CLOSE = "answer 2 <end>"
         (f"{BEARS} {SEALS.replace('bears - bats ,', 'bats - bears ,')} {GOATS} {CLOSE}", "operand", 2),
         (f"{BEARS.replace('cows + mice ,', 'cows * mice ,')} {SEALS} {GOATS} {CLOSE}", "operator", 2),
         (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1', 'mice 8 , 2 * 8')} {CLOSE}", "recall", 2),
-        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1 = 2', 'bats 3 , 2 * 3 = 6')} {CLOSE}", "recall substitution", 2),
+        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1 = 2', 'bats 3 , 2 * 3 = 6')} {CLOSE}", "recall substitution result", 2),
         (f"{BEARS} {SEALS} {GOATS.replace('mice 1 ,', 'yaks 1 ,')} {CLOSE}", "recall recall", 2),
         (f"{BEARS.replace('4 + 1 =', '2 + 3 =')} {SEALS} {GOATS} {CLOSE}", "substitution", 2),
         (f"{BEARS.replace('4 + 1 = 5', '1 + 4 = 5')} {SEALS} {GOATS} {CLOSE}", "order", 3),
@@ -136,8 +135,8 @@ CLOSE = "answer 2 <end>"
         (f"{BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result", 2),
         (f"{BEARS.replace('= 5 , bears 5', '= 5 , bears 12')} {SEALS} {GOATS} {CLOSE}", "result", 2),
         (f"{BEARS} {SEALS.replace('seals 2', 'goats 2')} {GOATS} {CLOSE}", "result unready", 1),
-        (f"{SEALS} {BEARS} {GOATS} {CLOSE}", "unready order order", 2),
-        (f"{BEARS} {GOATS} {SEALS} {CLOSE}", "unready order order", 2),
+        (f"{SEALS} {BEARS} {GOATS} {CLOSE}", "unready", 2),
+        (f"{BEARS} {GOATS} {SEALS} {CLOSE}", "unready", 2),
         (f"{BEARS} {BEARS} {SEALS} {GOATS} {CLOSE}", "repeated", 3),
         (f"{BEARS} {BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result repeated", 3),
         (f"{BEARS} {OWLS} {SEALS} {GOATS} {CLOSE}", "extra", 3),

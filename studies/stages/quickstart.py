@@ -33,7 +33,7 @@ def study(scale: Scale) -> Study:
         prediction=PREDICTION,
         rule=RULE,
         arms=arms,
-        exams=scale.exams(),
+        exams=(*scale.exams(), scale.sampled_exam()),
         seeds=scale.seeds,
         base=base,
         contrasts=(("mid-training + RL", "RL"), ("mid-training + RL", "mid-training"), ("RL", "pre-training")),

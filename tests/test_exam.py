@@ -1,0 +1,151 @@
+"""Exact pass@k is what slow arithmetic says and what sampling converges to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from models.files import Corrupt
+from models.optim import Optim
+from models.stages.pretrain import Pretrain
+from studies import exam as exam_
+from studies.exam import Exam, answered, answers, solution_logprobs, take
+from studies.run import Recipe, obtain
+from synth.problem import Source
+from synth.verify import verify
+
+PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
+EXACT = Exam("exact", PAPER, problems=20)
+
+
+def slow(lm, problem, temperature: float) -> list[float]:
+    """log p of each solution token: a forward pass of its own for every prefix, and a softmax written out."""
+    ids = lm.encode(problem.question)
+    found = []
+    for token in lm.encode(problem.solution):
+        logits = [float(x) / temperature for x in lm.forward(torch.tensor([ids]))[0, -1]]
+        top = max(logits)
+        found.append(logits[token] - top - math.log(sum(math.exp(x - top) for x in logits)))
+        ids.append(token)
+    return found
+
+
+@pytest.mark.parametrize("temperature", (1.0, 0.6, 1.5))
+def test_exact_equals_token_by_token(temperature, learned):
+    # Mutants: the first or last token left out; off by one; temperature applied after the softmax.
+    lm, exam = learned(), dataclasses.replace(EXACT, problems=6, temperature=temperature)
+    found = take(lm, exam)
+    with torch.no_grad():
+        expected = [slow(lm, problem, temperature) for problem in exam.paper()]
+        tokens = solution_logprobs(lm, exam.paper(), temperature)
+    assert found.logp == pytest.approx([sum(row) for row in expected], abs=1e-3) and found.logp.max() < 0
+    for row, slowly in zip(tokens, expected, strict=True):
+        assert row.tolist() == pytest.approx(slowly, abs=1e-4)
+
+
+def test_roles_add_up_to_the_whole(learned):
+    # Mutants: a role counted twice; roles of one problem given to another (they are sorted by length in between).
+    lm = learned()
+    found = take(lm, EXACT)
+    assert sum(found.roles.values()) == pytest.approx(found.logp, abs=1e-9)
+    assert {"planning", "retrieval", "arithmetic", "stop", "answer"} <= set(found.roles)
+    tokens = solution_logprobs(lm, EXACT.paper())
+    for i, (problem, row) in enumerate(zip(EXACT.paper(), tokens, strict=True)):
+        for role in found.roles:
+            of_role = [value for name, value in zip(problem.written.solution_roles, row, strict=True) if name == role]
+            assert found.roles[role][i] == pytest.approx(sum(of_role), abs=1e-5)
+
+
+def test_batches_are_of_no_consequence(learned, monkeypatch):
+    # Mutants: results in sorted order; padding seen by attention.
+    lm = learned()
+    whole = take(lm, EXACT)
+    for rows in (1, 7):
+        monkeypatch.setattr(exam_, "ROWS", rows)
+        part = take(lm, EXACT)
+        assert part.logp == pytest.approx(whole.logp, abs=1e-4)
+        assert part.roles["planning"] == pytest.approx(whole.roles["planning"], abs=1e-4)
+
+
+@pytest.mark.parametrize("temperature", (1.0, 0.8, 1.2))
+def test_sampled_agrees_with_exact(temperature, learned):
+    # Mutants: a strict score that the canonical solution does not define; a sampler that is not the model's softmax;
+    # temperature in one of the two only; one stream for all samples of a problem.
+    lm = learned()
+    paper = Source(ops=(1, 1), modulus=3, names=6)
+    exact = take(lm, Exam("e", paper, problems=16, temperature=temperature))
+    sampled = take(lm, Exam("s", paper, problems=16, kind="sampled", samples=256, temperature=temperature, max_new=40))
+    p, n = np.exp(exact.logp), sampled.samples
+    assert 0.1 < p.mean() < 0.95 and n == 256
+    spread = math.sqrt(float((n * p * (1 - p)).sum()))
+    assert abs(float(sampled.strict.sum() - n * p.sum())) < 4 * spread
+    # And problem by problem: chi-square with 16 degrees of freedom has mean 16 and standard deviation 5.7.
+    assert float(((sampled.strict - n * p) ** 2 / (n * p * (1 - p))).sum()) < 16 + 5 * 5.7
+    # pass@k for k = 4 by the unbiased estimator against 1 - (1 - p)^k.
+    misses = np.array([math.comb(n - int(c), 4) / math.comb(n, 4) for c in sampled.strict])
+    assert (1 - misses).mean() == pytest.approx((1 - (1 - p) ** 4).mean(), abs=0.05)
+    assert (sampled.answer >= sampled.strict).all() and (sampled.process <= 1).all() and sampled.tokens.min() > 1
+
+
+def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
+    # Mutant: samples credited to the neighbouring problem when the batch is cut.
+    lm, judged = learned(), []
+
+    def spy(problem, text):
+        judged.append((problem, verify(problem, text)))
+        return judged[-1][1]
+
+    monkeypatch.setattr(exam_, "verify", spy)
+    exam = Exam("s", PAPER, problems=5, kind="sampled", samples=200, max_new=40)  # two problems a batch
+    found, paper = take(lm, exam), exam.paper()
+    assert len(judged) == 1000 and found.strict.sum() > 0
+    for i, problem in enumerate(paper):
+        own = [verdict for asked, verdict in judged if asked == problem]
+        assert len(own) == 200 and found.strict[i] == sum(v.strict for v in own)
+        assert found.answer[i] == sum(v.answer for v in own)
+        assert found.process[i] == pytest.approx(sum(v.process for v in own) / 200)
+
+
+def test_a_paper_is_the_same_for_everyone():
+    # Mutant: problems drawn by the exam's name, so that renaming an exam changes its problems.
+    assert EXACT.paper() == dataclasses.replace(EXACT, name="other", temperature=2.0).paper()
+    assert dataclasses.replace(EXACT, problems=30).paper()[:20] == EXACT.paper()
+    shares = [problem.answer for problem in EXACT.paper()]
+    assert EXACT.guess_floor == max(shares.count(n) for n in range(3)) / 20
+
+
+def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
+    # Mutants: answers of another exam or model returned; numbers rounded in the file.
+    optim = Optim(warmup=1)
+    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=optim, data=PAPER)
+    lm = obtain(recipe)
+    sampled = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new=5)
+    assert not answered(recipe, EXACT)
+    first, other = answers(recipe, EXACT, lm), answers(recipe, sampled, lm)
+    monkeypatch.setattr(exam_, "take", None)
+    assert answered(recipe, EXACT) and answered(recipe, sampled)
+    again = answers(recipe, EXACT, None)
+    assert np.array_equal(again.logp, first.logp) and again.strict is None
+    assert {role: values.tolist() for role, values in again.roles.items()} == {r: v.tolist() for r, v in first.roles.items()}
+    assert np.array_equal(answers(recipe, sampled, None).strict, other.strict) and other.logp is None
+    assert not answered(recipe, dataclasses.replace(EXACT, temperature=0.5))
+    path = next((recipe.folder / "exams").glob("*.json"))
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(Corrupt, match=path.name):
+        [answers(recipe, exam, None) for exam in (EXACT, sampled)]
+
+
+def test_bad_exams_are_refused():
+    for change, name in (
+        ({"kind": "guessed"}, "Exam.kind"),
+        ({"samples": 3}, "Exam.samples"),
+        ({"kind": "sampled"}, "Exam.samples"),
+        ({"problems": 0}, "Exam.problems"),
+        ({"temperature": 0.0}, "temperature"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            dataclasses.replace(EXACT, **change)

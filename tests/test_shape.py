@@ -1,0 +1,148 @@
+"""The shape of the code: imports point downward, heavy ones stay where they belong, and every file says what it is."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("synth", "models", "studies", "figures")
+FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+IDS = [str(path.relative_to(ROOT)) for path in FILES]
+# Imported where they are used: they take seconds, or are extras that most installations lack.
+HEAVY = {"transformers", "tokenizers", "pyarrow", "ray", "trl", "datasets", "matplotlib"}
+# Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
+LAZY = {"studies/__main__.py": {"studies", "models", "torch", "figures"}, "studies/report.py": {"studies", "models"}}
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in FILES}
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def for_checkers_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def statements(node: ast.AST, inside: bool = False):
+    """Every import statement that is executed, and whether it stands inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if for_checkers_only(child):
+            continue
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child, inside
+        yield from statements(child, inside or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+
+
+def targets(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules an import statement names: ``from a import b`` is module a.b if that is one."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert node.level == 0, "imports are absolute"
+    return [full if (full := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names]
+
+
+def edges(also_inside: bool) -> list[tuple[str, str]]:
+    return [
+        (module(path), target)
+        for path, tree in TREES.items()
+        for node, inside in statements(tree)
+        for target in targets(node)
+        if target.split(".")[0] in LAYERS and (also_inside or not inside)
+    ]
+
+
+def test_the_walk_sees_the_code():
+    # Mutant: a glob that finds nothing, and every test below passes.
+    assert {"synth.rng", "models.train", "models.stages.rl", "studies.run"} <= set(MODULES)
+    assert ("models.train", "models.stages") in edges(False) and ("studies.exam", "synth.verify") in edges(False)
+
+
+def test_every_import_exists():
+    assert [edge for edge in edges(True) if edge[1] not in MODULES] == []
+
+
+@pytest.mark.parametrize("also_inside", (False, True), ids=("at the top", "with those inside functions"))
+def test_imports_have_no_cycle(also_inside):
+    graph = nx.DiGraph(edges(also_inside))
+    assert graph.number_of_edges() > 50
+    cycles = nx.simple_cycles(graph)
+    assert next(cycles, None) is None
+
+
+def test_imports_point_downward():
+    # Mutant: a model that looks into a study.
+    rank = {layer: i for i, layer in enumerate(LAYERS)}
+    upward = [(a, b) for a, b in edges(True) if rank[a.split(".")[0]] < rank[b.split(".")[0]]]
+    assert [edge for edge in upward if not (edge[0] == "studies.__main__" and edge[1].startswith("figures"))] == []
+
+
+def test_stages_and_studies_never_import_each_other():
+    for a, b in edges(True):
+        for package in ("models.stages.", *(f"studies.{path.parent.name}." for path in (ROOT / "studies").glob("*/*.py"))):
+            assert not (a.startswith(package) and b.startswith(package)), (a, b)
+
+
+def test_figures_read_tables_only():
+    allowed = {"studies.table", "studies.stats", "studies.results"}
+    assert [(a, b) for a, b in edges(True) if a.startswith("figures") and not b.startswith("figures") and b not in allowed] == []
+
+
+LIGHT = [name for name in MODULES if name.split(".")[0] in ("synth", "figures")]
+LIGHT += ["studies.key", "studies.stats", "studies.table", "studies.results", "models.files"]
+
+
+def test_torch_stays_out():
+    # Mutant: one import of a model in synth, and looking at a problem takes seconds.
+    names = [name for name in LIGHT if not name.endswith("__main__")]
+    check = "import sys, importlib\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    "
+    check += "assert not {'torch', 'transformers'} & set(sys.modules), name"
+    ran = subprocess.run([sys.executable, "-c", check, *names], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_no_import_hides_in_a_function(path):
+    allowed = HEAVY | LAZY.get(str(path.relative_to(ROOT)), set())
+    hidden = {target for node, inside in statements(TREES[path]) if inside for target in targets(node)}
+    assert {target for target in hidden if target.split(".")[0] not in allowed} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_every_file_says_what_it_is(path):
+    # The first paragraph is one sentence that can be read aloud.
+    first = " ".join((ast.get_docstring(TREES[path]) or "").split("\n\n")[0].split())
+    assert first and first[-1] in ".?", f"{path} opens with {first!r}"
+    assert first.count(". ") == 0 and len(first) <= 240
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_nothing_is_guessed_or_swallowed(path):
+    # No bare except, no except that passes, no hasattr, no unseeded randomness.
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{path}:{node.lineno} catches everything"
+            assert not (isinstance(node.type, ast.Name) and node.type.id == "ImportError"), f"{path}:{node.lineno}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "hasattr", f"{path}:{node.lineno} asks hasattr"
+        if isinstance(node, ast.Attribute) and node.attr in ("seed", "manual_seed") and isinstance(node.value, ast.Name):
+            assert node.value.id not in ("random", "torch"), f"{path}:{node.lineno} seeds the whole process"
+
+
+def test_names_are_nouns_and_verbs():
+    fillers = {"utils", "util", "manager", "helper", "helpers", "handler", "misc", "common"}
+    assert [path for path in FILES if set(path.stem.split("_")) & fillers] == []
+
+
+def test_tests_open_with_a_sentence():
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

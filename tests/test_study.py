@@ -1,0 +1,167 @@
+"""Every study plans at every scale, has equal budgets or says why not, and runs from end to end at the smallest."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from models.train import Machine
+from studies import results
+from studies.run import chain
+from studies.scales import SCALES
+from studies.study import Arm, Study, check_budget, execute, missing, plan, span
+from synth.problem import Mixture
+
+HERE = Path(results.__file__).parent
+FILES = sorted(path for path in HERE.glob("*/*.py") if path.name != "__init__.py")
+NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
+
+
+def study(name: str, scale: str) -> Study:
+    return importlib.import_module(f"studies.{name.replace('/', '.')}").study(SCALES[scale])
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: neither blank, nor comment, nor docstring."""
+    text = path.read_text()
+    kept = set()
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in skipped:
+            kept |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            kept -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(kept)
+
+
+def test_there_are_studies():
+    assert "stages/quickstart" in NAMES and {"smoke", "nano"} <= set(SCALES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_study_is_under_forty_lines(path):
+    assert code_lines(path) < 40
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_study_plans_within_its_budget(name, scale, runs):
+    # Mutants: an arm that forgets part of the budget; arms that do not begin with the base; a study without a question.
+    asked = study(name, scale)
+    assert (asked.name, asked.scale) == (name, scale) and all((asked.question, asked.prediction, asked.rule))
+    planned = plan(asked)
+    assert [(run.seed, run.arm) for run in planned] == [(s, a.name) for s in asked.seeds for a in asked.arms]
+    check_budget(asked, planned)
+    assert not any(run.finished or run.examined for run in planned)
+    assert len({run.recipe.key for run in planned}) == len(planned)
+    assert {run.recipe.seed for run in planned} == set(asked.seeds)
+    waiting = missing(asked)
+    assert len(waiting) == len(set(waiting)) and set(waiting) == {r for run in planned for r in chain(run.recipe)}
+    assert set(asked.headline) <= {exam.name for exam in asked.exams}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_exam_asks_what_was_trained_on(name, scale):
+    # Mutant: an exam on the training side of the split.
+    for exam in study(name, scale).exams:
+        parts = [part for _, part in exam.source.parts] if isinstance(exam.source, Mixture) else [exam.source]
+        assert all(part.split == "held_out" for part in parts)
+
+
+def test_unequal_arms_are_refused(runs):
+    # Mutants: a tolerance of half; the arm that is equal=False compared too; a study that stays silent accepted.
+    quick = study("stages/quickstart", "smoke")
+    name = quick.arms[2].name
+
+    def with_flops(share: float) -> Study:
+        stage = quick.arms[2].recipe.stages[-1]
+        longer = dataclasses.replace(stage, flops=stage.flops * share)
+        arm = Arm(name, quick.arms[2].recipe.before + longer)
+        return dataclasses.replace(quick, arms=(*quick.arms[:2], arm, quick.arms[3]))
+
+    check_budget(with_flops(1.04), plan(with_flops(1.04)))
+    for share in (1.06, 0.9):
+        with pytest.raises(ValueError, match=f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why"):
+            check_budget(with_flops(share), plan(with_flops(share)))
+        with pytest.raises(ValueError, match="Study.unequal"):
+            execute(with_flops(share), Machine(), note=str)
+    explained = dataclasses.replace(with_flops(2), unequal="a longer one is the question")
+    check_budget(explained, plan(explained))
+    assert not any(quick.arms[2].recipe.folder.parent.glob("*"))
+
+
+def test_arms_without_a_budget_are_refused(runs):
+    quick = study("stages/quickstart", "smoke")
+    stage = dataclasses.replace(quick.arms[2].recipe.stages[-1], flops=None, steps=3)
+    arms = (*quick.arms[:2], Arm("stepped", quick.base + stage))
+    bare = dataclasses.replace(quick, arms=arms, contrasts=())
+    with pytest.raises(ValueError, match="'stepped' has a stage without a FLOPs budget"):
+        check_budget(bare, plan(bare))
+
+
+def test_bad_studies_are_refused(runs):
+    quick = study("stages/quickstart", "smoke")
+    for change, text in (
+        ({"arms": ()}, "Study.arms"),
+        ({"arms": quick.arms * 2}, "Study.arms"),
+        ({"exams": quick.exams[:1] * 2}, "Study.exams"),
+        ({"seeds": ()}, "Study.seeds"),
+        ({"seeds": (0, 0)}, "Study.seeds"),
+        ({"contrasts": (("RL", "luck"),)}, "Study.contrasts"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            dataclasses.replace(quick, **change)
+    stranger = Arm("stranger", dataclasses.replace(quick.base, model=dataclasses.replace(quick.base.model, hidden=64)))
+    with pytest.raises(ValueError, match="does not begin with the study's base"):
+        plan(dataclasses.replace(quick, arms=(stranger,), contrasts=()))
+
+
+def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
+    # Mutants: rows of one arm under another's name; a rerun that trains again; shared stages trained for every arm.
+    store = results.store
+    monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
+    whole = study("stages/quickstart", "smoke")
+    quick = dataclasses.replace(whole, exams=whole.exams[:2] + whole.exams[-1:])
+    steps, notes = [], []
+    execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
+    table = results.load(quick.name, "smoke", tmp_path)
+    assert len(table.rows) == len(quick.arms) * len(quick.seeds) * len(quick.exams)
+    assert table.arms == tuple(arm.name for arm in quick.arms) and table.seeds == quick.seeds
+    assert table.exams == tuple(exam.name for exam in quick.exams)
+    finished = plan(quick)
+    assert all(run.finished and run.examined for run in finished) and missing(quick) == []
+    assert set(steps) == {r.key for run in finished for r in chain(run.recipe)} and len(notes) == len(quick.arms)
+    for run in finished:
+        rows = [row for row in table.rows if row["arm"] == run.arm]
+        assert {row["key"] for row in rows} == {run.recipe.key[:16]} and {row["arm_flops"] for row in rows} == {run.flops}
+        assert all(row["problems"] == len(results.numbers(row["logp"])) == 8 for row in rows)
+        assert [(row["context"], row["ops"]) for row in rows] == [(e.source.context, span(e.source)) for e in quick.exams]
+        rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
+        assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)
+    assert table.gain("RL", "RL", quick.exams[0].name, 1).mean == 0
+    # Again: nothing to do, and the same bytes.
+    path, steps[:] = results.path(quick.name, "smoke", tmp_path), []
+    before = path.read_bytes()
+    execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
+    assert steps == [] and len(notes) == len(quick.arms) and path.read_bytes() == before
+
+
+COMMITTED = sorted(results.FOLDER.glob("*/*.csv"))
+
+
+def test_committed_tables_are_complete():
+    # Mutant: a table committed halfway through its runs, or after an arm was renamed.
+    for path in COMMITTED:
+        name, scale = path.stem.replace(".", "/", 1), path.parent.name
+        asked, table = study(name, scale), results.load(name, scale)
+        found = [(row["arm"], row["seed"], row["exam"]) for row in table.rows]
+        wanted = {(arm.name, seed, exam.name) for arm in asked.arms for seed in asked.seeds for exam in asked.exams}
+        assert len(found) == len(set(found)) and set(found) == wanted, path
