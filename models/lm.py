@@ -16,7 +16,7 @@ class Samples:
     """What was sampled for each prompt.
 
     ids: the new tokens, including ``end`` if it was emitted. logprobs: the natural log-probability of each of them
-    under the sampling temperature, before the top-p cut (at temperature 0, where sampling is argmax: under temperature 1).
+    under the sampling temperature, before the top-p cut (at temperature 0, which is argmax: under temperature 1).
     stopped: whether the row emitted ``end`` (False: it ran out of room).
     """
 

@@ -107,7 +107,7 @@ class Muon:
     def __init__(self, weights: dict[str, nn.Parameter], rows: dict[str, tuple[int, ...]], optim: Optim) -> None:
         for name, weight in weights.items():
             if weight.ndim != 2 or sum(rows[name]) != weight.size(0):
-                raise ValueError(f"Muon: {name} of shape {tuple(weight.shape)} is no stack of matrices of {rows[name]} rows")
+                raise ValueError(f"Muon: {name} of shape {tuple(weight.shape)} is no stack of {rows[name]} rows")
         self.weights, self.rows, self.optim = weights, rows, optim
         self.momentum = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
 

@@ -28,9 +28,10 @@ def sample(
     """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
 
     prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in
-    [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its prompt
-    and its stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1 samples from the
-    smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al. 2020, section 3.1).
+    [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its
+    prompt and its stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1
+    samples from the smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al.
+    2020, section 3.1).
 
     Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
     top_p or max_new, and for logits that are not finite.

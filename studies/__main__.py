@@ -13,9 +13,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Intervals multiply thousands of tiny matrices: threads would only wait for each other. Read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,12 +26,18 @@ from rich.text import Text
 
 from studies import console as show_
 from studies import results
+from models.files import DONE, Busy, claim
 from synth.audit import audit, draws
 from synth.export import problem_from_dict
 from synth.graph import Shape
 from synth.problem import DIALECTS, MODES, Problem, Source
 from synth.roles import ROLES, roles
 from synth.verify import verify
+
+if TYPE_CHECKING:
+    from studies.exam import Exam
+    from studies.run import Recipe
+    from studies.study import Run
 
 # Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
 
@@ -39,7 +47,7 @@ COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
     "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
 }  # fmt: skip
-POLL = 0.5  # seconds between looks at what workers have done
+POLL = 1.0  # seconds between looks at what workers have done
 
 
 class Refused(ValueError):
@@ -240,48 +248,80 @@ def alone(study, machine, watch) -> None:
         watch.runs_done(sum(each.examined for each in plan(study)))
 
 
+@dataclass(frozen=True)
+class Job:
+    """A run with the stages it needs and where each lies: naming a folder hashes a whole recipe, so it is done once."""
+
+    run: Run
+    stages: tuple[tuple[Recipe, Path], ...]
+    exams: tuple[Exam, ...]
+
+    @property
+    def waiting(self) -> Iterator[tuple[Recipe, Path]]:
+        """The stages that are not finished."""
+        return ((recipe, folder) for recipe, folder in self.stages if not (folder / DONE).exists())
+
+    @property
+    def examined(self) -> bool:
+        """Whether every exam was taken. Files are counted first: that is cheap, and says no nearly always."""
+        from studies.exam import answered
+
+        folder = self.stages[-1][1]
+        files = sum(path.suffix == ".json" for path in folder.glob("exams/*"))
+        return files >= len(self.exams) and all(answered(self.run.recipe, exam) for exam in self.exams)
+
+
+def jobs(study) -> list[Job]:
+    """The plan of a study, with its folders."""
+    from studies.run import chain
+    from studies.study import plan
+
+    return [Job(run, tuple((each, each.folder) for each in chain(run.recipe)), study.exams) for run in plan(study)]
+
+
 def together(study, args, watch) -> None:
     """Let worker processes train and examine; this process alone writes the table and shows their progress."""
-    from studies.run import chain
-    from studies.study import plan, rows
+    from studies.study import rows
 
     watch.stop.training = True  # the first Ctrl-C is passed on, and waits until every worker has saved
+    todo = jobs(study)
+    seen: dict[Path, int] = {}
     workers = [hire(args, index) for index in range(args.workers)]
-    stored: set[tuple[str, int]] = set()
     try:
-        while True:
+        while todo:
             working = any(worker.poll() is None for worker in workers)
-            for run in plan(study):
-                if run.examined and (run.arm, run.seed) not in stored:
-                    results.store(study.name, study.scale, rows(study, run))
-                    stored.add((run.arm, run.seed))
-                    watch.note(f"seed {run.seed}, {run.arm}: done")
-                for recipe in chain(run.recipe):
-                    draw_log(recipe, watch)
-            watch.runs_done(len(stored))
+            for job in [job for job in todo if job.examined]:
+                results.store(study.name, study.scale, rows(study, job.run))
+                todo.remove(job)
+                watch.note(f"seed {job.run.seed}, {job.run.arm}: done")
+            for folder, recipe in {folder: recipe for job in todo for recipe, folder in job.waiting}.items():
+                draw_log(recipe, folder, seen, watch)
+            watch.runs_done(watch.total - len(todo))
             watch.stop.check()
             failed = [worker for worker in workers if worker.poll() not in (None, 0)]
             if failed:
                 raise Refused(f"a worker failed: {failed[0].stderr.read().decode(errors='replace').strip()}")
-            if not working:
-                return
-            time.sleep(POLL)
+            if not working and todo:
+                raise Refused(f"every worker ended, but seed {todo[0].run.seed}, {todo[0].run.arm} has not been examined")
+            time.sleep(POLL if todo else 0)
     finally:
         dismiss(workers)
 
 
-def draw_log(recipe, watch) -> None:
-    """Show the last line of a stage's log if it has changed."""
-    path = recipe.folder / "log.jsonl"
-    if not path.exists() or recipe.finished:
+def draw_log(recipe, folder: Path, seen: dict[Path, int], watch) -> None:
+    """Show the last line of a stage's log if it has grown."""
+    path = folder / "log.jsonl"
+    size = path.stat().st_size if path.exists() else 0
+    if size == seen.get(path, 0):
         return
+    seen[path] = size
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4096))
+        file.seek(max(0, size - 4096))
         lines = file.read().split(b"\n")[:-1]  # what follows the last newline is still being written
     if not lines or not lines[-1].startswith(b"{"):
         return
     line = json.loads(lines[-1])
-    name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {recipe.key[:12]}"
+    name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {folder.name[-12:]}"
     watch.draw(name, recipe.stages[-1].progress(line["step"], line["flops"]), line)
 
 
@@ -315,7 +355,6 @@ def dismiss(workers: list[subprocess.Popen]) -> None:
 
 def work(study, machine, args) -> None:
     """A worker: take whichever run nobody else is busy with, until all are examined."""
-    from studies.study import plan
 
     def heartbeat() -> None:
         if os.getppid() != args.parent:  # the parent is gone, and with it whoever could stop us
@@ -323,24 +362,23 @@ def work(study, machine, args) -> None:
 
     screen = show_.console(sys.stderr)
     with interruptible(command(args)) as stop, show_.Watch(screen, 0, stop, heartbeat, silent=True) as watch:
-        while waiting := [run for run in plan(study) if not run.examined]:
-            # Each worker begins elsewhere, so that two do not follow each other from claim to claim.
-            turn = args.worker_index * len(waiting) // args.workers
-            advanced = any(advance(study, run, machine, watch) for run in waiting[turn:] + waiting[:turn])
+        todo = jobs(study)
+        # Each worker begins elsewhere, so that two do not follow each other from claim to claim.
+        turn = args.worker_index * len(todo) // args.workers
+        todo = todo[turn:] + todo[:turn]
+        while todo := [job for job in todo if not job.examined]:
+            advanced = any(advance(job, machine, watch) for job in todo)
             heartbeat()
             if not advanced:
                 time.sleep(POLL)
 
 
-def advance(study, run, machine, watch) -> bool:
+def advance(job: Job, machine, watch) -> bool:
     """Do the first thing this run still needs, unless another process does it; whether anything was done."""
-    from models.files import Busy, claim
     from studies.exam import answers
-    from studies.run import chain, load, train_last
+    from studies.run import load, train_last
 
-    stage = next((each for each in chain(run.recipe) if not each.finished), None)
-    folder = (stage or run.recipe).folder
-    folder = folder if stage else folder / "exams"
+    stage, folder = next(job.waiting, (None, job.stages[-1][1] / "exams"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with claim(folder) as held:
@@ -349,9 +387,9 @@ def advance(study, run, machine, watch) -> bool:
                     train_last(stage, machine, watch.observe, held)
             else:
                 watch.stop.training = False
-                lm = load(run.recipe, machine.device)
-                for exam in study.exams:
-                    answers(run.recipe, exam, lm)
+                lm = load(job.run.recipe, machine.device)
+                for exam in job.exams:
+                    answers(job.run.recipe, exam, lm)
     except Busy:
         return False
     return True

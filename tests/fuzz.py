@@ -569,10 +569,30 @@ def result_noun(d: Draft) -> str:
     return d.say_with(nth, replace(d.steps[nth], solved=d.noun()))
 
 
+def assumed(d: Draft) -> str:
+    """A reverse problem checked forwards from its answer: every equation is true, but the unknown is assumed."""
+    known = {*d.asked.given, d.asked.target} - {step.noun for step in d.steps}
+    waiting = [step.noun for step in d.steps]
+    steps = []
+    while waiting:
+        noun = next(n for n in waiting if known.issuperset(nouns_of(d.asked, n)[1:]))
+        waiting.remove(noun)
+        known.add(noun)
+        steps.append(true_step(d, noun, *d.asked.statements[noun]))
+    return d.say(steps)
+
+
+def turned(d: Draft) -> str:
+    """One step of a reverse problem computed forwards: its statement's own result, true but perhaps known already."""
+    nth = d.pick()
+    noun = d.steps[nth].noun
+    return d.say_with(nth, true_step(d, noun, *d.asked.statements[noun]))
+
+
 MUTATIONS = (
     digit, noun, operator, operand, parent, swapped, dropped, repeated, contradicted, distractor, invented, injected,
     second_answer, wrong_answer, truncated, look_alike, wrong_recall, followed_up, case, partial, skipped, commuted,
-    spelled, renamed, token_lost, token_doubled, result_noun,
+    spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
 
 

@@ -176,9 +176,10 @@ def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named
     assert named in refused(copy, *words, text=text)
 
 
-def test_bugs_keep_their_traceback(monkeypatch):
+def test_bugs_keep_their_traceback():
     """Mutant: every ValueError taken for the user's mistake, so that bugs hide."""
     from studies.__main__ import expected
+    from studies.results import numbers
 
     def caught(call) -> Exception:
         try:
@@ -192,6 +193,7 @@ def test_bugs_keep_their_traceback(monkeypatch):
     assert expected(caught(lambda: Source(ops=(0, 0))))
     assert expected(caught(lambda: open("/nowhere/at/all")))
     assert not expected(caught(lambda: int("x")))
+    assert not expected(caught(lambda: numbers("not a number")))
     assert not expected(caught(lambda: {}["x"]))
     assert not expected(caught(lambda: None + 1))
 

@@ -144,7 +144,7 @@ class Taught(Pretrain):
         batch = super().collect(models, seed, step, rows)
         teacher = models.references["teacher"]
         assert not teacher.training
-        return dataclasses.replace(batch, metrics={"teacher": float(teacher.embed.sum())})
+        return dataclasses.replace(batch, metrics={"teacher": float(teacher.embed.detach().sum())})
 
 
 def test_a_recipe_in_a_stage_is_trained_first(runs):
@@ -154,7 +154,7 @@ def test_a_recipe_in_a_stage_is_trained_first(runs):
     assert references(student.stages[-1]) == {"teacher": teacher} and chain(student) == [BASE, teacher, student]
     assert [name for name, _ in trained(student)] == ["Pretrain"] * 6 + ["Taught"]
     row = read_jsonl(student.folder / "log.jsonl")[0]
-    assert row["teacher"] == pytest.approx(float(obtain(teacher).embed.sum()))
+    assert row["teacher"] == pytest.approx(float(obtain(teacher).embed.detach().sum()))
     moved = student.with_seed(3)
     assert moved.stages[-1].teacher == teacher.with_seed(3) and moved.seed == moved.stages[-1].teacher.seed == 3
     other = BASE + dataclasses.replace(student.stages[-1], teacher=BASE)
@@ -175,7 +175,7 @@ def test_bad_recipes_are_refused():
 @pytest.fixture(scope="module")
 def processes():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["models.stages.rl", "models.stages.midtrain", "studies.run"])
+    context.set_forkserver_preload(["models.stages.rl", "models.stages.midtrain", "models.stages.pretrain", "studies.run"])
     return context
 
 

@@ -129,6 +129,7 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     store = results.store
     monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
     whole = study("stages/quickstart", "smoke")
+    assert {exam.kind for exam in (*whole.exams[:2], whole.exams[-1])} == {"exact", "sampled"}
     quick = dataclasses.replace(whole, exams=whole.exams[:2] + whole.exams[-1:])
     steps, notes = [], []
     execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
@@ -142,7 +143,10 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     for run in finished:
         rows = [row for row in table.rows if row["arm"] == run.arm]
         assert {row["key"] for row in rows} == {run.recipe.key[:16]} and {row["arm_flops"] for row in rows} == {run.flops}
-        assert all(row["problems"] == len(results.numbers(row["logp"])) == 8 for row in rows)
+        for row, exam in zip(rows, quick.exams, strict=True):
+            cells = [len(results.numbers(row[name])) for name in ("logp", "strict", "correct")]
+            assert row["problems"] == exam.problems and row["samples"] == exam.samples
+            assert cells == ([exam.problems, 0, 0] if exam.kind == "exact" else [0, exam.problems, exam.problems])
         assert [(row["context"], row["ops"]) for row in rows] == [(e.source.context, span(e.source)) for e in quick.exams]
         rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
         assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from random import Random
 
@@ -15,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fuzz
+from synth import contexts
 from synth import verify as judging
-from synth.graph import Shape
-from synth.problem import Source
+from synth.graph import GIVEN, Graph, Node, Shape
+from synth.problem import Problem, Source
 from synth.verify import KINDS, verify
 
 PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", 2_000))
@@ -68,7 +70,8 @@ def check(counts: Counter, wrong: list, problems: int, mutants: int) -> None:
 
 
 def test_agrees_with_the_second_opinion():
-    """Kills: any check left out of verify (each was left out once, and this test failed), any right text refused."""
+    """Kills: a check left out of verify, a right text refused. Each check was left out once, and this test or those by
+    hand below failed."""
     each = MUTANTS // PROBLEMS
     check(*campaign(0, PROBLEMS, each), PROBLEMS, PROBLEMS * each)
 
@@ -93,10 +96,6 @@ QUESTION = "cows 4 ; mice 1 ; bats 3 ; bears = cows + mice ; seals = bears - bat
 
 def by_hand():
     """The problem whose question is ``QUESTION``: bears 5, seals 2, goats 2; owls are a distractor."""
-    from synth import contexts
-    from synth.graph import GIVEN, Graph, Node
-    from synth.problem import Problem
-
     nodes = (
         Node(GIVEN, (), 4), Node(GIVEN, (), 1), Node(GIVEN, (), 3),
         Node("+", (0, 1), 5), Node("-", (3, 2), 2), Node("*", (4, 1), 2),
@@ -164,6 +163,42 @@ def test_each_fault_by_name(text, kinds, process):
     assert fuzz.correct(QUESTION, text, "terse", 7) == (kinds == "")
     for fault in verdict.faults:
         assert fault.kind in KINDS and 0 <= fault.where <= len(text) and fault.detail[-1] == "."
+
+
+PROSE_BEARS = "The number of bears is the number of cows plus the number of mice. There are 4 cows and 1 mice, and 4 + 1 = 5, so there are 5 bears."
+PROSE_SEALS = "The number of seals is the number of bears minus the number of bats. There are 5 bears and 3 bats, and 5 - 3 = 2, so there are 2 seals."
+PROSE_GOATS = "The number of goats is the number of seals times the number of mice. There are 2 seals and 1 mice, and 2 * 1 = 2, so there are 2 goats."
+
+
+@pytest.mark.parametrize(
+    ("step", "kinds"),
+    [
+        (PROSE_SEALS, ""),
+        (PROSE_SEALS.replace("5 bears and 3 bats", "3 bats and 5 bears"), ""),
+        (PROSE_SEALS.replace("5 - 3 = 2", "3 - 5 = 5"), "substitution result"),
+        (PROSE_SEALS.replace("5 - 3 = 2", "3 - 5 = 2"), "substitution arithmetic"),
+        (PROSE_SEALS.replace("bears minus the number of bats", "bats minus the number of bears"), "operand"),
+        (PROSE_SEALS.replace("there are 2", "there are 3"), "result"),
+        (PROSE_SEALS.replace(" = 2, so", " = 9, so"), "arithmetic result"),
+        (PROSE_SEALS.replace("There are 5 bears and 3 bats, and", "So"), "recall"),
+    ],
+)
+def test_each_fault_in_prose(step, kinds):
+    """Kills: commuting a difference, in the statement or in the equation; a result that only one of two places has."""
+    verdict = verify(replace(by_hand(), dialect="prose"), f"{PROSE_BEARS} {step} {PROSE_GOATS} The answer is 2. <end>")
+    assert [fault.kind for fault in verdict.faults] == kinds.split(), verdict.faults
+
+
+def test_order_and_process():
+    """Kills: prose held to the canonical order. A true step out of turn is right, and in the terse dialect not strict."""
+    for nth in range(400):
+        problem = fuzz.problem(nth)
+        draft = fuzz.draft(problem, Random(nth))
+        text = fuzz.rewriting(draft)
+        verdict = verify(problem, text)
+        assert verdict.process == 1.0 and verdict.answer
+        assert {fault.kind for fault in verdict.faults} <= {"order"}
+        assert verdict.strict == (problem.dialect == "prose" or text == problem.solution)
 
 
 def test_faults_say_where():
