@@ -22,11 +22,15 @@ $(BIN)/.tested: $(BIN)/.installed
 
 install: $(BIN)/.installed
 
+# The committed tables are left alone: this one is the user's own, from nothing, in runs/quickstart.
+quickstart: export INTERLUDE_RUNS = runs/quickstart
+quickstart: export INTERLUDE_RESULTS = runs/quickstart/results
 quickstart: $(BIN)/.installed
 	$(BIN)/interlude run stages/quickstart --scale nano --seeds 0
 	$(BIN)/interlude show stages/quickstart --scale nano
 	$(BIN)/python -m figures
-	$(BIN)/interlude report stages/quickstart --html report.html
+	$(BIN)/interlude report stages/quickstart --scale nano --html report.html
+	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
 
 test: $(BIN)/.tested
 	$(BIN)/python -m pytest

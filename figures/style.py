@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import matplotlib
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 
 from studies.table import write_atomic
 
-FOLDER = Path(__file__).parent
+COMMITTED = Path(__file__).parent
+FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # figures of other tables do not replace the committed ones
 
 # Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it; markers say the same again.
 PALETTE = ("#6b6b6b", "#0072b2", "#d55e00", "#00875f", "#a9508a", "#8a6d00", "#56b4e9")

@@ -24,9 +24,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from rich.text import Text
 
+from models.files import DONE, Busy, claim
 from studies import console as show_
 from studies import results
-from models.files import DONE, Busy, claim
 from synth.audit import audit, draws
 from synth.export import problem_from_dict
 from synth.graph import Shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 from studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
 from studies.table import Column, merge, read, write
 
-FOLDER = Path(__file__).parent / "results"
+COMMITTED = Path(__file__).parent / "results"
+FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # elsewhere, to keep one's own runs apart
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")
 

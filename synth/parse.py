@@ -155,7 +155,6 @@ def grammar(
     symbols: dict[str, str],
 ) -> Grammar:
     """One dialect, compiled. The answer is looked for anywhere, so its first word must not be the end of another."""
-    end = f"(?P<end>{END}) "
     first = answer[0].rstrip("_")
     stated = f"{first}(?<![{LETTER}]{first})_" + "".join(piece for piece in answer[1:] if piece != r"\. ")
     return Grammar(

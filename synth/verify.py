@@ -101,7 +101,9 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
     for number, step in enumerate(steps):
         at = index.get(step.statement)
         if at is None or not nodes[at].args:
-            faults.append(Fault(UNKNOWN, number, step.span[0], f"The question does not say how {step.statement} are computed."))
+            faults.append(
+                Fault(UNKNOWN, number, step.span[0], f"The question does not say how {step.statement} are computed.")
+            )
             continue
         node = nodes[at]
         op, args, _ = node
@@ -125,7 +127,9 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             unready = [i for i in hidden if i != target]
             found = diagnose(problem, number, step, node, target, sign, terms, index, known, unready)
         if at in used:
-            found.append(Fault(REPEATED, number, step.span[0], f"The statement about {step.statement} was used before."))
+            found.append(
+                Fault(REPEATED, number, step.span[0], f"The statement about {step.statement} was used before.")
+            )
         elif at >= needed:
             found.append(Fault(EXTRA, number, step.span[0], f"The answer does not need {step.statement}."))
         else:
@@ -228,7 +232,13 @@ def diagnose(
     for i in unready:
         fault(UNREADY, f"The number of {words[i]} is not known yet.")
     named = [i for i in terms if problem.names[i] >= 0]
-    compare(RECALL, "The values needed are of", tuple([noun for noun, _ in step.recalled]), tuple([words[i] for i in named]), 0)
+    compare(
+        RECALL,
+        "The values needed are of",
+        tuple([noun for noun, _ in step.recalled]),
+        tuple([words[i] for i in named]),
+        0,
+    )
     for noun, value in step.recalled:
         at = index.get(noun)
         if at is None:
@@ -258,7 +268,9 @@ def judge_arithmetic(step: Step, modulus: int | None, fault) -> None:
     for row, after in zip(step.lines, step.lines[1:]):
         first = compute(step.used, row[0], row[1], modulus)
         if after != (first, *row[2:]):
-            fault(ARITHMETIC, f"{row[0]} {step.used} {row[1]} is {first}; {spoken(row)} does not become {spoken(after)}.")
+            fault(
+                ARITHMETIC, f"{row[0]} {step.used} {row[1]} is {first}; {spoken(row)} does not become {spoken(after)}."
+            )
 
 
 def spoken(items: tuple) -> str:

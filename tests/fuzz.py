@@ -350,7 +350,9 @@ def noun(d: Draft) -> str:
 def operator(d: Draft) -> str:
     return d.replace_token(
         r" [-+*/] | plus | minus | times ",
-        lambda old: d.random.choice([" + ", " - ", " * ", " / "] if len(old) == 3 else [" plus ", " minus ", " times "]),
+        lambda old: d.random.choice(
+            [" + ", " - ", " * ", " / "] if len(old) == 3 else [" plus ", " minus ", " times "]
+        ),
     )
 
 
@@ -542,7 +544,8 @@ def shuffled(d: Draft, items: tuple) -> tuple:
 def spelled(d: Draft) -> str:
     """A number with a leading zero, a sign, or the modulus added: the same residue, another number."""
     return d.replace_token(
-        "[0-9]+", lambda old: d.random.choice([f"0{old}", f"+{old}", f"-{old}", str(int(old) + (d.modulus or 10)), old + "0"])
+        "[0-9]+",
+        lambda old: d.random.choice([f"0{old}", f"+{old}", f"-{old}", str(int(old) + (d.modulus or 10)), old + "0"]),
     )
 
 

@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from random import Random
 
+import fuzz
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fuzz
 from synth import parse as parsing
 from synth.parse import Step, Trace, parse
 from synth.problem import Source
@@ -22,7 +22,14 @@ DIALECTS = ("terse", "prose")
 
 def without_places(trace: Trace) -> tuple:
     """What a text claims, wherever it says it; where it goes wrong counts as a token."""
-    return tuple(step[:-1] for step in trace.steps), trace.answer, trace.answers, trace.junk is None, trace.ended, trace.after is None
+    return (
+        tuple(step[:-1] for step in trace.steps),
+        trace.answer,
+        trace.answers,
+        trace.junk is None,
+        trace.ended,
+        trace.after is None,
+    )
 
 
 def test_inverse_of_render():
@@ -66,7 +73,9 @@ def test_usual_form_is_only_a_shortcut(monkeypatch):
     for nth in range(128):
         problem = fuzz.problem(nth)
         draft = fuzz.draft(problem, Random(nth))
-        cases += [(fuzz.mutant(draft, nth + 27 * k)[1], problem.dialect) for k in range(3)] + [(problem.solution, problem.dialect)]
+        cases += [(fuzz.mutant(draft, nth + 27 * k)[1], problem.dialect) for k in range(3)] + [
+            (problem.solution, problem.dialect)
+        ]
         cases.append((fuzz.mutant(draft, 9)[1].replace(" ", ""), problem.dialect))
     quick = [parse(*case) for case in cases]
     never = parsing.compiled("(?!)")

@@ -11,21 +11,21 @@ from dataclasses import replace
 from multiprocessing import get_context
 from random import Random
 
+import fuzz
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fuzz
 from synth import contexts
 from synth import verify as judging
 from synth.graph import GIVEN, Graph, Node, Shape
 from synth.problem import Problem, Source
 from synth.verify import KINDS, verify
 
-PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", 2_000))
-MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", 20_000))
-SLOW_PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_PROBLEMS", 100_000))
-SLOW_MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_MUTANTS", 1_000_000))
+PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", "2_000"))
+MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", "20_000"))
+SLOW_PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_PROBLEMS", "100_000"))
+SLOW_MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_MUTANTS", "1_000_000"))
 
 
 def campaign(first: int, last: int, mutants: int) -> tuple[Counter, list]:
@@ -64,7 +64,9 @@ def check(counts: Counter, wrong: list, problems: int, mutants: int) -> None:
     assert counts["rewriting"] == counts["rewriting right"] == problems // 2
     names = [mutation.__name__ for mutation in fuzz.MUTATIONS]
     spoilt = sum(counts[name] - counts[f"{name} right"] for name in names)
-    print(f"{problems} solutions, {counts['rewriting']} rewritings, {spoilt} of {mutants} mutants wrong; verdicts agree")
+    print(
+        f"{problems} solutions, {counts['rewriting']} rewritings, {spoilt} of {mutants} mutants wrong; verdicts agree"
+    )
     assert sum(counts[name] for name in names) == mutants and spoilt > 0.7 * mutants
     assert all(counts[name] > counts[f"{name} right"] for name in names), "a mutation that never spoils tests nothing"
 
@@ -84,7 +86,9 @@ def test_agrees_with_the_second_opinion_at_length():
     counts: Counter = Counter()
     wrong: list = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for more, faulty in pool.map(campaign, starts, [min(s + part, SLOW_PROBLEMS) for s in starts], [each] * len(starts)):
+        for more, faulty in pool.map(
+            campaign, starts, [min(s + part, SLOW_PROBLEMS) for s in starts], [each] * len(starts)
+        ):
             counts += more
             wrong += faulty
     check(counts, wrong, SLOW_PROBLEMS, SLOW_PROBLEMS * each)
@@ -125,11 +129,19 @@ CLOSE = "answer 2 <end>"
         (f"{BEARS} {SEALS.replace('bears - bats ,', 'bats - bears ,')} {GOATS} {CLOSE}", "operand", 2),
         (f"{BEARS.replace('cows + mice ,', 'cows * mice ,')} {SEALS} {GOATS} {CLOSE}", "operator", 2),
         (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1', 'mice 8 , 2 * 8')} {CLOSE}", "recall", 2),
-        (f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1 = 2', 'bats 3 , 2 * 3 = 6')} {CLOSE}", "recall substitution result", 2),
+        (
+            f"{BEARS} {SEALS} {GOATS.replace('mice 1 , 2 * 1 = 2', 'bats 3 , 2 * 3 = 6')} {CLOSE}",
+            "recall substitution result",
+            2,
+        ),
         (f"{BEARS} {SEALS} {GOATS.replace('mice 1 ,', 'yaks 1 ,')} {CLOSE}", "recall recall", 2),
         (f"{BEARS.replace('4 + 1 =', '2 + 3 =')} {SEALS} {GOATS} {CLOSE}", "substitution", 2),
         (f"{BEARS.replace('4 + 1 = 5', '1 + 4 = 5')} {SEALS} {GOATS} {CLOSE}", "order", 3),
-        (f"{BEARS.replace('4 + 1 = 5', '4 - 1 = 3').replace('= 3', '= 3')} {SEALS} {GOATS} {CLOSE}", "substitution result", 2),
+        (
+            f"{BEARS.replace('4 + 1 = 5', '4 - 1 = 3').replace('= 3', '= 3')} {SEALS} {GOATS} {CLOSE}",
+            "substitution result",
+            2,
+        ),
         (f"{BEARS.replace('4 + 1 = 5', '4 + 1 = 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result", 2),
         (f"{BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result", 2),
         (f"{BEARS.replace('= 5 , bears 5', '= 5 , bears 12')} {SEALS} {GOATS} {CLOSE}", "result", 2),
@@ -137,7 +149,11 @@ CLOSE = "answer 2 <end>"
         (f"{SEALS} {BEARS} {GOATS} {CLOSE}", "unready", 2),
         (f"{BEARS} {GOATS} {SEALS} {CLOSE}", "unready", 2),
         (f"{BEARS} {BEARS} {SEALS} {GOATS} {CLOSE}", "repeated", 3),
-        (f"{BEARS} {BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}", "arithmetic result repeated", 3),
+        (
+            f"{BEARS} {BEARS.replace('= 5 , bears 5', '= 6 , bears 6')} {SEALS} {GOATS} {CLOSE}",
+            "arithmetic result repeated",
+            3,
+        ),
         (f"{BEARS} {OWLS} {SEALS} {GOATS} {CLOSE}", "extra", 3),
         (f"{BEARS} {SEALS} {CLOSE}", "missing", 2),
         (f"{BEARS.replace('cows + mice ,', 'mice + cows ,')} {SEALS} {GOATS} {CLOSE}", "order", 3),
