@@ -33,7 +33,7 @@ quickstart: $(BIN)/.installed
 	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
 
 test: $(BIN)/.tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 slow: $(BIN)/.tested
 	$(BIN)/python -m pytest -m slow

@@ -246,15 +246,21 @@ def value_in_words(value) -> str:
     """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the default."""
     name = type(value).__name__
     if name == "Source":
-        length = f", {value.statements[0]} to {value.statements[1]} statements" if value.statements else ""
-        return f"ops {value.ops[0]} to {value.ops[1]} in {value.context}, {value.mode}{length}"
+        length = f", {between(value.statements)} statements" if value.statements else ""
+        return f"ops {between(value.ops)} in {value.context}, {value.mode}{length}"
     if name == "Mixture":
-        return " + ".join(f"{weight:.0%} {value_in_words(part)}" for weight, part in value.parts if weight)
+        return " + ".join(f"{100 * weight:.3g} % {value_in_words(part)}" for weight, part in value.parts if weight)
     if name == "Recipe":
         return f"model {value.key[:12]}"
     if hasattr(value, "__dataclass_fields__"):
         return name + " (" + ", ".join(f"{f.name} {getattr(value, f.name)}" for f in fields(value)) + ")"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "nothing"
     return str(value)
+
+
+def between(span: tuple[int, int]) -> str:
+    return str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}"
 
 
 # --- drawings --------------------------------------------------------------------------------------------------------
