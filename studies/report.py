@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from hashlib import blake2b
 from html import escape
 
@@ -14,6 +14,9 @@ import numpy as np
 from studies.console import duration, large, share, with_interval
 from studies.results import ROLES, Results
 from studies.stats import Estimate, interval, paired
+from synth.parse import parse
+from synth.rng import uniforms
+from synth.verify import verify
 
 KS = (1, 16, 128)
 CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
@@ -252,7 +255,7 @@ def value_in_words(value) -> str:
         return " + ".join(f"{100 * weight:.3g} % {value_in_words(part)}" for weight, part in value.parts if weight)
     if name == "Recipe":
         return f"model {value.key[:12]}"
-    if hasattr(value, "__dataclass_fields__"):
+    if is_dataclass(value):
         return name + " (" + ", ".join(f"{f.name} {getattr(value, f.name)}" for f in fields(value)) + ")"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"
@@ -419,8 +422,6 @@ def telling_exam(study, bands: Bands):
 
 def answered_by(lm, problems: list) -> list[dict]:
     """One sampled answer to each problem, with the verifier's verdict and the span of every step it could read."""
-    from synth.rng import uniforms
-
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
     samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new=ROOM)
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
@@ -428,9 +429,6 @@ def answered_by(lm, problems: list) -> list[dict]:
 
 def judgement(problem, text: str) -> dict:
     """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
-    from synth.parse import parse
-    from synth.verify import verify
-
     verdict = verify(problem, text)
     pieces, at = [], 0
     for nth, step in enumerate(parse(text, problem.dialect).steps):

@@ -89,6 +89,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
     """Add the faults of the steps; return how many needed statements were used rightly at their first use."""
     nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
     values = [node.value for node in nodes]
+    pairs = list(zip(words, values))
     named = [name >= 0 for name in problem.names]
     index = dict(zip(words, range(len(words))))  # a literal's digits are there too: no noun is spelled in digits
     known = [not node.args for node in nodes]
@@ -116,7 +117,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             step.statement,
             op,
             tuple([words[a] for a in args]),
-            tuple([(words[i], values[i]) for i in terms if named[i]]),
+            tuple([pairs[i] for i in terms if named[i]]),
             sign,
             executed(sign, tuple([values[i] for i in terms]), modulus),
             words[target],

@@ -53,7 +53,8 @@ def test_roles_add_up_to_the_whole(learned):
     found = take(lm, EXACT)
     assert sum(found.roles.values()) == pytest.approx(found.logp, abs=1e-9)
     assert {"planning", "retrieval", "arithmetic", "stop", "answer"} <= set(found.roles)
-    tokens = solution_logprobs(lm, EXACT.paper())
+    with torch.no_grad():
+        tokens = solution_logprobs(lm, EXACT.paper())
     for i, (problem, row) in enumerate(zip(EXACT.paper(), tokens, strict=True)):
         for role in found.roles:
             of_role = [value for name, value in zip(problem.written.solution_roles, row, strict=True) if name == role]
