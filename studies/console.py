@@ -55,8 +55,10 @@ def duration(seconds: float) -> str:
 
 
 def share(value: float) -> str:
-    """A probability with three decimals, or with its power of ten where those would hide it."""
-    return f"{value:.3f}" if value >= 0.0005 or value == 0 else f"{value:.0e}"
+    """A probability with three decimals, with its power of ten where those would hide it, or "~0" below 1e-12."""
+    if value >= 0.0005 or value == 0:
+        return f"{value:.3f}"
+    return f"{value:.0e}" if value >= 1e-12 else "~0"
 
 
 def with_interval(row: dict, sign: bool = False) -> str:
