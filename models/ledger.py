@@ -69,6 +69,15 @@ def forward_cost(lm, kind: str, lengths: list[int], passes: float = 1.0) -> Spen
     return Spent(kind, sum(lengths), passes * lm.flops(sum(lengths), attended(lengths)))
 
 
+def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:
+    """What sampling responses of these lengths to one prompt costs with a cache: the prompt is read once, every response
+    token but the last is read once and attends to the prompt and what came before it, and each is predicted once."""
+    read = [n - 1 for n in responses]
+    seen = attended([prompt]) + sum(n * prompt + n * (n + 1) // 2 for n in read)
+    tokens = prompt + sum(read)
+    return Spent(ROLLOUT, tokens, float(lm.flops(tokens, seen, sum(responses))))
+
+
 def interplay_rl_tokens(samples: int, group: int, length: int, reference: bool = True) -> float:
     """Training-token equivalents of GRPO by the formula of the Interplay paper (appendix A.10.1, interplay.md E11):
     T = (4/3 + gamma/3) N r L, with N prompts, r rollouts each, L charged tokens a rollout, gamma 1 with a reference."""

@@ -124,7 +124,8 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
         norm = optimiser.clip().item()
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise Diverged(f"{name}: loss {loss}, gradient norm {norm}; {last_good(folder)}")
-        optimiser.step(multiplier)
+        if norm > 0:  # Muon's step has the same size for any gradient: where there is none, there must be no step
+            optimiser.step(multiplier)
         optimiser.zero_grad()
         losses.append(loss)
         norms.append(norm)

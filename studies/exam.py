@@ -19,6 +19,14 @@ from synth.rng import uniforms
 from synth.verify import verify
 
 KINDS = ("exact", "sampled")
+
+
+def span(source: Source | Mixture) -> tuple[int, int]:
+    """The fewest and most operations of a source."""
+    parts = [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
+    return min(part.ops[0] for part in parts), max(part.ops[1] for part in parts)
+
+
 ROWS = 128  # rows of one forward pass; of no consequence for the result
 
 
@@ -38,7 +46,7 @@ class Exam:
     samples: int = 0
     temperature: float = 1.0
     max_new: int = 256
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -49,8 +57,8 @@ class Exam:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
 
     def paper(self) -> list[Problem]:
-        """The exam's problems: the same whatever is examined."""
-        return [self.source.problem("exam", row) for row in range(self.problems)]
+        """The exam's problems: the same whatever is examined, and the same graphs in every world."""
+        return [self.source.problem("exam", *span(self.source), row) for row in range(self.problems)]
 
     @property
     def guess_floor(self) -> float:

@@ -20,6 +20,7 @@ from models.lm import LM
 from models.stages import Stage
 from models.train import PRECISIONS, Machine, train
 from studies.key import canonical, folder, key
+from synth.rng import key as stream
 
 Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
 
@@ -119,13 +120,19 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     lm = load(recipe.before, machine.device)
     others = {name: load(held, machine.device).eval() for name, held in references(stage).items()}
     watch = None if observe is None else lambda share, line: observe(recipe, share, line)
-    state = train(lm, stage, recipe.seed, machine, recipe.precision, where, others, watch)
+    state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch)
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
     write_atomic(where / "model.safetensors", save(tensors))
     write_json(where / "cost.json", {"seconds": state.seconds, "steps": state.step, **state.ledger.as_dict()})
     held.confirm()  # a process that slept for a minute may have been taken over
     seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl"])
     (where / "state.safetensors").unlink(missing_ok=True)
+
+
+def stage_seed(recipe: Recipe) -> int:
+    """The seed of a recipe's last stage: every stage draws from streams of its own, as two pre-training stages would
+    otherwise train on the same problems. Arms that agree up to a stage see the same data in it."""
+    return stream("stage", recipe.seed, len(recipe.stages)) >> 65
 
 
 def load(recipe: Recipe, device: str = "cpu") -> LM:

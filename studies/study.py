@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from models.train import Machine
 from studies import results
-from studies.exam import Answers, Exam, answered, answers
+from studies.exam import Answers, Exam, answered, answers, span
 from studies.run import Observe, Recipe, chain, costs, obtain
 from synth.problem import Mixture, Source
 
@@ -166,7 +166,7 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "kind": exam.kind,
         "context": source.context,
         "mode": source.mode,
-        "ops": span(exam.source),
+        "ops": "-".join(map(str, dict.fromkeys(span(exam.source)))),
         "problems": exam.problems,
         "guess_floor": float(exam.guess_floor),
         "samples": exam.samples,
@@ -177,13 +177,6 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "process": math.nan if sat else float(found.process.mean()),
         "response_tokens": math.nan if sat else float(found.tokens.mean()),
     }
-
-
-def span(source: Source | Mixture) -> str:
-    """The fewest and most operations of a source, as "1-4"."""
-    parts = [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
-    low, high = min(p.ops[0] for p in parts), max(p.ops[1] for p in parts)
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def missing(study: Study) -> list[Recipe]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.ledger import REFERENCE, ROLLOUT, forward_cost
+from models.ledger import REFERENCE, decode_cost, forward_cost
 from models.lm import LM
 from models.stages import Batch, Models, Stage, logprobs, pack
 from synth.problem import Mixture, Problem, Source
@@ -264,8 +264,7 @@ def share(stage: RL, sampled_BT: Tensor) -> Tensor:
 
 def spent(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> tuple:
     """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
-    lengths = [len(g.prompt) + len(r) for g in seen for r in g.responses]
-    costs = [forward_cost(lm, ROLLOUT, lengths)]
+    costs = [decode_cost(lm, len(g.prompt), [len(r) for r in g.responses]) for g in seen]
     if stage.objective.kl:
         costs.append(forward_cost(lm, REFERENCE, [len(g.prompt) + len(r) for g in groups for r in g.responses]))
     return tuple(costs)
