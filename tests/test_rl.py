@@ -236,8 +236,10 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
     batch = stage.collect(Models(learned()), 0, 0, range(3))
     assert [len(rows) for _, rows in requests] == asked and [attempt for attempt, _ in requests] == list(range(len(asked)))
     assert len(batch.lengths) == 2 * kept and batch.metrics["groups"] == kept
-    paid = {entry.kind: entry.tokens for entry in batch.spent}
-    assert paid == {ROLLOUT: 2 * seen * 5, REFERENCE: 2 * kept * 5}
+    paid = {kind: sum(entry.tokens for entry in batch.spent if entry.kind == kind) for kind in (ROLLOUT, REFERENCE)}
+    one = group(MIXED)  # its prompt is read once, its responses without their last tokens
+    read = len(one.prompt) + sum(len(response) - 1 for response in one.responses)
+    assert paid == {ROLLOUT: seen * read, REFERENCE: 2 * kept * 5}
     if rule != "keep" and kept > 1:
         assert bool((batch.gain_BT[sampled(batch)] != 0).all())
     flat = sum(rewards[0] == rewards[1] for deal, n in zip(deals, asked) for rewards in deal[:n])
@@ -394,3 +396,29 @@ def test_resume_amid_rl_with_rewards(learned, tmp_path):
     log = read_jsonl(tmp_path / "log.jsonl")
     assert [row["step"] for row in log] == [1, 2, 3, 4, 5]
     assert 0 < np.mean([row["reward"] for row in log]) < 1 and any(row["zero_variance"] < 1 for row in log)
+
+
+def test_stages_of_a_recipe_do_not_repeat_problems(runs, tiny, source):
+    """Kills: a random path without the stage, which made two pre-training stages train on the same problems."""
+    from models.optim import Optim
+    from models.stages.pretrain import Pretrain
+    from studies.run import Recipe, stage_seed
+
+    wide = dataclasses.replace(source, ops=(1, 1))
+    one = Pretrain(steps=2, rows=4, optim=Optim(), data=wide)
+    recipe = Recipe(tiny) + one + one
+    seeds = [stage_seed(recipe.before), stage_seed(recipe)]
+    assert len(set(seeds)) == 2 and seeds[0] != stage_seed(recipe.with_seed(1).before)
+    first, second = (one.collect(Models(tiny.build(0)), seed, 0, range(4)).ids_BT.tolist() for seed in seeds)
+    assert first != second
+
+
+def test_no_gradient_no_step(learned, tiny):
+    """Kills: an optimiser step where every group is solved or failed; Muon would move the weights at full rate."""
+    from models.train import train
+
+    lm = learned()
+    before = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+    stage = dataclasses.replace(STAGE, steps=1, objective=Objective(), reward=Reward("strict"), max_new=1)  # all truncated
+    train(lm, stage, seed=0)
+    assert all(torch.equal(before[name], tensor) for name, tensor in lm.state_dict().items())
