@@ -24,11 +24,13 @@ from models.optim import make, rate
 from models.stages import Batch, Models, Stage
 
 PRECISIONS = ("float32", "bfloat16")
+EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where work is done. Nothing here may change what is done: no field enters a key.
+    """Where work is done. Nothing here may change what is done: no field enters a key. (Threads, micro_tokens and the
+    device do change the order of floating-point sums: bits agree between runs only where these agree.)
 
     device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded tokens
     of one forward pass at most (rows are grouped by length and gradients added up). save_every: seconds between saves.
@@ -105,7 +107,15 @@ def train(
                 if folder:
                     checkpoint(folder, lm, optimiser, state)
                 raise
+    check_weights(lm, f"{type(stage).__name__} at its end", folder)
     return state
+
+
+def check_weights(lm: LM, when: str, folder: Path | None) -> None:
+    """Raises Diverged rather than let weights that are not finite be saved."""
+    for name, weight in lm.named_parameters():
+        if not bool(weight.isfinite().all()):
+            raise Diverged(f"{when}: {name} is not finite; {last_good(folder)}")
 
 
 def one_step(models, stage, seed, state, optimiser, machine, precision, folder) -> dict:
@@ -122,7 +132,7 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     for part in stage.updates(batch):
         loss = backward(models, stage, part, machine, precision)
         norm = optimiser.clip().item()
-        if not math.isfinite(loss) or not math.isfinite(norm):
+        if not math.isfinite(loss) or abs(loss) > EXPLODED or not math.isfinite(norm):
             raise Diverged(f"{name}: loss {loss}, gradient norm {norm}; {last_good(folder)}")
         if norm > 0:  # Muon's step has the same size for any gradient: where there is none, there must be no step
             optimiser.step(multiplier)
@@ -187,6 +197,7 @@ def frozen(lm: LM) -> LM:
 
 def checkpoint(folder: Path, lm: LM, optimiser, state: State) -> None:
     """Weights, momenta and progress in one file, so that they cannot disagree; written beside, then renamed."""
+    check_weights(lm, f"step {state.step}", folder)
     tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
     tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
     about = json.dumps({"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()})

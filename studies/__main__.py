@@ -429,10 +429,11 @@ def command(args) -> str:
 
 def show(args, screen) -> None:
     from studies import report
+    from studies.study import measured
 
     args.seeds = None
     study = the_study(args)
-    found = report.summary(study, results.load(study.name, study.scale), bands(args.scale))
+    found = report.summary(study, measured(study), bands(args.scale))
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
@@ -443,13 +444,14 @@ def show(args, screen) -> None:
 
 def report_(args, screen) -> None:
     from studies import report
+    from studies.study import measured
 
     chosen = [full_name(name) for name in args.study] or names()
     pages = []
     for name in chosen:
         if args.study or results.path(name, args.scale).exists():
             study = the_study(argparse.Namespace(study=name, scale=args.scale, seeds=None))
-            pages.append((study, results.load(study.name, study.scale)))
+            pages.append((study, measured(study)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
     where = Path(args.html)

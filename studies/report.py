@@ -13,7 +13,7 @@ import numpy as np
 
 from studies.console import duration, large, share, with_interval
 from studies.results import ROLES, Results
-from studies.stats import Estimate, interval, paired
+from studies.stats import Estimate, interval, over_seeds, paired
 from synth.parse import parse
 from synth.rng import uniforms
 from synth.verify import verify
@@ -114,6 +114,8 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
     if both is None:
         return []
     rows = []
+    compute = float(np.mean([r["arm_flops"] for r in both.of(arm, exams_of(both, arm)[0])]))
+    compute /= float(np.mean([r["arm_flops"] for r in both.of(over, exams_of(both, over)[0])]))
     sat = [(about, exams) for about, exams in groups(both, arm, bands)]
     sat += [({"exam": exam}, [exam]) for exam in study.headline or () if exam in exams_of(both, arm)]
     if not sat:
@@ -123,8 +125,9 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
         for k in (1, 128):
             if exams and all(knows(both, arm, exam, k) for exam in exams):
                 a, b = (pooled_table(both, each, exams, k) for each in (arm, over))
-                found_ = paired(a, b, path=(found.study, arm, over, *exams, k))
-                rows.append({"arm": arm, "over": over, **about, "k": k} | numbers(found_))
+                one = len(both.seeds) == 1
+                found_ = paired(a, b, path=(found.study, arm, over, *exams, k)) if one else over_seeds(a, b)
+                rows.append({"arm": arm, "over": over, "compute": compute, **about, "k": k} | numbers(found_))
     return rows
 
 
@@ -200,14 +203,27 @@ def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
 
 
 def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
-    """Differences, with a star where the interval excludes zero."""
+    """Differences, with a star where the interval excludes zero; one seed says nothing about training and gets none."""
     cells = []
     for row in rows:
-        excludes = row["low"] > 0 or row["high"] < 0
-        span = f"{row['low']:+.4f} to {row['high']:+.4f}"
-        cells.append([f"{row['arm']} – {row['over']}", where(row), f"{row['k']}", f"{row['mean']:+.4f}", span, "*" if excludes else ""])
+        span = f"{row['low']:+.3f} to {row['high']:+.3f}"
+        cells.append([versus(row), where(row), f"{row['k']}", f"{row['mean']:+.3f}", span, "*" if established(row) else ""])
     heads = ["difference", "on", "pass@", "mean", "95 % interval", ""]
-    return "differences, paired by seed and problem", heads, cells, counts(rows) + "; * excludes zero"
+    caption = "; ".join(dict.fromkeys(map(in_words, rows))) + "; Student's t over seeds; * excludes zero, not corrected for many"
+    if all(row["seeds"] == 1 for row in rows):
+        caption = "one seed: the intervals are about these models and their problems, not about training"
+    return "differences, paired by seed and problem", heads, cells, caption
+
+
+def established(row: dict) -> bool:
+    """Whether a difference over several seeds excludes zero, and is not itself nothing."""
+    return row["seeds"] > 1 and (row["low"] > 0 or row["high"] < 0) and abs(row["mean"]) >= 0.0005
+
+
+def versus(row: dict) -> str:
+    """The arms of a difference, and their ratio of compute where that is not equal."""
+    unequal = not 1 / 1.05 <= row["compute"] <= 1.05
+    return f"{row['arm']} – {row['over']}" + f" (compute x{row['compute']:.1f})" * unequal
 
 
 def where(row: dict) -> str:

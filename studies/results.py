@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from models.files import Busy, claim
 from studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
 from studies.table import Column, merge, read, write
 
@@ -113,9 +115,27 @@ def load(study: str, scale: str, folder: Path = FOLDER) -> Results:
 
 
 def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
-    """Merge rows into a study's table and write it."""
+    """Merge rows into a study's table and write it; processes that store at once take turns."""
     where = path(study, scale, folder)
     where.parent.mkdir(parents=True, exist_ok=True)
-    old = read(where, COLUMNS, KEYS) if where.exists() else []
-    write(where, merge(old, rows, KEYS), COLUMNS, KEYS)
-    return where
+    while True:
+        try:
+            with claim(where.parent):
+                old = read(where, COLUMNS, KEYS) if where.exists() else []
+                write(where, merge(old, rows, KEYS), COLUMNS, KEYS)
+                return where
+        except Busy:
+            time.sleep(0.1)
+
+
+def check_keys(found: Results, keys: dict[tuple[str, int], str]) -> None:
+    """Raises ValueError, naming the first row that came from another recipe than the study's of that arm and seed.
+
+    keys: the content key of every arm and seed the study has, or more.
+    """
+    for row in found.rows:
+        if keys.get((row["arm"], row["seed"]), "")[:16] != row["key"]:
+            raise ValueError(
+                f"the table of {found.study} at {found.scale} holds rows of another recipe than the study's now "
+                f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
+            )

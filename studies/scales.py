@@ -26,8 +26,8 @@ class Scale:
 
     band: operations the base is trained on. edge: the next ones, which it solves now and then. hard: the ones after,
     which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
-    statements: range of statements in a question, the same for every number of operations, so that length says
-    nothing about depth. tail: shares of pre-training problems one, two, ... operations beyond the band.
+    statements: range of statements in a question, the same for every number of operations, so that their number says
+    nothing about depth (a question still grows by three tokens an operation, whose statement is twice a given's). tail: shares of pre-training problems one, two, ... operations beyond the band.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
     questions, and on questions of full length, ``rows`` rows each.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.

@@ -179,6 +179,14 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
     }
 
 
+def measured(study: Study) -> results.Results:
+    """The study's table, all of whose rows must come from the recipes the study has now."""
+    found = results.load(study.name, study.scale)
+    keys = {(a.name, seed): a.recipe.with_seed(seed).key for a in study.arms for seed in found.seeds}
+    results.check_keys(found, keys)
+    return found
+
+
 def missing(study: Study) -> list[Recipe]:
     """Every recipe a study still has to train, each once, in order."""
     waiting: list[Recipe] = []

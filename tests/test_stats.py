@@ -211,3 +211,18 @@ def test_spearman_with_ties():
     for x, y in (([1, 1], [1, 2]), ([1], [1]), ([1, 2], [1, 2, 3]), ([1, np.nan], [1, 2])):
         with pytest.raises(ValueError, match="x and y must"):
             spearman(x, y)
+
+
+def test_over_seeds_is_the_t_interval():
+    """Kills: dividing by S instead of S - 1, normal quantiles, problems taken for repetitions."""
+    from scipy.stats import ttest_rel
+
+    from studies.stats import over_seeds
+
+    rng = np.random.default_rng(3)
+    a, b = rng.random((4, 50)), rng.random((4, 50))
+    found = over_seeds(a, b)
+    known = ttest_rel(a.mean(1), b.mean(1)).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((known.low, known.high)) and (found.seeds, found.problems) == (4, 50)
+    with pytest.raises(ValueError, match="two seeds"):
+        over_seeds(a[:1], b[:1])

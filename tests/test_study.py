@@ -147,7 +147,7 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
             cells = [len(results.numbers(row[name])) for name in ("logp", "strict", "correct")]
             assert row["problems"] == exam.problems and row["samples"] == exam.samples
             assert cells == ([exam.problems, 0, 0] if exam.kind == "exact" else [0, exam.problems, exam.problems])
-        assert [(row["context"], row["ops"]) for row in rows] == [(e.source.context, span(e.source)) for e in quick.exams]
+        assert [(row["context"], row["ops"].split("-")[0]) for row in rows] == [(e.source.context, str(span(e.source)[0])) for e in quick.exams]
         rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
         assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)
     assert table.gain("RL", "RL", quick.exams[0].name, 1).mean == 0
@@ -169,3 +169,15 @@ def test_committed_tables_are_complete():
         found = [(row["arm"], row["seed"], row["exam"]) for row in table.rows]
         wanted = {(arm.name, seed, exam.name) for arm in asked.arms for seed in asked.seeds for exam in asked.exams}
         assert len(found) == len(set(found)) and set(found) == wanted, path
+        results.check_keys(table, {(a.name, seed): a.recipe.with_seed(seed).key for a in asked.arms for seed in asked.seeds})
+
+
+def test_rows_of_another_recipe_are_refused():
+    """Kills: intervals over rows that were measured before and after a change."""
+    quick = study("stages/quickstart", "smoke")
+    arm = quick.arms[0]
+    rows = ({"arm": arm.name, "seed": 0, "key": arm.recipe.key[:16]}, {"arm": arm.name, "seed": 0, "key": "0" * 16})
+    keys = {(arm.name, 0): arm.recipe.key}
+    results.check_keys(results.Results(quick.name, "smoke", rows[:1]), keys)
+    with pytest.raises(ValueError, match="another recipe.*seed 0"):
+        results.check_keys(results.Results(quick.name, "smoke", rows), keys)

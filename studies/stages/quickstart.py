@@ -13,7 +13,7 @@ PREDICTION = (
 )
 RULE = (
     "Paired difference in exact strict pass@1 on the edge exams of the common world, (mid-training + RL) minus RL: "
-    "positive if its 95 % interval over seeds and problems lies above zero, negative if below, else not established."
+    "positive if its 95 % Student-t interval over seeds lies above zero, negative if below, else not established."
 )
 
 
