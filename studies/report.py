@@ -511,7 +511,7 @@ def page(studies: list[tuple], bands: Bands) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n<style>\n{STYLE}\n</style>\n"
         f'</head>\n<body>\n<h1>What each stage of training contributes</h1>\n<p class="soft">Interlude, scale {escape(scales)}. '
-        "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems. Strict means that every "
+        "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems, those of differences Student t over seeds. Strict means that every "
         f"step of the working is right.</p>\n<nav class=\"soft\">{links}</nav>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
