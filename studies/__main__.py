@@ -276,7 +276,7 @@ def jobs(study) -> list[Job]:
     from studies.run import chain
     from studies.study import plan
 
-    return [Job(run, tuple((each, each.folder) for each in chain(run.recipe)), study.exams) for run in plan(study)]
+    return [Job(run, tuple((each, each.folder) for each in chain(run.recipe)), run.exams) for run in plan(study)]
 
 
 def together(study, args, watch) -> None:

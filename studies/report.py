@@ -245,7 +245,7 @@ def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
 
 def recipe_in_words(study, arm) -> list[str]:
     """One sentence for each stage of an arm, those of the base marked."""
-    shared_ = len(study.base.stages)
+    shared_ = len(study.base_of(arm).stages)
     return [("base: " if n < shared_ else "") + stage_in_words(stage) for n, stage in enumerate(arm.recipe.stages)]
 
 

@@ -17,11 +17,14 @@ TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing compared. ``equal``: whether its compute must equal the other equal arms'."""
+    """One thing compared. equal: whether its compute must equal the other equal arms'. base, exams: its own, where they
+    differ from the study's (other pre-training, another modulus)."""
 
     name: str
     recipe: Recipe
     equal: bool = True
+    base: Recipe | None = None
+    exams: tuple[Exam, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Study:
     prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
     share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms
     (arm, over) whose paired difference is reported. headline: the exams shown first.
+
+    Raises ValueError naming the field and the study.
     """
 
     name: str
@@ -47,9 +52,14 @@ class Study:
     headline: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for what, names in (("arms", [a.name for a in self.arms]), ("exams", [e.name for e in self.exams])):
+        sat = [(f"exams of arm {a.name!r}", [e.name for e in a.exams]) for a in self.arms if a.exams is not None]
+        for what, names in (("arms", [a.name for a in self.arms]), ("exams", [e.name for e in self.exams]), *sat):
             if not names or len(set(names)) < len(names):
                 raise ValueError(f"Study.{what} of {self.name} must be one or more with different names, got {names}")
+        for arm in self.arms:
+            base = self.base_of(arm)
+            if arm.recipe.stages[: len(base.stages)] != base.stages or arm.recipe.model != base.model:
+                raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with its base")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"Study.seeds of {self.name} must be different non-negative integers, got {self.seeds}")
         for pair in self.contrasts:
@@ -59,24 +69,26 @@ class Study:
     def with_seeds(self, seeds: tuple[int, ...]) -> Study:
         return replace(self, seeds=seeds)
 
-    def own(self, arm: Arm) -> tuple:
-        """The stages of an arm after the shared base."""
-        shared = len(self.base.stages)
-        if arm.recipe.stages[:shared] != self.base.stages or arm.recipe.model != self.base.model:
-            raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with the study's base")
-        return arm.recipe.stages[shared:]
+    def base_of(self, arm: Arm) -> Recipe:
+        """What comes before the arm's own stages."""
+        return self.base if arm.base is None else arm.base
+
+    def exams_of(self, arm: Arm) -> tuple[Exam, ...]:
+        return self.exams if arm.exams is None else arm.exams
 
 
 @dataclass(frozen=True)
 class Run:
-    """One line of a plan: an arm with a seed, its recipe, and what it will cost or did cost after the base.
+    """One line of a plan: an arm with a seed, its recipe and exams, and what it will cost or did cost after the base.
 
-    flops: FLOPs of the arm's own stages: measured if finished, else their budgets (None: a stage without one).
+    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished, else their budgets (None: a stage without one).
     """
 
     arm: str
     seed: int
     recipe: Recipe
+    exams: tuple[Exam, ...]
+    shared: int
     finished: bool
     examined: bool
     flops: float | None
@@ -90,17 +102,18 @@ def plan(study: Study) -> list[Run]:
         for arm in study.arms:
             recipe = arm.recipe.with_seed(seed)
             done = recipe.finished
-            examined = done and all(answered(recipe, exam) for exam in study.exams)
-            runs.append(Run(arm.name, seed, recipe, done, examined, own_flops(study, arm, recipe, done), arm.equal))
+            exams, shared = study.exams_of(arm), len(study.base_of(arm).stages)
+            examined = done and all(answered(recipe, exam) for exam in exams)
+            flops = own_flops(recipe, shared, done)
+            runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, flops, arm.equal))
     return runs
 
 
-def own_flops(study: Study, arm: Arm, recipe: Recipe, done: bool) -> float | None:
-    """Measured FLOPs after the base of a finished run; the sum of its stages' budgets before."""
-    own = study.own(arm)
+def own_flops(recipe: Recipe, shared: int, done: bool) -> float | None:
+    """Measured FLOPs of a finished run's stages after the first ``shared``; the sum of their budgets before."""
     if done:
-        return sum(cost.ledger.total_flops for cost in costs(recipe)[len(study.base.stages) :])
-    budgets = [stage.flops for stage in own]
+        return sum(cost.ledger.total_flops for cost in costs(recipe)[shared:])
+    budgets = [stage.flops for stage in recipe.stages[shared:]]
     return None if None in budgets else float(sum(budgets))
 
 
@@ -134,7 +147,7 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
     if not run.examined:
         note(f"seed {run.seed}, {run.arm}")
         lm = obtain(run.recipe, machine, observe)
-        for exam in study.exams:
+        for exam in run.exams:
             answers(run.recipe, exam, lm)
     results.store(study.name, study.scale, rows(study, run))
 
@@ -142,7 +155,7 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
 def rows(study: Study, run: Run) -> list[dict]:
     """The table rows of a finished run, one an exam."""
     spent = costs(run.recipe)
-    own = spent[len(study.base.stages) :]
+    own = spent[run.shared :]
     ledger = {
         "tokens": sum(c.ledger.total_tokens for c in spent),
         "flops": float(sum(c.ledger.total_flops for c in spent)),
@@ -151,7 +164,7 @@ def rows(study: Study, run: Run) -> list[dict]:
         "seconds": float(sum(c.seconds for c in own)),
         "key": run.recipe.key[:16],
     }
-    return [row(study, run, exam, answers(run.recipe, exam, None)) | ledger for exam in study.exams]
+    return [row(study, run, exam, answers(run.recipe, exam, None)) | ledger for exam in run.exams]
 
 
 def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:

@@ -120,8 +120,23 @@ def test_bad_studies_are_refused(runs):
         with pytest.raises(ValueError, match=text):
             dataclasses.replace(quick, **change)
     stranger = Arm("stranger", dataclasses.replace(quick.base, model=dataclasses.replace(quick.base.model, hidden=64)))
-    with pytest.raises(ValueError, match="does not begin with the study's base"):
-        plan(dataclasses.replace(quick, arms=(stranger,), contrasts=()))
+    with pytest.raises(ValueError, match="'stranger' of stages/quickstart does not begin with its base"):
+        dataclasses.replace(quick, arms=(stranger,), contrasts=())
+    twice = Arm("twice", quick.arms[0].recipe, exams=quick.exams[:1] * 2)
+    with pytest.raises(ValueError, match="exams of arm 'twice'"):
+        dataclasses.replace(quick, arms=(twice,), contrasts=())
+
+
+def test_an_arm_may_have_a_base_and_exams_of_its_own(runs):
+    # Mutants: costs counted from the study's base; every arm sitting the study's exams.
+    quick = study("stages/quickstart", "smoke")
+    short = quick.base.before
+    arm = Arm("other", short + quick.arms[0].recipe.stages[-1], base=short, exams=quick.exams[:1])
+    other = dataclasses.replace(quick, arms=(*quick.arms, arm))
+    run = plan(other)[-1]
+    assert run.exams == quick.exams[:1] and run.shared == len(quick.base.stages) - 1
+    assert run.flops == plan(other)[0].flops == quick.arms[0].recipe.stages[-1].flops
+    assert plan(other)[0].exams == quick.exams
 
 
 def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
