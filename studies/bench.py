@@ -174,7 +174,7 @@ def generate(seconds: float) -> Iterator[Measure]:
     """Problems with text and token ids, from fresh paths, on one core."""
     sides = {}
     for mode, dialect in (("forward", "terse"), ("reverse", "terse"), ("forward", "prose"), ("reverse", "prose")):
-        source = NANO.source(OPS, statements=None, mode=mode, dialect=dialect)
+        source = NANO.source(OPS, length=None, mode=mode, dialect=dialect)
         sides[f"{dialect}, {mode}"] = writer(source, replace(NANO.model.vocab, dialects=(dialect,)))
     rates = race(sides, seconds, threads=1)
     for name in sides:
@@ -201,7 +201,7 @@ def writer(source: Source, vocab: Vocabulary) -> Callable[[], float]:
 
 def judge(seconds: float) -> Iterator[Measure]:
     """Traces judged by ``synth.verify``, on one core."""
-    source = NANO.source(OPS, statements=None)
+    source = NANO.source(OPS, length=None)
     problems = [source.problem("bench", row) for row in range(PROBLEMS)]
     gold = [(problem, problem.solution) for problem in problems]
     wrong = [(problem, mutated(problem, row)) for row, problem in enumerate(problems)]

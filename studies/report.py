@@ -265,7 +265,7 @@ def value_in_words(value) -> str:
     """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the default."""
     name = type(value).__name__
     if name == "Source":
-        length = f", {between(value.statements)} statements" if value.statements else ""
+        length = f", {between(value.length)} givens long" if value.length else ""
         return f"ops {between(value.ops)} in {value.context}, {value.mode}{length}"
     if name == "Mixture":
         return " + ".join(f"{100 * weight:.3g} % {value_in_words(part)}" for weight, part in value.parts if weight)

@@ -26,8 +26,8 @@ class Scale:
 
     band: operations the base is trained on. edge: the next ones, which it solves now and then. hard: the ones after,
     which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
-    statements: range of statements in a question, the same for every number of operations, so that their number says
-    nothing about depth (a question still grows by three tokens an operation, whose statement is twice a given's). tail: shares of pre-training problems one, two, ... operations beyond the band.
+    length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing about
+    depth; exams are of the greatest length. tail: shares of pre-training problems one, two, ... operations beyond the band.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
     questions, and on questions of full length, ``rows`` rows each.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
@@ -38,7 +38,7 @@ class Scale:
     band: tuple[int, int]
     edge: tuple[int, int]
     hard: tuple[int, int]
-    statements: tuple[int, int]
+    length: tuple[int, int]
     tail: tuple[float, ...]
     rows: int
     recall_steps: int
@@ -57,8 +57,9 @@ class Scale:
     precision: str = "float32"
 
     def source(self, ops: tuple[int, int], context: str = "zoo", **changes) -> Source:
-        """Problems of this scale with ``ops`` operations told in ``context``."""
-        fields = {"modulus": self.modulus, "shape": self.shape, "statements": self.statements}
+        """Problems of this scale with ``ops`` operations told in ``context``; as long as its band's, where they fit."""
+        length = (max(self.length[0], 3 * ops[1] + 1), self.length[1])
+        fields = {"modulus": self.modulus, "shape": self.shape, "length": length}
         return Source(ops=ops, context=context, names=self.model.vocab.names, **(fields | changes))
 
     def mixed(self, ops: tuple[int, int], **changes) -> Mixture:
@@ -75,7 +76,7 @@ class Scale:
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        short = self.mixed(self.band, statements=None, filler=(0, 2))
+        short = self.mixed(self.band, length=None, filler=(0, 2))
         recipe = Recipe(self.model, precision=self.precision)
         if self.recall_steps:
             recipe += Pretrain(
@@ -120,15 +121,15 @@ class Scale:
         found = []
         for world in worlds:
             for ops in range(1, (self.band if world == CONTEXTS[2] else self.hard)[1] + 1):
-                longest = (self.statements[1], self.statements[1])
-                source = self.source((ops, ops), world, split="held_out", statements=longest)
+                longest = (self.length[1], self.length[1])
+                source = self.source((ops, ops), world, split="held_out", length=longest)
                 found.append(Exam(f"{world}-ops{ops}", source, self.problems))
         return tuple(found)
 
     def sampled_exam(self) -> Exam:
         """Sampled answers at the edge: the cross-check of the exact exams, and the answer-only score."""
-        longest = (self.statements[1], self.statements[1])
-        source = self.source(self.edge, split="held_out", statements=longest)
+        longest = (self.length[1], self.length[1])
+        source = self.source(self.edge, split="held_out", length=longest)
         return Exam("zoo-edge-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
 
 
@@ -143,7 +144,7 @@ RL_OPTIM = Optim(matrix_lr=1e-3, other_lr=2e-4, schedule="constant", warmup=5)
 SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
-    band=(1, 2), edge=(3, 3), hard=(4, 4), statements=(9, 9), tail=(0.02,),
+    band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
     rows=8, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.2e10, rl_prompts=2, rl_group=2,
     problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
@@ -151,7 +152,7 @@ SMOKE = Scale(
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
-    band=(1, 4), edge=(5, 6), hard=(7, 8), statements=(13, 17), tail=(0.01, 0.002),
+    band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.01, 0.002),
     rows=16, recall_steps=300, short_steps=250, long_steps=100, anneal_flops=2.2e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
@@ -160,7 +161,7 @@ NANO = Scale(
 SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
-    band=(1, 8), edge=(9, 10), hard=(11, 12), statements=(25, 30), tail=(0.02, 0.005),
+    band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
     rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, rl_prompts=64, rl_group=16,
     problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
@@ -171,7 +172,7 @@ PAPER = Scale(
     model=GPT(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
-    band=(2, 10), edge=(11, 14), hard=(15, 20), statements=(41, 45), tail=(), modulus=23,
+    band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
     rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, rl_prompts=1024, rl_group=6,
     problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip

@@ -138,8 +138,9 @@ class Source:
     order: statements in "dependency" order (operands before results) or "shuffled".
     filler, connected, unconnected: ranges for the number of distractors: unneeded givens; unneeded operations on
         quantities of the problem; unneeded operations on unneeded givens (each adds three statements).
-    statements: pad the question with unneeded givens up to a number drawn from this range, so that length and ops are
-        independent; None adds none.
+    length: pad the question with unneeded givens up to a length drawn from this range, so that length and ops are
+        independent; None adds none. Counted in givens: as a statement of n operands has 2n + 2 tokens in the terse
+        dialect and a given has 3, an operation on two operands is as long as two givens.
     split: problems of which side ("train", "held_out" or "any").
     """
 
@@ -154,16 +155,16 @@ class Source:
     filler: tuple[int, int] = (0, 0)
     connected: tuple[int, int] = (0, 0)
     unconnected: tuple[int, int] = (0, 0)
-    statements: tuple[int, int] | None = None
+    length: tuple[int, int] | None = None
     split: str = "train"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        for name in ("ops", "filler", "connected", "unconnected", "statements"):
-            if getattr(self, name) is not None or name != "statements":
+        for name in ("ops", "filler", "connected", "unconnected", "length"):
+            if getattr(self, name) is not None or name != "length":
                 check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" else 0)
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
@@ -177,10 +178,11 @@ class Source:
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
                 f"but context {self.context!r} offers {self.name_count}"
             )
-        if self.statements and self.statements[0] < self.most_needed:
+        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1]
+        if self.length and self.length[0] < longest:
             raise ValueError(
-                f"Source.statements must be at least {self.most_needed} for ops up to {self.ops[1]}, "
-                f"got {self.statements}: a longer question would betray its ops"
+                f"Source.length must be at least {longest} for ops up to {self.ops[1]}, "
+                f"got {self.length}: a longer question would betray its ops"
             )
 
     @property
@@ -189,8 +191,10 @@ class Source:
 
     @property
     def most_names(self) -> int:
-        """An upper bound on the named quantities one problem can have."""
-        return max(self.most_needed, self.statements[1]) if self.statements else self.most_needed
+        """An upper bound on the named quantities one problem can have. An operation is as long as two givens and names
+        one quantity, so padding to a length leaves the fewer names the more operations there are."""
+        fewest = -(-self.ops[0] // (self.shape.fan_in - 1))
+        return max(self.most_needed, self.length[1] - fewest) if self.length else self.most_needed
 
     @property
     def most_needed(self) -> int:
@@ -286,9 +290,9 @@ def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node
         for _ in range(between(draw_, *source.unconnected)):
             combine([given(), given()])
     fillers = between(draw_, *source.filler)
-    if source.statements:
-        literals = sum(node.op == LITERAL for node in nodes)
-        fillers = max(fillers, between(draw_, *source.statements) - (len(nodes) - literals))
+    if source.length:
+        tokens = sum(2 * len(node.args) + 2 if node.args else 0 if node.op == LITERAL else 3 for node in nodes)
+        fillers = max(fillers, between(draw_, *source.length) - -(-tokens // 3))
     for _ in range(fillers):
         given()
     return extra

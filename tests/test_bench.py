@@ -86,7 +86,7 @@ def test_bad_requests_are_refused(wrong):
 
 def test_a_mutated_trace_differs_in_one_number_and_is_refused():
     """Kills: a mutation that may leave the number as it was."""
-    source = bench.NANO.source(bench.OPS, statements=None)
+    source = bench.NANO.source(bench.OPS, length=None)
     for row in range(30):
         problem = source.problem("bench", row)
         good, bad = problem.solution.split(), bench.mutated(problem, row).split()

@@ -7,6 +7,7 @@ import pytest
 
 from synth.graph import Shape
 from synth.problem import Mixture, Source
+from synth.render import split
 
 SOURCES = {
     "plain": {},
@@ -172,21 +173,27 @@ def test_answers_cannot_be_guessed(mode):
         assert min(answers.values()) / 1200 > 0.4 / 7, (ops, answers)
 
 
-def test_number_of_statements_is_independent_of_ops():
-    """Mutant: padding that forgets literals, the unknown or the stated root, so that length betrays the operations."""
+def test_length_in_tokens_is_independent_of_ops():
+    """Mutant: padding that forgets literals, the unknown or the stated root, or counts an operation once, so that length
+    betrays the operations."""
     shape = Shape(literals=0.3, reuse=0.2)
     for mode, ops in itertools.product(("forward", "reverse"), range(1, 9)):
-        for low, high in ((18, 18), (20, 24)):
-            padded = Source(ops=(ops, ops), mode=mode, shape=shape, statements=(low, high))
-            sizes = {len(read(padded.problem("padded", ops, i).question)[0]) for i in range(60)}
-            assert sizes == set(range(low, high + 1)), (mode, ops)
+        for low, high in ((25, 25), (28, 32)):
+            padded = Source(ops=(ops, ops), mode=mode, shape=shape, length=(low, high))
+            sizes = {len(split(padded.problem("padded", ops, i).question)) for i in range(60)}
+            assert sizes == {3 * n + 2 for n in range(low, high + 1)}, (mode, ops)
+    wide = Source(ops=(1, 4), shape=Shape(fan_in=4), length=(20, 20))  # a sum of three is no multiple of a given
+    assert {len(split(wide.problem("wide", i).question)) for i in range(60)} <= {60, 61, 62}
 
 
-def test_statements_too_few_to_hide_ops_are_refused():
-    """Mutant: a range that the problem itself overflows."""
-    with pytest.raises(ValueError, match="Source.statements must be at least 17 for ops up to 8"):
-        Source(ops=(1, 8), statements=(16, 20))
-    Source(ops=(1, 8), statements=(17, 20))
+def test_a_length_too_short_to_hide_ops_is_refused():
+    """Mutants: a range that the problem itself overflows; more names asked for than there are."""
+    with pytest.raises(ValueError, match="Source.length must be at least 25 for ops up to 8"):
+        Source(ops=(1, 8), length=(24, 30))
+    Source(ops=(1, 8), length=(25, 30))
+    with pytest.raises(ValueError, match="can need 24 names, but context 'zoo' offers 23"):
+        Source(ops=(1, 8), length=(25, 25), names=23)
+    Source(ops=(2, 8), length=(25, 25), names=23)
 
 
 def test_ops_are_uniform_and_exact():

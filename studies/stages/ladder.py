@@ -22,7 +22,7 @@ def study(scale: Scale) -> Study:
     middle = (scale.band[0] + scale.band[1] + 1) // 2
     least, most = 2 * middle + 1, scale.model.vocab.names - 1
     lengths = [
-        Exam(f"length{n}", scale.source((middle, middle), split="held_out", statements=(n, n)), scale.problems)
+        Exam(f"length{n}", scale.source((middle, middle), split="held_out", length=(n, n)), scale.problems)
         for n in range(least, most + 1, 2)
     ]
     return Study(
