@@ -260,7 +260,7 @@ BAD = [
     ({"filler": (-1, 2)}, "Source.filler"),
     ({"connected": None}, "Source.connected"),
     ({"unconnected": (0,)}, "Source.unconnected"),
-    ({"statements": (49, 49)}, "can need 49 names"),
+    ({"length": (50, 50)}, "can need 49 names"),
 ]
 
 
