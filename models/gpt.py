@@ -19,7 +19,7 @@ from models.sample import sample
 from synth.tokens import Vocabulary
 
 # Shapes: B rows, T positions, D width, H query heads, K key heads, A = H + K, W head width, F hidden, V tokens,
-# N chosen positions, U distinct prompts.
+# N chosen positions, E = H * W.
 
 POSITIONS = 4096  # rows of the rotation table; far beyond any problem here, and a table of 0.5 MB at head width 32
 # Prompts are read in groups of similar length, so that little of a group is padding, and of so many tokens at a time:
@@ -154,8 +154,30 @@ def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return x * x.square().mean(-1, keepdim=True).add_(eps).rsqrt_() * weight
 
 
+class _SwiGLU(torch.autograd.Function):
+    """silu(gate) * up with a backward pass that writes both gradients where they belong, instead of joining two."""
+
+    @staticmethod
+    def forward(ctx, gate_up: Tensor) -> Tensor:
+        gate, up = gate_up.chunk(2, -1)
+        ctx.save_for_backward(gate_up)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, -1)
+        both = torch.empty_like(gate_up)
+        to_gate, to_up = both.chunk(2, -1)
+        torch.mul(grad, F.silu(gate), out=to_up)
+        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=to_gate)
+        return both
+
+
 def swiglu(gate_up: Tensor) -> Tensor:
     """silu(first half) * second half of the last dimension (Shazeer 2020, equation 6)."""
+    if gate_up.device.type == "cpu" and torch.is_grad_enabled():
+        return _SwiGLU.apply(gate_up)
     gate, up = gate_up.chunk(2, -1)
     return F.silu(gate) * up
 
@@ -205,17 +227,16 @@ class Layer(nn.Module):
         v_BTKW = v.unflatten(-1, (-1, s.head_width))
         return q_BTHW.transpose(1, 2), k_BTKW.transpose(1, 2), v_BTKW.transpose(1, 2)
 
-    def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        """The weighted sums, heads side by side in the last dimension."""
+    def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor) -> Tensor:
+        """The causal weighted sums y_BTE, heads side by side in the last dimension."""
         grouped = self.sizes.heads != self.sizes.kv_heads
-        y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, mask, is_causal=causal, enable_gqa=grouped)
+        y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, is_causal=True, enable_gqa=grouped)
         return y_BHTW.transpose(1, 2).flatten(2)
 
-    def finish(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
-        """The residual stream after attention has been written and the feed-forward run."""
-        x_BTD = x_BTD + F.linear(y_BTD, self.out)
-        hidden_BTF = swiglu(F.linear(norm(x_BTD, self.mlp_norm, self.sizes.norm_eps), self.gate_up))
-        return x_BTD + F.linear(hidden_BTF, self.down)
+    def finish(self, x: Tensor, y: Tensor) -> Tensor:
+        """The residual stream (..., D) after what attention gathered, y (..., E), is written and the feed-forward run."""
+        x = x + F.linear(y, self.out)
+        return x + F.linear(swiglu(F.linear(norm(x, self.mlp_norm, self.sizes.norm_eps), self.gate_up)), self.down)
 
 
 class GPTModel(nn.Module):
@@ -255,11 +276,16 @@ class GPTModel(nn.Module):
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
-        hidden_BTD = self.forward_hidden(ids_BT)
-        return self._logits(hidden_BTD)
+        return self._logits(self.layers[-1].finish(*self._hidden(ids_BT)))
 
-    def forward_hidden(self, ids_BT: Tensor) -> Tensor:
-        """hidden_BTD, the residual stream after the last layer (before the final norm).
+    def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
+        """logits_NV at the flat positions ``b * T + t``; the rest of the last layer is not computed elsewhere."""
+        x_BTD, y_BTE = self._hidden(ids_BT)
+        chosen = [z.flatten(0, 1).index_select(0, index_N) for z in (x_BTD, y_BTE)]
+        return self._logits(self.layers[-1].finish(*chosen))
+
+    def _hidden(self, ids_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The residual stream before the last layer, and what the last layer's attention gathered (see ``finish``).
 
         Raises ValueError if a row is longer than ``POSITIONS`` tokens.
         """
@@ -268,13 +294,11 @@ class GPTModel(nn.Module):
         x_BTD = F.embedding(ids_BT, self.embed)
         turn_TA = self.turn(torch.arange(ids_BT.size(1), device=ids_BT.device))
         for layer in self.layers:
-            q, k, v = layer.project(x_BTD, turn_TA)
-            x_BTD = layer.finish(x_BTD, layer.attend(q, k, v, None, causal=True))
-        return x_BTD
-
-    def logits_at(self, hidden_BTD: Tensor, index_N: Tensor) -> Tensor:
-        """logits_NV at the flat positions ``b * T + t``."""
-        return self._logits(hidden_BTD.flatten(0, 1)[index_N])
+            y_BTE = layer.attend(*layer.project(x_BTD, turn_TA))
+            if layer is self.layers[-1]:
+                return x_BTD, y_BTE
+            x_BTD = layer.finish(x_BTD, y_BTE)
+        raise AssertionError("a GPT has at least one layer")
 
     def _logits(self, hidden: Tensor) -> Tensor:
         table_VD = self.embed if self.head is None else self.head
@@ -313,77 +337,140 @@ def _turns(head_width: int, theta: float) -> Tensor:
 
 
 class GPTDecoder:
-    """Cached decoding. Columns 0..P-1 of the cache hold the prompts, column P + t holds token t of every row.
+    """Cached decoding. Rows with equal prompts share one copy of the prompt's keys and values.
 
-    Prompts are read padded on the right, exactly as in ``forward``. Because keys are rotated by their true positions
-    before they are stored, the column order does not matter: the columns between the end of a short prompt and P are
-    masked, and every step writes one column of all rows. Equal prompts are read once.
+    Prompts are read padded on the right, exactly as in ``_hidden``, once each. A step's attention is in two parts: over
+    the prompt, one product for all rows of a prompt, and over the row's own tokens; one softmax runs over both. Memory
+    traffic is what decoding costs at this size, and a group of 16 rows reads its prompt once instead of 16 times.
+
+    Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head.
     """
 
     def __init__(self, model: GPTModel, prompts: list[list[int]], room: int) -> None:
-        self.model = model
-        self.prompts = prompts
-        self.filled = self.prompt_columns = max(map(len, prompts))
-        if self.filled + room > POSITIONS:
-            raise ValueError(f"{self.filled} prompt and {room} new tokens exceed the model's {POSITIONS} positions")
-        self.room = room
-        self.cache: list[tuple[Tensor, Tensor]] = []
+        self.model, self.room, self.filled = model, room, 0
+        rows: dict[tuple[int, ...], list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            rows.setdefault(tuple(prompt), []).append(row)
+        self.prompts = sorted(rows, key=len)
+        self.longest = len(self.prompts[-1])
+        if self.longest + room > POSITIONS:
+            raise ValueError(f"{self.longest} prompt and {room} new tokens exceed the model's {POSITIONS} positions")
         device = model.embed.device
         self.position_B = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        columns = torch.arange(self.filled + room, device=device)
-        visible = (columns < self.position_B[:, None]) | (columns >= self.filled)
-        ragged = len(set(map(len, prompts))) > 1
-        self.mask = torch.zeros(visible.shape, device=device).masked_fill_(~visible, -torch.inf) if ragged else None
+        self.group_B = [0] * len(prompts)
+        for u, prompt in enumerate(self.prompts):
+            for row in rows[prompt]:
+                self.group_B[row] = u
+        length_U1 = torch.tensor([[len(prompt)] for prompt in self.prompts], device=device)
+        past_UP = torch.arange(self.longest, device=device) >= length_U1
+        self.mask_UP = torch.zeros(past_UP.shape, device=device).masked_fill_(past_UP, -torch.inf)
+        self.shared: list[tuple[Tensor, Tensor]] = []  # of each layer, keys and values (U, K, P, W)
+        self.own: list[tuple[Tensor, Tensor]] = []  # and (B, K, room, W)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The place of every row in a grid of U prompts by G rows; no places where the rows fill it in order."""
+        counts = [0] * len(self.prompts)
+        nth = []
+        for u in self.group_B:
+            nth.append(counts[u])
+            counts[u] += 1
+        self.group_rows = max(counts)
+        places = [u * self.group_rows + n for u, n in zip(self.group_B, nth, strict=True)]
+        in_order = places == list(range(len(self.prompts) * self.group_rows))
+        self.place_B = None if in_order else torch.tensor(places, device=self.position_B.device)
 
     def begin(self) -> Tensor:
-        rows: dict[tuple[int, ...], list[int]] = {}
-        for row, prompt in enumerate(self.prompts):
-            rows.setdefault(tuple(prompt), []).append(row)
-        distinct = sorted(rows, key=len)
-        group = max(1, PREFILL_TOKENS.get(self.model.embed.device.type, PREFILL_TOKENS_ELSEWHERE) // self.filled)
-        last_BD = torch.empty(len(self.prompts), self.model.sizes.width, device=self.model.embed.device)
-        for start in range(0, len(distinct), group):
-            prompts = distinct[start : start + group]
-            self._prefill(prompts, [rows[prompt] for prompt in prompts], last_BD)
-        return self.model._logits(last_BD)
+        device = self.model.embed.device
+        group = max(1, PREFILL_TOKENS.get(device.type, PREFILL_TOKENS_ELSEWHERE) // self.longest)
+        last = [self._prefill(start, start + group) for start in range(0, len(self.prompts), group)]
+        return self.model._logits(torch.cat(last))[torch.tensor(self.group_B, device=device)]
 
-    def _prefill(self, prompts: list[tuple[int, ...]], rows: list[list[int]], last_BD: Tensor) -> None:
-        """Read ``prompts`` into the cache of all their rows; ``last_BD`` gets the hidden state after the last token."""
-        model, device, length = self.model, self.model.embed.device, len(prompts[-1])
+    def _prefill(self, first: int, end: int) -> Tensor:
+        """Read these prompts into the cache; the hidden states (U, D) after their last tokens."""
+        model, device, s = self.model, self.model.embed.device, self.model.sizes
+        prompts = self.prompts[first:end]
+        length = len(prompts[-1])
         ids_UT = torch.tensor([[*prompt, *[model.pad] * (length - len(prompt))] for prompt in prompts], device=device)
         last_U = torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
-        to_R = torch.tensor([row for same in rows for row in same], device=device)
-        from_R = torch.tensor([i for i, same in enumerate(rows) for _ in same], device=device)
+        all_U = torch.arange(len(prompts), device=device)
         turn_TA = model.turn(torch.arange(length, device=device))
         x_UTD = F.embedding(ids_UT, model.embed)
         for depth, layer in enumerate(model.layers):
             q, k, v = layer.project(x_UTD, turn_TA)
-            if depth == len(self.cache):
-                shape = (len(self.prompts), model.sizes.kv_heads, self.filled + self.room, model.sizes.head_width)
-                self.cache.append((k.new_empty(shape), v.new_empty(shape)))
-            for store, fresh in zip(self.cache[depth], (k, v), strict=True):
-                store[to_R, :, :length] = fresh[from_R]
+            if depth == len(self.shared):
+                shape = (s.kv_heads, self.longest, s.head_width)
                 # Masked columns must hold numbers: they get weight 0, which does not cancel a NaN.
-                store[to_R, :, length : self.prompt_columns] = 0
-            x_UTD = layer.finish(x_UTD, layer.attend(q, k, v, None, causal=True))
-        last_BD[to_R] = x_UTD[torch.arange(len(prompts), device=device), last_U][from_R].to(last_BD.dtype)
+                self.shared.append((k.new_zeros(len(self.prompts), *shape), v.new_zeros(len(self.prompts), *shape)))
+                shape = (len(self.group_B), s.kv_heads, self.room, s.head_width)
+                self.own.append((k.new_empty(shape), v.new_empty(shape)))
+            for store, fresh in zip(self.shared[depth], (k, v), strict=True):
+                store[first:end, :, :length] = fresh
+            if layer is not model.layers[-1]:
+                x_UTD = layer.finish(x_UTD, layer.attend(q, k, v))
+        # Only the last token of a prompt goes through the rest of the last layer.
+        mask_U11T = self.mask_UP[first:end, None, None, :length].to(q.dtype)
+        q = q[all_U, :, last_U].unsqueeze(2)
+        y_UH1W = F.scaled_dot_product_attention(q, k, v, mask_U11T, enable_gqa=s.heads != s.kv_heads)
+        return layer.finish(x_UTD[all_U, last_U], y_UH1W.flatten(1))
 
     def step(self, ids_B: Tensor) -> Tensor:
-        column, end = self.filled, self.filled + 1
-        turn_B = self.model.turn(self.position_B)[:, None]
-        mask = None if self.mask is None else self.mask[:, None, None, :end].to(self.cache[0][0].dtype)
-        x_BTD = F.embedding(ids_B, self.model.embed)[:, None]
-        for layer, (keys, values) in zip(self.model.layers, self.cache, strict=True):
-            q, k, v = layer.project(x_BTD, turn_B)
-            keys[:, :, column:end], values[:, :, column:end] = k, v
-            x_BTD = layer.finish(x_BTD, layer.attend(q, keys[:, :, :end], values[:, :, :end], mask, causal=False))
-        self.filled, self.position_B = end, self.position_B + 1
-        return self.model._logits(x_BTD[:, 0])
+        model, t = self.model, self.filled
+        turn_B = model.turn(self.position_B)[:, None]
+        x_BD = F.embedding(ids_B, model.embed)
+        for layer, shared, own in zip(model.layers, self.shared, self.own, strict=True):
+            q, k, v = layer.project(x_BD[:, None], turn_B)
+            for store, fresh in zip(own, (k, v), strict=True):
+                store[:, :, t] = fresh[:, :, 0]
+            x_BD = layer.finish(x_BD, self._attend(q[:, :, 0], shared, [store[:, :, : t + 1] for store in own]))
+        self.filled, self.position_B = t + 1, self.position_B + 1
+        return model._logits(x_BD)
+
+    def _attend(self, q_BHW: Tensor, shared: tuple[Tensor, Tensor], own: list[Tensor]) -> Tensor:
+        """What one new token a row gathers from its prompt and its own tokens: y_BE."""
+        s = self.model.sizes
+        rows, ratio = len(q_BHW), s.heads // s.kv_heads
+        q_BHW = q_BHW * s.head_width**-0.5
+        own_k, own_v = (x.flatten(0, 1) for x in own)
+        score_BHT = torch.bmm(q_BHW.reshape(-1, ratio, s.head_width), own_k.mT).view(rows, s.heads, -1)
+        shared_k, shared_v = (x.flatten(0, 1) for x in shared)
+        grid_UKMP = torch.bmm(self._to_grid(q_BHW), shared_k.mT).unflatten(0, (-1, s.kv_heads))
+        score_BHP = self._from_grid((grid_UKMP + self.mask_UP[:, None, None]).flatten(0, 1))
+        # Scores of the prompt first; under autocast a softmax is float32.
+        weight_BHS = torch.cat((score_BHP, score_BHT), -1).softmax(-1).to(own_v.dtype)
+        weight_BHP, weight_BHT = weight_BHS.split((score_BHP.size(-1), score_BHT.size(-1)), -1)
+        y_BHW = self._from_grid(torch.bmm(self._to_grid(weight_BHP), shared_v))
+        y_BHW = y_BHW + torch.bmm(weight_BHT.reshape(-1, ratio, weight_BHT.size(-1)), own_v).view_as(y_BHW)
+        return y_BHW.flatten(1)
+
+    def _to_grid(self, x_BHX: Tensor) -> Tensor:
+        """(U * K, G * R, X): what belongs to one prompt and key head side by side; empty places hold zeros."""
+        s, shape = self.model.sizes, (len(self.prompts), self.group_rows)
+        if self.place_B is not None:
+            x_BHX = x_BHX.new_zeros(shape[0] * shape[1], *x_BHX.shape[1:]).index_copy_(0, self.place_B, x_BHX)
+        x = x_BHX.unflatten(0, shape).unflatten(2, (s.kv_heads, -1))
+        return x.transpose(1, 2).flatten(2, 3).flatten(0, 1)
+
+    def _from_grid(self, x: Tensor) -> Tensor:
+        """The inverse of ``_to_grid``."""
+        s, shape = self.model.sizes, (len(self.prompts), self.group_rows)
+        x = x.unflatten(0, (shape[0], s.kv_heads)).unflatten(2, (shape[1], -1)).transpose(1, 2)
+        x_BHX = x.flatten(2, 3).flatten(0, 1)
+        return x_BHX if self.place_B is None else x_BHX.index_select(0, self.place_B)
 
     def keep(self, rows_K: Tensor) -> None:
-        self.cache = [(self._packed(keys, rows_K), self._packed(values, rows_K)) for keys, values in self.cache]
+        kept = rows_K.tolist()
+        self.own = [(self._packed(keys, rows_K), self._packed(values, rows_K)) for keys, values in self.own]
         self.position_B = self.position_B[rows_K]
-        self.mask = None if self.mask is None else self.mask[rows_K]
+        left = sorted({self.group_B[row] for row in kept})
+        renamed = {u: n for n, u in enumerate(left)}
+        self.group_B = [renamed[self.group_B[row]] for row in kept]
+        if len(left) < len(self.prompts):
+            index = torch.tensor(left, device=rows_K.device)
+            self.shared = [(keys[index], values[index]) for keys, values in self.shared]
+            self.mask_UP = self.mask_UP[index]
+            self.prompts = [self.prompts[u] for u in left]
+        self._arrange()
 
     def _packed(self, store: Tensor, rows_K: Tensor) -> Tensor:
         """Move the kept rows to the front, only the filled columns of them."""

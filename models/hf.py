@@ -73,7 +73,7 @@ class HFModel(nn.Module):
         self.places = "position_ids" in inspect.signature(network.base_model.forward).parameters
         probe = torch.tensor([[self.end, self.end]], device=network.device)
         with torch.no_grad():
-            split, whole = self._logits(self.forward_hidden(probe)), self.forward(probe)
+            split, whole = self.logits_at(probe, torch.tensor([0, 1], device=network.device)), self.forward(probe)[0]
         if not torch.allclose(split, whole, rtol=1e-3, atol=1e-3):
             raise ValueError(f"{type(network).__name__} changes its logits after the head, which is not supported")
 
@@ -103,12 +103,9 @@ class HFModel(nn.Module):
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
         return self.network(input_ids=ids_BT, use_cache=False).logits
 
-    def forward_hidden(self, ids_BT: Tensor) -> Tensor:
-        """hidden_BTD, what the head reads (after the final norm)."""
-        return self.network.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
-
-    def logits_at(self, hidden_BTD: Tensor, index_N: Tensor) -> Tensor:
+    def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``."""
+        hidden_BTD = self.network.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
         return self._logits(hidden_BTD.flatten(0, 1)[index_N])
 
     def _logits(self, hidden: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-# Shapes: B rows, T positions, D features of a hidden state, V tokens of the vocabulary, N chosen positions.
+# Shapes: B rows, T positions, V tokens of the vocabulary, N chosen positions.
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,9 @@ class LM(Protocol):
         """logits_BTV of rows padded on the right; position t sees positions 0..t."""
         ...
 
-    def forward_hidden(self, ids_BT: Tensor) -> Tensor:
-        """hidden_BTD, the input of ``logits_at``: ``logits_at(forward_hidden(ids), i)`` is ``forward(ids)`` at i."""
-        ...
-
-    def logits_at(self, hidden_BTD: Tensor, index_N: Tensor) -> Tensor:
-        """logits_NV at the flat positions ``b * T + t``; a loss on solutions need not pay the head on questions."""
+    def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
+        """logits_NV of ``forward`` at the flat positions ``b * T + t``; a loss on solutions need not pay for the head,
+        or whatever else can be left out, on questions."""
         ...
 
     def sample(

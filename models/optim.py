@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from models.lm import LM
+from models.parallel import one_core, together
 
 # Shapes: M matrices of one shape, R rows, C columns, R <= C.
 
@@ -125,12 +127,16 @@ class Muon:
                 # Jordan et al. 2024: equal steps as seen by the root mean square of the outputs.
                 scale = max(1.0, piece.size(0) / piece.size(1)) ** 0.5
                 groups.setdefault(tuple(wide.shape), []).append((wide, target, scale))
-        for pieces in groups.values():
-            stack_MRC = torch.stack([wide for wide, _, _ in pieces])
-            if stack_MRC.device.type != "cpu":
-                stack_MRC = stack_MRC.bfloat16()
-            for update, (_, target, scale) in zip(orthogonal(stack_MRC), pieces, strict=True):
+        # Two stacks of a shape, so that two cores have equal work; a matrix's bits do not depend on its stack.
+        stacks = [half for pieces in groups.values() for half in (pieces[::2], pieces[1::2]) if half]
+        for pieces, updates in zip(stacks, together([partial(self._orthogonal, pieces) for pieces in stacks]), strict=True):
+            for update, (_, target, scale) in zip(updates, pieces, strict=True):
                 target.add_(update, alpha=-lr * scale)
+
+    @staticmethod
+    def _orthogonal(pieces: list[tuple[Tensor, Tensor, float]]) -> Tensor:
+        stack_MRC = torch.stack([wide for wide, _, _ in pieces])
+        return orthogonal(stack_MRC if stack_MRC.device.type == "cpu" else stack_MRC.bfloat16())
 
     def _look_ahead(self, name: str, grad: Tensor) -> Tensor:
         """Nesterov momentum with an exponential average, as in torch.optim.Muon."""
@@ -157,13 +163,15 @@ class Optimiser:
 
     def clip(self) -> Tensor:
         """Scale all gradients so that their global norm is at most ``Optim.clip``; the norm before."""
-        return nn.utils.clip_grad_norm_(self.named.values(), self.optim.clip)
+        with one_core():
+            return nn.utils.clip_grad_norm_(self.named.values(), self.optim.clip)
 
     def step(self, multiplier: float) -> None:
         """One update at ``multiplier`` times the learning rates (see ``rate``)."""
         for group in self.adam.param_groups:
             group["lr"] = self.optim.other_lr * multiplier
-        self.adam.step()
+        with one_core():
+            self.adam.step()
         if self.muon is not None:
             self.muon.step(self.optim.matrix_lr * multiplier)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,24 +22,29 @@ from models.files import Corrupt, append_jsonl, read_json, read_jsonl, write_ato
 from models.ledger import TRAIN, Ledger, forward_cost
 from models.lm import LM
 from models.optim import make, rate
+from models.parallel import together
 from models.stages import Batch, Models, Stage
 
 PRECISIONS = ("float32", "bfloat16")
 EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
+# Padded tokens of a forward pass: on one core nano trains 10 % faster at 600 than at 1,200 (what it writes stays in cache).
+CORE_TOKENS = 640
+ACCELERATOR_TOKENS = 65_536
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where work is done. Nothing here may change what is done: no field enters a key. (Threads, micro_tokens and the
-    device do change the order of floating-point sums: bits agree between runs only where these agree.)
+    """Where work is done. Nothing here may change what is done: no field enters a key. (micro_tokens and the device do
+    change the order of floating-point sums; threads do not change a bit.)
 
     device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded tokens
-    of one forward pass at most (rows are grouped by length and gradients added up). save_every: seconds between saves.
+    of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a core's cache,
+    or fills an accelerator). save_every: seconds between saves.
     """
 
     device: str = "cpu"
     threads: int | None = None
-    micro_tokens: int = 1200
+    micro_tokens: int | None = None
     save_every: float = 30.0
 
     def __post_init__(self) -> None:
@@ -46,8 +52,14 @@ class Machine:
             raise ValueError(f"Machine.device must be cpu, cuda or cuda:N, got {self.device!r}")
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise ValueError(f"Machine.device is {self.device!r} but this machine has no CUDA device")
-        if self.micro_tokens < 1 or self.save_every < 0 or (self.threads is not None and self.threads < 1):
+        counts = [n for n in (self.micro_tokens, self.threads) if n is not None]
+        if any(n < 1 for n in counts) or self.save_every < 0:
             raise ValueError("Machine.micro_tokens and threads must be at least 1 and save_every not negative")
+
+    @property
+    def most_tokens(self) -> int:
+        """Padded tokens of one forward pass at most."""
+        return self.micro_tokens or (CORE_TOKENS if self.device == "cpu" else ACCELERATOR_TOKENS)
 
 
 class Diverged(ArithmeticError):
@@ -157,13 +169,29 @@ def guarded(name: str, folder: Path | None, lm: LM, collect: Callable[[], Batch]
 
 
 def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, precision: str) -> float:
-    """Gradients of a batch, summed over micro-batches of similar length; returns the loss."""
-    total = 0.0
-    for part in micro_batches(batch, machine.micro_tokens):
+    """Gradients of a batch, summed over micro-batches of similar length in a fixed order; returns the loss.
+
+    Micro-batches run side by side (``parallel.together``). Each returns its own gradients, as threads adding to
+    ``.grad`` would add in the order in which they finish.
+    """
+    weights = [weight for weight in models.learner.parameters() if weight.requires_grad]
+
+    def piece(part: Batch) -> tuple[float, tuple[Tensor | None, ...]]:
         with autocast(machine, precision):
             loss = stage.loss(models, part.to(machine.device))
-        loss.backward()
-        total += loss.item()
+        return loss.item(), torch.autograd.grad(loss, weights, allow_unused=True)
+
+    parts = micro_batches(batch, machine.most_tokens)
+    if machine.device == "cpu":
+        found = together([partial(piece, part) for part in parts])
+    else:
+        found = map(piece, parts)
+    total = 0.0
+    for loss, gradients in found:
+        total += loss
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None:
+                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
     return total
 
 

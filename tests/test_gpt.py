@@ -63,7 +63,7 @@ def test_logits_at_is_forward_at_those_positions():
     # Mutant: indexing (t, b) instead of (b, t).
     model, ids_BT = shaken(QWEN3), rows()
     index_N = torch.tensor([0, 21, 59])
-    chosen = model.logits_at(model.forward_hidden(ids_BT), index_N)
+    chosen = model.logits_at(ids_BT, index_N)
     torch.testing.assert_close(chosen, model(ids_BT).flatten(0, 1)[index_N], rtol=0, atol=1e-5)
 
 
@@ -129,7 +129,7 @@ def test_bfloat16_autocast_runs_forward_and_backward():
     model, ids_BT = shaken(QWEN3), rows()
     exact = model(ids_BT)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden_BTD = model.forward_hidden(ids_BT)
+        hidden_BTD, _ = model._hidden(ids_BT)
         logits_BTV = model(ids_BT)
     assert (hidden_BTD.dtype, logits_BTV.dtype) == (torch.float32, torch.bfloat16)
     assert 0 < (logits_BTV - exact).norm() < 0.05 * exact.norm()

@@ -57,7 +57,7 @@ def test_forward_and_logits_at_are_the_network(model):
         expected = model.network(ids_BT).logits
         assert torch.equal(model(ids_BT), expected)
         index_N = torch.tensor([0, 12, 32])
-        chosen = model.logits_at(model.forward_hidden(ids_BT), index_N)
+        chosen = model.logits_at(ids_BT, index_N)
         torch.testing.assert_close(chosen, expected.flatten(0, 1)[index_N], rtol=0, atol=1e-5)
         padded = F.pad(ids_BT, (0, 4), value=model.pad)
         torch.testing.assert_close(model(padded)[:, :11], expected, rtol=0, atol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import models.sample
 from models.files import Corrupt, read_jsonl
 from models.optim import Optim
 from models.stages import pack
@@ -259,6 +260,28 @@ def test_threads_are_set(tiny):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ("float32", "bfloat16"))
+def test_threads_do_not_change_a_bit(precision, learned, source, monkeypatch):
+    # Mutants: gradients added in the order in which threads finish; pieces cut by the number of threads; an optimiser
+    # step on several threads; autocast that does not reach the threads of the sampler.
+    monkeypatch.setattr(models.sample, "PIECE", 2)
+    rl = RL(steps=3, rows=2, group=4, max_new=40, optim=Optim(), data=source)
+    before = torch.get_num_threads()
+    trained = []
+    try:
+        for threads in (1, 2, 3):
+            lm, lines = learned(), []
+            for stage in (rl, dataclasses.replace(STAGE, steps=3, data=source)):
+                machine = Machine(threads=threads, micro_tokens=60)
+                train(lm, stage, 0, machine, precision, observe=lambda _, line, to=lines: to.append(line["loss"]))
+            trained.append((lm, lines))
+    finally:
+        torch.set_num_threads(before)
+    for lm, lines in trained[1:]:
+        assert lines == trained[0][1] and any(lines[:3])
+        assert all(torch.equal(a, b) for a, b in zip(lm.parameters(), trained[0][0].parameters(), strict=True))
 
 
 def test_another_seed_trains_another_model(tiny):

@@ -108,8 +108,7 @@ def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor, temperature: float = 1.0) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; column 0 cannot be chosen."""
-    hidden_BTD = lm.forward_hidden(ids_BT[:, :-1])
-    logits_NV = lm.logits_at(hidden_BTD, chosen_BT[:, 1:].flatten().nonzero()[:, 0])
+    logits_NV = lm.logits_at(ids_BT[:, :-1], chosen_BT[:, 1:].flatten().nonzero()[:, 0])
     targets_N = ids_BT[:, 1:][chosen_BT[:, 1:]]
     return -torch.nn.functional.cross_entropy(logits_NV.float() / temperature, targets_N, reduction="none")
 

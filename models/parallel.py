@@ -1,0 +1,51 @@
+"""Independent pieces of work are done side by side, one core each, with the same bits as one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+@contextmanager
+def one_core() -> Iterator[int]:
+    """Every operation inside runs on one core, so that the order of its sums, and with it every bit of its result, does
+    not depend on how many threads torch was given; yields that number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of all jobs, in order, using as many threads as torch was given (``torch.set_num_threads``).
+
+    Every job computes on one core. At width 128 this is also faster than letting cores share each small product: threads
+    meet once a job, not at every operation. The caller's gradient mode and autocast, which torch keeps for each thread,
+    hold in every job. The first exception of a job is raised here.
+    """
+    grad, cast = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu")
+
+    def done(job: Callable[[], T]) -> T:
+        with torch.set_grad_enabled(grad), torch.autocast("cpu", dtype, enabled=cast):
+            return job()
+
+    with one_core() as threads:
+        if threads == 1 or len(jobs) == 1:
+            return [job() for job in jobs]
+        return list(pool(threads).map(done, jobs))
+
+
+@cache
+def pool(threads: int) -> ThreadPoolExecutor:
+    """Threads are kept, as starting one takes longer than a small job."""
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
