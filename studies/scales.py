@@ -152,8 +152,8 @@ SMOKE = Scale(
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
-    band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.01, 0.002),
-    rows=16, recall_steps=300, short_steps=250, long_steps=100, anneal_flops=2.2e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
+    band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
+    rows=16, recall_steps=300, short_steps=250, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
