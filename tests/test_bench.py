@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def tiny(monkeypatch):
     """Everything at scale smoke, with the fewest turns."""
-    sizes = {"NANO": SMOKE, "ROUNDS": 2, "PROBLEMS": 4, "STEPS": 1, "MAX_NEW": 3, "BATCHES": (3,)}
+    sizes = {"NANO": SMOKE, "ROUNDS": 2, "PROBLEMS": 4, "STEPS": 1, "MAX_NEW": 3, "BATCHES": (3,), "GROUPS": (2,)}
     sizes |= {"SAMPLES": 2, "SAMPLED_PROBLEMS": 2, "THREADS": 1}
     for name, value in sizes.items():
         monkeypatch.setattr(bench, name, value)
