@@ -94,11 +94,14 @@ class GPT:
 
         2 per weight of every matrix and token, 4 per attended position, head and feature (2 for scores, 2 for the
         weighted sum): Kaplan et al. 2020, table 1 and appendix B; Chowdhery et al. 2022 (PaLM), appendix B. A backward
-        pass costs twice this. logits: how many tokens pay the output head (None: all of them).
+        pass costs twice this. logits: how many tokens are predicted from (None: all of them); only these pay the output
+        head and what follows attention in the last layer (``GPTModel.logits_at``).
         """
-        head = self.width * self.vocab.size * (tokens if logits is None else logits)
+        wanted = tokens if logits is None else logits
+        finish = self.width * (self.qkv_rows[0] + 3 * self.hidden)
+        weights = self.layers * self._layer_matrices * tokens - finish * (tokens - wanted)
         attention = 4 * self.layers * self.heads * self.head_width * attended
-        return 2 * (self.layers * self._layer_matrices * tokens + head) + attention
+        return 2 * (weights + self.width * self.vocab.size * wanted) + attention
 
     def flops_per_token(self, context: int) -> float:
         """Mean forward FLOPs of a token in a row of ``context`` tokens, where position t attends to t + 1."""

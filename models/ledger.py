@@ -64,9 +64,10 @@ def attended(lengths: list[int]) -> int:
     return sum(n * (n + 1) // 2 for n in lengths)
 
 
-def forward_cost(lm, kind: str, lengths: list[int], passes: float = 1.0) -> Spent:
-    """What ``passes`` forward passes over rows of these lengths cost (training a row is 3: forward and backward)."""
-    return Spent(kind, sum(lengths), passes * lm.flops(sum(lengths), attended(lengths)))
+def forward_cost(lm, kind: str, lengths: list[int], passes: float = 1.0, logits: int | None = None) -> Spent:
+    """What ``passes`` forward passes over rows of these lengths cost (training a row is 3: forward and backward), when
+    ``logits`` tokens are predicted (None: every one). The optimiser's own arithmetic is not counted, as is usual."""
+    return Spent(kind, sum(lengths), passes * lm.flops(sum(lengths), attended(lengths), logits))
 
 
 def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:

@@ -151,7 +151,8 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
         optimiser.zero_grad()
         losses.append(loss)
         norms.append(norm)
-        state.ledger = state.ledger.plus(forward_cost(models.learner, TRAIN, list(part.lengths), passes=3))
+        cost = forward_cost(models.learner, TRAIN, list(part.lengths), passes=3, logits=stage.predicted(part))
+        state.ledger = state.ledger.plus(cost)
     state.ledger = state.ledger.plus(*batch.spent)
     line = {"loss": sum(losses) / len(losses), "norm": sum(norms) / len(norms), "rate": multiplier}
     return line | batch.metrics | {"collect_seconds": round(collected - began, 4)}

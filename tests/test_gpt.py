@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.gpt import GPT, POSITIONS, GPTModel, _Norm, load_pretrained, rotate, save_pretrained, swiglu
 from synth.tokens import Vocabulary
@@ -281,4 +282,15 @@ def test_flops_against_counting_every_multiplication():
     counted += sizes.layers * sizes.heads * sum(4 * sizes.head_width * (t + 1) for t in range(length))
     assert sizes.flops(length, length * (length + 1) // 2) == counted
     assert sizes.flops_per_token(length) * length == counted
-    assert sizes.flops(length, 0) - sizes.flops(length, 0, logits=2) == 2 * sizes.width * VOCAB.size * (length - 2)
+    unread = sizes.width * (VOCAB.size + sizes.heads * sizes.head_width + 3 * sizes.hidden)
+    assert sizes.flops(length, 0) - sizes.flops(length, 0, logits=2) == 2 * unread * (length - 2)
+
+
+def test_flops_of_some_positions_are_what_torch_counts():
+    # Mutants: the last layer's output and feed-forward charged for every token, or for none.
+    model, ids_BT, index_N = shaken(QWEN3), rows(), torch.tensor([0, 21, 59])
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.logits_at(ids_BT, index_N)
+    counted = {str(operator): flops for operator, flops in counter.get_flop_counts()["Global"].items()}
+    matrices = sum(flops for operator, flops in counted.items() if "attention" not in operator)
+    assert matrices == model.flops(ids_BT.numel(), 0, logits=3)

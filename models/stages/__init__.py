@@ -93,6 +93,10 @@ class Stage(ABC):
         """The batches of the optimiser steps that one collection feeds; one unless a stage says otherwise."""
         return (batch,)
 
+    def predicted(self, batch: Batch) -> int:
+        """How many tokens ``loss`` predicts, for the ledger: those with a gain unless a stage says otherwise."""
+        return int((batch.gain_BT != 0).sum())
+
     def loss(self, models: Models, batch: Batch) -> Tensor:
         """Weighted next-token prediction: minus the sum of gain times log-probability, over ``total``."""
         chosen_BT, logp_N = predicted(models.learner, batch)

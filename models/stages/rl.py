@@ -148,10 +148,16 @@ class RL(Stage):
         runs = [list(range(first, last)) for first, last in zip(ends, ends[1:])]
         return tuple(replace(batch.rows(run), total=batch.total / parts) for run in runs)
 
+    def chosen(self, batch: Batch) -> Tensor:
+        """Which tokens the loss needs (bool BT): without a KL term, tokens of no advantage need no prediction."""
+        return sampled(batch) if self.objective.kl else batch.gain_BT != 0
+
+    def predicted(self, batch: Batch) -> int:
+        return int(self.chosen(batch).sum())
+
     def loss(self, models: Models, batch: Batch) -> Tensor:
         """The clipped surrogate of methods.md 5, plus the KL term."""
-        # Without a KL term, tokens of no advantage need no prediction.
-        chosen_BT = sampled(batch) if self.objective.kl else batch.gain_BT != 0
+        chosen_BT = self.chosen(batch)
         logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
         gain_N = batch.gain_BT[chosen_BT]
         old_N = logp_N.detach() if self.updates_per_batch == 1 else batch.old_BT[chosen_BT]
@@ -266,7 +272,9 @@ def spent(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> tuple:
     """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
     costs = [decode_cost(lm, len(g.prompt), [len(r) for r in g.responses]) for g in seen]
     if stage.objective.kl:
-        costs.append(forward_cost(lm, REFERENCE, [len(g.prompt) + len(r) for g in groups for r in g.responses]))
+        lengths = [len(g.prompt) + len(r) for g in groups for r in g.responses]
+        made = sum(len(r) for g in groups for r in g.responses)
+        costs.append(forward_cost(lm, REFERENCE, lengths, logits=made))
     return tuple(costs)
 
 
