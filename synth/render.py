@@ -112,7 +112,10 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
             continue
         node = nodes[index]
         role = STATEMENT if index < needed else DISTRACTOR
-        if node.args:
+        if len(node.args) == 2:
+            out += (words[index], "=", words[node.args[0]], node.op, words[node.args[1]], ";")
+            roles += (role,) * 6
+        elif node.args:
             op, args, _ = node
             out += (words[index], "=", words[args[0]])
             for arg in args[1:]:
@@ -132,6 +135,14 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
+        op, used = (sign, args) if solves == statement else equation(problem, move)
+        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what follows, written out
+            (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
+            x, y = numbers[i], numbers[j]
+            out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
+            out += (x, op, y, "=", value, ",", solved, value, ";")
+            roles += TWO_NAMED
+            continue
         out += (words[statement], "=", words[args[0]])
         roles += (PLANNING, FORMAT, COPY)
         for arg in args[1:]:
@@ -139,7 +150,6 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
             roles += (COPY, COPY)
         out.append(",")
         roles.append(FORMAT)
-        op, used = (sign, args) if solves == statement else equation(problem, move)
         named = False
         for index in used:
             if names[index] >= 0:
@@ -167,6 +177,7 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
+TWO_NAMED = (PLANNING, FORMAT, COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT, *ONE_SUM)
 
 
 def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:

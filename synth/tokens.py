@@ -78,6 +78,9 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Token ids of ``text``."""
         ids = self.ids
+        found = list(map(ids.get, text.split()))
+        if None not in found:  # nothing stands close to anything else, as in terse text: ``split`` would say the same
+            return found
         try:
             return [ids[piece] for piece in split(text)]
         except KeyError as unknown:
