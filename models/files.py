@@ -173,7 +173,7 @@ def seal(folder, names) -> None:
         files[name] = _measure(path)
         _sync(path)
         _sync_folder(path.parent)
-    write_json(folder / DONE, {"files": files, "sha256": _digest(files)})
+    write_json(folder / DONE, {"files": files, "sha256": digest(files)})
 
 
 def sealed(folder) -> bool:
@@ -193,7 +193,7 @@ def check(folder) -> tuple[str, ...]:
     manifest = read_json(folder / DONE)
     if type(manifest) is not dict or set(manifest) != {"files", "sha256"} or type(manifest["files"]) is not dict:
         raise Corrupt(f"{folder / DONE}: not a manifest")
-    if manifest["sha256"] != _digest(manifest["files"]):
+    if manifest["sha256"] != digest(manifest["files"]):
         raise Corrupt(f"{folder / DONE}: edited")
     for name, sealed_as in manifest["files"].items():
         path = _inside(folder, name)
@@ -205,8 +205,9 @@ def check(folder) -> tuple[str, ...]:
     return tuple(manifest["files"])
 
 
-def _digest(files: dict) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode("ascii")).hexdigest()
+def digest(value) -> str:
+    """SHA-256 of a JSON value, 64 hexadecimal digits: the same before it is written and after it is read."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode("ascii")).hexdigest()
 
 
 def _inside(folder: Path, name: str) -> Path:

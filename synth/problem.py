@@ -202,6 +202,11 @@ class Source:
             )
 
     @property
+    def content(self) -> tuple[int, str]:
+        """What a key of this source rests on beyond its fields: how problems are written, and the world's words."""
+        return Written.version, contexts.world(self.context).digest
+
+    @property
     def name_count(self) -> int:
         return len(contexts.world(self.context).names) if self.names is None else self.names
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from synth import contexts
 from synth.ops import compute, inverse
@@ -36,13 +36,17 @@ PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Written:
-    """A rendered problem: tokens and their roles, for question and solution (the solution's last token is END)."""
+    """A rendered problem: tokens and their roles, for question and solution (the solution's last token is END).
+
+    Raise ``version`` when a token or a role changes: it enters the key of every source and vocabulary.
+    """
 
     question_tokens: tuple[str, ...]
     question_roles: tuple[str, ...]
     solution_tokens: tuple[str, ...]
     solution_roles: tuple[str, ...]
     dialect: str
+    version: ClassVar[int] = 1
 
     @property
     def question(self) -> str:

@@ -7,7 +7,7 @@ The same verdict is the reward of RL and the measure of every exam. It is a pure
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from synth.ops import compute, inverse
 from synth.parse import Step, Trace, parse
@@ -55,13 +55,17 @@ class Fault(NamedTuple):
 @dataclass(frozen=True)
 class Verdict:
     """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
-    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault."""
+    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault.
+
+    Raise ``version`` when any text's verdict changes: it enters the key of every reward and sampled exam.
+    """
 
     parsed: bool
     answer: bool
     process: float
     strict: bool
     faults: tuple[Fault, ...]
+    version: ClassVar[int] = 1
 
 
 def verify(problem: Problem, text: str) -> Verdict:
