@@ -1,13 +1,11 @@
 """A run's folder: one owner at a time, whole files or none, and a seal over what is finished."""
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,8 +13,6 @@ from pathlib import Path, PurePosixPath
 
 CLAIM = "claim.json"
 DONE = "done.json"
-BEAT = 5.0  # seconds between two signs of life of a claim
-STALE = 60.0  # seconds without one after which the holder counts as dead
 
 
 class Corrupt(ValueError):
@@ -32,33 +28,29 @@ class Busy(RuntimeError):
 
 
 class Lost(RuntimeError):
-    """A claim of this process was silent too long, and another process took the folder over."""
+    """A claim of this process was removed or replaced from outside."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who claims a folder; `started` tells a process from a later one with the same pid, `token` claim from claim."""
+    """Who claims a folder: a process, by its number on a machine."""
 
     host: str
-    place: str
     pid: int
-    started: str
-    token: str
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that is held, until its `with` block ends."""
+    """A claim that is held, until its `with` block ends; `descriptor` is that of the locked file."""
 
     folder: Path
     holder: Holder
+    descriptor: int
 
     def confirm(self) -> None:
-        """Raise Lost if the folder was taken over, as it may be after this process was silent too long."""
-        now = _sight(self.folder / CLAIM)
-        if now is None or now[0].token != self.holder.token:
-            by = f"process {now[0].pid} on {now[0].host}" if now else "a process that has left it since"
-            raise Lost(f"{self.folder} was taken over by {by}")
+        """Raise Lost if the claim is no longer this one: somebody removed its file, or restored the folder from a copy."""
+        if not _leads_to(self.folder / CLAIM, self.descriptor):
+            raise Lost(f"{self.folder / CLAIM} was removed or replaced while process {self.holder.pid} held it")
 
 
 # Whole files
@@ -173,7 +165,7 @@ def seal(folder, names) -> None:
         files[name] = _measure(path)
         _sync(path)
         _sync_folder(path.parent)
-    write_json(folder / DONE, {"files": files, "sha256": _digest(files)})
+    write_json(folder / DONE, {"files": files, "sha256": digest(files)})
 
 
 def sealed(folder) -> bool:
@@ -193,7 +185,7 @@ def check(folder) -> tuple[str, ...]:
     manifest = read_json(folder / DONE)
     if type(manifest) is not dict or set(manifest) != {"files", "sha256"} or type(manifest["files"]) is not dict:
         raise Corrupt(f"{folder / DONE}: not a manifest")
-    if manifest["sha256"] != _digest(manifest["files"]):
+    if manifest["sha256"] != digest(manifest["files"]):
         raise Corrupt(f"{folder / DONE}: edited")
     for name, sealed_as in manifest["files"].items():
         path = _inside(folder, name)
@@ -205,8 +197,9 @@ def check(folder) -> tuple[str, ...]:
     return tuple(manifest["files"])
 
 
-def _digest(files: dict) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode("ascii")).hexdigest()
+def digest(value) -> str:
+    """SHA-256 of a JSON value, 64 hexadecimal digits: the same before it is written and after it is read."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode("ascii")).hexdigest()
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -228,183 +221,140 @@ def _measure(path: Path) -> dict:
 
 # Claims
 #
-# A claim is taken by giving a finished draft the name claim.json with a hard link, which fails if the name exists:
-# O_EXCL, but nobody ever reads a claim that is half written.
+# A claim is claim.json, locked: flock(2) holds as long as its process lives, stopped or asleep too, and the kernel ends
+# it with the process, however that dies. So nothing here measures time, and what the file says is for people to read.
 #
-# A claim whose token is T is ended, by its holder or by whoever takes it over, only by the process that owns T's
-# grave: the file .grave-T, made the same way, holding its owner's own record. While it stands, no other process may
-# touch claim.json. Its owner looks at claim.json once more: if that still says T, it replaces or removes it; if not,
-# T was ended before this grave was dug, and the owner begins again. Tokens never return, so a slow taker can never
-# end the claim that came after T. A grave whose owner died before acting is ended in turn by that owner's own grave.
+# The file is written and locked as a draft and then given its name, by a hard link, which fails if the name is taken;
+# so nobody sees a claim that is half written or not yet locked. Who finds the name taken tries to lock that file. If
+# that fails, its owner lives. If it succeeds, the owner is dead, or has just left and unlinked the file: whoever has a
+# lock looks whether the name still leads to the file, and otherwise begins again. Only the lock of the file that has
+# the name allows to replace it, or to remove it on leaving.
+#
+# Children share a lock if they are forked without exec: the claim then ends with the last of them. On NFS Linux turns
+# flock into a lock at the server (NFSv4, or v3 with lockd), so machines exclude each other; a machine that crashes or
+# is cut off holds its claims until its lease ends (90 s by default), after which its process gets I/O errors or, at
+# the latest, Lost. File systems mounted without locks (Lustre without -o flock) are refused; those whose locks reach
+# one machine only (Lustre with -o localflock, NFS with local_lock=flock) protect that machine's processes only.
 
 
 @contextmanager
-def claim(folder, *, beat: float = BEAT, stale: float = STALE) -> Iterator[Claim]:
+def claim(folder) -> Iterator[Claim]:
     """Hold a folder exclusively for the `with` block; yields the Claim.
 
-    Raises Busy, naming the holder, while another claim stands. A claim is stale, and taken over, when its process is
-    dead on this machine or when its last beat is more than `stale` seconds old (by the file system's clock, so
-    machines may disagree about the time). A daemon thread beats every `beat` seconds. Leaving the block raises Lost
-    if the folder was taken over meanwhile; before a step that matters, ask `Claim.confirm`. Half-written files of dead
-    owners directly inside the folder (`.tmp-*`) are removed.
+    Raises Busy, naming the holder, while another process, or this one, holds it; a claim whose process is dead is taken
+    over at once. Leaving the block raises Lost if the claim was taken from outside meanwhile; before a step that
+    matters, ask `Claim.confirm`. Half-written files of dead owners directly inside the folder (`.tmp-*`, `.draft-*`)
+    are removed. Raises OSError where the file system has no locks.
     """
     folder = _folder(folder)
-    if not 0 < beat < stale:
-        raise ValueError(f"beat must be positive and below stale, not {beat} and {stale}")
-    me = _myself()
-    _take(folder, me, stale)
-    # The beat goes to the file that is ours, whatever name it has: never to a successor's claim.
-    descriptor = os.open(folder / CLAIM, os.O_RDONLY | os.O_NOFOLLOW)
-    ended = threading.Event()
-    heart = threading.Thread(target=_beat, args=(descriptor, beat, ended), daemon=True)
-    heart.start()
+    me = Holder(socket.gethostname(), os.getpid())
+    held = Claim(folder, me, _take(folder, me))
     try:
-        _sweep(folder, me, stale)
-        yield Claim(folder, me)
+        _sweep(folder)
+        yield held
     finally:
-        ended.set()
-        heart.join()
-        os.close(descriptor)
-        _release(folder, me)
-
-
-def _beat(descriptor: int, seconds: float, ended: threading.Event) -> None:
-    while not ended.wait(seconds):
-        os.utime(descriptor)
-
-
-def _take(folder: Path, me: Holder, stale: float) -> None:
-    while not _publish(folder / CLAIM, me):
-        held = _sight(folder / CLAIM)
-        if held is not None and _take_over(folder, held, me, stale):
-            return
-
-
-def _take_over(folder: Path, held: tuple[Holder, float], me: Holder, stale: float) -> bool:
-    """Replace a stale claim by mine; False if it was ended meanwhile, Busy if anyone lives who may act on it."""
-    first, graves = held[0], []
-    while held is not None:
-        if not _abandoned(folder, *held, stale):
-            raise Busy(folder, held[0])
-        graves.append(_grave(folder, held[0]))
-        if _publish(graves[-1], me):
-            return _end(folder, first, graves, successor=me)
-        held = _sight(graves[-1])
-    return False
-
-
-def _release(folder: Path, me: Holder) -> None:
-    grave = _grave(folder, me)
-    if not _publish(grave, me):
-        raise Lost(f"{folder} is being taken over")
-    if not _end(folder, me, [grave], successor=None):
-        Claim(folder, me).confirm()
-
-
-def _end(folder: Path, holder: Holder, graves: list[Path], successor: Holder | None) -> bool:
-    """End the claim of `holder`, whose last grave is mine; False if it had been ended already."""
-    try:
-        now = _sight(folder / CLAIM)
-        if now is None or now[0].token != holder.token:
-            return False
-        if successor is None:
+        try:
+            held.confirm()
             (folder / CLAIM).unlink()
-        else:
-            write_atomic(folder / CLAIM, _record(successor))
-        return True
+        finally:
+            os.close(held.descriptor)
+
+
+def _take(folder: Path, me: Holder) -> int:
+    """A descriptor of claim.json, which is mine and locked."""
+    draft, mine = _draft(folder)
+    try:
+        _write_all(mine, (json.dumps(asdict(me), sort_keys=True, indent=1) + "\n").encode("ascii"))
+        while not _publish(draft, folder):
+            pass  # the claim there was ended in the meantime
+    except BaseException:
+        os.close(mine)
+        raise
     finally:
-        for grave in graves:
-            grave.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+    return mine
 
 
-def _publish(path: Path, me: Holder) -> bool:
-    """Give my record this name, all at once; False if the name is taken."""
-    draft = path.with_name(f".draft-{me.token}")
-    _write_new(draft, _record(me))
+def _draft(folder: Path) -> tuple[Path, int]:
+    """A new file, locked; one that is swept away before it is locked is replaced by another."""
+    while True:
+        draft = folder / f".draft-{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        ours = False
+        try:
+            ours = _lock(descriptor, draft) and _leads_to(draft, descriptor)
+        finally:
+            if not ours:
+                draft.unlink(missing_ok=True)
+                os.close(descriptor)
+        if ours:
+            return draft, descriptor
+
+
+def _publish(draft: Path, folder: Path) -> bool:
+    """Make my locked draft the claim; Busy if a claim stands, False if one was ended before I could look at it."""
+    path = folder / CLAIM
     try:
         os.link(draft, path)
+        return True
     except FileExistsError:
+        pass
+    try:
+        theirs = os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # for writing: NFS locks nothing else exclusively
+    except FileNotFoundError:
         return False
+    try:
+        locked = _lock(theirs, path)
+        if not _leads_to(path, theirs):
+            return False
+        if not locked:
+            raise Busy(folder, _holder(theirs, path))
+        os.replace(draft, path)
+        return True
     finally:
-        draft.unlink()
-    _sync_folder(path.parent)
+        os.close(theirs)
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock an open file, without waiting; False if somebody else has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise OSError(error.errno, "this file system has no locks, so runs on it cannot be protected", str(path)) from error
     return True
 
 
-def _sight(path: Path) -> tuple[Holder, float] | None:
-    """The holder in a claim or grave and the time of its last beat, or None if the file is gone."""
+def _leads_to(path: Path, descriptor: int) -> bool:
+    """Whether a name is that of an open file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except FileNotFoundError:
-        return None
-    with open(descriptor, "rb") as file:
-        record, beat = _parse(file.read(), str(path)), os.fstat(descriptor).st_mtime
+        return False
+
+
+def _holder(descriptor: int, path: Path) -> Holder:
+    record = _parse(os.pread(descriptor, os.fstat(descriptor).st_size, 0), str(path))
     if type(record) is not dict or set(record) != set(Holder.__dataclass_fields__):
-        raise Corrupt(f"{path}: not a claim; remove it if no run is using the folder")
-    return Holder(**record), beat
+        raise Corrupt(f"{path}: not a claim, yet a process holds it")
+    return Holder(**record)
 
 
-def _abandoned(folder: Path, holder: Holder, beat: float, stale: float) -> bool:
-    if holder.place == _place() and _started(holder.pid) != holder.started:
-        return True
-    return _file_system_time(folder) - beat > stale
-
-
-def _file_system_time(folder: Path) -> float:
-    probe = folder / f".draft-{secrets.token_hex(8)}"
-    _write_new(probe, b"")
-    try:
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink()
-
-
-def _sweep(folder: Path, me: Holder, stale: float) -> None:
-    """Remove what dead processes left; a young draft (.draft-*) may be that of a living claimant."""
-    now = _file_system_time(folder)
-    old = [draft for draft in folder.glob(".draft-*") if now - _modified(draft, now) > stale]
-    for left in [*folder.glob(".tmp-*"), *folder.glob(".grave-*"), *old]:
-        if left != _grave(folder, me):
-            left.unlink(missing_ok=True)
-
-
-def _modified(path: Path, gone: float) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return gone
-
-
-def _grave(folder: Path, holder: Holder) -> Path:
-    return folder / f".grave-{holder.token}"
-
-
-def _record(holder: Holder) -> bytes:
-    return (json.dumps(asdict(holder), sort_keys=True, indent=1) + "\n").encode("ascii")
-
-
-def _myself() -> Holder:
-    pid = os.getpid()
-    return Holder(socket.gethostname(), _place(), pid, _started(pid), secrets.token_hex(16))
-
-
-def _place() -> str:
-    """Where a pid means something: this boot of this machine, and inside it this container."""
-    if not sys.platform.startswith("linux"):
-        return socket.gethostname()
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-
-
-def _started(pid: int) -> str:
-    """When the process with this pid started, in the words of the system; empty if there is none or it is a zombie."""
-    if not sys.platform.startswith("linux"):
-        return subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if after_name[0] in "ZX" else after_name[19]  # proc(5): fields 3 (state) and 22 (starttime)
+def _sweep(folder: Path) -> None:
+    """Remove what dead processes left; a draft that is locked is that of a living claimant."""
+    for left in folder.glob(".tmp-*"):
+        left.unlink(missing_ok=True)
+    for draft in folder.glob(".draft-*"):
+        try:
+            descriptor = os.open(draft, os.O_RDWR | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue
+        try:
+            if _lock(descriptor, draft):
+                draft.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
 
 
 # Bytes

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +50,7 @@ class GPT:
     tied: bool = False
     norm_eps: float = 1e-6
     vocab: Vocabulary = field(default_factory=Vocabulary)
+    version: ClassVar[int] = 1  # raise it when initial weights or any logit change: it enters the key of every recipe
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "kv_heads", "head_width", "hidden"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Optim:
     warmup: int = 20
     decay: float = 0.4
     floor: float = 0.02
+    version: ClassVar[int] = 1  # raise it when any update changes: it enters the key of every stage
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

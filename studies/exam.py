@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from models.files import read_json, write_json
+from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
 from models.train import Machine
@@ -18,15 +19,19 @@ from studies.key import key
 from studies.run import Recipe
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
-from synth.verify import verify
+from synth.verify import ORDERED, Verdict, verify
 
 KINDS = ("exact", "sampled")
 
 
+def parts(source: Source | Mixture) -> list[Source]:
+    """The sources of a mixture, or the one there is."""
+    return [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
+
+
 def span(source: Source | Mixture) -> tuple[int, int]:
     """The fewest and most operations of a source."""
-    parts = [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
-    return min(part.ops[0] for part in parts), max(part.ops[1] for part in parts)
+    return min(part.ops[0] for part in parts(source)), max(part.ops[1] for part in parts(source))
 
 
 # Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
@@ -57,8 +62,16 @@ class Exam:
             raise ValueError(f"Exam.kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if (self.kind == "sampled") != (self.samples > 0):
             raise ValueError(f"Exam.samples must be positive for a sampled exam and 0 for an exact one, got {self.samples}")
+        free = {part.dialect for part in parts(self.source)} - ORDERED
+        if self.kind == "exact" and free:
+            raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
+
+    @property
+    def content(self) -> int | None:
+        """What a key of this exam rests on beyond its fields: how responses are judged, where they are."""
+        return Verdict.version if self.kind == "sampled" else None
 
     def paper(self) -> list[Problem]:
         """The exam's problems: the same whatever is examined, and the same graphs in every world."""
@@ -101,9 +114,9 @@ def exact(lm: LM, exam: Exam) -> Answers:
     logp = np.zeros(len(problems))
     roles: dict[str, np.ndarray] = {}
     rows = ROWS.get(next(lm.parameters()).device.type, ROWS_ELSEWHERE)
-    parts = [order[first : first + rows] for first in range(0, len(order), rows)]
-    jobs = [partial(solution_logprobs, lm, [problems[i] for i in part], exam.temperature) for part in parts]
-    for part, found in zip(parts, together(jobs), strict=True):
+    chunks = [order[first : first + rows] for first in range(0, len(order), rows)]
+    jobs = [partial(solution_logprobs, lm, [problems[i] for i in part], exam.temperature) for part in chunks]
+    for part, found in zip(chunks, together(jobs), strict=True):
         for i, logp_T in zip(part, found, strict=True):
             logp[i] = logp_T.sum()
             for role, value in zip(problems[i].written.solution_roles, logp_T, strict=True):
@@ -148,18 +161,34 @@ def sampled(lm: LM, exam: Exam) -> Answers:
 
 
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
-    """The answers of a recipe's model, taken once and kept in its folder."""
-    path = recipe.folder / "exams" / f"{key(exam)[:16]}.json"
+    """The answers of a recipe's model, taken once and kept in its folder, under a seal of their own.
+
+    Raises Corrupt, naming the file, if it was edited or truncated or holds another exam's or model's answers.
+    """
+    path = kept_at(recipe, exam)
+    whose = {"exam": key(exam), "recipe": recipe.key}
     if path.exists():
-        return from_json(read_json(path))
+        row = read_json(path)
+        if type(row) is not dict or set(row) != {"answers", "exam", "recipe", "sha256"}:
+            raise Corrupt(f"{path}: not an exam's answers")
+        if row.pop("sha256") != digest(row):
+            raise Corrupt(f"{path}: edited since the exam was taken")
+        if row != whose | {"answers": row["answers"]}:
+            raise Corrupt(f"{path}: answers to another exam, or another model's")
+        return from_json(row["answers"])
     found = take(lm, exam)
+    row = whose | {"answers": to_json(found)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, to_json(found))
+    write_json(path, row | {"sha256": digest(row)})
     return found
 
 
+def kept_at(recipe: Recipe, exam: Exam) -> Path:
+    return recipe.folder / "exams" / f"{key(exam)[:16]}.json"
+
+
 def answered(recipe: Recipe, exam: Exam) -> bool:
-    return (recipe.folder / "exams" / f"{key(exam)[:16]}.json").exists()
+    return kept_at(recipe, exam).exists()
 
 
 def to_json(found: Answers) -> dict:

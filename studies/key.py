@@ -5,6 +5,10 @@ Two descriptions that are equal in Python have equal keys, and two that differ h
 int becomes the float of the same value; a float or a bool in a field typed `int` is refused. Where the annotation
 says nothing about numbers (no dataclass field, `tuple`, `object`) a number is taken as written: 1 and 1.0 are distinct.
 -0.0 is 0.0. Classes enter by their bare name, so a class may move to another file without changing any key.
+
+What a description means may rest on more than its fields: on code, or on a file that a field names. Code has one place
+to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the key,
+such as a digest of that file.
 """
 
 import hashlib
@@ -32,8 +36,8 @@ def later(default):
 def canonical(description) -> str:
     """The canonical JSON of a description: sorted names, no spaces, ASCII only, floats by `repr`.
 
-    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]` if there is one), tuples, str, int,
-    bool, None and finite floats. Raises TypeError or ValueError naming the path inside the description otherwise.
+    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]` and the property `content` if there is
+    one), tuples, str, int, bool, None and finite floats. Raises TypeError or ValueError naming the path inside the description otherwise.
     """
     root = type(description).__name__ if _is_dataclass(description) else "description"
     return _dump(_plain(description, Any, root))
@@ -150,7 +154,7 @@ def _dataclass(value, path: str) -> dict:
         content = _plain(_value(value, part.name, here), annotation, here)
         if not (LATER in part.metadata and _dump(content) == _dump(_default(part, annotation, here))):
             plain["fields"][part.name] = content
-    return plain | _version(kind, path)
+    return plain | _version(kind, path) | _content(value, path)
 
 
 def _value(value, name: str, path: str):
@@ -174,6 +178,13 @@ def _version(kind: type, path: str) -> dict:
     if _annotation(kind, "version") != ClassVar[int] or type(version) is not int:
         raise TypeError(f"{path}.version: version must be annotated ClassVar[int] and be an int, not {version!r}")
     return {"version": version}
+
+
+def _content(value, path: str) -> dict:
+    owner = next((base for base in type(value).__mro__ if "content" in vars(base)), None)
+    if owner is None or not isinstance(vars(owner)["content"], property):  # a field of that name is in the key already
+        return {}
+    return {"content": _plain(value.content, Any, f"{path}.content")}
 
 
 def _annotation(kind: type, name: str):

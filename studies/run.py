@@ -124,7 +124,7 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
     write_atomic(where / "model.safetensors", save(tensors))
     write_json(where / "cost.json", {"seconds": state.seconds, "steps": state.step, **state.ledger.as_dict()})
-    held.confirm()  # a process that slept for a minute may have been taken over
+    held.confirm()  # somebody may have removed the claim by hand, and another process begun
     seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl"])
     (where / "state.safetensors").unlink(missing_ok=True)
 

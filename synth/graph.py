@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -73,19 +72,27 @@ class Graph:
     def canonical(self) -> int:
         """A 64-bit hash of structure and leaf values, blind to names, statement order and operand order of + and *."""
         hashes: list[int] = []
-        for index, node in enumerate(self.nodes):
-            if node.args:
-                parts = [hashes[a] for a in node.args]
-                if node.op != "-":
+        unknown, edges = self.unknown, 0
+        for index, (op, args, value) in enumerate(self.nodes):
+            if len(args) == 2:  # most operations: what follows, written out
+                a, b = hashes[args[0]], hashes[args[1]]
+                if a > b and op != "-":
+                    a, b = b, a
+                hashes.append(mix((CODE[op] * ODD + a) * ODD + b))
+                edges += 2
+            elif args:
+                parts = [hashes[a] for a in args]
+                if op != "-":
                     parts.sort()
-                joined = CODE[node.op]
+                joined = CODE[op]
                 for part in parts:
                     joined = joined * ODD + part
                 hashes.append(mix(joined))
+                edges += len(args)
             else:
-                hashes.append(leaf_hash(None if index == self.unknown else node.value))
+                hashes.append(leaf_hash(None if index == unknown else value))
         total = hashes[-1]
-        if sum([len(node.args) for node in self.nodes]) >= len(self.nodes):
+        if edges >= len(self.nodes):
             total = mix(total + sharing(self.nodes, hashes))
         if self.unknown is None:
             return total
@@ -288,11 +295,13 @@ def operation(
     random_: random.Random, nodes: list[Node], args: list[int], operations: tuple[str, ...], modulus: int | None
 ) -> Node:
     """One operation on ``args`` that has a value and can be undone; may swap the operands of a difference."""
+    if modulus is not None and len(args) == 2:
+        left, right = nodes[args[0]].value, nodes[args[1]].value
+        if left and right:  # the common case, in which every operation is allowed
+            op = operations[int(random_.random() * len(operations))]
+            return Node(op, tuple(args), compute(op, left, right, modulus))
     values = tuple([nodes[a].value for a in args])
-    if modulus is not None and len(values) == 2 and 0 not in values:
-        possible: Sequence[str] = operations  # the common case, which ``allowed`` would find one by one
-    else:
-        possible = [op for op in operations if allowed(op, values, modulus)]
+    possible = [op for op in operations if allowed(op, values, modulus)]
     op = possible[int(random_.random() * len(possible))]
     if op == "-" and modulus is None and values[0] < values[1]:
         args, values = args[::-1], values[::-1]

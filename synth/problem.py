@@ -63,7 +63,7 @@ class Problem:
         """Which side of the split this problem is on: decided by its canonical structure alone."""
         return self.graph.canonical % HELD_OUT_SHARE == 0
 
-    @cached_property
+    @property
     def nodes(self) -> tuple[Node, ...]:
         return self.graph.nodes + self.extra
 
@@ -71,7 +71,9 @@ class Problem:
     def words(self) -> tuple[str, ...]:
         """Each node as it is written in an expression: its noun, or its number if it is a literal."""
         nouns = contexts.world(self.context).names
-        return tuple(nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes))
+        if -1 not in self.names:
+            return tuple([nouns[n] for n in self.names])
+        return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes)])
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -96,6 +98,8 @@ def canonical_moves(problem: Problem) -> tuple[Move, ...]:
     """See ``Problem.moves``."""
     graph = problem.graph
     nodes = graph.nodes
+    if graph.unknown is None and (moves := moves_in_turn(nodes, problem.order)):
+        return moves
     position = {s: i for i, s in enumerate(problem.order)}
     hidden = [bool(node.args) for node in nodes]  # not known yet
     if graph.unknown is not None:
@@ -112,7 +116,7 @@ def canonical_moves(problem: Problem) -> tuple[Move, ...]:
             for each in waits:
                 unknown_in[each].append(index)
     heapify(ready)
-    moves: list[Move] = []
+    found: list[Move] = []
     while ready:
         statement = problem.order[heappop(ready)]
         solves = statement
@@ -120,12 +124,26 @@ def canonical_moves(problem: Problem) -> tuple[Move, ...]:
             if hidden[a]:
                 solves = a
         hidden[solves] = False
-        moves.append(Move(statement, solves))
+        found.append(Move(statement, solves))
         for other in unknown_in[solves]:
             missing[other] -= 1
             if missing[other] == 1:
                 heappush(ready, position[other])
-    return tuple(moves)
+    return tuple(found)
+
+
+def moves_in_turn(nodes: tuple[Node, ...], order: tuple[int, ...]) -> tuple[Move, ...]:
+    """Forward mode: the needed statements in question order, if that puts every operand before its use; else empty."""
+    known = [not args for _, args, _ in nodes]
+    found = []
+    for statement in order:
+        if statement < len(nodes) and (args := nodes[statement][1]):
+            for a in args:
+                if not known[a]:
+                    return ()
+            known[statement] = True
+            found.append(Move(statement, statement))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -184,6 +202,11 @@ class Source:
                 f"Source.length must be at least {longest} for ops up to {self.ops[1]}, "
                 f"got {self.length}: a longer question would betray its ops"
             )
+
+    @property
+    def content(self) -> tuple[int, str]:
+        """What a key of this source rests on beyond its fields: how problems are written, and the world's words."""
+        return Written.version, contexts.world(self.context).digest
 
     @property
     def name_count(self) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from synth import contexts
 from synth.ops import compute, inverse
@@ -36,13 +36,17 @@ PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Written:
-    """A rendered problem: tokens and their roles, for question and solution (the solution's last token is END)."""
+    """A rendered problem: tokens and their roles, for question and solution (the solution's last token is END).
+
+    Raise ``version`` when a token or a role changes: it enters the key of every source and vocabulary.
+    """
 
     question_tokens: tuple[str, ...]
     question_roles: tuple[str, ...]
     solution_tokens: tuple[str, ...]
     solution_roles: tuple[str, ...]
     dialect: str
+    version: ClassVar[int] = 1
 
     @property
     def question(self) -> str:
@@ -112,7 +116,10 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
             continue
         node = nodes[index]
         role = STATEMENT if index < needed else DISTRACTOR
-        if node.args:
+        if len(node.args) == 2:
+            out += (words[index], "=", words[node.args[0]], node.op, words[node.args[1]], ";")
+            roles += (role,) * 6
+        elif node.args:
             op, args, _ = node
             out += (words[index], "=", words[args[0]])
             for arg in args[1:]:
@@ -132,6 +139,14 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
+        op, used = (sign, args) if solves == statement else equation(problem, move)
+        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what follows, written out
+            (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
+            x, y = numbers[i], numbers[j]
+            out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
+            out += (x, op, y, "=", value, ",", solved, value, ";")
+            roles += TWO_NAMED
+            continue
         out += (words[statement], "=", words[args[0]])
         roles += (PLANNING, FORMAT, COPY)
         for arg in args[1:]:
@@ -139,7 +154,6 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
             roles += (COPY, COPY)
         out.append(",")
         roles.append(FORMAT)
-        op, used = (sign, args) if solves == statement else equation(problem, move)
         named = False
         for index in used:
             if names[index] >= 0:
@@ -167,6 +181,7 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
+TWO_NAMED = (PLANNING, FORMAT, COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT, *ONE_SUM)
 
 
 def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from synth import contexts
 from synth.ops import LIMIT, SYMBOLS, is_prime
 from synth.problem import DIALECTS
-from synth.render import END, PROSE_WORDS, join, split
+from synth.render import END, PROSE_WORDS, Written, join, split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -40,6 +40,11 @@ class Vocabulary:
         if not self.worlds or len(set(self.worlds)) < len(self.worlds):
             raise ValueError(f"Vocabulary.worlds must name one or more different worlds, got {self.worlds!r}")
         contexts.disjoint(self.worlds)
+
+    @property
+    def content(self) -> tuple[int | str, ...]:
+        """What a key of this vocabulary rests on beyond its fields: the dialects' words and the worlds'."""
+        return Written.version, *(contexts.world(name).digest for name in self.worlds)
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -78,6 +83,9 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Token ids of ``text``."""
         ids = self.ids
+        found = list(map(ids.get, text.split()))
+        if None not in found:  # nothing stands close to anything else, as in terse text: ``split`` would say the same
+            return found
         try:
             return [ids[piece] for piece in split(text)]
         except KeyError as unknown:

@@ -7,7 +7,7 @@ The same verdict is the reward of RL and the measure of every exam. It is a pure
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from synth.ops import compute, inverse
 from synth.parse import Step, Trace, parse
@@ -55,13 +55,17 @@ class Fault(NamedTuple):
 @dataclass(frozen=True)
 class Verdict:
     """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
-    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault."""
+    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault.
+
+    Raise ``version`` when any text's verdict changes: it enters the key of every reward and sampled exam.
+    """
 
     parsed: bool
     answer: bool
     process: float
     strict: bool
     faults: tuple[Fault, ...]
+    version: ClassVar[int] = 1
 
 
 def verify(problem: Problem, text: str) -> Verdict:
@@ -88,43 +92,43 @@ def verify(problem: Problem, text: str) -> Verdict:
 def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) -> int:
     """Add the faults of the steps; return how many needed statements were used rightly at their first use."""
     nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
-    values = [node.value for node in nodes]
+    values = [value for _, _, value in nodes]
     pairs = list(zip(words, values))
     named = [name >= 0 for name in problem.names]
     index = dict(zip(words, range(len(words))))  # a literal's digits are there too: no noun is spelled in digits
-    known = [not node.args for node in nodes]
+    known = [not args for _, args, _ in nodes]
     if graph.unknown is not None:
         known[graph.unknown], known[graph.root] = False, True
     needed = len(graph.nodes)
-    canonical = [move.statement for move in problem.moves]
+    canonical = [statement for statement, _ in problem.moves]
+    ordered = problem.dialect in ORDERED
     turn = right = 0
     used: set[int] = set()
     for number, step in enumerate(steps):
-        at = index.get(step.statement)
+        statement, solved = step[0], step[6]
+        at = index.get(statement)
         if at is None or not nodes[at].args:
             faults.append(
-                Fault(UNKNOWN, number, step.span[0], f"The question does not say how {step.statement} are computed.")
+                Fault(UNKNOWN, number, step.span[0], f"The question does not say how {statement} are computed.")
             )
             continue
         node = nodes[at]
         op, args, _ = node
-        hidden = [i for i in args if not known[i]]
-        if not known[at]:
-            hidden.append(at)
-        target = hidden[0] if len(hidden) == 1 else claimed(index.get(step.solved), at, args, hidden)
-        sign, terms = (op, args) if target == at else rearranged(node, at, target)
-        due = (
-            step.statement,
-            op,
-            tuple([words[a] for a in args]),
-            tuple([pairs[i] for i in terms if named[i]]),
-            sign,
-            executed(sign, tuple([values[i] for i in terms]), modulus),
-            words[target],
-            values[target],
-        )
+        if len(args) == 2 and known[i := args[0]] and known[j := args[1]] and not known[at] and named[i] and named[j]:
+            # Most steps: what the general case below says, written out.
+            hidden, target, sign, terms = [at], at, op, args
+            rows: tuple = (values[i], values[j]), (compute(op, values[i], values[j], modulus),)
+            due: tuple = statement, op, (words[i], words[j]), (pairs[i], pairs[j]), op, rows, statement, values[at]
+        else:
+            hidden = [i for i in (*args, at) if not known[i]]
+            target = hidden[0] if len(hidden) == 1 else claimed(index.get(solved), at, args, hidden)
+            sign, terms = (op, args) if target == at else rearranged(node, at, target)
+            operands = tuple([words[i] for i in args])
+            recalled = tuple([pairs[i] for i in terms if named[i]])
+            rows = executed(sign, tuple([values[i] for i in terms]), modulus)
+            due = statement, op, operands, recalled, sign, rows, words[target], values[target]
         found: list[Fault] = []
-        if len(hidden) != 1 or step[:-1] != due:
+        if step[:-1] != due or len(hidden) != 1:
             unready = [i for i in hidden if i != target]
             found = diagnose(problem, number, step, node, target, sign, terms, index, known, unready)
         if at in used:
@@ -137,13 +141,14 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             right += not found or all(fault.kind == ORDER for fault in found)
             while turn < len(canonical) and canonical[turn] in used:
                 turn += 1
-            if len(hidden) == 1 and canonical[turn] != at and problem.dialect in ORDERED:
+            if ordered and canonical[turn] != at and len(hidden) == 1:
                 expected = words[canonical[turn]]
                 found.append(Fault(ORDER, number, step.span[0], f"The next step is {expected}, not {step.statement}."))
         used.add(at)
-        if step.solved == words[target]:
+        if solved == words[target]:
             known[target] = True
-        faults += found
+        if found:
+            faults += found
     where = steps[-1].span[1] if steps else 0
     for at in canonical:
         if at not in used:
@@ -220,7 +225,7 @@ def diagnose(
     def compare(kind: str, what: str, claim: tuple, due: tuple, fixed: int) -> None:
         """Equal, or equal up to the order of all but the first ``fixed`` items."""
         if claim != due:
-            commuted = claim[:fixed] == due[:fixed] and sorted(claim) == sorted(due)
+            commuted = len(claim) == len(due) and claim[:fixed] == due[:fixed] and sorted(claim) == sorted(due)
             if not commuted:
                 fault(kind, f"{what} {spoken(claim)}, not {spoken(due)}.")
             elif ordered:

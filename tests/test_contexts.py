@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
+from studies.key import key
 from synth import contexts
-from synth.problem import Source
+from synth.problem import Mixture, Source
 from synth.render import PROSE_WORDS, VERBS
 from synth.tokens import MARKS, Vocabulary
 
@@ -48,6 +49,21 @@ def test_a_users_world_needs_no_code(folder):
     assert set(problem.words) <= set(NOUNS)
     vocabulary = Vocabulary(worlds=("zoo", "atlas"), dialects=("prose",))
     assert vocabulary.decode(vocabulary.encode(problem.solution)) == problem.solution
+
+
+def test_an_edited_world_changes_the_key_of_whatever_names_it(folder):
+    """Mutants: a key of the world's name alone, for which an edited world would find the runs of the old one; a digest
+    blind to the order of the nouns, or to the place; one that sees comments."""
+    path, keys = folder / "atlas.toml", []
+    for text in (spell(), spell(NOUNS[::-1]), spell([*NOUNS, "seas"]), spell(place="in the atlas"), "# A world.\n" + spell()):
+        path.write_text(text)
+        contexts.world.cache_clear()
+        source = Source(ops=(1, 2), context="atlas", names=8)
+        mixed = Mixture(((0.5, source), (0.5, Source(ops=(1, 2)))))
+        keys.append([key(source), key(mixed), key(Vocabulary(worlds=("zoo", "atlas")))])
+    *different, commented = keys
+    assert commented == different[0]
+    assert all(len(set(column)) == len(different) for column in zip(*different))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from models.optim import Optim
 from models.stages.pretrain import Pretrain
 from studies import exam as exam_
 from studies.exam import Exam, answered, answers, solution_logprobs, take
+from studies.key import key
 from studies.run import Recipe, obtain
-from synth.problem import Source
-from synth.verify import verify
+from synth.problem import Mixture, Source
+from synth.verify import Verdict, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
 EXACT = Exam("exact", PAPER, problems=20)
@@ -134,19 +135,52 @@ def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
     assert {role: values.tolist() for role, values in again.roles.items()} == {r: v.tolist() for r, v in first.roles.items()}
     assert np.array_equal(answers(recipe, sampled, None).strict, other.strict) and other.logp is None
     assert not answered(recipe, dataclasses.replace(EXACT, temperature=0.5))
-    path = next((recipe.folder / "exams").glob("*.json"))
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(Corrupt, match=path.name):
-        [answers(recipe, exam, None) for exam in (EXACT, sampled)]
+
+
+def test_changed_answers_are_refused_by_name(tiny, runs, monkeypatch):
+    # Mutants: answers read past their digest; a digest of the answers alone, so that another exam's file is taken.
+    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=PAPER)
+    other = dataclasses.replace(EXACT, temperature=0.5)
+    lm = obtain(recipe)
+    answers(recipe, EXACT, lm), answers(recipe, other, lm)
+    monkeypatch.setattr(exam_, "take", None)
+    path, others = exam_.kept_at(recipe, EXACT), exam_.kept_at(recipe, other)
+    whole = path.read_bytes()
+    digit = whole.index(b'"logp"') + 20
+    edited = whole[:digit] + (b"1" if whole[digit : digit + 1] != b"1" else b"2") + whole[digit + 1 :]
+    for content in (edited, whole[:-5], b"", b"[]", b"{}", others.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(Corrupt, match=path.name):
+            answers(recipe, EXACT, None)
+    path.write_bytes(whole)
+    answers(recipe, EXACT, None)
+    again = recipe.with_seed(1)
+    exam_.kept_at(again, EXACT).parent.mkdir(parents=True)
+    exam_.kept_at(again, EXACT).write_bytes(whole)
+    with pytest.raises(Corrupt, match="another model's"):
+        answers(again, EXACT, None)
+
+
+def test_only_sampled_answers_rest_on_the_verifier(monkeypatch):
+    # Mutants: sampled answers kept when the verifier changed; exact ones, which it never saw, thrown away.
+    exams = EXACT, dataclasses.replace(EXACT, kind="sampled", samples=2)
+    before = [key(exam) for exam in exams]
+    monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
+    assert [key(exam) == was for exam, was in zip(exams, before)] == [True, False]
 
 
 def test_bad_exams_are_refused():
+    # Mutants: a check left out; only the first part of a mixture looked at.
+    prose = dataclasses.replace(PAPER, dialect="prose")
     for change, name in (
         ({"kind": "guessed"}, "Exam.kind"),
         ({"samples": 3}, "Exam.samples"),
         ({"kind": "sampled"}, "Exam.samples"),
         ({"problems": 0}, "Exam.problems"),
         ({"temperature": 0.0}, "temperature"),
+        ({"source": prose}, "Exam.kind must be sampled in prose"),
+        ({"source": Mixture(((0.5, PAPER), (0.5, prose)))}, "Exam.kind must be sampled in prose"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(EXACT, **change)
+    dataclasses.replace(EXACT, source=prose, kind="sampled", samples=1)

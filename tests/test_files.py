@@ -1,12 +1,12 @@
 """Run folders under real kills: one owner, whole files, and seals that break when a byte does."""
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,106 +74,80 @@ def test_a_claim_excludes_others_until_its_holder_is_killed(tmp_path):
 
 
 def test_a_claim_ends_with_its_block_also_by_an_error(tmp_path):
-    """Kills: a claim left behind by an exception; its heart beating on."""
-    before = store.threading.active_count()
-    with pytest.raises(ZeroDivisionError), claim(tmp_path):
-        raise ZeroDivisionError
-    assert names(tmp_path) == set() and store.threading.active_count() == before
+    """Kills: a claim left behind by an exception; a descriptor left open, whose lock would stay."""
+    for _ in range(3):
+        before = len(os.listdir("/dev/fd"))
+        with pytest.raises(ZeroDivisionError), claim(tmp_path):
+            raise ZeroDivisionError
+        with claim(tmp_path), pytest.raises(Busy), claim(tmp_path):
+            pass
+        assert names(tmp_path) == set() and len(os.listdir("/dev/fd")) == before
     with claim(tmp_path):
-        assert names(tmp_path) == {"claim.json"}
+        assert names(tmp_path) == {"claim.json"} and read_json(tmp_path / "claim.json")["pid"] == os.getpid()
 
 
-def test_a_pid_that_was_given_to_a_new_process_is_not_its_old_holder(tmp_path):
-    """Kills: asking only whether the pid exists."""
-    me = store._myself()
-    record = store._record(store.Holder(me.host, me.place, me.pid, "long ago", "t"))
-    (tmp_path / "claim.json").write_bytes(record)
-    with claim(tmp_path):
-        pass
-    (tmp_path / "claim.json").write_bytes(store._record(me))
-    with pytest.raises(Busy), claim(tmp_path):
-        pass
+def test_a_holder_that_sleeps_keeps_its_claim(tmp_path):
+    """Kills: any limit of time after which a living process counts as dead, and two then write."""
+    with running(HOLD, tmp_path) as holder:
+        assert holder.stdout.readline() == "held\n"
+        os.kill(holder.pid, signal.SIGSTOP)
+        os.utime(tmp_path / "claim.json", (0, 0))
+        with pytest.raises(Busy, match=f"process {holder.pid} on"), claim(tmp_path):
+            pytest.fail("took a sleeper's claim")
 
 
-def test_a_claim_from_elsewhere_is_judged_by_its_heartbeat(tmp_path):
-    """Kills: judging another machine's pid here; a limit other than 60 s; a beat that does not reach the file."""
-    path = tmp_path / "claim.json"
-    path.write_bytes(store._record(store.Holder("far", "another boot", 1, "", "t")))
-    now = time.time()
-    os.utime(path, (now - 50, now - 50))
-    with pytest.raises(Busy, match="process 1 on far"), claim(tmp_path):
-        pass
-    os.utime(path, (now - 70, now - 70))
-    with claim(tmp_path, beat=0.01) as mine:
-        os.utime(path, (now - 70, now - 70))
-        time.sleep(0.3)
-        assert path.stat().st_mtime > now - 60
-        mine.confirm()
-
-
-def test_a_holder_silent_too_long_loses_its_claim_and_is_told(tmp_path):
-    """Kills: a stale claim of a living process that blocks; a loser who unlinks or beats for its successor's claim."""
-    path = tmp_path / "claim.json"
-    slow = claim(tmp_path)
-    held = slow.__enter__()
-    os.utime(path, (0, 0))
-    with claim(tmp_path) as quick:
-        with pytest.raises(Lost, match=f"by process {os.getpid()} on"):
+def test_a_claim_nobody_locks_is_nobodys(tmp_path):
+    """Kills: believing what the file says: a pid given to a new process, another machine, or nothing legible."""
+    mine = json.dumps({"host": store.socket.gethostname(), "pid": os.getpid()})
+    for said in (mine, '{"host": "far", "pid": 1}', "{}", ""):
+        (tmp_path / "claim.json").write_text(said)
+        with claim(tmp_path) as held:
             held.confirm()
-        quick.confirm()
-        os.utime(path, (0, 0))
-        with pytest.raises(Lost, match=f"by process {os.getpid()} on"):
-            slow.__exit__(None, None, None)
-        quick.confirm()
-    with pytest.raises(Lost, match="by a process that has left it"):
-        held.confirm()
     assert names(tmp_path) == set()
 
 
-def test_a_lost_claim_beats_for_nobody(tmp_path):
-    """Kills: a heartbeat by file name, which would keep a successor's claim alive after its death."""
-    path = tmp_path / "claim.json"
-    slow = claim(tmp_path, beat=0.01)
-    slow.__enter__()
-    stale = store._sight(path)[0]
-    store._publish(store._grave(tmp_path, stale), store._myself())
-    store._end(tmp_path, stale, [store._grave(tmp_path, stale)], successor=store._myself())
-    os.utime(path, (0, 0))
-    time.sleep(0.1)
-    assert path.stat().st_mtime == 0
-    with pytest.raises(Lost):
-        slow.__exit__(None, None, None)
-
-
-def test_a_holder_does_not_release_what_is_being_taken_over(tmp_path):
-    """Kills: unlinking claim.json while a taker, who owns the grave, may have replaced it the moment before."""
+def test_a_claim_removed_by_hand_is_lost_and_its_successor_unharmed(tmp_path):
+    """Kills: a confirm that looks at the name only; a loser who removes its successor's claim on leaving."""
     slow = claim(tmp_path)
     held = slow.__enter__()
-    store._publish(store._grave(tmp_path, held.holder), store._myself())
-    with pytest.raises(Lost, match="is being taken over"):
-        slow.__exit__(None, None, None)
-    assert names(tmp_path) == {"claim.json", f".grave-{held.holder.token}"}
+    (tmp_path / "claim.json").unlink()
+    with pytest.raises(Lost, match=r"claim\.json was removed or replaced while process"):
+        held.confirm()
+    with claim(tmp_path) as quick:
+        with pytest.raises(Lost):
+            slow.__exit__(None, None, None)
+        quick.confirm()
+        with pytest.raises(Busy), claim(tmp_path):
+            pytest.fail("two holders")
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("rival_releases", [False, True])
-def test_a_slow_taker_never_ends_the_claim_that_came_after(tmp_path, monkeypatch, rival_releases):
-    """Kills: renaming or unlinking whatever claim.json is now, on a verdict about what it was."""
-    dead_claims([tmp_path])
-    judge, rivals = store._abandoned, []
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_slow_taker_never_ends_the_claim_that_came_after(tmp_path, monkeypatch, dead, rival_releases):
+    """Kills: acting on the lock of a file that is claim.json no more, left by a dead process or by one that just went."""
+    leaver = claim(tmp_path)
+    if dead:
+        dead_claims([tmp_path])
+    else:
+        leaver.__enter__()
+    lock, rivals = store._lock, []
 
-    def judge_slowly(*arguments):
-        verdict = judge(*arguments)
-        monkeypatch.setattr(store, "_abandoned", judge)
-        rivals.append(claim(tmp_path))
-        rivals[0].__enter__()
-        if rival_releases:
-            rivals[0].__exit__(None, None, None)
-        return verdict
+    def lock_late(descriptor, path):
+        if path.name == "claim.json":
+            monkeypatch.setattr(store, "_lock", lock)
+            if not dead:
+                leaver.__exit__(None, None, None)
+            rivals.append(claim(tmp_path))
+            rivals[0].__enter__()
+            if rival_releases:
+                rivals[0].__exit__(None, None, None)
+        return lock(descriptor, path)
 
-    monkeypatch.setattr(store, "_abandoned", judge_slowly)
+    monkeypatch.setattr(store, "_lock", lock_late)
     if rival_releases:
-        with claim(tmp_path):
-            pass
+        with claim(tmp_path) as held:
+            held.confirm()
     else:
         with pytest.raises(Busy), claim(tmp_path):
             pytest.fail("two takers won")
@@ -181,20 +155,32 @@ def test_a_slow_taker_never_ends_the_claim_that_came_after(tmp_path, monkeypatch
     assert len(rivals) == 1 and names(tmp_path) == set()
 
 
-def test_a_taker_killed_half_way_does_not_block_the_next(tmp_path):
-    """Kills: a grave that outlives its owner; and taking over while that owner lives."""
-    dead_claims([tmp_path])
-    stale = store._sight(tmp_path / "claim.json")[0]
-    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
-    elsewhere.mkdir()
-    with running(HOLD, elsewhere) as owner:
-        assert owner.stdout.readline() == "held\n"
-        half_way = store.Holder(stale.host, stale.place, owner.pid, store._started(owner.pid), "half-way")
-        store._publish(store._grave(tmp_path, stale), half_way)
-        with pytest.raises(Busy, match=f"process {owner.pid} on"), claim(tmp_path):
-            pytest.fail("took over from a taker at work")
-    with claim(tmp_path):
-        assert names(tmp_path) == {"claim.json"}
+def test_a_claim_is_locked_before_it_has_its_name(tmp_path, monkeypatch):
+    """Kills: locking after naming, when another may take the claim for a dead one's in between."""
+    link, tries = os.link, []
+
+    def link_and_look(source, target):
+        monkeypatch.setattr(os, "link", link)
+        link(source, target)
+        with pytest.raises(Busy, match=f"process {os.getpid()} on"), claim(tmp_path):
+            pytest.fail("two holders")
+        tries.append(target)
+
+    monkeypatch.setattr(os, "link", link_and_look)
+    with claim(tmp_path) as held:
+        held.confirm()
+    assert len(tries) == 1
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+    """Kills: going on unprotected; a draft left behind."""
+
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(store.fcntl, "flock", flock)
+    with pytest.raises(OSError, match="this file system has no locks"), claim(tmp_path):
+        pytest.fail("unprotected")
     assert names(tmp_path) == set()
 
 
@@ -238,22 +224,38 @@ def test_two_processes_race_for_twenty_claims_and_each_is_won_once(tmp_path):
 
 
 def test_a_new_owner_clears_what_a_dead_writer_left(tmp_path):
-    """Kills: half-written files that pile up; and clearing what is not ours to clear."""
-    for name in (".tmp-dead", ".grave-old", ".draft-young", ".draft-old", "tmp-mine", "weights"):
+    """Kills: half-written files that pile up; clearing what is not ours to clear, such as a living claimant's draft."""
+    for name in (".tmp-dead", ".draft-dead", "tmp-mine", "weights"):
         (tmp_path / name).touch()
-    os.utime(tmp_path / ".draft-old", (0, 0))
+    living, descriptor = store._draft(tmp_path)
     with claim(tmp_path):
-        assert names(tmp_path) == {".draft-young", "tmp-mine", "weights", "claim.json"}
+        assert names(tmp_path) == {living.name, "tmp-mine", "weights", "claim.json"}
+    os.close(descriptor)
+
+
+def test_a_draft_that_is_swept_away_too_soon_is_made_again(tmp_path, monkeypatch):
+    """Kills: a claimant who fails, or names a file that is gone, because a new owner swept between making and locking."""
+    lock, swept = store._lock, []
+
+    def sweep_first(descriptor, path):
+        if not swept:
+            swept.append(path)
+            store._sweep(tmp_path)
+        return lock(descriptor, path)
+
+    monkeypatch.setattr(store, "_lock", sweep_first)
+    with claim(tmp_path) as held:
+        held.confirm()
+    assert len(swept) == 1 and names(tmp_path) == set()
 
 
 def test_nonsense_claims_are_refused(tmp_path):
-    """Kills: taking over a claim nobody can read; a folder made on the way; a beat slower than its limit."""
-    (tmp_path / "claim.json").write_text("{}")
-    with pytest.raises(Corrupt, match=r"claim\.json: not a claim"), claim(tmp_path):
-        pass
+    """Kills: naming a holder nobody can read; a folder made on the way."""
+    with claim(tmp_path):
+        (tmp_path / "claim.json").write_text("{}")
+        with pytest.raises(Corrupt, match=r"claim\.json: not a claim"), claim(tmp_path):
+            pass
     with pytest.raises(ValueError, match="not a folder"), claim(tmp_path / "gone"):
-        pass
-    with pytest.raises(ValueError, match="beat must"), claim(tmp_path, beat=60.0):
         pass
 
 

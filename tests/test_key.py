@@ -167,6 +167,32 @@ def test_version_must_be_an_annotated_class_attribute():
             key(wrong)
 
 
+def test_content_counts():
+    """Kills: a property that is left out of the key; one that is taken for a field, or a field for one."""
+
+    @dataclass(frozen=True)
+    class World:
+        name: str
+
+        @property
+        def content(self):
+            return words[self.name]
+
+    @dataclass(frozen=True)
+    class Letter:
+        content: str = "x"
+
+    words = {"zoo": ("bears", 1)}
+    before = key(Recipe((World("zoo"),)))
+    assert canonical(World("zoo")) == '{"class":"World","content":["bears",1],"fields":{"name":"zoo"}}'
+    words["zoo"] = ("wolves", 1)
+    assert key(Recipe((World("zoo"),))) != before
+    assert canonical(Letter()) == '{"class":"Letter","fields":{"content":"x"}}'
+    words["zoo"] = ["wolves"]
+    with pytest.raises(TypeError, match=r"^Recipe\.stages\[0\]\.content: "):
+        key(Recipe((World("zoo"),)))
+
+
 def test_a_name_imported_for_type_checkers_hides_only_its_own_field():
     """Kills: typing.get_type_hints, which fails for the whole class; guessing at a number it cannot place."""
 

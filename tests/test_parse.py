@@ -208,14 +208,24 @@ def test_a_megabyte_is_linear(dialect, name):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_megabyte_of_steps(dialect):
-    """Kills: quadratic work on a text that parses."""
+@pytest.mark.parametrize("usual", (True, False))
+def test_a_megabyte_of_steps(dialect, usual):
+    """Kills: reading on after ``LONGEST`` characters, where a megabyte of short steps takes half a second; an answer or
+    an end that is lost beyond; quadratic work on a text that parses."""
     problem = replace(Source(ops=(8, 8), split="any").problem(1), dialect=dialect)
     steps = problem.solution[: parse(problem.solution, dialect).steps[-1].span[1]] + " "
+    if not usual:
+        steps = {"terse": "a=1+1+1,1+1=2,a2;", "prose": "The number of a is 1 plus 1 plus 1.So1+1=2,so there are 2a."}[dialect]
+    ending = problem.solution[len(steps) :] if usual else "answer 2 <end>" if dialect == "terse" else "The answer is 2. <end>"
+    text = steps * (MEGABYTE // len(steps)) + ending
     start = time.process_time()
-    trace = parse(steps * (MEGABYTE // len(steps)), dialect)
+    trace = parse(text, dialect)
     assert time.process_time() - start < 1.5
-    assert len(trace.steps) == 8 * (MEGABYTE // len(steps)) and trace.junk is None
+    each = 8 if usual else 1
+    assert each * (parsing.LONGEST // len(steps)) <= len(trace.steps) <= each * (parsing.LONGEST // len(steps) + 1)
+    assert trace.steps == parse(text[: parsing.LONGEST], dialect).steps 
+    assert parsing.LONGEST - 12 < trace.junk <= parsing.LONGEST
+    assert trace.answer is not None and trace.answers == 1 and trace.ended and trace.after is None
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)

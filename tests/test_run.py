@@ -23,8 +23,10 @@ from models.stages.rl import RL, Reward
 from models.train import Machine
 from studies.run import Cost, Recipe, chain, costs, load, obtain, references
 from synth.problem import Source
+from synth.render import Written
 from synth.rng import rng
 from synth.tokens import Vocabulary
+from synth.verify import Verdict
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 MODEL = GPT(
@@ -80,6 +82,15 @@ def test_the_key_covers_everything_but_the_machine(runs):
     assert len({recipe.key for recipe in changed}) == len({recipe.folder for recipe in changed}) == len(changed)
     obtain(BASE)
     assert trained(BASE, Machine(threads=1, micro_tokens=7, save_every=0)) == []
+
+
+@pytest.mark.parametrize("kind", (GPT, Optim, Written, Verdict), ids=lambda kind: kind.__name__)
+def test_changed_code_is_another_key(kind, monkeypatch):
+    # Mutant: a version that enters no key, so that raising it still finds the old runs.
+    recipe = BASE + RL(steps=1, rows=2, group=2, max_new=9, optim=OPTIM, data=EASY, reward=Reward())
+    before = recipe.key
+    monkeypatch.setattr(kind, "version", kind.version + 1)
+    assert recipe.key != before
 
 
 def test_costs_are_those_of_the_stages(runs):

@@ -38,6 +38,11 @@ class Reward:
         if not 0 <= self.outcome <= 1:
             raise ValueError(f"Reward.outcome must be between 0 and 1, got {self.outcome}")
 
+    @property
+    def content(self) -> int:
+        """What a key of this reward rests on beyond its fields: how responses are judged."""
+        return Verdict.version
+
     def of(self, verdict: Verdict, gold_steps: int) -> float:
         """The reward of a judged response to a problem with ``gold_steps`` steps."""
         if self.kind == "answer":
