@@ -17,20 +17,13 @@ import math
 import re
 import sys
 import types
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, fields
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
-LATER = "left out of the key while it equals its default"
+from synth.later import LATER
+
 UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its module does not import at run time
-
-
-def later(default):
-    """A dataclass field added after keys exist: left out of the key while it equals `default`.
-
-    The default must mean what the class did before the field existed, and must never be changed afterwards.
-    """
-    return field(default=default, metadata={LATER: True})
 
 
 def canonical(description) -> str:

@@ -19,6 +19,7 @@ from synth.rng import uniforms
 from synth.verify import verify
 
 KS = (1, 16, 128)
+BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
 CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
 INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
@@ -52,6 +53,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
             for k in KS
         ],
         "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
+        "similarity": [row for arm in found.arms for row in similar(found, arm, bands)] if study.gold else [],
     }
 
 
@@ -131,6 +133,26 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
     return rows
 
 
+def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
+    """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
+
+    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). mean, all: similarity of the correct
+    graphs (weights scaled to a mean of 1 for each seed) and of all. The rest is the difference of the two.
+    """
+    rows = []
+    for about, exams in groups(found, arm, bands):
+        like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
+        for k in (1, 128):
+            solved_SP = pooled_table(found, arm, exams, k)
+            bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
+            correct_SP = like_SP * solved_SP / solved_SP.mean(1, keepdims=True)
+            one = len(like_SP) == 1
+            gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
+            means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
+            rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | numbers(gap))
+    return rows
+
+
 def shared(found: Results, arm: str, over: str) -> Results | None:
     """The rows of two arms for the seeds that both have; None if there are none."""
     seeds = [{row["seed"] for row in found.rows if row["arm"] == each} for each in (arm, over)]
@@ -166,6 +188,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(band_table(found["band_scores"]))
     if found["contrasts"]:
         made.append(contrast_table(found["contrasts"]))
+    if found["similarity"]:
+        made.append(similarity_table(found["similarity"]))
     made.append(cost_table(found["arms"]))
     return made
 
@@ -213,6 +237,18 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
     if all(row["seeds"] == 1 for row in rows):
         caption = "one seed: the intervals are about these models and their problems, not about training"
     return "differences, paired by seed and problem", heads, cells, caption
+
+
+def similarity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """A histogram a line: which part of the problems is solved, at each similarity to gold."""
+    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in zip(BINS[1:5], BINS[2:6])), "0.9 up", "equal"]
+    cells = []
+    for row in rows:
+        gap = f"{row['mean']:+.3f}\n{row['low']:+.3f} to {row['high']:+.3f}"
+        means = [f"{row[name]:.3f}" for name in ("correct_mean", "all")]
+        cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *(f"{part:.3f}" for part in row["bins"]), *means, gap])
+    heads = ["arm", "on", "pass@", "solved", *spans, "mean similarity", "of all", "difference"]
+    return "similarity of correct graphs to gold", heads, cells, "parts of the problems solved, by similarity; " + counts(rows)
 
 
 def established(row: dict) -> bool:

@@ -42,6 +42,8 @@ COLUMNS = (
     Column("seconds", float, "s", "wall time of the arm's own stages"),
     Column("key", str, "", "content key of the arm's recipe"),
 )
+SIMILARITY = Column("similarity", str, "", "similarity of each problem's graph to the nearest gold one, space-separated")
+COMPARED = ("interplay/topology",)  # studies with gold papers, whose tables have one column more
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Results:
         counts = np.array([numbers(row["correct" if score == "answer" else score]) for row in rows])
         return pass_at_k(rows[0]["samples"], counts.astype(int), k)
 
+    def similarity(self, arm: str, exam: str) -> np.ndarray:
+        """Similarity to gold of every seed and problem (SP), equal for all seeds. Raises KeyError without gold papers."""
+        return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])
+
     def score(self, arm: str, exam: str, k: int, score: str = "strict") -> Estimate:
         """Mean pass@k with an interval over seeds, then problems."""
         return interval(self.solved(arm, exam, k, score), path=(self.study, arm, exam, k, score))
@@ -106,12 +112,17 @@ def path(study: str, scale: str, folder: Path = FOLDER) -> Path:
     return folder / scale / f"{study.replace('/', '.')}.csv"
 
 
+def columns(study: str) -> tuple[Column, ...]:
+    """The columns of a study's table."""
+    return COLUMNS + ((SIMILARITY,) if study in COMPARED else ())
+
+
 def load(study: str, scale: str, folder: Path = FOLDER) -> Results:
     """A study's table. Raises FileNotFoundError with one sentence if it was never run."""
     where = path(study, scale, folder)
     if not where.exists():
         raise FileNotFoundError(f"{study} has no results at scale {scale} yet ({where}); run it first")
-    return Results(study, scale, tuple(read(where, COLUMNS, KEYS)))
+    return Results(study, scale, tuple(read(where, columns(study), KEYS)))
 
 
 def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
@@ -121,8 +132,8 @@ def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Pa
     while True:
         try:
             with claim(where.parent):
-                old = read(where, COLUMNS, KEYS) if where.exists() else []
-                write(where, merge(old, rows, KEYS), COLUMNS, KEYS)
+                old = read(where, columns(study), KEYS) if where.exists() else []
+                write(where, merge(old, rows, KEYS), columns(study), KEYS)
                 return where
         except Busy:
             time.sleep(0.1)

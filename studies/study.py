@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from models.train import Machine
 from studies import results
 from studies.exam import Answers, Exam, answered, answers, span
 from studies.run import Observe, Recipe, chain, costs, obtain
+from synth.graph import nearest
 from synth.problem import Mixture, Source
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
@@ -33,7 +35,8 @@ class Study:
 
     prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
     share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms
-    (arm, over) whose paired difference is reported. headline: the exams shown first.
+    (arm, over) whose paired difference is reported. headline: the exams shown first. gold: papers of training problems,
+    one for each number of operations, that every examined problem is compared with (see ``similarities``).
 
     Raises ValueError naming the field and the study.
     """
@@ -50,6 +53,7 @@ class Study:
     unequal: str = ""
     contrasts: tuple[tuple[str, str], ...] = ()
     headline: tuple[str, ...] = ()
+    gold: tuple[Exam, ...] = ()
 
     def __post_init__(self) -> None:
         sat = [(f"exams of arm {a.name!r}", [e.name for e in a.exams]) for a in self.arms if a.exams is not None]
@@ -164,7 +168,22 @@ def rows(study: Study, run: Run) -> list[dict]:
         "seconds": float(sum(c.seconds for c in own)),
         "key": run.recipe.key[:16],
     }
-    return [row(study, run, exam, answers(run.recipe, exam, None)) | ledger for exam in run.exams]
+    return [row(study, run, e, answers(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
+
+
+def compared(study: Study, exam: Exam) -> dict:
+    """The cell that a study with gold papers adds to a row."""
+    return {"similarity": results.cell(similarities(exam, study.gold), 4)} if study.gold else {}
+
+
+@cache  # the same for every arm and seed
+def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
+    """For each problem of an exam, the similarity of its graph (synth.graph.similarity) to the nearest of the graphs of
+    the gold paper with as many operations. Raises ValueError unless there is one such paper."""
+    same = [each for each in gold if span(each.source) == span(exam.source)]
+    if len(same) != 1:
+        raise ValueError(f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one")
+    return tuple(nearest([problem.graph for problem in exam.paper()], [problem.graph for problem in same[0].paper()]))
 
 
 def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:

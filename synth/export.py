@@ -11,7 +11,7 @@ from pathlib import Path
 
 from synth import contexts
 from synth.graph import GIVEN, LITERAL, Graph, Node
-from synth.ops import FORWARD, LIMIT, fold, is_prime
+from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
 from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
 from synth.render import END
 from synth.verify import Verdict, verify
@@ -69,9 +69,9 @@ def graph_from_dict(table: object) -> Graph:
     if modulus is not None and (type(modulus) is not int or not is_prime(modulus)):
         raise ValueError(f"problem.graph.modulus must be a prime or null, got {modulus!r}")
     nodes = nodes_from_lists("problem.graph.nodes", table["nodes"], (), modulus)
-    if not nodes or not nodes[-1].args:
-        raise ValueError("problem.graph.nodes must end in an operation")
-    if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(nodes) and nodes[unknown].op == GIVEN):
+    if not nodes or not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN):
+        raise ValueError("problem.graph.nodes must end in an operation or a copy, or be one given")
+    if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(nodes) - 1 and nodes[unknown].op == GIVEN):
         raise ValueError(f"problem.graph.unknown must be null or the index of a given, got {unknown!r}")
     return Graph(nodes, modulus, unknown)
 
@@ -91,8 +91,7 @@ def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus
         known = (
             op in (GIVEN, LITERAL)
             and not given
-            or op in FORWARD
-            and len(given) > 1
+            or (op in FORWARD and len(given) > 1 or op == SAME and len(given) == 1)
             and fold(op, values, modulus) == value
         )
         if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):

@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from synth.ops import LIMIT, compute, fold
+from synth.ops import LIMIT, SAME, compute, fold
 from synth.rng import below, between, shuffle, weighted
 
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
 MASK = (1 << 64) - 1
 ODD = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, as in SplitMix64
-CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7}  # a given and a literal of equal value are the same structure
+CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7, SAME: 9}  # a given and a literal of equal value are the same structure
 
 
 class Node(NamedTuple):
-    """One quantity: a leaf, or an operation on earlier nodes (``args`` are their indices, so no cycle can be written)."""
+    """One quantity: a leaf, an operation on earlier nodes (``args`` are their indices, so no cycle can be written), or a
+    copy of one (SAME)."""
 
     op: str
     args: tuple[int, ...]
@@ -39,7 +40,7 @@ class Graph:
 
     @property
     def ops(self) -> int:
-        """Binary operations: a sum of three operands counts two."""
+        """Binary operations: a sum of three operands counts two, a copy none."""
         return sum(len(node.args) - 1 for node in self.nodes if node.args)
 
     @property
@@ -57,7 +58,7 @@ class Graph:
 
     @cached_property
     def depth(self) -> int:
-        """Operations on the longest path from a leaf to the root."""
+        """Operations and copies on the longest path from a leaf to the root."""
         depths: list[int] = []
         for node in self.nodes:
             depths.append(1 + max(depths[a] for a in node.args) if node.args else 0)
@@ -192,6 +193,14 @@ def draw(random_: random.Random, ops: int, shape: Shape, modulus: int | None, re
     sizes = fan_ins(random_, ops, shape)
     children = skeleton(random_, sizes, shape.width)
     return fill(random_, sizes, children, shape, modulus, reverse)
+
+
+def copies(random_: random.Random, number: int, shape: Shape, modulus: int | None) -> Graph:
+    """A given and a chain of ``number`` copies of it, the last of which is asked for (with none: the given itself). Of
+    ``shape`` only the range of a leaf is used."""
+    value = between(random_, *leaf_range(shape, modulus))
+    chain = tuple(Node(SAME, (nth,), value) for nth in range(number))
+    return Graph((Node(GIVEN, (), value), *chain), modulus)
 
 
 def fan_ins(random_: random.Random, ops: int, shape: Shape) -> list[int]:
@@ -364,10 +373,21 @@ def comparable(graph: Graph) -> nx.DiGraph:
 
 def similarity(a: Graph, b: Graph, rounds: int = 3) -> float:
     """Cosine of Weisfeiler-Lehman subtree counts of two graphs, in [0, 1] (Shervashidze et al. 2011)."""
-    counts = [wl_counts(graph, rounds) for graph in (a, b)]
-    dot = sum(n * counts[1].get(label, 0) for label, n in counts[0].items())
-    norms = [sum(n * n for n in count.values()) ** 0.5 for count in counts]
-    return dot / (norms[0] * norms[1])
+    return cosine(wl_counts(a, rounds), wl_counts(b, rounds))
+
+
+def nearest(graphs: Sequence[Graph], among: Sequence[Graph], rounds: int = 3) -> list[float]:
+    """For each of ``graphs``, its similarity to the most similar graph ``among`` others."""
+    counted = [wl_counts(graph, rounds) for graph in among]
+    return [max(cosine(counts, other) for other in counted) for counts in (wl_counts(graph, rounds) for graph in graphs)]
+
+
+def cosine(a: dict[int, int], b: dict[int, int]) -> float:
+    """Cosine of two vectors of counts, exactly 1 where they are equal."""
+    if a == b:
+        return 1.0
+    dot = sum(n * b.get(label, 0) for label, n in a.items())
+    return dot / (sum(n * n for n in a.values()) * sum(n * n for n in b.values())) ** 0.5
 
 
 def wl_counts(graph: Graph, rounds: int) -> dict[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from synth.ops import LIMIT
+from synth.ops import LIMIT, SAME
 from synth.render import END, VERBS
 
 
@@ -19,7 +19,8 @@ class Step(NamedTuple):
     statement, op, operands: the restated statement (``bears``, ``+``, ``("foxes", "owls")``; a literal is its digits).
     recalled: the quantities named, with their values. used, lines: the operator of the equation and its rows of
     numbers, the last of which has one, ``((4, 3), (0,))``. solved, value: what the step says it found. span: the first
-    character of the step and one past its last. Where operators are mixed, ``op`` and ``used`` hold each once (``+-``).
+    character of the step and one past its last. A copy has SAME for its operators and the recalled value for its one row,
+    ``((4,),)``. Where operators are mixed, ``op`` and ``used`` hold each once (``+-``).
     """
 
     statement: str
@@ -89,6 +90,10 @@ TERSE_USUAL = (
     f"(([a-z]++)_= ([a-z]++|{DIGITS})_([-+*]) ([a-z]++|{DIGITS})_, (?:([a-z]++)_({DIGITS}) (?:([a-z]++)_({DIGITS}) )?+, )?+"
     f"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , ([a-z]++)_({DIGITS}) ;)( )|(?s:.+)"
 )
+TERSE_COPY = (
+    f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ", f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
+    f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
+)  # fmt: skip
 TERSE_ANSWER = ("answer_", f"({NUMBER})")
 
 QUANTITY = f"(?:the_{then('number_', 'of_', NOUN)}|{NUMBER})"
@@ -117,16 +122,24 @@ PROSE_USUAL = (
     f"(?:There_are_({DIGITS}) ([a-z]++)_(?:and_({DIGITS}) ([a-z]++)_)?+, and_|So_)"
     rf"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , so_there_are_({DIGITS}) ([a-z]++)_\.)( )|(?s:.+)"
 )
+PROSE_COPY = (
+    "The_", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
+    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ", "so_", "there_", "are_", f"(?P<value>{NUMBER})",
+    f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
+)  # fmt: skip
 PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
 
 
 class Grammar(NamedTuple):
-    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a stated answer, as much
-    of an ending as fits; then the lists inside a step. ``symbols`` turns the dialect's operators into ours."""
+    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy and as
+    much of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the
+    dialect's operators into ours."""
 
     usual: re.Pattern[str]
     step: re.Pattern[str]
     step_so_far: re.Pattern[str]
+    copy: re.Pattern[str]
+    copy_so_far: re.Pattern[str]
     answer: re.Pattern[str]
     ending_so_far: re.Pattern[str]
     items: re.Pattern[str]
@@ -151,6 +164,7 @@ def so_far(pieces: tuple[str, ...]) -> str:
 def grammar(
     usual: str,
     step: tuple[str, ...],
+    copy: tuple[str, ...],
     answer: tuple[str, ...],
     items: str,
     pairs: str,
@@ -164,6 +178,8 @@ def grammar(
         compiled(usual),
         compiled("".join(step)),
         compiled(so_far(step)),
+        compiled("".join(copy)),
+        compiled(so_far(copy)),
         compiled(stated),
         compiled(f"{END} |" + so_far((*answer, END + " "))),
         compiled(items),
@@ -177,6 +193,7 @@ GRAMMARS = {
     "terse": grammar(
         TERSE_USUAL,
         TERSE_STEP,
+        TERSE_COPY,
         TERSE_ANSWER,
         "[a-z]++|[0-9]++|[-+*]",
         "([a-z]++) ([0-9]++)",
@@ -186,6 +203,7 @@ GRAMMARS = {
     "prose": grammar(
         PROSE_USUAL,
         PROSE_STEP,
+        PROSE_COPY,
         PROSE_ANSWER,
         "(?:the_number_of_)?+([a-z]++|[0-9]++)",
         "([0-9]++) ([a-z]++)",
@@ -213,12 +231,15 @@ def parse(text: str, dialect: str) -> Trace:
     while True:
         position = usual_steps(read, head, position, steps)
         match = read.step.match(head, position)
-        if not match or match["stop"] is None:
+        if match and match["stop"] is not None:
+            steps.append(step(read, match, position))
+        elif match := read.copy.match(head, position):
+            steps.append(copied(match, position))
+        else:
             break  # no step, or the text stops inside it
-        steps.append(step(read, match, position))
         position = match.end()
     ending = read.ending_so_far.match(head, position).end()
-    stopped = max(ending, read.step_so_far.match(head, position).end())
+    stopped = max(ending, *(some.match(head, position).end() for some in (read.step_so_far, read.copy_so_far)))
     end = text.find(END, start)
     after = None if end < 0 else SPACE.match(text, end + len(END)).end()
     stated = read.answer.findall(text)
@@ -275,6 +296,14 @@ def step(read: Grammar, match: re.Match[str], start: int) -> Step:
         int(value),
         (start, match.end("stop")),
     )
+
+
+def copied(match: re.Match[str], start: int) -> Step:
+    """A matched copy."""
+    statement, operand, noun, solved = (match[name].rstrip() for name in ("statement", "operand", "noun", "solved"))
+    recalled = int(match["recalled"])
+    span = start, match.end("stop")
+    return Step(statement, SAME, (operand,), ((noun, recalled),), SAME, ((recalled,),), solved, int(match["value"]), span)
 
 
 def joined(signs: list[str]) -> str:

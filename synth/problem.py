@@ -9,7 +9,8 @@ from heapq import heapify, heappop, heappush
 from typing import ClassVar, NamedTuple
 
 from synth import contexts
-from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, draw, leaf_range, operation
+from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
+from synth.later import later
 from synth.ops import is_prime
 from synth.render import Written, write
 from synth.rng import below, between, rng, shuffle, weighted
@@ -160,6 +161,8 @@ class Source:
         independent; None adds none. Counted in givens: as a statement of n operands has 2n + 2 tokens in the terse
         dialect and a given has 3, an operation on two operands is as long as two givens.
     split: problems of which side ("train", "held_out" or "any").
+    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
+        many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
     """
 
     ops: tuple[int, int]
@@ -175,6 +178,7 @@ class Source:
     unconnected: tuple[int, int] = (0, 0)
     length: tuple[int, int] | None = None
     split: str = "train"
+    copies: tuple[int, int] | None = later(None)
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -183,7 +187,8 @@ class Source:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):
             if getattr(self, name) is not None or name != "length":
-                check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" else 0)
+                check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
+        self.check_copies()
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
@@ -196,12 +201,28 @@ class Source:
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
                 f"but context {self.context!r} offers {self.name_count}"
             )
-        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1]
+        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1] + -(-self.most_copies // 3)
         if self.length and self.length[0] < longest:
             raise ValueError(
                 f"Source.length must be at least {longest} for ops up to {self.ops[1]}, "
                 f"got {self.length}: a longer question would betray its ops"
             )
+
+    def check_copies(self) -> None:
+        """Raises ValueError where ``copies`` is no range, or contradicts another field."""
+        if self.copies is None:
+            return
+        check_range("Source.copies", self.copies, least=0)
+        if self.ops != (0, 0):
+            raise ValueError(f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: a chain of copies computes nothing")
+        if self.mode != "forward":
+            raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
+        if self.connected[1] or self.unconnected[1]:
+            raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+
+    @property
+    def most_copies(self) -> int:
+        return self.copies[1] if self.copies else 0
 
     @property
     def content(self) -> tuple[int, str]:
@@ -215,22 +236,26 @@ class Source:
     @property
     def most_names(self) -> int:
         """An upper bound on the named quantities one problem can have. An operation is as long as two givens and names
-        one quantity, so padding to a length leaves the fewer names the more operations there are."""
-        fewest = -(-self.ops[0] // (self.shape.fan_in - 1))
+        one quantity, so padding to a length leaves the fewer names the more operations there are; so do three copies."""
+        fewest = -(-self.ops[0] // (self.shape.fan_in - 1)) + (-(-self.copies[0] // 3) if self.copies else 0)
         return max(self.most_needed, self.length[1] - fewest) if self.length else self.most_needed
 
     @property
     def most_needed(self) -> int:
         """The same before padding: a connected distractor adds a given where the rest of the problem is literals."""
-        leaves = self.ops[1] + 1 if self.shape.literals < 1 else (1 if self.mode == "reverse" else 0)
+        named = self.shape.literals < 1 or self.copies is not None
+        leaves = self.ops[1] + 1 if named else (1 if self.mode == "reverse" else 0)
         connected = self.connected[1] * (2 if self.shape.literals else 1)
-        return self.ops[1] + leaves + self.filler[1] + connected + 3 * self.unconnected[1]
+        return self.ops[1] + self.most_copies + leaves + self.filler[1] + connected + 3 * self.unconnected[1]
 
     def problem(self, *path: str | int) -> Problem:
         """The problem named by ``path``: the first draw of its stream that lies on the right side of the split."""
         for attempt in range(MOST_ATTEMPTS):
             draw_ = rng("problem", *path, attempt)
-            graph = draw(draw_, between(draw_, *self.ops), self.shape, self.modulus, self.mode == "reverse")
+            if self.copies is None:
+                graph = draw(draw_, between(draw_, *self.ops), self.shape, self.modulus, self.mode == "reverse")
+            else:
+                graph = copies(draw_, between(draw_, *self.copies), self.shape, self.modulus)
             if self.split == "any" or (graph.canonical % HELD_OUT_SHARE == 0) == (self.split == "held_out"):
                 return tell(draw_, graph, self)
         raise ValueError(f"Source.split {self.split!r}: this source has no structure on that side of the split")

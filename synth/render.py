@@ -6,6 +6,11 @@ terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
 prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
          4 + 3 = 0, so there are 0 bears.
 
+A statement may also repeat a quantity without computing anything:
+
+terse    bears = foxes , foxes 4 , bears 4 ;
+prose    The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears.
+
 A value always follows the noun it belongs to in the terse dialect, so that recalling one is a single associative
 look-up (studies/LOG.md, 2026-11-21, "the dialect decides").
 """
@@ -164,6 +169,10 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
             out.append(",")
             roles.append(FORMAT)
         solved = words[solves]
+        if len(used) == 1:  # a copy
+            out += (solved, numbers[solves], ";")
+            roles += (FORMAT,) * 3
+            continue
         if len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
             value = numbers[solves]
             out += (numbers[used[0]], op, numbers[used[1]], "=", value, ",", solved, value, ";")
@@ -245,6 +254,10 @@ def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
             out += (str(nodes[index].value), words[index])
             roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
             roles += (RETRIEVAL, COPY)
+        if len(used) == 1:  # a copy
+            out += (",", "so", "there", "are", str(nodes[move.solves].value), words[move.solves], ".")
+            roles += (FORMAT,) * 7
+            continue
         out += (",", "and") if recalled else ("So",)
         roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
         for line in reductions(op, [nodes[i].value for i in used], modulus):

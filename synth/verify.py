@@ -55,7 +55,8 @@ class Fault(NamedTuple):
 @dataclass(frozen=True)
 class Verdict:
     """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
-    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1]. strict: no fault.
+    share of the needed statements whose first use is wholly right, in any legal order, in [0, 1] (1 where none is
+    needed). strict: no fault.
 
     Raise ``version`` when any text's verdict changes: it enters the key of every reward and sampled exam.
     """
@@ -83,7 +84,7 @@ def verify(problem: Problem, text: str) -> Verdict:
     return Verdict(
         trace.junk is None and trace.ended and trace.answer is not None,
         trace.answer == problem.answer,
-        right / len(problem.moves),
+        right / len(problem.moves) if problem.moves else 1.0,
         not faults,
         tuple(faults),
     )

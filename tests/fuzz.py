@@ -18,6 +18,7 @@ from synth.problem import Problem, Source
 # --- the second opinion ----------------------------------------------------------------------------------------------
 
 SIGN = {"plus": "+", "minus": "-", "times": "*", "+": "+", "-": "-", "*": "*"}
+COPY = "="  # the sign of a statement that repeats a quantity
 VERB = {"+": "plus", "-": "minus", "*": "times"}
 WHOLE = r"(?:0|[1-9][0-9]*)"
 
@@ -69,6 +70,8 @@ def total(sign: str, numbers: list[int], modulus: int | None) -> int | None:
 
 def read_expression(text: str) -> tuple[str, tuple[str, ...]] | None:
     """``foxes + owls + 3`` or ``the number of foxes plus 3`` as sign and operands."""
+    if alone := re.fullmatch(r"(?:the number of )?([a-z]+)", text):
+        return COPY, (alone[1],)
     bare = re.sub(r"\bthe number of (?=[a-z])", "", text)
     words = bare.split(" ")
     signs = {SIGN.get(word) for word in words[1::2]}
@@ -164,20 +167,33 @@ def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
             r"The number of ([a-z]+) is ([^.,]+)\. (?:There are ([0-9a-z ]+), and|So) ([^a-z,]+), "
             rf"so there are (?P<value>{WHOLE}) (?P<solved>[a-z]+)\. "
         )
+    copy = COPIES[dialect]
     if not parts:
         return None
     steps = []
     for chunk in chunks:
+        if match := re.fullmatch(copy, chunk):
+            value = int(match["recalled"])
+            pairs, rows = ((match["noun"], value),), ((value,),)
+            steps.append(Said(match[1], COPY, (match[2],), pairs, COPY, rows, match["solved"], int(match["value"])))
+            continue
         match = re.fullmatch(form, chunk)
         expression = match and read_expression(match[2])
         pairs = match and read_pairs(match[3], dialect)
         equation = match and read_equation(match[4])
-        if expression is None or pairs is None or equation is None or not match:
+        if expression is None or pairs is None or equation is None or not match or expression[0] == COPY:
             return None
         if (dialect == "prose") != any(verb in match[2] for verb in VERB.values()):
             return None
         steps.append(Said(match[1], *expression, pairs, *equation, match["solved"], int(match["value"])))
     return steps, int(parts[2])
+
+
+COPIES = {
+    "terse": rf"([a-z]+) = ([a-z]+) , (?P<noun>[a-z]+) (?P<recalled>{WHOLE}) , (?P<solved>[a-z]+) (?P<value>{WHOLE})",
+    "prose": rf"The number of ([a-z]+) is the number of ([a-z]+)\. There are (?P<recalled>{WHOLE}) (?P<noun>[a-z]+), "
+    rf"so there are (?P<value>{WHOLE}) (?P<solved>[a-z]+)\. ",
+}
 
 
 def read_pairs(text: str | None, dialect: str) -> tuple[tuple[str, int], ...] | None:
@@ -252,6 +268,8 @@ def equation_for(asked: Asked, noun: str, solved: str) -> tuple[str, list[str]]:
     sign, operands = asked.statements[noun]
     if solved == noun:
         return sign, list(operands)
+    if sign == COPY:
+        return COPY, [noun]
     others = [o for o in operands if o != solved]
     if sign == "+":
         return "-", [noun, *others]
@@ -267,12 +285,17 @@ def say_step(step: Said, dialect: str) -> str:
     rows = " = ".join(f" {step.used} ".join(map(str, row)) for row in step.rows)
     if dialect == "terse":
         pairs = "".join(f"{noun} {value} " for noun, value in step.recalled)
+        if step.used == COPY:
+            return f"{step.noun} = {' + '.join(step.operands)} , {pairs}, {step.solved} {step.value} ;"
         return (
             f"{step.noun} = {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
             f"{rows} , {step.solved} {step.value} ;"
         )
     full = [o if o.isdigit() else f"the number of {o}" for o in step.operands]
     pairs = " and ".join(f"{value} {noun}" for noun, value in step.recalled)
+    if step.used == COPY:
+        said = f"The number of {step.noun} is {' plus '.join(full)}. There are {pairs}"
+        return f"{said}, so there are {step.value} {step.solved}."
     return (
         f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {f'There are {pairs}, and' if pairs else 'So'} "
         f"{rows}, so there are {step.value} {step.solved}."
@@ -511,6 +534,8 @@ def partial(d: Draft) -> str:
     """One number of the equation changed: a partial sum where there is one."""
     nth = d.pick()
     rows = [list(row) for row in d.steps[nth].rows]
+    if len(rows) == 1:  # a copy
+        return d.text
     row = d.random.choice(rows[1:])
     row[d.random.randrange(len(row))] = d.number()
     return d.say_with(nth, replace(d.steps[nth], rows=tuple(map(tuple, rows))))
@@ -597,6 +622,9 @@ MUTATIONS = (
     second_answer, wrong_answer, truncated, look_alike, wrong_recall, followed_up, case, partial, skipped, commuted,
     spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
+STEPLESS = (
+    digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost, token_doubled, invented,
+)  # fmt: skip
 
 
 # --- what stays right ------------------------------------------------------------------------------------------------
@@ -638,6 +666,10 @@ SOURCES = tuple(
     for nth, kind in enumerate(KINDS)
     for dialect in ("terse", "prose")
     for mode in ("forward", "reverse")
+) + tuple(
+    Source(ops=(0, 0), copies=copies, context=context, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
+    for dialect, context in (("terse", "zoo"), ("prose", "school"))
+    for copies in ((0, 0), (1, 4))
 )
 
 
@@ -648,5 +680,6 @@ def problem(nth: int) -> Problem:
 
 def mutant(d: Draft, nth: int) -> tuple[str, str]:
     """The name of a mutation and a text spoiled (or, now and then, left alone) by it."""
-    mutation = MUTATIONS[nth % len(MUTATIONS)]
+    fitting = MUTATIONS if d.steps else STEPLESS
+    mutation = fitting[nth % len(fitting)]
     return mutation.__name__, mutation(d)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from studies.key import canonical, folder, key, later, short
+from studies.key import canonical, folder, key, short
+from synth.later import later
 
 if TYPE_CHECKING:
     from nowhere import Teacher

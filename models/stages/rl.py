@@ -56,7 +56,7 @@ class Reward:
         if not verdict.answer:
             return 0.0
         extra = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
-        process = max(0.0, verdict.process - min(extra, gold_steps) / gold_steps)
+        process = max(0.0, verdict.process - min(extra, gold_steps) / max(gold_steps, 1))
         return self.outcome + (1 - self.outcome) * process
 
 

@@ -1,0 +1,37 @@
+"""How much of a second context must pre-training hold, and of what kind, before RL can carry skills over to it?"""
+
+from __future__ import annotations
+
+from studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposure_arms
+from studies.scales import Scale
+from studies.study import Study
+
+QUESTION = "What share of pre-training in a second context, and of which kind, lets RL carry over skills to it?"
+PREDICTION = (
+    "Names only never suffice, not even at 10 %: no solution there writes a name, so RL has nothing to reward. Copy "
+    "chains suffice at 10 % and not at 1 %, arithmetic at low ops at 1 % and not at 0.1 %. Nothing suffices at 0.1 %. In the "
+    "first context no arm with RL differs from 0 % + RL by more than 0.05 pass@1 over the band."
+)
+RULE = (
+    "A kind suffices from the least exposure whose arm with RL exceeds 0 % + RL in exact pass@128 on the second context's "
+    "band (ID, school) by at least 0.1 with the 95 % Student-t interval above zero. The paper's claim (copy chains suffice "
+    "from 1 %) holds if that is 1 % or less for copies, and is confounded if it is also that for names."
+)
+
+
+def study(scale: Scale) -> Study:
+    arms = exposure_arms(scale)
+    seeded = [f"{100 * share:g} % {kind}" for kind in KINDS for share in EXPOSURES]
+    return Study(
+        name="interplay/context_exposure",
+        scale=scale.name,
+        question=QUESTION,
+        prediction=PREDICTION,
+        rule=RULE,
+        arms=arms,
+        exams=scale.exams((COMMON, RARE)),
+        seeds=scale.seeds,
+        base=arms[0].base,
+        contrasts=tuple(pair for name in seeded for pair in ((f"{name} + RL", "0 % + RL"), (f"{name} + RL", name))),
+        headline=tuple(exam.name for exam in scale.exams((RARE,))),
+    )

@@ -1,0 +1,39 @@
+"""What share of RL must be in a context that pre-training hardly held?"""
+
+from __future__ import annotations
+
+from studies.mixtures import COMMON, RARE, exposed, only, rl, seeds, with_rl
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
+QUESTION = "After pre-training that hardly holds a second context, how much of RL has to be in it?"
+PREDICTION = (
+    "After 1 % of low ops, 10 % of RL raises the second context's band by at least 0.1 pass@128 over RL without it, 1 % of RL "
+    "does not, and 50 % raises it further. After 0.1 % of all ops no share raises it by 0.1, as the base writes no solution "
+    "there that could be rewarded. RL wholly in the second context costs the first less than 0.05 pass@1 over its band."
+)
+RULE = (
+    "Gain: exact pass@128 on the second context's band (ID, school) of an arm minus that of the arm with 0 % in RL after the "
+    "same pre-training; established if its 95 % Student-t interval lies above zero. The paper's claim (+.76 at 10 %) holds "
+    "in kind if the gain at 10 % after 1 % of low ops is established and at least 0.1 and that at 1 % is below 0.1."
+)
+
+
+def study(scale: Scale) -> Study:
+    bases = {
+        "0.1 % all": exposed(scale, 0.001, only(scale.pretraining(), RARE)),
+        "1 % low": exposed(scale, 0.01, seeds(scale, "arithmetic")),
+    }
+    arms, contrasts = [], []
+    for name, (base, anneal) in bases.items():
+        tuned = [with_rl(name, base, anneal, rl(scale, share))[1] for share in SHARES]
+        named = [f"{name}, RL {100 * share:g} %" for share in SHARES]
+        arms += [with_rl(name, base, anneal, rl(scale, 0.0))[0]]
+        arms += [Arm(each, arm.recipe, base=base) for each, arm in zip(named, tuned, strict=True)]
+        contrasts += [(named[0], name), *((each, named[0]) for each in named[1:])]
+    return Study(
+        name="interplay/context_rl_share", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        arms=tuple(arms), exams=scale.exams((COMMON, RARE)), seeds=scale.seeds, base=arms[0].base,
+        contrasts=tuple(contrasts), headline=tuple(exam.name for exam in scale.exams((RARE,))),
+    )  # fmt: skip

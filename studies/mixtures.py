@@ -1,0 +1,86 @@
+"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own, and the RL that follows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.stages.pretrain import Pretrain
+from models.stages.rl import RL
+from studies.run import Recipe
+from studies.scales import CONTEXTS, Scale
+from studies.study import Arm
+from synth.problem import Mixture
+
+COMMON, RARE = CONTEXTS[:2]  # the paper's A and B
+EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)
+KINDS = ("names", "copies", "arithmetic")  # what B's problems there can teach: its nouns, and to copy, and to compute
+
+
+def joined(*parts: tuple[float, Mixture]) -> Mixture:
+    """A mixture of mixtures, without what has no weight."""
+    return Mixture(tuple((share * w, source) for share, mixture in parts for w, source in mixture.parts if share * w))
+
+
+def only(mixture: Mixture, world: str) -> Mixture:
+    """The part of a mixture that is told in ``world``, in its own proportions. Raises ValueError if there is none."""
+    kept = [(weight, source) for weight, source in mixture.parts if source.context == world]
+    if not kept:
+        raise ValueError(f"Mixture.parts holds no source told in {world!r}")
+    total = sum(weight for weight, _ in kept)
+    return Mixture(tuple((weight / total, source) for weight, source in kept))
+
+
+def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pretrain]:
+    """The scale's base and anneal on other data: ``early`` in the base's first stages, ``late`` in its last and in the
+    anneal. Bases of equal ``early`` share those stages."""
+    base = scale.base()
+    stages = tuple(replace(stage, data=early) for stage in base.stages[:-1]) + (replace(base.stages[-1], data=late),)
+    return replace(base, stages=stages), replace(scale.anneal(), data=late)
+
+
+def exposed(scale: Scale, share: float, rare: Mixture) -> tuple[Recipe, Pretrain]:
+    """Pre-training in the common world alone, but for ``share`` of its later rows, which are drawn from ``rare``."""
+    late = joined((1 - share, only(scale.pretraining(), COMMON)), (share, rare))
+    return pretrained(scale, only(scale.base().stages[0].data, COMMON), late)
+
+
+def seeds(scale: Scale, kind: str) -> Mixture:
+    """Problems of the rare world as long as the others: names only, or one or two steps of copying or of arithmetic."""
+    longest = min(scale.length[1], scale.model.vocab.names)  # a question of nothing but givens has a name for each
+    source = {
+        "names": scale.source((0, 0), RARE, copies=(0, 0), length=(min(scale.length[0], longest), longest)),
+        "copies": scale.source((0, 0), RARE, copies=(1, 2)),
+        "arithmetic": scale.source((1, 2), RARE),
+    }[kind]
+    return Mixture(((1.0, source),))
+
+
+def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
+    """Pre-training in which ``share`` of the later rows have the band's top number of operations and the others fewer,
+    but for the scale's tail. The early rows never have it, so that the share is what it says."""
+    low, top = scale.band
+    early = Mixture(tuple((w, replace(source, ops=(low, top - 1))) for w, source in scale.base().stages[0].data.parts))
+    tail = tuple((w, source) for w, source in scale.pretraining().parts if source.ops[0] > top)
+    rest = 1 - share - sum(w for w, _ in tail)
+    banded = ((rest, scale.mixed((low, top - 1))), (share, scale.mixed((top, top))))
+    return pretrained(scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail))
+
+
+def rl(scale: Scale, share: float) -> RL:
+    """RL on the band and the edge, ``share`` of it in the rare world, with what the anneal leaves of an arm's budget."""
+    ops = scale.band[0], scale.edge[1]
+    worlds = ((1 - share, COMMON), (share, RARE))
+    data = Mixture(tuple((weight, scale.source(ops, world)) for weight, world in worlds if weight))
+    return replace(scale.rl(scale.arm_flops - scale.anneal_flops), data=data)
+
+
+def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
+    """Every kind of seed at every exposure, and none; each without RL and with RL of half common, half rare problems."""
+    bases = [("0 %", exposed(scale, 0.0, seeds(scale, "names")))]
+    bases += [(f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind))) for kind in KINDS for share in EXPOSURES]
+    return tuple(arm for name, (base, anneal) in bases for arm in with_rl(name, base, anneal, rl(scale, 0.5)))
+
+
+def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, Arm]:
+    """An annealed base, and the same after RL."""
+    return Arm(name, base + anneal, equal=False, base=base), Arm(f"{name} + RL", base + anneal + stage, base=base)
