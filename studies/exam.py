@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.files import read_json, write_json
 from models.lm import LM
 from models.train import Machine
-from studies.key import key
-from studies.run import Recipe
+from studies.key import key, later
+from studies.run import Recipe, load
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
+from synth.verify import KINDS as FAULTS
 from synth.verify import verify
 
-KINDS = ("exact", "sampled")
+KINDS = ("exact", "sampled", "divergence")
 
 
 def span(source: Source | Mixture) -> tuple[int, int]:
@@ -36,7 +39,9 @@ class Exam:
 
     kind "exact": the log-probability of the canonical worked solution, by teacher forcing, and its split by token role.
     In an ordered dialect this is the log of the probability that a sample is strictly correct, so pass@k is known for
-    every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. Both at ``temperature``.
+    every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
+    KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. All at
+    ``temperature``.
     """
 
     name: str
@@ -46,7 +51,8 @@ class Exam:
     samples: int = 0
     temperature: float = 1.0
     max_new: int = 256
-    version: ClassVar[int] = 2
+    reference: Recipe | None = later(None)
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -55,6 +61,12 @@ class Exam:
             raise ValueError(f"Exam.samples must be positive for a sampled exam and 0 for an exact one, got {self.samples}")
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
+        if (self.kind == "divergence") != (self.reference is not None):
+            raise ValueError(f"Exam.reference must be a recipe for a divergence exam and None for others, got {self.name!r}")
+
+    def with_seed(self, seed: int) -> Exam:
+        """The same exam with its reference, if it has one, trained with another seed."""
+        return self if self.reference is None else replace(self, reference=self.reference.with_seed(seed))
 
     def paper(self) -> list[Problem]:
         """The exam's problems: the same whatever is examined, and the same graphs in every world."""
@@ -71,7 +83,8 @@ class Answers:
     """One model's answers, a number a problem (arrays of length P).
 
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
-    ``samples``, process is the mean share of right steps, tokens the mean response length.
+    ``samples``, process is the mean share of right steps, tokens the mean response length, faults the number of
+    responses, of all problems together, with at least one fault of a kind. Divergence: divergence, in nats.
     """
 
     logp: np.ndarray | None = None
@@ -81,13 +94,18 @@ class Answers:
     answer: np.ndarray | None = None
     process: np.ndarray | None = None
     tokens: np.ndarray | None = None
+    faults: dict[str, int] = field(default_factory=dict)
+    divergence: np.ndarray | None = None
+
+
+ARRAYS = ("logp", "strict", "answer", "process", "tokens", "divergence")  # of Answers, a number a problem
 
 
 def take(lm: LM, exam: Exam) -> Answers:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
-        return exact(lm, exam) if exam.kind == "exact" else sampled(lm, exam)
+        return {"exact": exact, "sampled": sampled, "divergence": divergence}[exam.kind](lm, exam)
 
 
 def exact(lm: LM, exam: Exam) -> Answers:
@@ -107,6 +125,15 @@ def exact(lm: LM, exam: Exam) -> Answers:
 
 def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
     """Log-probabilities (float64) of the tokens of each problem's solution, given its question and those before."""
+    found = []
+    for problem, logp_TV in zip(problems, predictions(lm, problems, temperature), strict=True):
+        solution = lm.encode(problem.solution)
+        found.append(logp_TV[torch.arange(len(solution)), solution].cpu().numpy())
+    return found
+
+
+def predictions(lm: LM, problems: list[Problem], temperature: float) -> Iterator[Tensor]:
+    """For each problem, log-probabilities (float64, TV) of every next token at the T positions of its solution."""
     device = next(lm.parameters()).device
     questions = [lm.encode(p.question) for p in problems]
     solutions = [lm.encode(p.solution) for p in problems]
@@ -114,19 +141,29 @@ def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0)
     ids_BT = torch.tensor([q + s + [lm.pad] * (longest - len(q) - len(s)) for q, s in zip(questions, solutions)])
     ids_BT = ids_BT.to(device)
     hidden_BTD = lm.forward_hidden(ids_BT[:, :-1])
-    found = []
     for b, (q, s) in enumerate(zip(questions, solutions)):
         start = b * (longest - 1) + len(q) - 1
         logits_NV = lm.logits_at(hidden_BTD, torch.arange(start, start + len(s), device=device)).double()
-        logp_NV = torch.log_softmax(logits_NV / temperature, -1)
-        found.append(logp_NV[torch.arange(len(s)), ids_BT[b, len(q) : len(q) + len(s)]].cpu().numpy())
-    return found
+        yield torch.log_softmax(logits_NV / temperature, -1)
+
+
+def divergence(lm: LM, exam: Exam) -> Answers:
+    """KL(reference || model) along each problem's canonical solution, teacher-forced; every next token is summed over."""
+    base = load(exam.reference, str(next(lm.parameters()).device))
+    problems = exam.paper()
+    nats = []
+    for first in range(0, len(problems), ROWS):
+        part = problems[first : first + ROWS]
+        for own_TV, base_TV in zip(*(predictions(each, part, exam.temperature) for each in (lm, base)), strict=True):
+            nats.append(float((base_TV.exp() * (base_TV - own_TV)).sum()))
+    return Answers(divergence=np.array(nats))
 
 
 def sampled(lm: LM, exam: Exam) -> Answers:
     """``samples`` judged responses a problem; each response has a random stream of its own."""
     problems = exam.paper()
     totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens")}
+    faults: Counter[str] = Counter()
     per = max(1, 512 // exam.samples)
     for first in range(0, len(problems), per):
         part = range(first, min(first + per, len(problems)))
@@ -140,7 +177,8 @@ def sampled(lm: LM, exam: Exam) -> Answers:
             totals["answer"][i] += verdict.answer
             totals["process"][i] += verdict.process / exam.samples
             totals["tokens"][i] += len(ids) / exam.samples
-    return Answers(samples=exam.samples, **totals)
+            faults.update({fault.kind for fault in verdict.faults})
+    return Answers(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
 
 
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
@@ -159,10 +197,12 @@ def answered(recipe: Recipe, exam: Exam) -> bool:
 
 
 def to_json(found: Answers) -> dict:
-    plain = {n: v.tolist() for n in ("logp", "strict", "answer", "process", "tokens") if (v := getattr(found, n)) is not None}
-    return {"samples": found.samples, "roles": {role: v.tolist() for role, v in found.roles.items()}, **plain}
+    plain = {n: v.tolist() for n in ARRAYS if (v := getattr(found, n)) is not None}
+    roles = {role: v.tolist() for role, v in found.roles.items()}
+    return {"samples": found.samples, "roles": roles, "faults": found.faults, **plain}
 
 
 def from_json(row: dict) -> Answers:
-    arrays = {n: np.array(row[n]) for n in ("logp", "strict", "answer", "process", "tokens") if n in row}
-    return Answers(samples=row["samples"], roles={r: np.array(v) for r, v in row["roles"].items()}, **arrays)
+    arrays = {n: np.array(row[n]) for n in ARRAYS if n in row}
+    roles = {role: np.array(v) for role, v in row["roles"].items()}
+    return Answers(samples=row["samples"], roles=roles, faults=row["faults"], **arrays)

@@ -61,8 +61,11 @@ class Scale:
     precision: str = "float32"
 
     def source(self, ops: tuple[int, int], context: str = "zoo", **changes) -> Source:
-        """Problems of this scale with ``ops`` operations told in ``context``."""
-        fields = {"modulus": self.modulus, "shape": self.shape, "statements": self.statements}
+        """Problems of this scale with ``ops`` operations told in ``context``; where the shortest questions have no room
+        for the most operations, all are as long as those need."""
+        low, high = self.statements
+        statements = (max(low, 2 * ops[1] + 1), high)
+        fields = {"modulus": self.modulus, "shape": self.shape, "statements": statements}
         return Source(ops=ops, context=context, names=self.model.vocab.names, **(fields | changes))
 
     def mixed(self, ops: tuple[int, int], **changes) -> Mixture:
@@ -171,6 +174,14 @@ class Scale:
         longest = (self.statements[1], self.statements[1])
         source = self.source(self.edge, split="held_out", statements=longest)
         return Exam("zoo-edge-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
+
+    def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
+        """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
+        longest = (self.statements[1], self.statements[1])
+        return tuple(
+            Exam(name, self.source(ops, split="held_out", statements=longest), self.problems, "divergence", reference=reference)
+            for name, ops in (("edge-kl", self.edge), ("band-kl", self.band))
+        )
 
 
 def blend(*parts: tuple[float, Mixture]) -> Mixture:
