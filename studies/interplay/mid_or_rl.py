@@ -10,7 +10,7 @@ from studies.study import Arm, Study
 QUESTION = "At equal measured compute, what share of it should be RL after mid-training, and does that change with the budget?"
 PREDICTION = (
     "At both budgets 0% RL is best at the edge and at hard problems, and every mixture beats 100% RL at the edge. The "
-    "paper's formula charges 100% RL at least 1.3 times the tokens of 0% RL for the same measured FLOPs."
+    "paper's formula charges 100% RL at least 3 times the tokens of 0% RL for the same measured FLOPs."
 )
 RULE = (
     "Differences over seeds with 95 % Student-t intervals, exact strict scores in the common world, at the full budget. "
