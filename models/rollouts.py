@@ -90,9 +90,7 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
         ]
     )
     repeated = [prompt for prompt in prompts for _ in range(stage.group)]
-    samples = lm.sample(
-        repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p
-    )
+    samples = lm.sample(repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p)
     groups = []
     for nth, problem in enumerate(problems):
         part = slice(nth * stage.group, (nth + 1) * stage.group)

@@ -62,7 +62,7 @@ class Exam:
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
         if (self.kind == "divergence") != (self.reference is not None):
-            raise ValueError(f"Exam.reference must be a recipe for a divergence exam and None for others, got {self.name!r}")
+            raise ValueError(f"Exam.reference must be a recipe if kind is divergence and None if not, in {self.name!r}")
 
     def with_seed(self, seed: int) -> Exam:
         """The same exam with its reference, if it has one, trained with another seed."""
@@ -148,7 +148,7 @@ def predictions(lm: LM, problems: list[Problem], temperature: float) -> Iterator
 
 
 def divergence(lm: LM, exam: Exam) -> Answers:
-    """KL(reference || model) along each problem's canonical solution, teacher-forced; every next token is summed over."""
+    """KL(reference || model) along each problem's canonical solution, teacher-forced, over the whole vocabulary."""
     base = load(exam.reference, str(next(lm.parameters()).device))
     problems = exam.paper()
     nats = []

@@ -113,8 +113,8 @@ class Results:
     def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:
         """For an exact exam, the log-probability (nats) under ``over`` of the canonical solution of every problem and
         seed whose solution is more likely than not under ``arm`` and was not under ``over`` (related.md A1)."""
-        after, before = ([numbers(row["logp"]) for row in self.of(each, exam)] for each in (arm, over))
-        return np.concatenate([b[(a >= math.log(0.5)) & (b < math.log(0.5))] for a, b in zip(after, before, strict=True)])
+        after_SP, before_SP = (np.array([numbers(row["logp"]) for row in self.of(each, exam)]) for each in (arm, over))
+        return before_SP[(after_SP >= math.log(0.5)) & (before_SP < math.log(0.5))]
 
     def score(self, arm: str, exam: str, k: int, score: str = "strict") -> Estimate:
         """Mean pass@k with an interval over seeds, then problems."""

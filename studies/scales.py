@@ -136,7 +136,7 @@ class Scale:
     def rl(
         self, flops: float, reward: Reward = Reward(), objective: Objective = DR_GRPO, data: Mixture | None = None
     ) -> RL:
-        """RL on ``data`` (None: the edge), with the same share of replayed pre-training problems as mid-training has."""
+        """RL on ``data`` (None: the edge), with the share of replayed pre-training problems that mid-training has."""
         return RL(
             flops=flops,
             rows=self.rl_prompts,
@@ -179,8 +179,9 @@ class Scale:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
         longest = (self.statements[1], self.statements[1])
         return tuple(
-            Exam(name, self.source(ops, split="held_out", statements=longest), self.problems, "divergence", reference=reference)
+            Exam(name, source, self.problems, "divergence", reference=reference)
             for name, ops in (("edge-kl", self.edge), ("band-kl", self.band))
+            for source in (self.source(ops, split="held_out", statements=longest),)
         )
 
 

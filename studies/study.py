@@ -71,9 +71,8 @@ class Study:
                 raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with its base")
             for exam in self.exams_of(arm):
                 if exam.reference is not None and exam.reference not in chain(arm.recipe):
-                    raise ValueError(
-                        f"exam {exam.name!r} of {self.name} compares arm {arm.name!r} with a model it does not begin with"
-                    )
+                    what = f"exam {exam.name!r} of {self.name}"
+                    raise ValueError(f"{what} compares arm {arm.name!r} with a model it does not begin with")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"Study.seeds of {self.name} must be different non-negative integers, got {self.seeds}")
         for pair in self.contrasts:

@@ -45,7 +45,9 @@ def test_imitates_what_the_start_gets_right(learned, tiny):
     for row, (prompt, ids) in enumerate(expected):
         n = len(prompt) + len(ids)
         assert batch.ids_BT[row, :n].tolist() == prompt + ids
-        assert batch.gain_BT[row].tolist() == [0.0] * len(prompt) + [1.0] * len(ids) + [0.0] * (batch.ids_BT.shape[1] - n)
+        assert batch.gain_BT[row].tolist() == [0.0] * len(prompt) + [1.0] * len(ids) + [0.0] * (
+            batch.ids_BT.shape[1] - n
+        )
     assert batch.total == sum(len(ids) for _, ids in expected) and batch.metrics["taught"] == len(expected)
     assert batch.metrics["strict"] == copies / (STAGE.rows * STAGE.group)
     paid = [decode_cost(start, len(g.prompt), [len(r) for r in g.responses]) for g in groups]

@@ -1,4 +1,4 @@
-"""Rejection-sampling fine-tuning: imitate those of the starting model's own responses that the verifier calls strictly right."""
+"""Rejection-sampling fine-tuning: imitate the starting model's own responses that are strictly right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does RL forget less than SFT for the same gain at the edge, and does the distance to the base tell how much is lost?"""
+"""Does RL forget less than SFT for the same gain at the edge, and does KL to the base tell how much is lost?"""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from studies.study import Arm, Study
 
 QUESTION = "For an equal gain at the edge, how much of the band do SFT and RL lose, and does KL to the base predict it?"
 PREDICTION = (
-    "At the edge gain that RL 4 reaches, SFT has lost at least .03 more band pass@1 than RL. Over all eight arms, KL to "
-    "the base on edge problems (edge-kl) and the loss of band pass@1 have a rank correlation of at least .7."
+    "At the edge gain that RL 4 reaches, SFT has lost at least .03 more band pass@1 than RL. Over all eight arms, KL "
+    "to the base on edge problems (edge-kl) and the loss of band pass@1 have a rank correlation of at least .7."
 )
 RULE = (
     "For each seed: gain g = edge pass@1 of RL 4 minus none; the band pass@1 that SFT has lost at gain g, interpolated "
     "linearly along none, SFT 1 to 4 (its last where it never reaches g), minus what RL 4 has lost. RL forgets less if "
-    "the 95 % Student-t interval over seeds lies above zero, more if below, else not established. KL predicts forgetting "
-    "if Spearman's correlation of mean edge-kl and mean loss over the eight arms is at least .7, does not if below .3."
+    "the 95 % Student-t interval over seeds lies above zero, more if below, else not established. KL predicts "
+    "forgetting if Spearman's correlation of mean edge-kl and mean loss over the eight arms is at least .7, does not "
+    "if below .3."
 )
 
 

@@ -1,4 +1,4 @@
-"""How should a fixed budget be split between mid-training and RL: the same arms by measured FLOPs and by the paper's formula?"""
+"""How should a budget be split between mid-training and RL, by measured FLOPs and by the paper's formula?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import replace
 from studies.scales import Scale
 from studies.study import Arm, Study
 
-QUESTION = "At equal measured compute, what share of it should be RL after mid-training, and does that change with the budget?"
+QUESTION = "At equal measured compute, what share should be RL after mid-training, and does the budget matter?"
 PREDICTION = (
     "At both budgets 0% RL is best at the edge and at hard problems, and every mixture beats 100% RL at the edge. The "
     "paper's formula charges 100% RL at least 3 times the tokens of 0% RL for the same measured FLOPs."
 )
 RULE = (
-    "Differences over seeds with 95 % Student-t intervals, exact strict scores in the common world, at the full budget. "
-    "Mid-training + RL beats RL on hard problems (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is "
-    "best at the edge (section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero; heavy RL "
-    "is best at hard if 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. Each does not hold if its "
-    "interval lies below zero or its mean is not the highest; else not established. The same by the column paper_tokens."
+    "Differences over seeds, 95 % Student-t intervals, exact strict scores in the common world, full budget. Mid- "
+    "training + RL beats RL on hard problems (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is "
+    "best at the edge (section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero; heavy "
+    "RL is best at hard if 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. Each does not hold "
+    "if its interval lies below zero or its mean is not the highest; else not established. The column paper_tokens has "
+    "the paper's x."
 )
 
 

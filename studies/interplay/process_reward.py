@@ -1,4 +1,4 @@
-"""Do rewards for the working beat rewards for the answer, and is what they gain about reasoning or about guessable answers?"""
+"""Do rewards for the working beat rewards for the answer because of reasoning, or because answers can be guessed?"""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from models.rollouts import Reward
 from studies.scales import Scale
 from studies.study import Arm, Study
 
-QUESTION = "Which reward makes RL most strictly right at the edge, and does its gain over answer-only shrink as guessing gets harder?"
+QUESTION = "Which reward is best at the edge, and does its gain over answer-only shrink as guessing gets harder?"
 PREDICTION = (
-    "Strict and printed beat answer in edge pass@1 by at least .05 modulo 3, where a guess is right one time in three, by "
-    "less than .03 modulo 23. Released is within .03 of strict, process within .05 of printed, modulo 7."
+    "Strict and printed beat answer in edge pass@1 by at least .05 modulo 3, where a guess is right one time in three, "
+    "by less than .03 modulo 23. Released is within .03 of strict, process within .05 of printed, modulo 7."
 )
 RULE = (
-    "Differences over seeds with 95 % Student-t intervals in exact strict pass@1 on the edge exams of the common world. "
-    "The published gain (Fig 7) holds modulo p if printed - answer and strict - answer both lie above zero. It is about "
-    "guessable answers if strict - answer modulo 3 minus that modulo 23, paired by seed, lies above zero and the latter "
-    "does not; about reasoning if the latter does; else not established."
+    "Differences over seeds with 95 % Student-t intervals in exact strict pass@1 on the edge exams of the common "
+    "world. The published gain (Fig 7) holds modulo p if printed - answer and strict - answer both lie above zero. It "
+    "is about guessable answers if strict - answer modulo 3 minus that modulo 23, paired by seed, lies above zero and "
+    "the latter does not; about reasoning if the latter does; else not established."
 )
 REWARDS = ("answer", "printed", "released", "strict", "process")  # the second and third weigh the outcome by .2
 
