@@ -79,7 +79,7 @@ def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:
     return Spent(ROLLOUT, tokens, float(lm.flops(tokens, seen, sum(responses))))
 
 
-def interplay_rl_tokens(samples: int, group: int, length: int, reference: bool = True) -> float:
+def interplay_rl_tokens(samples: float, group: int, length: int, reference: bool = True) -> float:
     """Training-token equivalents of GRPO by the formula of the Interplay paper (appendix A.10.1, interplay.md E11):
     T = (4/3 + gamma/3) N r L, with N prompts, r rollouts each, L charged tokens a rollout, gamma 1 with a reference."""
     return (4 / 3 + (1 / 3 if reference else 0)) * samples * group * length

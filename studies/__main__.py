@@ -197,7 +197,7 @@ def planned(study) -> dict:
         rows.append(
             {
                 "arm": run.arm, "seed": run.seed, "key": run.recipe.key, "stages": stages, "flops": run.flops,
-                "equal": run.equal, "finished": run.finished, "examined": run.examined,
+                "equal": run.equal, "budget": run.budget, "finished": run.finished, "examined": run.examined,
                 "in_table": (run.arm, run.seed) in in_table,
             }  # fmt: skip
         )
@@ -208,10 +208,11 @@ def planned(study) -> dict:
 
 
 def most_over_fewest(runs: list) -> float | None:
-    """The largest ratio of FLOPs between two equal arms of one seed; None if there are none or one is not known."""
+    """The largest ratio of FLOPs between two equal arms of one seed and budget; None if there are none or one is not
+    known."""
     ratios = []
-    for seed in {run.seed for run in runs}:
-        spent = [run.flops for run in runs if run.seed == seed and run.equal]
+    for seed, budget in {(run.seed, run.budget) for run in runs}:
+        spent = [run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal]
         if None in spent:
             return None
         if spent and min(spent) > 0:
@@ -281,7 +282,7 @@ def jobs(study) -> list[Job]:
 
 def together(study, args, watch) -> None:
     """Let worker processes train and examine; this process alone writes the table and shows their progress."""
-    from studies.study import rows
+    from studies.study import keep
 
     watch.stop.training = True  # the first Ctrl-C is passed on, and waits until every worker has saved
     todo = jobs(study)
@@ -291,7 +292,7 @@ def together(study, args, watch) -> None:
         while todo:
             working = any(worker.poll() is None for worker in workers)
             for job in [job for job in todo if job.examined]:
-                results.store(study.name, study.scale, rows(study, job.run))
+                keep(study, job.run)
                 todo.remove(job)
                 watch.note(f"seed {job.run.seed}, {job.run.arm}: done")
             for folder, recipe in {folder: recipe for job in todo for recipe, folder in job.waiting}.items():

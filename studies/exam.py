@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
 from models.train import Machine
-from studies.key import key
-from studies.run import Recipe
+from studies.key import key, later
+from studies.run import Recipe, load
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
+from synth.verify import KINDS as FAULTS
 from synth.verify import ORDERED, Verdict, verify
 
-KINDS = ("exact", "sampled")
+KINDS = ("exact", "sampled", "divergence")
 
 
 def parts(source: Source | Mixture) -> list[Source]:
@@ -45,7 +47,9 @@ class Exam:
 
     kind "exact": the log-probability of the canonical worked solution, by teacher forcing, and its split by token role.
     In an ordered dialect this is the log of the probability that a sample is strictly correct, so pass@k is known for
-    every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. Both at ``temperature``.
+    every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
+    KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. All at
+    ``temperature``.
     """
 
     name: str
@@ -55,7 +59,8 @@ class Exam:
     samples: int = 0
     temperature: float = 1.0
     max_new: int = 256
-    version: ClassVar[int] = 2
+    reference: Recipe | None = later(None)
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -67,6 +72,12 @@ class Exam:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
+        if (self.kind == "divergence") != (self.reference is not None):
+            raise ValueError(f"Exam.reference must be a recipe if kind is divergence and None if not, in {self.name!r}")
+
+    def with_seed(self, seed: int) -> Exam:
+        """The same exam with its reference, if it has one, trained with another seed."""
+        return self if self.reference is None else replace(self, reference=self.reference.with_seed(seed))
 
     @property
     def content(self) -> int | None:
@@ -88,7 +99,8 @@ class Answers:
     """One model's answers, a number a problem (arrays of length P).
 
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
-    ``samples``, process is the mean share of right steps, tokens the mean response length.
+    ``samples``, process is the mean share of right steps, tokens the mean response length, faults the number of
+    responses, of all problems together, with at least one fault of a kind. Divergence: divergence, in nats.
     """
 
     logp: np.ndarray | None = None
@@ -98,13 +110,18 @@ class Answers:
     answer: np.ndarray | None = None
     process: np.ndarray | None = None
     tokens: np.ndarray | None = None
+    faults: dict[str, int] = field(default_factory=dict)
+    divergence: np.ndarray | None = None
+
+
+ARRAYS = ("logp", "strict", "answer", "process", "tokens", "divergence")  # of Answers, a number a problem
 
 
 def take(lm: LM, exam: Exam) -> Answers:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
-        return exact(lm, exam) if exam.kind == "exact" else sampled(lm, exam)
+        return {"exact": exact, "sampled": sampled, "divergence": divergence}[exam.kind](lm, exam)
 
 
 def exact(lm: LM, exam: Exam) -> Answers:
@@ -113,10 +130,9 @@ def exact(lm: LM, exam: Exam) -> Answers:
     order = sorted(range(len(problems)), key=lambda i: len(problems[i].written.solution_tokens))
     logp = np.zeros(len(problems))
     roles: dict[str, np.ndarray] = {}
-    rows = ROWS.get(next(lm.parameters()).device.type, ROWS_ELSEWHERE)
-    chunks = [order[first : first + rows] for first in range(0, len(order), rows)]
-    jobs = [partial(solution_logprobs, lm, [problems[i] for i in part], exam.temperature) for part in chunks]
-    for part, found in zip(chunks, together(jobs), strict=True):
+    parts_ = chunks(order, lm)
+    jobs = [partial(solution_logprobs, lm, [problems[i] for i in part], exam.temperature) for part in parts_]
+    for part, found in zip(parts_, together(jobs), strict=True):
         for i, logp_T in zip(part, found, strict=True):
             logp[i] = logp_T.sum()
             for role, value in zip(problems[i].written.solution_roles, logp_T, strict=True):
@@ -124,8 +140,23 @@ def exact(lm: LM, exam: Exam) -> Answers:
     return Answers(logp=logp, roles=roles)
 
 
+def chunks(problems: list[int], lm: LM) -> list[list[int]]:
+    """Numbers of problems, cut for one forward pass each."""
+    rows = ROWS.get(next(lm.parameters()).device.type, ROWS_ELSEWHERE)
+    return [problems[first : first + rows] for first in range(0, len(problems), rows)]
+
+
 def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
     """Log-probabilities (float64) of the tokens of each problem's solution, given its question and those before."""
+    found = []
+    for problem, logp_TV in zip(problems, predictions(lm, problems, temperature), strict=True):
+        solution = lm.encode(problem.solution)
+        found.append(logp_TV[torch.arange(len(solution)), solution].cpu().numpy())
+    return found
+
+
+def predictions(lm: LM, problems: list[Problem], temperature: float) -> tuple[Tensor, ...]:
+    """For each problem, log-probabilities (float64, TV) of every next token at the T positions of its solution."""
     device = next(lm.parameters()).device
     questions = [lm.encode(p.question) for p in problems]
     solutions = [lm.encode(p.solution) for p in problems]
@@ -135,15 +166,28 @@ def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0)
     starts = [b * (longest - 1) + len(q) - 1 for b, q in enumerate(questions)]
     index_N = torch.cat([torch.arange(start, start + len(s)) for start, s in zip(starts, solutions)]).to(device)
     logp_NV = torch.log_softmax(lm.logits_at(ids_BT[:, :-1], index_N).double() / temperature, -1)
-    targets_N = torch.tensor([token for s in solutions for token in s], device=device)
-    logp_N = logp_NV.gather(1, targets_N[:, None])[:, 0].cpu().numpy()
-    return np.split(logp_N, np.cumsum([len(s) for s in solutions])[:-1])
+    return logp_NV.split([len(s) for s in solutions])
+
+
+def divergence(lm: LM, exam: Exam) -> Answers:
+    """KL(reference || model) along each problem's canonical solution, teacher-forced, over the whole vocabulary."""
+    base = load(exam.reference, str(next(lm.parameters()).device))
+    problems = exam.paper()
+
+    def nats(chunk: list[int]) -> list[float]:
+        part = [problems[i] for i in chunk]
+        pairs = zip(*(predictions(each, part, exam.temperature) for each in (lm, base)), strict=True)
+        return [float((base_TV.exp() * (base_TV - own_TV)).sum()) for own_TV, base_TV in pairs]
+
+    found = together([partial(nats, chunk) for chunk in chunks(list(range(len(problems))), lm)])
+    return Answers(divergence=np.array([value for part in found for value in part]))
 
 
 def sampled(lm: LM, exam: Exam) -> Answers:
     """``samples`` judged responses a problem; each response has a random stream of its own."""
     problems = exam.paper()
     totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens")}
+    faults: Counter[str] = Counter()
     per = max(1, 512 // exam.samples)
     for first in range(0, len(problems), per):
         part = range(first, min(first + per, len(problems)))
@@ -157,7 +201,8 @@ def sampled(lm: LM, exam: Exam) -> Answers:
             totals["answer"][i] += verdict.answer
             totals["process"][i] += verdict.process / exam.samples
             totals["tokens"][i] += len(ids) / exam.samples
-    return Answers(samples=exam.samples, **totals)
+            faults.update({fault.kind for fault in verdict.faults})
+    return Answers(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
 
 
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
@@ -192,10 +237,12 @@ def answered(recipe: Recipe, exam: Exam) -> bool:
 
 
 def to_json(found: Answers) -> dict:
-    plain = {n: v.tolist() for n in ("logp", "strict", "answer", "process", "tokens") if (v := getattr(found, n)) is not None}
-    return {"samples": found.samples, "roles": {role: v.tolist() for role, v in found.roles.items()}, **plain}
+    plain = {n: v.tolist() for n in ARRAYS if (v := getattr(found, n)) is not None}
+    roles = {role: v.tolist() for role, v in found.roles.items()}
+    return {"samples": found.samples, "roles": roles, "faults": found.faults, **plain}
 
 
 def from_json(row: dict) -> Answers:
-    arrays = {n: np.array(row[n]) for n in ("logp", "strict", "answer", "process", "tokens") if n in row}
-    return Answers(samples=row["samples"], roles={r: np.array(v) for r, v in row["roles"].items()}, **arrays)
+    arrays = {n: np.array(row[n]) for n in ARRAYS if n in row}
+    roles = {role: np.array(v) for role, v in row["roles"].items()}
+    return Answers(samples=row["samples"], roles=roles, faults=row["faults"], **arrays)

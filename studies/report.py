@@ -12,14 +12,18 @@ from html import escape
 import numpy as np
 
 from studies.console import duration, large, share, with_interval
-from studies.results import ROLES, Results
+from studies.results import ROLES, Results, fault_counts
+from studies.results import numbers as cell_numbers
 from studies.stats import Estimate, interval, over_seeds, paired
 from synth.parse import parse
 from synth.rng import uniforms
+from synth.verify import KINDS as FAULTS
 from synth.verify import verify
 
 KS = (1, 16, 128)
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
+UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities below which the share of newly solved problems is told
+COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens")
 CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
 INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
@@ -34,7 +38,8 @@ Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
 
 
 def summary(study, found: Results, bands: Bands) -> dict:
-    """Everything ```show``` says, as JSON-able values: costs, scores by exam and by band, contrasts by band and exam."""
+    """Everything ```show``` says, as JSON-able values: costs, scores by exam and by band, contrasts by band and exam,
+    what was newly solved, faults, and divergences."""
     return {
         "study": study.name,
         "scale": study.scale,
@@ -54,19 +59,22 @@ def summary(study, found: Results, bands: Bands) -> dict:
         ],
         "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
         "similarity": [row for arm in found.arms for row in similar(found, arm, bands)] if study.gold else [],
+        "newly_solved": [row for arm, over in study.contrasts for row in newly_solved(found, arm, over, bands)],
+        "faults": [row for arm in found.arms for row in faults(found, arm)],
+        "divergences": [row for arm in found.arms for row in divergences(found, arm)],
     }
 
 
 def cost(found: Results, arm: str) -> dict:
     """What an arm cost: means over its seeds."""
     rows = list({row["seed"]: row for row in found.rows if row["arm"] == arm}.values())
-    means = {name: float(np.mean([row[name] for row in rows])) for name in ("tokens", "flops", "arm_flops", "rollout_flops", "seconds")}
+    means = {name: float(np.mean([row[name] for row in rows])) for name in COSTS}
     return {"arm": arm, "seeds": sorted(row["seed"] for row in rows), **means}
 
 
 def exams_of(found: Results, arm: str) -> list[str]:
-    """The exams an arm has sat, in the order of the table."""
-    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm))
+    """The exams with a score that an arm has sat, in the order of the table."""
+    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] != "divergence"))
 
 
 def scores(found: Results, arm: str, exam: str) -> list[dict]:
@@ -150,6 +158,42 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
             means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
             rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | numbers(gap))
+def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
+    """Of the problems whose solution is likelier than not under ``arm`` and was not under ``over``, by band: how many,
+    and which shares had a probability under ``over`` below each of UNLIKELY (related.md A1)."""
+    both = shared(found, arm, over)
+    if both is None:
+        return []
+    rows = []
+    for about, exams in groups(both, arm, bands):
+        exams = [exam for exam in exams if exam in exams_of(both, over)]
+        logp = np.concatenate([both.newly_solved(arm, over, exam) for exam in exams]) if exams else np.zeros(0)
+        if len(logp):
+            below = {f"{p:.2g}": float((logp < math.log(p)).mean()) for p in UNLIKELY}
+            rows.append({"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below})
+    return rows
+
+
+def faults(found: Results, arm: str) -> list[dict]:
+    """Of an arm's responses to each sampled exam, the share with at least one fault of each kind."""
+    rows = []
+    for exam in exams_of(found, arm):
+        sat = found.of(arm, exam)
+        counts_ = [fault_counts(row["faults"]) for row in sat]
+        responses = sum(row["problems"] * row["samples"] for row in sat)
+        kinds_ = [kind for kind in FAULTS if any(kind in each for each in counts_)]
+        shares = {kind: sum(each.get(kind, 0) for each in counts_) / responses for kind in kinds_}
+        if shares:
+            rows.append({"arm": arm, "exam": exam, "responses": responses, "shares": shares})
+    return rows
+
+
+def divergences(found: Results, arm: str) -> list[dict]:
+    """Mean KL(reference || arm) along a solution, in nats, of each divergence exam."""
+    rows = []
+    for exam in dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == "divergence"):
+        nats_SP = np.array([cell_numbers(row["divergence"]) for row in found.of(arm, exam)])
+        rows.append({"arm": arm, "exam": exam} | numbers(interval(nats_SP, path=(found.study, arm, exam))))
     return rows
 
 
@@ -190,6 +234,12 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(contrast_table(found["contrasts"]))
     if found["similarity"]:
         made.append(similarity_table(found["similarity"]))
+    if found["newly_solved"]:
+        made.append(newly_solved_table(found["newly_solved"]))
+    if found["faults"]:
+        made.append(fault_table(found["faults"]))
+    if found["divergences"]:
+        made.append(divergence_table(found["divergences"]))
     made.append(cost_table(found["arms"]))
     return made
 
@@ -267,13 +317,39 @@ def where(row: dict) -> str:
     return row["exam"] if "exam" in row else f"{row['band']}, {row['context']}" + f", {row['mode']}" * (row["mode"] != "forward")
 
 
+def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    cells = [
+        [f"{row['arm']} – {row['over']}", where(row), f"{row['solved']}", *(f"{each:.3f}" for each in row["below"].values())]
+        for row in rows
+    ]
+    heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
+    caption = "p from below one half to above it; shares by the probability before; problems of all seeds together"
+    return "what was newly solved, and how likely it was before", heads, cells, caption
+
+
+def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    kinds_ = [kind for kind in FAULTS if any(kind in row["shares"] for row in rows)]
+    cells = [[f"{row['arm']}\n{row['exam']}", *(f"{row['shares'].get(kind, 0.0):.3f}" for kind in kinds_)] for row in rows]
+    return "faults, share of responses with one", ["arm, exam", *kinds_], cells, "responses of all seeds together"
+
+
+def divergence_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    cells = [[row["arm"], row["exam"], f"{row['mean']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}"] for row in rows]
+    return "KL(reference || arm) along a solution", ["arm", "exam", "nats", "95 % interval"], cells, counts(rows)
+
+
 def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [
-        [r["arm"], len(r["seeds"]), large(r["arm_flops"]), large(r["rollout_flops"]), large(r["flops"]), large(r["tokens"]), duration(r["seconds"])]
+        [r["arm"], len(r["seeds"]), large(r["arm_flops"]), large(r["rollout_flops"]), large(r["flops"]), large(r["tokens"]), paper(r), duration(r["seconds"])]
         for r in rows
     ]
-    heads = ["arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "time after base"]
+    heads = ["arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "as the paper charges", "time after base"]
     return "cost, mean over seeds", heads, cells, ""
+
+
+def paper(row: dict) -> str:
+    """Tokens by the Interplay paper's formula; a dash where it was not recorded or does not apply."""
+    return "–" if math.isnan(row["paper_tokens"]) else large(row["paper_tokens"])
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -455,7 +531,7 @@ def examples(study, bands: Bands, count: int = EXAMPLES) -> list[dict]:
     exam = telling_exam(study, bands)
     problems = exam.paper()[:count]
     shown = [{"exam": exam.name, "question": p.question, "solution": p.solution, "answers": {}} for p in problems]
-    for arm in study.arms:
+    for arm in (each for each in study.arms if exam in study.exams_of(each)):  # others may not know the words
         recipe = arm.recipe.with_seed(study.seeds[0])
         judged = answered_by(load(recipe), problems) if recipe.finished else [None] * len(problems)
         for row, answer in zip(shown, judged, strict=True):

@@ -1,9 +1,14 @@
-"""What was measured: one committed table a study and scale, a row for every arm, seed and exam (no torch)."""
+"""What was measured: one committed table a study and scale, a row for every arm, seed and exam (no torch).
+
+Beside it lies a table of training curves, of which ``load`` and whatever lists studies know nothing.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +46,35 @@ COLUMNS = (
     Column("rollout_flops", float, "FLOPs", "part of arm_flops spent on sampling"),
     Column("seconds", float, "s", "wall time of the arm's own stages"),
     Column("key", str, "", "content key of the arm's recipe"),
+    Column("faults", str, "responses", "sampled: responses with at least one fault of a kind, kind:count", later=""),
+    Column("divergence", str, "nats", "divergence: KL(reference || arm) along each problem's solution", later=""),
+    Column(
+        "similarity", str, "", "similarity of each problem's graph to the nearest gold one, in studies with gold papers",
+        later="",
+    ),
+    Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
+    Column(
+        "paper_tokens", float, "tokens", "training tokens of the arm's own stages as the Interplay paper charges them",
+        nan=True, later=math.nan,
+    ),
+)  # fmt: skip
+
+CURVE_KEYS = ("arm", "seed", "stage", "step")
+CURVE_COLUMNS = (
+    Column("arm", str, "", "name of the arm"),
+    Column("seed", int, "", "training seed"),
+    Column("stage", int, "", "index of the stage in the arm's recipe, from 0"),
+    Column("step", int, "steps", "the last of the steps that this row is the mean of"),
+    Column("share", float, "", "share of the stage's FLOPs spent by then"),
+    Column("reward", float, "", "mean reward of the responses"),
+    Column("strict", float, "", "share of strictly correct responses"),
+    Column("answer", float, "", "share of responses with the right answer"),
+    Column("process", float, "", "mean share of right steps"),
+    Column("response_tokens", float, "tokens", "mean response length"),
+    Column("zero_variance", float, "", "share of groups whose rewards are all equal"),
+    Column("loss", float, "", "mean loss"),
+    Column("key", str, "", "content key of the arm's recipe"),
 )
-SIMILARITY = Column("similarity", str, "", "similarity of each problem's graph to the nearest gold one, space-separated")
-COMPARED = ("interplay/topology",)  # studies with gold papers, whose tables have one column more
 
 
 @dataclass(frozen=True)
@@ -87,6 +118,12 @@ class Results:
         """Similarity to gold of every seed and problem (SP), equal for all seeds. Raises KeyError without gold papers."""
         return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])
 
+    def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:
+        """For an exact exam, the log-probability (nats) under ``over`` of the canonical solution of every problem and
+        seed whose solution is more likely than not under ``arm`` and was not under ``over`` (related.md A1)."""
+        after_SP, before_SP = (np.array([numbers(row["logp"]) for row in self.of(each, exam)]) for each in (arm, over))
+        return before_SP[(after_SP >= math.log(0.5)) & (before_SP < math.log(0.5))]
+
     def score(self, arm: str, exam: str, k: int, score: str = "strict") -> Estimate:
         """Mean pass@k with an interval over seeds, then problems."""
         return interval(self.solved(arm, exam, k, score), path=(self.study, arm, exam, k, score))
@@ -107,14 +144,20 @@ def cell(values: np.ndarray, digits: int) -> str:
     return " ".join(f"{value:.{digits}f}" for value in values)
 
 
+def fault_counts(cell: str) -> dict[str, int]:
+    """The counts of a cell of faults, by kind."""
+    pairs = (each.rpartition(":") for each in cell.split())
+    return {kind: int(count) for kind, _, count in pairs}
+
+
 def path(study: str, scale: str, folder: Path = FOLDER) -> Path:
     """Where a study's table lies: ``results/<scale>/<topic>.<question>.csv``."""
     return folder / scale / f"{study.replace('/', '.')}.csv"
 
 
-def columns(study: str) -> tuple[Column, ...]:
-    """The columns of a study's table."""
-    return COLUMNS + ((SIMILARITY,) if study in COMPARED else ())
+def curves_path(study: str, scale: str, folder: Path = FOLDER) -> Path:
+    """Where a study's training curves lie: ``results/<scale>/<topic>.<question>.curves.csv``."""
+    return path(study, scale, folder).with_suffix(".curves.csv")
 
 
 def load(study: str, scale: str, folder: Path = FOLDER) -> Results:
@@ -122,18 +165,40 @@ def load(study: str, scale: str, folder: Path = FOLDER) -> Results:
     where = path(study, scale, folder)
     if not where.exists():
         raise FileNotFoundError(f"{study} has no results at scale {scale} yet ({where}); run it first")
-    return Results(study, scale, tuple(read(where, columns(study), KEYS)))
+    return Results(study, scale, tuple(read(where, COLUMNS, KEYS)))
+
+
+def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
+    """The rows of a study's training curves. Raises FileNotFoundError with one sentence if there are none."""
+    where = curves_path(study, scale, folder)
+    if not where.exists():
+        raise FileNotFoundError(f"{study} has no training curves at scale {scale} yet ({where}); run it first")
+    return read(where, CURVE_COLUMNS, CURVE_KEYS)
 
 
 def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
     """Merge rows into a study's table and write it; processes that store at once take turns."""
-    where = path(study, scale, folder)
+    return rewrite(path(study, scale, folder), COLUMNS, KEYS, lambda old: merge(old, rows, KEYS))
+
+
+def store_curves(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
+    """The same for training curves. A run's rows replace all it had: a run of another length has other steps."""
+    runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in CURVE_KEYS) for row in rows}
+
+    def merged(old: list[dict]) -> list[dict]:
+        kept = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in CURVE_KEYS) in new]
+        return merge(kept, rows, CURVE_KEYS)
+
+    return rewrite(curves_path(study, scale, folder), CURVE_COLUMNS, CURVE_KEYS, merged)
+
+
+def rewrite(where: Path, columns: tuple[Column, ...], keys: tuple[str, ...], change: Callable) -> Path:
+    """Replace a table by ``change`` of its rows, with the folder to oneself."""
     where.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
             with claim(where.parent):
-                old = read(where, columns(study), KEYS) if where.exists() else []
-                write(where, merge(old, rows, KEYS), columns(study), KEYS)
+                write(where, change(read(where, columns, keys) if where.exists() else []), columns, keys)
                 return where
         except Busy:
             time.sleep(0.1)

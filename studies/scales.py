@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 
 from models.gpt import GPT
 from models.optim import Optim
+from models.rollouts import Reward
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
-from models.stages.rl import DR_GRPO, RL, Objective, Reward
+from models.stages.rft import RFT
+from models.stages.rl import DR_GRPO, RL, Objective
+from models.stages.sft import SFT
 from studies.exam import Exam
 from studies.run import Recipe
 from synth.graph import Shape
@@ -54,6 +57,7 @@ class Scale:
     shape: Shape = Shape()
     optim: Optim = Optim()
     rl_optim: Optim = Optim()
+    sft_optim: Optim = Optim(matrix_lr=3e-3, other_lr=6e-4, schedule="linear")
     precision: str = "float32"
 
     def source(self, ops: tuple[int, int], context: str = "zoo", **changes) -> Source:
@@ -96,15 +100,47 @@ class Scale:
         data, replay = self.mixed(self.edge), self.pretraining()
         return Midtrain(flops=flops, rows=self.rows, optim=decaying, data=data, replay=replay, replay_share=REPLAY_SHARE)
 
-    def rl(self, flops: float, reward: Reward = Reward(), objective: Objective = DR_GRPO) -> RL:
-        """RL at the edge, with the same share of replayed pre-training problems as mid-training has."""
-        data = blend((1 - REPLAY_SHARE, self.mixed(self.edge)), (REPLAY_SHARE, self.pretraining()))
+    @property
+    def bands(self) -> dict[str, tuple[int, int]]:
+        """Fewest and most operations RL may be given: the upper half of the band, where band and edge meet, the edge,
+        beyond it, and everything (the Interplay study's op 7-10, 9-12, 11-14, 17-20 and its missing control)."""
+        return {
+            "inside": ((self.band[0] + self.band[1] + 1) // 2, self.band[1]),
+            "boundary": (self.band[1], self.edge[0]),
+            "edge": self.edge,
+            "beyond": self.hard,
+            "uniform": (1, self.hard[1]),
+        }
+
+    def replayed(self, data: Mixture) -> Mixture:
+        """``data`` with the same share of replayed pre-training problems as mid-training has."""
+        return blend((1 - REPLAY_SHARE, data), (REPLAY_SHARE, self.pretraining()))
+
+    def sft(self, flops: float) -> SFT:
+        """Gold solutions of the problems that RL at the edge is given: what RL is to be compared with."""
+        return SFT(flops=flops, rows=self.rows, optim=self.sft_optim, data=self.replayed(self.mixed(self.edge)))
+
+    def rft(self, flops: float) -> RFT:
+        """The base's own correct solutions of the problems that RL at the edge is given."""
+        return RFT(
+            flops=flops,
+            rows=self.rl_prompts,
+            group=self.rl_group,
+            optim=self.sft_optim,
+            data=self.replayed(self.mixed(self.edge)),
+            max_new=self.max_new,
+        )
+
+    def rl(
+        self, flops: float, reward: Reward = Reward(), objective: Objective = DR_GRPO, data: Mixture | None = None
+    ) -> RL:
+        """RL on ``data`` (None: the edge), with the share of replayed pre-training problems that mid-training has."""
         return RL(
             flops=flops,
             rows=self.rl_prompts,
             group=self.rl_group,
             optim=self.rl_optim,
-            data=data,
+            data=self.replayed(data or self.mixed(self.edge)),
             reward=reward,
             objective=objective,
             max_new=self.max_new,
@@ -126,11 +162,25 @@ class Scale:
                 found.append(Exam(f"{world}-ops{ops}", source, self.problems))
         return tuple(found)
 
+    def with_modulus(self, modulus: int) -> Scale:
+        """The same scale with numbers modulo another prime: what a guess is worth changes, and nothing else."""
+        vocab = replace(self.model.vocab, modulus=modulus)
+        return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
+
     def sampled_exam(self) -> Exam:
         """Sampled answers at the edge: the cross-check of the exact exams, and the answer-only score."""
         longest = (self.length[1], self.length[1])
         source = self.source(self.edge, split="held_out", length=longest)
         return Exam("zoo-edge-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
+
+    def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
+        """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
+        longest = (self.length[1], self.length[1])
+        return tuple(
+            Exam(name, source, self.problems, "divergence", reference=reference)
+            for name, ops in (("edge-kl", self.edge), ("band-kl", self.band))
+            for source in (self.source(ops, split="held_out", length=longest),)
+        )
 
 
 def blend(*parts: tuple[float, Mixture]) -> Mixture:

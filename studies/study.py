@@ -7,26 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+
+from models.files import read_jsonl
+from models.ledger import TRAIN, interplay_rl_tokens
+from models.stages import Stage
+from models.stages.rl import RL
 from models.train import Machine
 from studies import results
 from studies.exam import Answers, Exam, answered, answers, span
-from studies.run import Observe, Recipe, chain, costs, obtain
+from studies.run import Cost, Observe, Recipe, chain, costs, obtain
 from synth.graph import nearest
 from synth.problem import Mixture, Source
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
+POINTS = 40  # of one stage's training curve at most
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing compared. equal: whether its compute must equal the other equal arms'. base, exams: its own, where they
-    differ from the study's (other pre-training, another modulus)."""
+    """One thing compared. equal: whether its compute must equal the other equal arms' of the same ``budget`` (where a
+    study has several, each has a name). base, exams: its own, where they differ from the study's (other pre-training,
+    another modulus)."""
 
     name: str
     recipe: Recipe
     equal: bool = True
     base: Recipe | None = None
     exams: tuple[Exam, ...] | None = None
+    budget: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,10 @@ class Study:
             base = self.base_of(arm)
             if arm.recipe.stages[: len(base.stages)] != base.stages or arm.recipe.model != base.model:
                 raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with its base")
+            for exam in self.exams_of(arm):
+                if exam.reference is not None and exam.reference not in chain(arm.recipe):
+                    what = f"exam {exam.name!r} of {self.name}"
+                    raise ValueError(f"{what} compares arm {arm.name!r} with a model it does not begin with")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"Study.seeds of {self.name} must be different non-negative integers, got {self.seeds}")
         for pair in self.contrasts:
@@ -97,6 +110,7 @@ class Run:
     examined: bool
     flops: float | None
     equal: bool
+    budget: str = ""
 
 
 def plan(study: Study) -> list[Run]:
@@ -106,10 +120,11 @@ def plan(study: Study) -> list[Run]:
         for arm in study.arms:
             recipe = arm.recipe.with_seed(seed)
             done = recipe.finished
-            exams, shared = study.exams_of(arm), len(study.base_of(arm).stages)
+            exams = tuple(exam.with_seed(seed) for exam in study.exams_of(arm))
+            shared = len(study.base_of(arm).stages)
             examined = done and all(answered(recipe, exam) for exam in exams)
             flops = own_flops(recipe, shared, done)
-            runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, flops, arm.equal))
+            runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, flops, arm.equal, arm.budget))
     return runs
 
 
@@ -125,8 +140,8 @@ def check_budget(study: Study, runs: list[Run]) -> None:
     """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why."""
     if study.unequal:
         return
-    for seed in study.seeds:
-        spent = {run.arm: run.flops for run in runs if run.seed == seed and run.equal}
+    for seed, budget in dict.fromkeys((run.seed, run.budget) for run in runs):
+        spent = {run.arm: run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal}
         unknown = [arm for arm, flops in spent.items() if flops is None]
         if unknown:
             raise ValueError(f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty")
@@ -153,13 +168,53 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
         lm = obtain(run.recipe, machine, observe)
         for exam in run.exams:
             answers(run.recipe, exam, lm)
+    keep(study, run)
+
+
+def keep(study: Study, run: Run) -> None:
+    """Store what a finished run has to say: its table rows, and its training curves if it sampled."""
     results.store(study.name, study.scale, rows(study, run))
+    points = curves(run)
+    if points:
+        results.store_curves(study.name, study.scale, points)
+
+
+def curves(run: Run) -> list[dict]:
+    """Rows of the training curves of a finished run, for every stage that samples; see ``results.CURVE_COLUMNS``."""
+    found = []
+    recipe = run.recipe
+    while recipe.stages:
+        found.append([point | {"key": run.recipe.key[:16]} for point in curve(run, recipe)])
+        recipe = recipe.before
+    return [point for stage in reversed(found) for point in stage]
+
+
+def curve(run: Run, recipe: Recipe) -> list[dict]:
+    """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none where the
+    stage has no rewards."""
+    lines = read_jsonl(recipe.folder / "log.jsonl")
+    if "reward" not in lines[0]:
+        return []
+    numbers = ("reward", "strict", "answer", "process", "response_tokens", "zero_variance", "loss")
+    return [
+        {
+            "arm": run.arm,
+            "seed": run.seed,
+            "stage": len(recipe.stages) - 1,
+            "step": part[-1]["step"],
+            "share": float(part[-1]["flops"] / lines[-1]["flops"]),
+            **{name: float(np.mean([line[name] for line in part])) for name in numbers},
+        }
+        for part in ([lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines))))
+    ]
 
 
 def rows(study: Study, run: Run) -> list[dict]:
     """The table rows of a finished run, one an exam."""
     spent = costs(run.recipe)
     own = spent[run.shared :]
+    stages = run.recipe.stages[run.shared :]
+    responses = sampled(run)
     ledger = {
         "tokens": sum(c.ledger.total_tokens for c in spent),
         "flops": float(sum(c.ledger.total_flops for c in spent)),
@@ -167,13 +222,15 @@ def rows(study: Study, run: Run) -> list[dict]:
         "rollout_flops": float(sum(c.ledger.as_dict()["rollout_flops"] for c in own)),
         "seconds": float(sum(c.seconds for c in own)),
         "key": run.recipe.key[:16],
+        "rollouts": sum(responses, 0.0),
+        "paper_tokens": sum(map(paper_tokens, stages, own, responses), 0.0),
     }
     return [row(study, run, e, answers(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
 
 
 def compared(study: Study, exam: Exam) -> dict:
-    """The cell that a study with gold papers adds to a row."""
-    return {"similarity": results.cell(similarities(exam, study.gold), 4)} if study.gold else {}
+    """The cell that only a study with gold papers fills."""
+    return {"similarity": results.cell(similarities(exam, study.gold), 4) if study.gold else ""}
 
 
 @cache  # the same for every arm and seed
@@ -186,10 +243,33 @@ def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
     return tuple(nearest([problem.graph for problem in exam.paper()], [problem.graph for problem in same[0].paper()]))
 
 
+def sampled(run: Run) -> list[float]:
+    """How many responses each of a finished run's own stages sampled; NaN where its log, of an older version, does not
+    say."""
+    found, recipe = [], run.recipe
+    while len(recipe.stages) > run.shared:
+        lines = read_jsonl(recipe.folder / "log.jsonl")
+        found.append(float(sum(line.get("rollouts", math.nan if "reward" in line else 0.0) for line in lines)))
+        recipe = recipe.before
+    return found[::-1]
+
+
+def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
+    """What the Interplay paper charges for a stage: training tokens, or for RL their equivalent (appendix A.10.1).
+
+    The paper charges a rollout 2,048 tokens, the longest prompt and the longest response it allows, 1,024 each,
+    whatever was sampled; here that is twice ``max_new``. NaN for sampling stages that the formula does not cover.
+    """
+    if isinstance(stage, RL):
+        prompts = responses / stage.group
+        return interplay_rl_tokens(prompts, stage.group, 2 * stage.max_new, reference=stage.objective.kl > 0)
+    return math.nan if responses else float(cost.ledger.as_dict()[f"{TRAIN}_tokens"])
+
+
 def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
     """One row without its costs; see ``results.COLUMNS``."""
     source = exam.source.parts[0][1] if isinstance(exam.source, Mixture) else exam.source
-    sat = found.logp is not None
+    sat, judged = found.logp is not None, found.strict is not None
     nats = {f"{r}_nats": float(-found.roles[r].mean()) if r in found.roles else math.nan for r in results.ROLES}
     return {
         "arm": run.arm,
@@ -204,10 +284,12 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "samples": exam.samples,
         "logp": results.cell(found.logp, 4) if sat else "",
         **nats,
-        "strict": "" if sat else results.cell(found.strict, 0),
-        "correct": "" if sat else results.cell(found.answer, 0),
-        "process": math.nan if sat else float(found.process.mean()),
-        "response_tokens": math.nan if sat else float(found.tokens.mean()),
+        "strict": results.cell(found.strict, 0) if judged else "",
+        "correct": results.cell(found.answer, 0) if judged else "",
+        "process": float(found.process.mean()) if judged else math.nan,
+        "response_tokens": float(found.tokens.mean()) if judged else math.nan,
+        "faults": " ".join(f"{kind}:{count}" for kind, count in found.faults.items()),
+        "divergence": "" if found.divergence is None else results.cell(found.divergence, 6),
     }
 
 

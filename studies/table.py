@@ -19,13 +19,17 @@ FOOTER = re.compile(r"# rows=(0|[1-9][0-9]*) sha256=([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, type (str, int, float or bool), unit ("" for none), meaning, and whether NaN may stand."""
+    """One column: its name, type (str, int, float or bool), unit ("" for none), meaning, and whether NaN may stand.
+
+    later: for a column added when tables existed, what those tables hold in it; None for the first columns.
+    """
 
     name: str
     type: type
     unit: str
     meaning: str
     nan: bool = False
+    later: str | int | float | bool | None = None
 
     def __post_init__(self):
         if self.type not in (str, int, float, bool):
@@ -55,6 +59,7 @@ def write(path, rows, columns: tuple[Column, ...], key_columns: tuple[str, ...])
 def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...]) -> list[dict]:
     """The rows of a table, as written.
 
+    A table written before a column was added (``Column.later``) holds that column's value for such tables.
     Raises ValueError, naming the table, if it was truncated or edited, if its columns are not the schema's in the
     schema's order, or if a value has the wrong type, is NaN where that may not be, or repeats a key.
     """
@@ -62,13 +67,15 @@ def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...]) -> lis
     _check_schema(columns, key_columns)
     body, count = _checked_body(Path(path).read_bytes(), place)
     head, *lines = _lines(body, place)
-    names = [column.name for column in columns]
+    written = tuple(column for column in columns if column.later is None or column.name in head)
+    names = [column.name for column in written]
     if head != names:
         missing, unknown = [n for n in names if n not in head], [n for n in head if n not in names]
         raise ValueError(f"{place}: columns differ from the schema: missing {missing}, unknown {unknown}, order {head}")
     if len(lines) != count:
         raise ValueError(f"{place}: {len(lines)} rows where the footer says {count}")
-    rows = [_row(cells, columns, f"{place}, row {number}") for number, cells in enumerate(lines, start=1)]
+    filled = {column.name: column.later for column in columns if column.name not in names}
+    rows = [_row(cells, written, f"{place}, row {number}") | filled for number, cells in enumerate(lines, start=1)]
     _check_keys(rows, key_columns, place)
     return rows
 

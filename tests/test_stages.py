@@ -21,6 +21,7 @@ from models.optim import Optim
 from models.stages import Batch, Models, Stage, pack
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
+from models.stages.rft import RFT
 from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Reward, rollouts
 from models.stages.sft import SFT
 from models.train import Machine, backward, frozen, train
@@ -41,6 +42,7 @@ EXAMPLES = {
     "pretrain-recall": Pretrain(**COMMON, without=("arithmetic", "answer")),
     "midtrain": Midtrain(**COMMON | {"data": OTHER}, replay=EASY, replay_share=0.5),
     "sft": SFT(**COMMON),
+    "rft": RFT(**ROLLS),
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
@@ -305,6 +307,9 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     assert row["train_tokens"] == sum(batch.lengths)
     predicted = sum(float(gain) != 0 for row in batch.gain_BT for gain in row)
     assert row["train_flops"] == 3 * lm.flops(sum(batch.lengths), attended(list(batch.lengths)), predicted)
+    if isinstance(stage, RFT):
+        assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
+        return
     if not isinstance(stage, RL):
         assert row["rollout_tokens"] == row["reference_tokens"] == row["judge_tokens"] == 0
         return

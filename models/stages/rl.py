@@ -11,54 +11,9 @@ from torch import Tensor
 
 from models.ledger import REFERENCE, decode_cost, forward_cost
 from models.lm import LM
+from models.rollouts import Group, Reward, rollouts, summary
 from models.stages import Batch, Models, Stage, logprobs, pack
-from synth.problem import Mixture, Problem, Source
-from synth.rng import uniforms
-from synth.verify import Verdict, verify
-
-REWARDS = ("answer", "process", "strict", "printed", "released")
-
-
-@dataclass(frozen=True)
-class Reward:
-    """What a response is paid, in [0, 1].
-
-    kind: "answer" (final answer right), "process" (share of gold steps that are right, ungated), "strict" (no fault);
-    or a mixture of outcome and process with weight ``outcome`` on the outcome (interplay.md 3.4): "printed" is the
-    paper's Eq. 3, outcome * answer + (1 - outcome) * process; "released" is what its code does: the process score is
-    lowered by extra steps, and everything is zero unless the answer is right.
-    """
-
-    kind: str = "strict"
-    outcome: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.kind not in REWARDS:
-            raise ValueError(f"Reward.kind must be one of {', '.join(REWARDS)}, got {self.kind!r}")
-        if not 0 <= self.outcome <= 1:
-            raise ValueError(f"Reward.outcome must be between 0 and 1, got {self.outcome}")
-
-    @property
-    def content(self) -> int:
-        """What a key of this reward rests on beyond its fields: how responses are judged."""
-        return Verdict.version
-
-    def of(self, verdict: Verdict, gold_steps: int) -> float:
-        """The reward of a judged response to a problem with ``gold_steps`` steps."""
-        if self.kind == "answer":
-            return float(verdict.answer)
-        if self.kind == "strict":
-            return float(verdict.strict)
-        if self.kind == "process":
-            return verdict.process
-        if self.kind == "printed":
-            return self.outcome * verdict.answer + (1 - self.outcome) * verdict.process
-        if not verdict.answer:
-            return 0.0
-        extra = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
-        process = max(0.0, verdict.process - min(extra, gold_steps) / max(gold_steps, 1))
-        return self.outcome + (1 - self.outcome) * process
-
+from synth.problem import Mixture, Source
 
 @dataclass(frozen=True)
 class Objective:
@@ -177,48 +132,6 @@ class RL(Stage):
         return loss / batch.total
 
 
-@dataclass(frozen=True)
-class Group:
-    """One prompt and its judged responses."""
-
-    problem: Problem
-    prompt: list[int]
-    responses: list[list[int]]
-    logprobs: list[list[float]]
-    verdicts: list[Verdict]
-    rewards: np.ndarray
-
-    @property
-    def varied(self) -> bool:
-        return bool(self.rewards.max() > self.rewards.min())
-
-
-def rollouts(stage: RL, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
-    """Sampled and judged groups for these rows. Every response has a random stream of its own."""
-    problems = [stage.data.problem("rl", seed, step, row, attempt) for row in rows]
-    prompts = [lm.encode(problem.question) for problem in problems]
-    streams = np.stack(
-        [
-            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new)
-            for row in rows
-            for member in range(stage.group)
-        ]
-    )
-    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
-    samples = lm.sample(
-        repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p
-    )
-    groups = []
-    for nth, problem in enumerate(problems):
-        part = slice(nth * stage.group, (nth + 1) * stage.group)
-        verdicts = [verify(problem, lm.decode(ids)) for ids in samples.ids[part]]
-        rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
-        if not np.isfinite(rewards).all():
-            raise FloatingPointError(f"a reward is not finite in row {rows[nth]} of step {step}: {rewards.tolist()}")
-        groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))
-    return groups
-
-
 def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
     """One advantage a response: (R - mean) / (std + 1e-8) with the unbiased std, or the parts that are switched on."""
     gains_G = rewards_G - rewards_G.mean() if objective.baseline == "group" else rewards_G.copy()
@@ -281,17 +194,3 @@ def spent(stage: RL, lm: LM, groups: list[Group], seen: list[Group]) -> tuple:
         made = sum(len(r) for g in groups for r in g.responses)
         costs.append(forward_cost(lm, REFERENCE, lengths, logits=made))
     return tuple(costs)
-
-
-def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:
-    """What a log line says of a collection: rewards, the three scores, length, and groups that taught nothing."""
-    verdicts = [v for g in seen for v in g.verdicts]
-    return {
-        "reward": float(np.mean([g.rewards.mean() for g in seen])),
-        "strict": float(np.mean([v.strict for v in verdicts])),
-        "answer": float(np.mean([v.answer for v in verdicts])),
-        "process": float(np.mean([v.process for v in verdicts])),
-        "response_tokens": float(np.mean([len(r) for g in seen for r in g.responses])),
-        "zero_variance": float(np.mean([not g.varied for g in seen])),
-        "groups": float(len(groups)),
-    }

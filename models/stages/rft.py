@@ -1,0 +1,55 @@
+"""Rejection-sampling fine-tuning: imitate the starting model's own responses that are strictly right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from models.ledger import decode_cost
+from models.rollouts import Group, Reward, rollouts, summary
+from models.stages import Batch, Models, Stage, pack
+from synth.problem import Mixture, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class RFT(Stage):
+    """``rows`` prompts a step, ``group`` responses each, sampled from the model as it was when the stage began.
+
+    Every distinct strictly correct response of a prompt is imitated once (Yuan et al. 2023, arXiv 2308.01825, RFT);
+    unlike there, no prompt comes twice and sampling goes on beside training, so a budget covers both. The loss is a
+    mean over target tokens; a step without a correct response moves nothing and counts in the ledger all the same.
+    max_new: longest response in tokens. Raises ValueError naming the field.
+    """
+
+    data: Source | Mixture
+    group: int = 8
+    temperature: float = 1.0
+    max_new: int = 256
+    keeps_start: ClassVar[bool] = True
+    reward: ClassVar[Reward] = Reward("strict")
+    top_p: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.group < 1 or self.temperature <= 0 or self.max_new < 1:
+            raise ValueError(
+                "RFT.group, temperature and max_new must be positive, "
+                f"got {self.group}, {self.temperature} and {self.max_new}"
+            )
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        groups = rollouts(self, models.start, seed, step, list(rows), attempt=0)
+        taught = [(group, response) for group in groups for response in correct(group)]
+        # Where nothing is right, one row without a target stands in: a batch needs a row, and it has no gradient.
+        shown = taught or [(groups[0], groups[0].responses[0])]
+        ids = [group.prompt + response for group, response in shown]
+        gains = [[0.0] * len(group.prompt) + [float(bool(taught))] * len(response) for group, response in shown]
+        costs = tuple(decode_cost(models.start, len(g.prompt), [len(r) for r in g.responses]) for g in groups)
+        batch = pack(ids, gains, max(1.0, float(sum(map(sum, gains)))), models.learner.pad)
+        return replace(batch, spent=costs, metrics=summary(groups, groups) | {"taught": float(len(taught))})
+
+
+def correct(group: Group) -> list[list[int]]:
+    """The distinct strictly correct responses of a prompt, in the order they were sampled."""
+    right = [tuple(ids) for ids, verdict in zip(group.responses, group.verdicts, strict=True) if verdict.strict]
+    return [list(ids) for ids in dict.fromkeys(right)]

@@ -1,0 +1,48 @@
+"""How should a budget be split between mid-training and RL, by measured FLOPs and by the paper's formula?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "At equal measured compute, what share should be RL after mid-training, and does the budget matter?"
+PREDICTION = (
+    "At both budgets 0% RL is best at the edge and at hard problems, and every mixture beats 100% RL at the edge. The "
+    "paper's formula charges 100% RL at least 3 times the tokens of 0% RL for the same measured FLOPs."
+)
+RULE = (
+    "Differences over seeds, 95 % Student-t intervals, exact strict scores in the common world, full budget. Mid- "
+    "training + RL beats RL on hard problems (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is "
+    "best at the edge (section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero; heavy "
+    "RL is best at hard if 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. Each does not hold "
+    "if its interval lies below zero or its mean is not the highest; else not established. The column paper_tokens has "
+    "the paper's x."
+)
+
+
+def study(scale: Scale) -> Study:
+    base, arms = scale.base(), []
+    for name, part in (("half", 0.5), ("full", 1.0)):
+        budget = part * scale.arm_flops
+        # Pure RL has to end pre-training first; that takes the same share of either budget.
+        anneal = replace(scale.anneal(), flops=part * scale.anneal_flops)
+        for share in (0, 0.2, 0.5, 0.8, 1):  # the paper's beta
+            recipe = base + (anneal if share == 1 else scale.midtrain((1 - share) * budget))
+            recipe = recipe + scale.rl(budget - recipe.stages[-1].flops) if share else recipe
+            arms.append(Arm(f"{share:.0%} RL, {name}", recipe, budget=name))
+    pairs = [(arm.name, f"{pure} RL, {arm.budget}") for arm in arms for pure in ("0%", "100%")]
+    return Study(
+        name="interplay/mid_or_rl",
+        scale=scale.name,
+        question=QUESTION,
+        prediction=PREDICTION,
+        rule=RULE,
+        arms=tuple(arms),
+        exams=(*scale.exams(("zoo",)), scale.sampled_exam()),
+        seeds=scale.seeds,
+        base=base,
+        contrasts=tuple((arm, pure) for arm, pure in pairs if arm != pure and not arm.startswith("0%")),
+        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+    )

@@ -1,0 +1,335 @@
+"""The Interplay studies ask what they say they ask, and what they add to a table is what slow arithmetic says."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from crafted import row
+
+from models.files import read_jsonl
+from models.optim import Optim
+from models.stages.pretrain import Pretrain
+from models.stages.rft import RFT
+from models.stages.rl import RL
+from models.stages.sft import SFT
+from models.train import Machine
+from studies import report, results
+from studies import study as study_
+from studies.exam import Exam, answered, answers, take
+from studies.key import key
+from studies.run import Recipe, load, obtain
+from studies.scales import REPLAY_SHARE, SCALES, SMOKE
+from studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
+from synth.problem import Source
+from synth.rng import uniforms
+from synth.verify import KINDS, verify
+
+PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
+
+
+def study(name: str, scale: str = "smoke"):
+    return importlib.import_module(f"studies.interplay.{name}").study(SCALES[scale])
+
+
+# What the studies compare
+
+
+def test_bands_by_hand():
+    # Mutants: the lower half of the band; a boundary within the band; beyond that begins at the edge.
+    nano = dataclasses.replace(SMOKE, band=(1, 4), edge=(5, 6), hard=(7, 8))
+    assert nano.bands == {"inside": (3, 4), "boundary": (4, 5), "edge": (5, 6), "beyond": (7, 8), "uniform": (1, 8)}
+    assert dataclasses.replace(nano, band=(2, 10)).bands["inside"] == (6, 10)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_edge_arms_train_where_they_say(scale):
+    # Mutants: every arm at the edge; a curriculum out of order; an arm without replay; SFT with another learning rate.
+    here, asked = SCALES[scale], study("edge", scale)
+    stages = {arm.name: arm.recipe.stages[len(asked.base.stages) + 1 :] for arm in asked.arms}
+    assert stages.pop("none") == ()
+    curriculum = [f"RL {name}" for name in ("boundary", "edge", "beyond")]
+    alike = [dataclasses.replace(stages[name][0], flops=stages[name][0].flops / 3) for name in curriculum]
+    assert list(stages.pop("RL curriculum")) == alike
+    assert {name: type(stage) for name, (stage,) in stages.items()} == {
+        **{f"RL {name}": RL for name in here.bands}, "SFT edge": SFT, "RFT edge": RFT,
+    }  # fmt: skip
+    replay = here.pretraining().parts
+    for name, (stage,) in stages.items():
+        new, old = stage.data.parts[: -len(replay)], stage.data.parts[-len(replay) :]
+        assert {source.ops for _, source in new} == {here.bands[name.split()[1]]}, name
+        assert [source for _, source in old] == [source for _, source in replay], name
+        assert sum(share for share, _ in old) == pytest.approx(REPLAY_SHARE) == 1 - sum(share for share, _ in new), name
+    assert stages["SFT edge"][0].optim == stages["RFT edge"][0].optim == here.sft_optim != here.rl_optim
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_mid_or_rl_splits_each_budget(scale, runs):
+    # Mutants: beta for 1 - beta; the half budget with the whole one's anneal; budgets compared with each other.
+    here, asked = SCALES[scale], study("mid_or_rl", scale)
+    assert asked.unequal == "" and {arm.budget for arm in asked.arms} == {"half", "full"}
+    for arm in asked.arms:
+        own = arm.recipe.stages[len(asked.base.stages) :]
+        budget = here.arm_flops * (0.5 if arm.budget == "half" else 1)
+        share = int(arm.name.split("%")[0]) / 100
+        rl = sum(stage.flops for stage in own if isinstance(stage, RL))
+        decayed = here.anneal_flops / here.arm_flops if share == 1 else 1 - share
+        assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(
+            (1 - decayed) * budget
+        )
+        assert own[0].optim.schedule == "linear" and not isinstance(own[0], RL)
+    # The arms of one budget are held to 5 %: an arm that spends a tenth more is refused.
+    long = asked.arms[1]
+    stage = long.recipe.stages[-1]
+    more = dataclasses.replace(long, recipe=long.recipe.before + dataclasses.replace(stage, flops=stage.flops * 1.5))
+    other = dataclasses.replace(asked, arms=(asked.arms[0], more, *asked.arms[2:]))
+    with pytest.raises(ValueError, match="'20% RL, half'.* differ in FLOPs"):
+        check_budget(other, plan(other))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_process_reward_changes_the_modulus_of_everything(scale):
+    # Mutants: problems of another modulus than the model's words; Muon, which ignores the size of an advantage.
+    asked = study("process_reward", scale)
+    for arm in asked.arms:
+        modulus = int(arm.name.rpartition(" ")[2])
+        sources = [exam.source for exam in arm.exams]
+        sources += [source for stage in arm.recipe.stages for _, source in stage.data.parts]
+        assert {source.modulus for source in sources} == {modulus} == {arm.recipe.model.vocab.modulus}
+        last = arm.recipe.stages[-1]
+        assert (last.optim.kind == "adamw" and last.reward.kind == arm.name.split()[0]) or arm.name.startswith("none")
+        assert arm.base.stages == arm.recipe.stages[: len(arm.base.stages)]
+    assert len(asked.arms) == 18 and len({arm.base for arm in asked.arms}) == 3
+
+
+def test_forgetting_is_a_chain():
+    # Mutants: four separate runs; a divergence from the stable phase rather than from what RL began with.
+    asked = study("forgetting")
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    for name in ("SFT", "RL"):
+        assert [arms[f"{name} {n}"].before for n in (1, 2, 3, 4)] == [
+            arms["none"],
+            *(arms[f"{name} {n}"] for n in (1, 2, 3)),
+        ]
+    assert [exam.reference for exam in asked.exams if exam.kind == "divergence"] == [arms["none"]] * 2 and asked.unequal
+
+
+def test_the_ladder_shares_its_beginning():
+    # Mutant: a rung that is not the base every other study has.
+    asked = study("ladder")
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    assert arms["x1"] == SMOKE.base() + SMOKE.anneal() and arms["x0"] == asked.base + SMOKE.anneal()
+    assert [arms[name].stages[-2].steps for name in ("x0.5", "x1", "x2")] == [1, 2, 4]
+
+
+# Tables
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch, runs):
+    """A folder of tables of the test's own."""
+    for name in ("store", "store_curves"):
+        real = getattr(results, name)
+        monkeypatch.setattr(results, name, lambda study, scale, rows, real=real: real(study, scale, rows, tmp_path))
+    return tmp_path
+
+
+def test_edge_from_end_to_end(stored):
+    # Mutants: curves of pre-training; one point a step; points of one stage under another's index; rollouts of the
+    # base; a table of curves taken for a study's.
+    whole = study("edge")
+    chosen = [arm for arm in whole.arms if arm.name in ("none", "RL curriculum", "RFT edge")]
+    asked = dataclasses.replace(whole, arms=tuple(chosen), exams=whole.exams[-2:], contrasts=(("RFT edge", "none"),))
+    execute(asked, Machine(), note=str)
+    finished = {run.arm: run for run in plan(asked)}
+    assert all(run.examined for run in finished.values())
+    table = results.load(asked.name, "smoke", stored)
+    points = results.load_curves(asked.name, "smoke", stored)
+    first = len(asked.base.stages) + 1
+    assert {(p["arm"], p["stage"]) for p in points} == {
+        ("RFT edge", first),
+        *(("RL curriculum", first + n) for n in range(3)),
+    }
+    recipe = finished["RFT edge"].recipe
+    lines = read_jsonl(recipe.folder / "log.jsonl")
+    curve = [p for p in points if p["arm"] == "RFT edge"]
+    assert len(curve) == 40 < len(lines) and (curve[-1]["share"], curve[-1]["step"]) == (1.0, len(lines))
+    assert [p["step"] for p in curve] == sorted({p["step"] for p in curve})
+    begin = 0
+    for point in curve:
+        part = lines[begin : point["step"]]
+        assert point["response_tokens"] == pytest.approx(sum(line["response_tokens"] for line in part) / len(part))
+        assert point["share"] == part[-1]["flops"] / lines[-1]["flops"] and len(part) in (
+            len(lines) // 40,
+            len(lines) // 40 + 1,
+        )
+        assert point["key"] == recipe.key[:16]
+        begin = point["step"]
+    by_arm = {name: table.of(name, asked.exams[0].name)[0] for name in table.arms}
+    assert (
+        by_arm["none"]["rollouts"] == 0
+        and by_arm["RFT edge"]["rollouts"] == len(lines) * SMOKE.rl_prompts * SMOKE.rl_group
+    )
+    assert by_arm["none"]["paper_tokens"] > 0 and math.isnan(by_arm["RFT edge"]["paper_tokens"])
+    # Again: the same bytes; and ``show`` has every table.
+    before = [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]
+    execute(asked, Machine(), note=str)
+    assert before == [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]
+    titles = [title for title, *_ in report.tables(report.summary(asked, table, {"edge": (3, 3)}))]
+    assert "faults, share of responses with one" in titles
+
+
+def test_a_shorter_run_leaves_no_old_points(tmp_path):
+    # Mutants: points of the longer run kept; another arm's points lost.
+    point = {
+        column.name: 0.5 if column.type is float else 1 if column.type is int else "x"
+        for column in results.CURVE_COLUMNS
+    }
+
+    def run(arm: str, steps: tuple[int, ...], loss: float) -> list[dict]:
+        return [point | {"arm": arm, "step": step, "loss": loss} for step in steps]
+
+    results.store_curves("a/b", "smoke", run("long", (1, 2, 3), 1.0) + run("other", (9,), 1.0), tmp_path)
+    results.store_curves("a/b", "smoke", run("long", (1, 4), 2.0), tmp_path)
+    found = [(p["arm"], p["step"], p["loss"]) for p in results.load_curves("a/b", "smoke", tmp_path)]
+    assert sorted(found) == [("long", 1, 2.0), ("long", 4, 2.0), ("other", 9, 1.0)]
+    with pytest.raises(FileNotFoundError, match="a/c has no training curves at scale smoke yet"):
+        results.load_curves("a/c", "smoke", tmp_path)
+    with pytest.raises(FileNotFoundError, match="a/b has no results at scale smoke yet"):
+        results.load("a/b", "smoke", tmp_path)
+
+
+def test_paper_tokens_by_hand():
+    # Mutants: the reference charged where there is none; real lengths; a group counted as a prompt. Interplay A.10.1:
+    # (4/3 + 1/3 with a reference) x responses x charged length, here twice the longest response.
+    stage = SMOKE.rl(1e9)
+    assert paper_tokens(stage, None, 60.0) == pytest.approx(4 / 3 * 60 * 2 * SMOKE.max_new)
+    kept = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, kl=0.1))
+    assert paper_tokens(kept, None, 60.0) == pytest.approx(5 / 3 * 60 * 2 * SMOKE.max_new)
+
+
+def test_newly_solved_by_hand():
+    # Mutants: problems solved before; log-probabilities after instead of before; a threshold on one side only.
+    before, after = np.log([0.49, 0.6, 1e-5, 0.2, 1e-7]), np.log([0.51, 0.9, 0.7, 0.4, 0.5001])
+    made = (row("base", 0, 0, "zoo", 3, before), row("RL", 1, 0, "zoo", 3, after))
+    found = results.Results("a/b", "smoke", made)
+    assert np.exp(found.newly_solved("RL", "base", "zoo-ops3")) == pytest.approx([0.49, 1e-5, 1e-7], rel=1e-3)
+    (told,) = report.newly_solved(found, "RL", "base", {"edge": (3, 3)})
+    assert told["solved"] == 3 and told["below"] == pytest.approx({"0.0078": 2 / 3, "0.0001": 2 / 3, "1e-06": 1 / 3})
+
+
+def test_tables_without_the_newer_columns_load(tmp_path):
+    # Mutants: a committed table refused; a missing column of the first ones accepted.
+    later = [column for column in results.COLUMNS if column.later is not None]
+    assert {"faults", "divergence", "rollouts", "paper_tokens"} <= {column.name for column in later}
+    old = tuple(column for column in results.COLUMNS if column.later is None)
+    whole = row("RL", 1, 0, "zoo", 3, np.array([-1.0]))
+    made = {column.name: whole[column.name] for column in old}
+    where = results.path("a/b", "smoke", tmp_path)
+    where.parent.mkdir()
+    results.write(where, [made], old, results.KEYS)
+    (found,) = results.load("a/b", "smoke", tmp_path).rows
+    assert (
+        found["faults"] == found["divergence"] == "" and math.isnan(found["rollouts"]) and found["logp"] == made["logp"]
+    )
+    results.write(
+        where, [{k: v for k, v in made.items() if k != "logp"}], tuple(c for c in old if c.name != "logp"), results.KEYS
+    )
+    with pytest.raises(ValueError, match="missing \\['logp'\\]"):
+        results.load("a/b", "smoke", tmp_path)
+
+
+# Exams
+
+
+def test_faults_are_counted_by_response(learned, tiny, runs):
+    # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
+    lm, exam = learned(), Exam("s", PAPER, problems=8, kind="sampled", samples=16, max_new=40)
+    found = take(lm, exam)
+    expected: Counter[str] = Counter()
+    for i, problem in enumerate(exam.paper()):
+        streams = np.stack([uniforms("sampled", i, n, n=exam.max_new) for n in range(exam.samples)])
+        for ids in lm.sample([lm.encode(problem.question)] * exam.samples, streams, max_new=exam.max_new).ids:
+            kinds = [fault.kind for fault in verify(problem, lm.decode(ids)).faults]
+            expected.update(set(kinds))
+    assert found.faults == expected and list(found.faults) == [kind for kind in KINDS if kind in expected]
+    assert len(expected) >= 3 and max(expected.values()) <= 128 - found.strict.sum()
+    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=PAPER)
+    obtain(recipe)
+    answers(recipe, exam, lm)
+    made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, True))[0]
+    assert results.fault_counts(made["faults"]) == dict(expected) and made["divergence"] == ""
+
+
+@pytest.mark.parametrize("temperature", (1.0, 0.7))
+def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
+    # Mutants: the other direction; the sampled token's log-ratio only; the question's positions, or a position off by
+    # one; a mean over positions; the reference under another seed.
+    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(warmup=1), data=PAPER)
+    exam = Exam("kl", PAPER, 4, "divergence", temperature=temperature, reference=base)
+    reference, lm = obtain(base), learned()
+    assert take(reference, exam).divergence == pytest.approx([0.0] * 4, abs=1e-12)
+    expected = []
+    with torch.no_grad():
+        for problem in exam.paper():
+            ids, total = lm.encode(problem.question), 0.0
+            for token in lm.encode(problem.solution):
+                p, q = (
+                    (each.forward(torch.tensor([ids]))[0, -1].double() / temperature).softmax(-1)
+                    for each in (reference, lm)
+                )
+                total += sum(float(a) * (math.log(a) - math.log(b)) for a, b in zip(p, q, strict=True))
+                ids.append(token)
+            expected.append(total)
+    found = take(lm, exam).divergence
+    assert found == pytest.approx(expected, rel=1e-3) and found.min() > 1
+    answers(base, exam, reference)
+    assert answered(base, exam) and answers(base, exam, None).divergence.tolist() == [0.0] * 4
+    assert torch.equal(load(base).head, reference.head)
+
+
+def test_a_reference_follows_the_seed_and_the_key(tiny, runs):
+    # Mutants: every seed compared with seed 0's base; a reference left out of the key; an older exam's key changed.
+    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(), data=PAPER)
+    exam = Exam("kl", PAPER, 4, "divergence", reference=base)
+    assert exam.with_seed(3).reference == base.with_seed(3) and key(exam.with_seed(3)) != key(exam)
+    plain = Exam("e", PAPER, 4)
+    assert plain.with_seed(3) is plain
+    asked = dataclasses.replace(study("forgetting"), seeds=(0, 5))
+    for run in plan(asked):
+        assert {e.reference.seed for e in run.exams if e.reference is not None} == {run.seed}
+        assert all(
+            e.reference.stages == run.recipe.stages[: len(e.reference.stages)]
+            for e in run.exams
+            if e.reference is not None
+        )
+
+
+def test_bad_references_are_refused(tiny):
+    # Mutants: a divergence from nothing; a reference nobody looks at; one that would not be trained by then.
+    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(), data=PAPER)
+    for change in ({"kind": "divergence"}, {"reference": base}):
+        with pytest.raises(ValueError, match="Exam.reference must be a recipe if kind is"):
+            dataclasses.replace(Exam("e", PAPER, 4), **change)
+    asked = study("forgetting")
+    arm = Arm("elsewhere", SMOKE.base() + SMOKE.midtrain(1e9), equal=False)
+    with pytest.raises(ValueError, match="'edge-kl' of interplay/forgetting compares arm 'elsewhere' with a model"):
+        dataclasses.replace(asked, arms=(arm,), contrasts=())
+
+
+def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
+    # Mutant: a run whose log does not count responses told as one that sampled none.
+    recipe = Recipe(tiny) + RL(steps=1, rows=2, group=2, max_new=5, optim=Optim(), data=PAPER)
+    obtain(recipe)
+    run = Run("a", 0, recipe, (), 0, True, True, 0.0, True)
+    assert study_.sampled(run) == [4.0]
+    lines = read_jsonl(recipe.folder / "log.jsonl")
+    old = [{name: value for name, value in line.items() if name != "rollouts"} for line in lines]
+    (recipe.folder / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in old))
+    assert math.isnan(study_.sampled(run)[0])
