@@ -16,8 +16,9 @@ from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
 from models.train import Machine
-from studies.key import key, later
+from studies.key import key
 from studies.run import Recipe, load
+from synth.later import later
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
