@@ -214,6 +214,13 @@ def write_parquet(table: list[Row], file) -> None:
 
 # --- rewards ---------------------------------------------------------------------------------------------------------
 
+# A solution is strictly right only if it also ends, and whether a completion did, its text may not say: TRL and verl
+# decode without special tokens, so a model that closed its solution and one that was cut off right after its answer, at
+# the length limit, look the same. The functions below therefore judge a text as it stands, and without its closing mark
+# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions that
+# were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still enter
+# the mean of their group, so leave room for an answer and its end).
+
 LEVELS = ("strict", "process", "answer")
 
 
@@ -230,34 +237,45 @@ def reward(
     *,
     problem: Sequence[str],
     level: str = "strict",
+    ended: bool = False,
     **columns: object,
 ) -> list[float]:
     """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16): one float for each completion, from the column ``problem``.
 
-    Use ``functools.partial(reward, level="process")`` for another level. Completions may be strings or message lists.
+    Use ``functools.partial(reward, level="process", ended=True)`` for another level, and for the trainer as it is by
+    default: ``ended`` takes completions without a closing mark as ended, not as cut off. Completions may be strings or
+    message lists.
     """
     if not len(prompts) == len(completions) == len(problem):
         raise ValueError(
             f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match"
         )
-    return [grade(verify(unpack(p), spoken(c)), level) for p, c in zip(problem, completions)]
+    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions)]
 
 
-def spoken(completion: object) -> str:
-    """The text of a completion: itself, or the content of the one message of a conversational completion.
-
-    TRL and verl decode without special tokens, so the closing mark never reaches a reward function; it is put back.
-    """
+def spoken(completion: object, ended: bool) -> str:
+    """The text of a completion: itself, or the content of the one message of a conversational completion; with
+    ``ended``, closed by END if it has none."""
+    if type(ended) is not bool:
+        raise ValueError(f"ended must be True or False, got {ended!r}")
     if isinstance(completion, list) and len(completion) == 1 and isinstance(completion[0], dict):
         completion = completion[0].get("content")
     if not isinstance(completion, str):
         raise ValueError(f"completion must be a string or a list of one message, got {completion!r}")
-    return completion if completion.rstrip().endswith(END) else f"{completion} {END}"
+    return f"{completion} {END}" if ended and END not in completion else completion
 
 
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, object] | None = None
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: dict[str, object] | None = None,
+    ended: bool = False,
 ) -> dict[str, float]:
-    """verl's custom reward function (0.9): ``score`` is the reward (strict); the other entries are logged."""
-    verdict = verify(unpack(ground_truth), spoken(solution_str))
+    """verl's custom reward function (0.9): ``score`` is the reward (strict); the other entries are logged.
+
+    ended: take texts without a closing mark as ended, not as cut off; set it in the trainer's configuration, under
+    ``custom_reward_function.reward_kwargs``.
+    """
+    verdict = verify(unpack(ground_truth), spoken(solution_str, ended))
     return {"score": grade(verdict, "strict")} | {level: grade(verdict, level) for level in LEVELS}

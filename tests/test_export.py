@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import itertools
 import json
 
 import pytest
@@ -134,7 +135,7 @@ def corrupted(problem):
 
 def test_rewards_are_the_verifiers_verdicts():
     """Mutants: rows shifted by one, the level ignored, a constant reward, the closing mark demanded of a trainer that has
-    removed it."""
+    removed it, or put where a model that was cut off never wrote it."""
     table = list(trl(SOURCE, 40, ("reward",)))
     problems = [unpack(row["problem"]) for row in table]
     columns = {name: [row[name] for row in table] for name in table[0] if name != "prompt"}
@@ -144,9 +145,13 @@ def test_rewards_are_the_verifiers_verdicts():
     chat = [[{"role": "assistant", "content": text}] for text in right]
     wrong = [corrupted(problem) for problem in problems]
     noise = {"completion_ids": [[1]] * 40, "trainer_state": None}
-    for completions in (right, bare, chat):
+    for completions, ended in itertools.product((right, bare, chat), (False, True)):
         for level in LEVELS:
-            assert reward(prompts, completions, level=level, **columns, **noise) == [1.0] * 40
+            due = float(level != "strict" or completions is not bare or ended)
+            assert reward(prompts, completions, level=level, ended=ended, **columns, **noise) == [due] * 40
+    assert reward(prompts, bare, **columns) == [0.0] * 40
+    assert reward(prompts, [f"{text} {END}" for text in right], ended=True, **columns) == [0.0] * 40
+    assert reward(prompts, [text + " bears" for text in right], ended=True, **columns) == [0.0] * 40
     assert reward(prompts, wrong, **columns) == [0.0] * 40
     assert reward(prompts, wrong, level="answer", **columns) == [0.0] * 40
     mixed = [*right[:20], *wrong[20:]]
@@ -162,12 +167,17 @@ def test_compute_score_agrees_with_reward():
     for row in verl(SOURCE, 20):
         truth = row["reward_model"]["ground_truth"]
         problem = unpack(truth)
-        for text in (problem.solution, corrupted(problem), ""):
-            verdict = verify(problem, text if END in text else END)
-            score = compute_score(row["data_source"], text, truth, row["extra_info"])
+        bare = problem.solution.removesuffix(END)
+        for (text, closed), ended in itertools.product(
+            ((problem.solution, problem.solution), (bare, problem.solution), (corrupted(problem),) * 2, ("", END)),
+            (False, True),
+        ):
+            verdict = verify(problem, closed if ended else text)
+            score = compute_score(row["data_source"], text, truth, row["extra_info"], ended=ended)
             assert score["score"] == score["strict"] == float(verdict.strict)
             assert (score["answer"], score["process"]) == (float(verdict.answer), verdict.process)
             json.dumps(score)
+        assert compute_score("x", bare, truth)["score"] == 0.0
 
 
 def test_rewards_refuse_nonsense():
@@ -179,6 +189,8 @@ def test_rewards_refuse_nonsense():
         reward([row["prompt"]], ["a"], problem=[row["problem"]], level="outcome")
     with pytest.raises(ValueError, match="completion must be"):
         reward([row["prompt"]], [[]], problem=[row["problem"]])
+    with pytest.raises(ValueError, match="ended must be True or False, got 'false'"):
+        compute_score("x", "a", row["problem"], ended="false")
     with pytest.raises(ValueError, match="problem lacks"):
         compute_score("x", "a", "{}")
 

@@ -154,6 +154,8 @@ CLOSE = "answer 2 <end>"
             "arithmetic result repeated",
             3,
         ),
+        # A true statement turned round to find what is known already: nothing is wrong with it but that it was used.
+        (f"{BEARS} bears = cows + mice , bears 5 mice 1 , 5 - 1 = 4 , cows 4 ; {SEALS} {GOATS} {CLOSE}", "repeated", 3),
         (f"{BEARS} {OWLS} {SEALS} {GOATS} {CLOSE}", "extra", 3),
         (f"{BEARS} {SEALS} {CLOSE}", "missing", 2),
         (f"{BEARS.replace('cows + mice ,', 'mice + cows ,')} {SEALS} {GOATS} {CLOSE}", "order", 3),
