@@ -194,13 +194,8 @@ RL_OPTIM = Optim(matrix_lr=1e-3, other_lr=2e-4, schedule="constant", warmup=5)
 SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
-<<<<<<< HEAD
     band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
-    rows=8, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.2e10, rl_prompts=2, rl_group=2,
-=======
-    band=(1, 2), edge=(3, 3), hard=(4, 4), statements=(9, 9), tail=(0.02,),
     rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, rl_prompts=2, rl_group=2,
->>>>>>> he
     problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
