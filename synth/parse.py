@@ -131,9 +131,9 @@ PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
 
 
 class Grammar(NamedTuple):
-    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy and as
-    much of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the
-    dialect's operators into ours."""
+    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy, as much
+    of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the dialect's
+    operators into ours."""
 
     usual: re.Pattern[str]
     step: re.Pattern[str]
@@ -217,9 +217,10 @@ SIGNS = re.compile("[-+*/]")
 SPACE = re.compile(r"\s*+")
 
 
-def parse(text: str, dialect: str) -> Trace:
+def parse(text: str, dialect: str, copies: bool = False) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
+    copies: whether a step may be a copy; where the question makes none, such a step is junk.
     Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
     """
     if dialect not in GRAMMARS:
@@ -233,13 +234,15 @@ def parse(text: str, dialect: str) -> Trace:
         match = read.step.match(head, position)
         if match and match["stop"] is not None:
             steps.append(step(read, match, position))
-        elif match := read.copy.match(head, position):
+        elif copies and (match := read.copy.match(head, position)):
             steps.append(copied(match, position))
         else:
             break  # no step, or the text stops inside it
         position = match.end()
     ending = read.ending_so_far.match(head, position).end()
-    stopped = max(ending, *(some.match(head, position).end() for some in (read.step_so_far, read.copy_so_far)))
+    stopped = max(ending, read.step_so_far.match(head, position).end())
+    if copies:
+        stopped = max(stopped, read.copy_so_far.match(head, position).end())
     end = text.find(END, start)
     after = None if end < 0 else SPACE.match(text, end + len(END)).end()
     stated = read.answer.findall(text)

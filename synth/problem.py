@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 from synth import contexts
 from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
 from synth.later import later
-from synth.ops import is_prime
+from synth.ops import SAME, is_prime
 from synth.render import Written, write
 from synth.rng import below, between, rng, shuffle, weighted
 
@@ -75,6 +75,11 @@ class Problem:
         if -1 not in self.names:
             return tuple([nouns[n] for n in self.names])
         return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes)])
+
+    @cached_property
+    def copies(self) -> bool:
+        """Whether a statement of the question repeats a quantity."""
+        return any([node.op == SAME for node in self.nodes])
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:

@@ -77,7 +77,7 @@ def verify(problem: Problem, text: str) -> Verdict:
     last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
     operation allows it.
     """
-    trace = parse(text, problem.dialect)
+    trace = parse(text, problem.dialect, problem.copies)
     faults: list[Fault] = []
     right = judge_steps(problem, trace.steps, faults)
     judge_ending(problem, trace, text, faults)

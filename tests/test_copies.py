@@ -17,8 +17,8 @@ from synth.graph import GIVEN, Graph, Node, Shape, copies, evaluate, isomorphic
 from synth.ops import SAME
 from synth.parse import parse
 from synth.problem import Problem, Source
-from synth.roles import by_role
 from synth.rng import rng
+from synth.roles import by_role
 from synth.tokens import Vocabulary
 from synth.verify import verify
 
@@ -62,7 +62,7 @@ def test_drawn_told_read_and_judged(source):
         assert graph.ops == 0 and graph.depth == len(problem.moves) == len(graph.nodes) - 1
         assert {node.value for node in graph.nodes} == {problem.answer} == {evaluate(graph)}
         assert not re.search(r" [-+*/] | plus | minus | times ", problem.question + problem.solution)
-        trace = parse(problem.solution, problem.dialect)
+        trace = parse(problem.solution, problem.dialect, problem.copies)
         assert trace.junk is None and trace.answer == problem.answer
         assert [step.statement for step in trace.steps] == [problem.words[move.statement] for move in problem.moves]
         assert all((step.op, step.used, step.lines) == (SAME, SAME, ((problem.answer,),)) for step in trace.steps)
@@ -99,13 +99,13 @@ def test_each_fault_by_name(text, kinds):
     assert verdict.strict == (kinds == "") == fuzz.correct(by_hand().question, text, "terse", 7)
 
 
-def test_a_copy_is_no_step_of_arithmetic():
-    # Mutant: a copy accepted where the statement has an operation.
+def test_a_copy_is_junk_where_the_question_makes_none():
+    # Mutant: copies read everywhere, and what existing rewards paid such a text changes.
     problem = Source(ops=(1, 1)).problem("copied", 0)
     name, other = problem.words[2], problem.words[0]
-    text = f"{name} = {other} , {other} {problem.nodes[0].value} , {name} {problem.answer} ; answer {problem.answer} <end>"
+    text = f"{name} = {other} , {other} {problem.nodes[0].value} , {name} {problem.answer} ; {problem.solution}"
     verdict = verify(problem, text)
-    assert {"operand", "operator", "substitution"} <= {fault.kind for fault in verdict.faults} and verdict.process == 0.0
+    assert [fault.kind for fault in verdict.faults] == ["missing", "format"] and verdict.process == 0.0
 
 
 def test_no_step_is_needed_where_none_is_asked():
@@ -119,7 +119,7 @@ def test_no_step_is_needed_where_none_is_asked():
 
 
 def test_structure_is_blind_to_names_and_sees_length_and_value():
-    # Mutants: a copy hashed as its original; the hash of a name.
+    # Mutant: a copy hashed as its original, and chains of all lengths are one structure.
     graphs = [Graph((Node(GIVEN, (), v), *(Node(SAME, (i,), v) for i in range(n))), 7) for n in range(4) for v in range(7)]
     assert len({graph.canonical for graph in graphs}) == len(graphs)
     assert not any(isomorphic(a, b) for i, a in enumerate(graphs) for b in graphs[:i])
