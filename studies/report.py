@@ -144,16 +144,22 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
 def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
     """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
 
-    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). mean, all: similarity of the correct
-    graphs (weights scaled to a mean of 1 for each seed) and of all. The rest is the difference of the two.
+    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity of
+    the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a seed
+    solves nothing that a float can tell from nothing has no row.
     """
     rows = []
     for about, exams in groups(found, arm, bands):
         like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
         for k in (1, 128):
             solved_SP = pooled_table(found, arm, exams, k)
+            if not solved_SP.any(1).all():
+                continue
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
-            correct_SP = like_SP * solved_SP / solved_SP.mean(1, keepdims=True)
+            weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)
+            centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
+            # The weighted mean as a plain one, each problem moved by its influence: a bootstrap must not see the weights vary.
+            correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
             one = len(like_SP) == 1
             gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
             means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
@@ -297,7 +303,7 @@ def similarity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]],
         gap = f"{row['mean']:+.3f}\n{row['low']:+.3f} to {row['high']:+.3f}"
         means = [f"{row[name]:.3f}" for name in ("correct_mean", "all")]
         cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *(f"{part:.3f}" for part in row["bins"]), *means, gap])
-    heads = ["arm", "on", "pass@", "solved", *spans, "mean similarity", "of all", "difference"]
+    heads = ["arm", "on", "pass@", "solved", *spans, "mean", "of all", "difference"]
     return "similarity of correct graphs to gold", heads, cells, "parts of the problems solved, by similarity; " + counts(rows)
 
 

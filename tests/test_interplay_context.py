@@ -1,0 +1,250 @@
+"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind, similarity is what it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from models.stages import Models
+from models.train import Machine
+from studies import report, results
+from studies.exam import Exam
+from studies.interplay import context_exposure, context_rl_share, pretraining_difficulty, topology
+from studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, only, seeds
+from studies.scales import NANO, SCALES, SMOKE
+from studies.study import Study, execute, plan, similarities
+from synth import contexts
+from synth.graph import Graph, similarity
+from synth.ops import SAME
+from synth.problem import Mixture, Source
+
+DRAWS = 1000
+
+
+def within(hits: int, trials: int, share: float) -> bool:
+    """Whether so many hits are likely (all but one in a million) if each trial has this chance."""
+    return binom.ppf(5e-7, trials, share) <= hits <= binom.isf(5e-7, trials, share)
+
+
+def drawn(data: Mixture, draws: int = DRAWS) -> list:
+    return [data.problem("pretrain", 5, row // 16, row % 16) for row in range(draws)]
+
+
+def arms(module, scale=NANO) -> dict:
+    return {arm.name: arm for arm in module.study(scale).arms}
+
+
+def test_exposures_are_what_they_say():
+    # Mutants: a share of the early rows; a share of the anneal only; 0.01 for 1 %; RL on one world.
+    made = arms(context_exposure)
+    assert len(made) == 2 * (1 + len(KINDS) * len(EXPOSURES))
+    wanted = {"0 %": 0.0} | {f"{100 * share:g} % {kind}": share for kind in KINDS for share in EXPOSURES}
+    assert [name for name in made if "RL" not in name] == list(wanted)
+    for name, share in wanted.items():
+        *early, late, anneal = made[name].recipe.stages
+        assert late.data == anneal.data and made[name].base.stages == (*early, late)
+        assert {source.context for stage in early for _, source in stage.data.parts} == {COMMON}
+        rare = [problem for problem in drawn(late.data) if problem.context == RARE]
+        assert within(len(rare), DRAWS, share) and (share > 0 or not rare), name
+        assert sum(weight for weight, source in late.data.parts if source.context == RARE) == pytest.approx(share, abs=1e-12)
+    assert not within(len(rare), DRAWS, 0.01), "the bounds could not tell 10 % from 1 %"
+    tuned = drawn(made["0 % + RL"].recipe.stages[-1].data)
+    assert within(sum(problem.context == RARE for problem in tuned), DRAWS, 0.5)
+    assert set(Counter(problem.ops for problem in tuned)) == set(range(1, NANO.edge[1] + 1))
+
+
+def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
+    # Mutant: a stage that draws from another mixture than its description's.
+    stage = arms(context_exposure, SMOKE)["10 % copies"].recipe.stages[-1]
+    lm = SMOKE.model.build(0)
+    nouns = {lm.encode(noun)[0] for noun in contexts.world(RARE).names[: SMOKE.model.vocab.names]}
+    rows = [ids for step in range(80) for ids in stage.collect(Models(lm), 3, step, range(8)).ids_BT.tolist()]
+    assert within(sum(not nouns.isdisjoint(ids) for ids in rows), len(rows), 0.1)
+
+
+def test_arms_differ_in_nothing_else():
+    # Mutants: early stages trained anew for every arm; RL that depends on the exposure.
+    made = arms(context_exposure).values()
+    assert len({arm.base.stages[:-1] for arm in made}) == 1 and len({arm.base.stages[-1].data for arm in made}) == len(made) // 2
+    assert len({arm.recipe.stages[-1] for arm in made if arm.equal}) == 1
+    for arm in made:
+        bare = tuple(dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[:4])
+        assert bare == tuple(dataclasses.replace(stage, data=NANO.pretraining()) for stage in (NANO.base() + NANO.anneal()).stages)
+    assert {arm.recipe.key for arm in made} == {arm.recipe.key for arm in arms(topology).values()}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_seeds_of_one_kind_hold_no_other(scale):
+    # Mutants: a copy among the arithmetic; names only that copy; a seed in the common world; a distractor that computes.
+    for kind in KINDS:
+        for problem in [seeds(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
+            assert problem.context == RARE and all(word in contexts.world(RARE).names for word in problem.words)
+            used = {node.op for node in problem.nodes if node.args}
+            steps = len(problem.moves)
+            if kind == "names":
+                assert not used and steps == 0 and "=" not in problem.question and len(problem.solution.split()) == 3
+            elif kind == "copies":
+                assert used == {SAME} and 1 <= steps <= 2 and problem.ops == 0
+            else:
+                assert used and SAME not in used and problem.ops in (1, 2)
+            assert not problem.held_out
+
+
+def test_seeds_are_as_long_as_the_other_rows():
+    # Mutant: seeds of short questions, so that exposure comes with another length.
+    for kind in KINDS:
+        tokens = [len(seeds(NANO, kind).problem("long", i).written.question_tokens) for i in range(200)]
+        names = NANO.model.vocab.names
+        assert 3 * NANO.length[0] <= min(tokens) and 3 * min(names, NANO.length[1]) <= max(tokens) + 2 <= 3 * NANO.length[1] + 4
+
+
+def test_exams_are_counterfactual_pairs():
+    # Mutant: worlds examined on different graphs, so that their difference is not the world's.
+    exams = {exam.name: exam for exam in context_exposure.study(SMOKE).exams}
+    assert len(exams) == 2 * SMOKE.hard[1]
+    for ops in range(1, SMOKE.hard[1] + 1):
+        for a, b in zip(exams[f"{COMMON}-ops{ops}"].paper(), exams[f"{RARE}-ops{ops}"].paper(), strict=True):
+            assert (a.graph, a.extra, a.order, a.names) == (b.graph, b.extra, b.order, b.names)
+            assert a.held_out and a.graph.ops == ops and set(a.words).isdisjoint(b.words)
+
+
+def test_rl_shares_are_what_they_say():
+    # Mutants: shares of the common world; pre-training of one kind for both; the arms with other budgets.
+    made = arms(context_rl_share)
+    for kind, exposure, ops in (("0.1 % all", 0.001, set(range(1, NANO.band[1] + len(NANO.tail) + 1))), ("1 % low", 0.01, {1, 2})):
+        late = made[kind].recipe.stages[-1].data
+        rare = only(late, RARE)
+        assert sum(w for w, source in late.parts if source.context == RARE) == pytest.approx(exposure, abs=1e-12)
+        assert {n for _, source in rare.parts for n in range(source.ops[0], source.ops[1] + 1)} == ops
+        for share in context_rl_share.SHARES:
+            arm = made[f"{kind}, RL {100 * share:g} %"]
+            told = Counter(problem.context for problem in drawn(arm.recipe.stages[-1].data))
+            assert within(told[RARE], DRAWS, share) and arm.base == made[kind].base and arm.equal
+    with pytest.raises(ValueError, match="no source told in 'festival'"):
+        only(late, "festival")
+
+
+def test_difficulties_are_what_they_say():
+    # Mutants: top problems in the early rows; a share of the band instead of all rows; a tail that grows with the share.
+    made, top = arms(pretraining_difficulty), NANO.band[1]
+    for share in pretraining_difficulty.SHARES:
+        *early, late, anneal = made[f"{100 * share:g} %"].recipe.stages
+        assert late.data == anneal.data and {source.ops for stage in early for _, source in stage.data.parts} == {(NANO.band[0], top - 1)}
+        ops = Counter(problem.ops for problem in drawn(late.data))
+        assert within(ops[top], DRAWS, share), (share, ops)
+        beyond = [(w, source.ops[0]) for w, source in late.data.parts if source.ops[0] > top]
+        assert sum(w for w, _ in beyond) == pytest.approx(sum(NANO.tail)) and {n for _, n in beyond} == {top + 1 + n for n in range(len(NANO.tail))}
+    assert {arm.recipe.stages[-1] for arm in made.values() if arm.equal} == {NANO.rl(NANO.arm_flops - NANO.anneal_flops)}
+
+
+# --- topology --------------------------------------------------------------------------------------------------------
+
+
+def slow_similarity(a: Graph, b: Graph) -> float:
+    """The same kernel from its definition: labels are nested tuples of what a node is, its operands' and its users' labels."""
+    counts = []
+    for graph in (a, b):
+        view = graph.nx()
+        labels = {n: "leaf" if not view.in_degree(n) else view.nodes[n]["op"] for n in view}
+        seen = Counter(labels.values())
+        for _ in range(3):
+            around = {n: (view.predecessors(n), view.successors(n)) for n in view}
+            labels = {n: (labels[n], *(tuple(sorted((labels[m] for m in each), key=repr)) for each in around[n])) for n in view}
+            seen += Counter(labels.values())
+        counts.append(seen)
+    dot = sum(counts[0][label] * counts[1][label] for label in counts[0])
+    return dot / math.sqrt(sum(n * n for n in counts[0].values()) * sum(n * n for n in counts[1].values()))
+
+
+@pytest.mark.parametrize("ops", (1, 3, 6))
+def test_similarity_to_gold_against_a_slow_one(ops):
+    # Mutants: the farthest gold graph, or the mean; gold of other operations; two rounds; users left out of a label.
+    exam = Exam("few", NANO.source((ops, ops), RARE, split="held_out"), 6)
+    gold = tuple(Exam(f"gold{n}", NANO.source((n, n)), 12) for n in (1, 3, 6))
+    paper = gold[(1, 3, 6).index(ops)].paper()
+    found = similarities(exam, gold)
+    for problem, value in zip(exam.paper(), found, strict=True):
+        assert value == pytest.approx(max(slow_similarity(problem.graph, each.graph) for each in paper), abs=1e-12)
+        assert value == max(similarity(problem.graph, each.graph) for each in paper) and 0 < value <= 1
+    assert not any(each.held_out for each in paper) and (ops == 1 or min(found) < 1)
+    with pytest.raises(ValueError, match="Study.gold has 0 papers with as many operations as exam 'few'"):
+        similarities(exam, gold[:0])
+
+
+def test_gold_is_for_every_exam_of_topology():
+    # Mutants: held-out gold; gold told in the rare world.
+    asked = topology.study(SMOKE)
+    assert {exam.source.context for exam in asked.exams} == {RARE}
+    assert [each.source.ops for each in asked.gold] == [exam.source.ops for exam in asked.exams]
+    assert {(each.source.context, each.source.split, each.problems) for each in asked.gold} == {(COMMON, "train", topology.GOLD)}
+    others = {exam.name: exam for exam in context_exposure.study(SMOKE).exams}
+    assert all(others[exam.name] == exam for exam in asked.exams), "exams already sat are not sat again"
+
+
+def small() -> Study:
+    """Topology with two arms, neither of them with RL, two exams and less gold."""
+    asked = topology.study(SMOKE)
+    arms_ = tuple(arm for arm in asked.arms if not arm.equal)[:2]
+    gold = tuple(dataclasses.replace(each, problems=15) for each in asked.gold[1::2])
+    return dataclasses.replace(asked, arms=arms_, exams=(asked.exams[1], asked.exams[3]), headline=(), gold=gold)
+
+
+def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
+    # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones; pass@1 for pass@128.
+    store = results.store
+    monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
+    asked = small()
+    execute(asked, Machine(), note=str)
+    table = results.load(asked.name, "smoke", tmp_path)
+    assert len(table.rows) == 4 and all(run.examined for run in plan(asked))
+    shown = report.summary(asked, table, {"ID": SMOKE.band, "edge": SMOKE.edge, "hard": SMOKE.hard})["similarity"]
+    assert len(shown) == 2 * 2 * 2  # arms, bands with an exam, k
+    for row in table.rows:
+        exam = next(exam for exam in asked.exams if exam.name == row["exam"])
+        like = [max(slow_similarity(p.graph, g.graph) for g in gold.paper()) for gold in asked.gold if gold.source.ops == exam.source.ops for p in exam.paper()]
+        assert results.numbers(row["similarity"]) == pytest.approx(like, abs=5e-5)
+        for k in (1, 128):
+            weights = [1 - (1 - math.exp(logp)) ** k if logp > -20 else k * math.exp(logp) for logp in results.numbers(row["logp"])]
+            told = next(r for r in shown if (r["arm"], r["ops"].split("-")[-1], r["k"]) == (row["arm"], row["ops"], k))
+            bins = [sum(w for w, s in zip(weights, like) if low <= s < high) / len(like) for low, high in zip(report.BINS, report.BINS[1:])]
+            assert told["bins"] == pytest.approx(bins, rel=2e-3) and told["correct"] == pytest.approx(sum(bins), rel=2e-3)
+            mean = sum(w * s for w, s in zip(weights, like)) / sum(weights)
+            assert told["correct_mean"] == pytest.approx(mean, abs=2e-3) and told["all"] == pytest.approx(np.mean(like), abs=1e-3)
+            assert told["mean"] == pytest.approx(told["correct_mean"] - told["all"], abs=1e-9)
+            assert told["low"] <= told["mean"] <= told["high"]
+    titles = [title for title, *_ in report.tables(report.summary(asked, table, {"hard": SMOKE.hard}))]
+    assert "similarity of correct graphs to gold" in titles
+
+
+def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
+    # Mutants: a weight for each exam; an interval that takes the spread of the weights for that of the similarities.
+    rows, like = [], "0.5000 0.6000 0.7000 0.9000 1.0000 0.8000"
+    for seed in (0, 1):
+        for arm, logp in (("even", [-1.0] * 6), ("near", [-9.0, -9.0, -9.0, -1.0, -1.0, -9.0]), ("none", [-800.0] * 6)):
+            cells = {"arm": arm, "seed": seed, "exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3"}
+            rows.append(cells | {"logp": results.cell(np.array(logp), 4), "similarity": like})
+    for kept in (rows, rows[:3]):
+        table = results.Results("interplay/topology", "smoke", tuple(kept))
+        even, near, none = (report.similar(table, arm, {"edge": (3, 3)}) for arm in ("even", "near", "none"))
+        assert even[0]["mean"] == pytest.approx(0) and even[0]["correct"] == pytest.approx(math.exp(-1))
+        assert even[0]["low"] == pytest.approx(0, abs=1e-12) and even[0]["high"] == pytest.approx(0, abs=1e-12)
+        assert near[0]["mean"] == pytest.approx(0.95 - 0.75, abs=1e-3) and none == []
+        assert near[0]["bins"][5] == pytest.approx(math.exp(-1) / 6) == near[0]["bins"][6]
+
+
+def test_only_topology_has_a_column_more():
+    # Mutant: a column for all, and committed tables no longer load.
+    assert results.columns("stages/quickstart") == results.COLUMNS
+    assert results.columns("interplay/topology") == (*results.COLUMNS, results.SIMILARITY)
+
+
+def test_exposed_needs_no_rare_share():
+    # Mutant: a part of weight nought kept, which would name another run for the same data.
+    base, anneal = exposed(SMOKE, 0.0, seeds(SMOKE, "names"))
+    assert all(weight > 0 and isinstance(source, Source) for weight, source in anneal.data.parts)
+    assert {source.context for stage in base.stages for _, source in stage.data.parts} == {COMMON}
