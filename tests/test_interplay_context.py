@@ -237,6 +237,14 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
         assert near[0]["bins"][5] == pytest.approx(math.exp(-1) / 6) == near[0]["bins"][6]
 
 
+def test_where_all_problems_are_alike_nothing_is_left_to_chance():
+    # Mutant: a bootstrap over weight times similarity, whose interval is as wide as the weights vary.
+    cells = {"arm": "near", "seed": 0, "exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3"}
+    row = cells | {"logp": "-9.0000 -1.0000 -1.0000 -9.0000", "similarity": "0.7000 0.7000 0.7000 0.7000"}
+    found = report.similar(results.Results("interplay/topology", "smoke", (row,)), "near", {"edge": (3, 3)})
+    assert [(each["low"], each["mean"], each["high"]) for each in found] == [pytest.approx((0, 0, 0), abs=1e-12)] * 2
+
+
 def test_only_topology_has_a_column_more():
     # Mutant: a column for all, and committed tables no longer load.
     assert results.columns("stages/quickstart") == results.COLUMNS
