@@ -58,7 +58,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
             for k in KS
         ],
         "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
-        "similarity": [row for arm in found.arms for row in similar(found, arm, bands)] if study.gold else [],
+        "similarity": [row for arm in found.arms if "similarity" in found.rows[0] for row in similar(found, arm, bands)],
         "newly_solved": [row for arm, over in study.contrasts for row in newly_solved(found, arm, over, bands)],
         "faults": [row for arm in found.arms for row in faults(found, arm)],
         "divergences": [row for arm in found.arms for row in divergences(found, arm)],
@@ -565,7 +565,7 @@ def judgement(problem, text: str) -> dict:
     """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
     verdict = verify(problem, text)
     pieces, at = [], 0
-    for nth, step in enumerate(parse(text, problem.dialect).steps):
+    for nth, step in enumerate(parse(text, problem.dialect, problem.copies).steps):
         start, at = step.span
         pieces.append({"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True})
     if text[at:].strip():

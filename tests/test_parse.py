@@ -36,7 +36,7 @@ def test_inverse_of_render():
     """Kills: any field of Step mixed up, in any dialect, mode, world and shape (the reader in fuzz.py is another)."""
     for nth in range(160):
         problem = fuzz.problem(nth)
-        trace = parse(problem.solution, problem.dialect)
+        trace = parse(problem.solution, problem.dialect, problem.copies)
         said = fuzz.draft(problem, Random(0)).steps
         assert [step[:-1] for step in trace.steps] == [
             (s.noun, s.sign, s.operands, s.recalled, s.used, s.rows, s.solved, s.value) for s in said
