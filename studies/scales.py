@@ -32,7 +32,7 @@ class Scale:
     length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing about
     depth; exams are of the greatest length. tail: shares of pre-training problems one, two, ... operations beyond the band.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
-    questions, and on questions of full length, ``rows`` rows each.
+    questions, and on questions of full length, ``rows`` rows each. In short ones every other row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
     """
 
@@ -80,12 +80,13 @@ class Scale:
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        short = self.mixed(self.band, length=None, filler=(0, 2))
+        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))  # most operations, most recalls and sums to learn from
+        short = blend(*((share, self.mixed(ops, length=None, filler=(0, 2))) for share, ops in ends))
         recipe = Recipe(self.model, precision=self.precision)
         if self.recall_steps:
-            recipe += Pretrain(
-                steps=self.recall_steps, rows=self.rows, optim=stable, data=short, without=("arithmetic",)
-            )
+            # Recall forms in the embeddings, and soonest where these move fast (studies/LOG.md, 2026-11-21).
+            fast = replace(stable, other_lr=2 * stable.other_lr)
+            recipe += Pretrain(steps=self.recall_steps, rows=self.rows, optim=fast, data=short, without=("arithmetic",))
         recipe += Pretrain(steps=self.short_steps, rows=self.rows, optim=stable, data=short)
         return recipe + Pretrain(steps=self.long_steps, rows=self.rows, optim=stable, data=self.pretraining())
 
@@ -203,7 +204,7 @@ NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    rows=16, recall_steps=300, short_steps=250, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
+    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
     problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
