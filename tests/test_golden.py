@@ -26,7 +26,7 @@ SOURCES = {
     "prose": Source(ops=(1, 6), dialect="prose", context="festival", order="shuffled"),
     "wide": Source(ops=(2, 9), modulus=23, shape=Shape(width=0.8, fan_in=3, literals=0.3), connected=(0, 2)),
     "plain": Source(ops=(1, 5), modulus=None, split="held_out"),
-    "padded": Source(ops=(1, 4), length=(12, 14), names=24, unconnected=(0, 1)),
+    "padded": Source(ops=(1, 4), length=(17, 19), names=24, unconnected=(0, 1)),
 }
 
 
