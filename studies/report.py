@@ -1,4 +1,4 @@
-"""A study's results in one place: the numbers that ```show``` prints, and a self-contained HTML page for reading."""
+"""A study's results in one place: the numbers that ``show`` prints, and a self-contained HTML page for reading."""
 
 from __future__ import annotations
 
