@@ -58,7 +58,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
             for k in KS
         ],
         "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
-        "similarity": [row for arm in found.arms if "similarity" in found.rows[0] for row in similar(found, arm, bands)],
+        "similarity": [row for arm in found.arms if found.rows[0]["similarity"] for row in similar(found, arm, bands)],
         "newly_solved": [row for arm, over in study.contrasts for row in newly_solved(found, arm, over, bands)],
         "faults": [row for arm in found.arms for row in faults(found, arm)],
         "divergences": [row for arm in found.arms for row in divergences(found, arm)],
