@@ -34,6 +34,11 @@ class Reward:
         if not 0 <= self.outcome <= 1:
             raise ValueError(f"Reward.outcome must be between 0 and 1, got {self.outcome}")
 
+    @property
+    def content(self) -> int | None:
+        """What a key of this reward rests on beyond its fields: how responses are judged, once that has changed."""
+        return Verdict.version if Verdict.version > 1 else None
+
     def of(self, verdict: Verdict, gold_steps: int) -> float:
         """The reward of a judged response to a problem with ``gold_steps`` steps."""
         if self.kind == "answer":
@@ -47,7 +52,7 @@ class Reward:
         if not verdict.answer:
             return 0.0
         extra = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
-        process = max(0.0, verdict.process - min(extra, gold_steps) / gold_steps)
+        process = max(0.0, verdict.process - min(extra, gold_steps) / max(gold_steps, 1))
         return self.outcome + (1 - self.outcome) * process
 
 

@@ -8,7 +8,7 @@ says nothing about numbers (no dataclass field, `tuple`, `object`) a number is t
 
 What a description means may rest on more than its fields: on code, or on a file that a field names. Code has one place
 to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the key,
-such as a digest of that file.
+such as a digest of that file (None: nothing yet).
 """
 
 import hashlib
@@ -177,7 +177,8 @@ def _content(value, path: str) -> dict:
     owner = next((base for base in type(value).__mro__ if "content" in vars(base)), None)
     if owner is None or not isinstance(vars(owner)["content"], property):  # a field of that name is in the key already
         return {}
-    return {"content": _plain(value.content, Any, f"{path}.content")}
+    content = value.content
+    return {} if content is None else {"content": _plain(content, Any, f"{path}.content")}
 
 
 def _annotation(kind: type, name: str):

@@ -245,12 +245,6 @@ def test_where_all_problems_are_alike_nothing_is_left_to_chance():
     assert [(each["low"], each["mean"], each["high"]) for each in found] == [pytest.approx((0, 0, 0), abs=1e-12)] * 2
 
 
-def test_only_topology_has_a_column_more():
-    # Mutant: a column for all, and committed tables no longer load.
-    assert results.columns("stages/quickstart") == results.COLUMNS
-    assert results.columns("interplay/topology") == (*results.COLUMNS, results.SIMILARITY)
-
-
 def test_exposed_needs_no_rare_share():
     # Mutant: a part of weight nought kept, which would name another run for the same data.
     base, anneal = exposed(SMOKE, 0.0, seeds(SMOKE, "names"))
