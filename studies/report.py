@@ -164,6 +164,9 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
             means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
             rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | numbers(gap))
+    return rows
+
+
 def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
     """Of the problems whose solution is likelier than not under ``arm`` and was not under ``over``, by band: how many,
     and which shares had a probability under ``over`` below each of UNLIKELY (related.md A1)."""
