@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studies.results import Results, fault_counts, numbers
-from studies.stats import Estimate, over_seeds, paired, spearman, wilson
+from studies.stats import Estimate, difference, spearman, wilson
 from synth.verify import MISSING, OPERAND
 
 HOLDS, FAILS, SCALE, CONFOUNDED, OPEN, ONE_SEED, NOT_RUN = VERDICTS = (
@@ -101,18 +101,8 @@ def decide(claim: Claim, found: Results | None, bands: Bands, curves: tuple[dict
 # Arithmetic
 
 
-def difference(a_SP: np.ndarray, b_SP: np.ndarray) -> Estimate:
-    """The mean of a - b with Student's t interval over seeds; for one seed a bootstrap over its problems, which says
-    nothing about training, and no interval (NaN) where there is one number in all."""
-    if len(a_SP) > 1:
-        return over_seeds(a_SP, b_SP)
-    if a_SP.size > 1:
-        return paired(a_SP, b_SP, path=("claims", a_SP.shape[1]))
-    return Estimate(float(a_SP[0, 0] - b_SP[0, 0]), math.nan, math.nan, 1, 1)
-
-
 def by_seed(a_S, b_S, problems: int) -> Estimate:
-    """The same for two lists with one number a seed, which rest on so many problems."""
+    """The mean difference of two lists with one number a seed, which rest on so many problems."""
     a_S1, b_S1 = (np.asarray(each, dtype=np.float64)[:, None] for each in (a_S, b_S))
     return replace(difference(a_S1, b_S1), problems=problems)
 
