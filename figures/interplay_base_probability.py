@@ -24,22 +24,39 @@ def draw(folder=FOLDER) -> Figure:
     moved, shares = made.subplots(1, 2)
     for nth, (band, ops) in enumerate(BANDS.items()):
         exams = found.within(ops, COMMON)
-        before, after = (np.concatenate([logp(found, arm, e) for e in exams], axis=1).ravel() for arm in ("none", "RL edge"))
-        tens = [np.clip(each / math.log(10), -12, 0) for each in (before, after)]
-        moved.plot(*tens, linestyle="none", marker="o", markersize=1.6, alpha=0.5, color=PALETTE[nth + 1], label=band)
+        before, after = (
+            np.concatenate([logp(found, arm, e) for e in exams], axis=1).ravel() for arm in ("none", "RL edge")
+        )
+        # Dots as round ends of lines without length: one path a band, where markers are an element a problem.
+        gap = np.full(before.size, np.nan)
+        x, y = (np.stack([t, t, gap], 1).ravel() for t in (np.clip(e / math.log(10), -12, 0) for e in (before, after)))
+        moved.plot(x, y, linewidth=1.8, solid_capstyle="round", alpha=0.5, color=PALETTE[nth + 1], label=band)
     moved.plot([-12, 0], [-12, 0], color="#333333", linewidth=0.6)
     moved.axhline(math.log10(0.5), color="#333333", linewidth=0.6, linestyle="--")
-    moved.set(xlabel="log10 of probability before RL (-12: or less)", ylabel="after RL at the edge", xlim=(-12.3, 0.3), ylim=(-12.3, 0.3))
-    moved.legend(loc="lower right", markerscale=3)
+    moved.set(
+        xlabel="log10 of probability before RL (-12: or less)",
+        ylabel="after RL at the edge",
+        xlim=(-12.3, 0.3),
+        ylim=(-12.3, 0.3),
+    )
+    moved.legend(loc="lower right")
     panel_letter(moved, "a", "every problem of every seed")
     for arm, nth in ARMS.items():
         solved = newly(found, arm)
         if len(solved):
-            line(shares, list(BELOW), [below(solved, level) for level in BELOW], nth, f"{arm}, {len(solved)} newly solved")
+            line(
+                shares,
+                list(BELOW),
+                [below(solved, level) for level in BELOW],
+                nth,
+                f"{arm}, {len(solved)} newly solved",
+            )
     for name, level in MARKED.items():
         shares.axvline(level, color="#333333", linewidth=0.6, linestyle=":")
         shares.text(level, 1.02, name, ha="center", va="bottom", fontsize=6.5, transform=shares.get_xaxis_transform())
-    shares.set(xlabel="log10 of probability before", ylabel="share of newly solved below it", xlim=(-12.3, 0.3), ylim=(0, 1.02))
+    shares.set(
+        xlabel="log10 of probability before", ylabel="share of newly solved below it", xlim=(-12.3, 0.3), ylim=(0, 1.02)
+    )
     shares.set_title("b   p from under to over 1/2", fontweight="bold", pad=14)
     shares.legend(loc="upper left", fontsize=6.5)
     said(made, found, " (b: Wilson, problems of all seeds)")

@@ -1,4 +1,4 @@
-"""Which training problems let RL extend pass@k, and do SFT and RFT on the same problems do as well (Interplay, Fig 3)?"""
+"""Which training problems let RL extend pass@k, and do SFT and RFT on them do as well (Interplay, Fig 3)?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def draw(folder=FOLDER) -> Figure:
     for row, arms in enumerate((PAPER, CONTROLS)):
         for column, band in enumerate(BANDS):
             by_attempts(axes[row, column], found, arms, band)
-            panel_letter(axes[row, column], "abcdef"[3 * row + column], f"{band}, {('arms of the paper', 'controls')[row]}")
+            panel_letter(
+                axes[row, column], "abcdef"[3 * row + column], f"{band}, {('arms of the paper', 'controls')[row]}"
+            )
         axes[row, 0].set_ylabel("strictly right within k (exact)")
         axes[row, 2].legend(loc="upper left", fontsize=6.5)
     said(made, found)

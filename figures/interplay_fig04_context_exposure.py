@@ -1,4 +1,4 @@
-"""How much of a second context must pre-training have held, and of what kind, for RL to carry skills over (Interplay, Fig 4, 17)?"""
+"""How much of a second context must pre-training hold for RL to carry skills over (Interplay, Fig 4 and 17)?"""
 
 from __future__ import annotations
 

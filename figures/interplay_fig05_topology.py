@@ -11,8 +11,8 @@ from studies.results import FOLDER, Results
 from studies.stats import Estimate, difference
 
 ARMS = {f"{share} arithmetic + RL": nth for nth, share in enumerate(("0.1 %", "1 %", "10 %"), start=1)}
-EDGES = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001])  # the last bin holds graphs equal to a gold one
-PLACES = [*((EDGES[:-2] + EDGES[1:-1]) / 2), 1.04]
+EDGES = np.array([0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001])  # the last bin holds graphs equal to a gold one
+PLACES = (0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.04)
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -22,13 +22,14 @@ def draw(folder=FOLDER) -> Figure:
     axes = made.subplots(1, 3, sharey=True)
     for axis, letter, band in zip(axes, "abc", BANDS, strict=True):
         first = next(iter(ARMS))
-        line(axis, PLACES, spread(found, first, band, weighed=False), 0, "all problems")
+        line(axis, list(PLACES), spread(found, first, band, weighed=False), 0, "all problems")
         for arm, nth in ARMS.items():
-            line(axis, PLACES, spread(found, arm, band, weighed=True), nth, f"solved, {arm}")
-        axis.set(xlabel="similarity to the nearest gold graph", ylim=(0, None))
-        axis.set_xticks([0.4, 0.6, 0.8, 1.04], ["0.4", "0.6", "0.8", "equal"])
+            line(axis, list(PLACES), spread(found, arm, band, weighed=True), nth, f"solved, {arm}")
+        axis.set_xlabel("similarity to the nearest gold graph")
+        axis.set_xticks([0.35, 0.55, 0.75, 1.04], ["< .4", ".5 to .6", ".7 to .8", "equal"])
         panel_letter(axis, letter, f"{band}, {RARE}")
     axes[0].set_ylabel("share")
+    axes[0].set_ylim(bottom=0)
     legend(made, axes[0], 4)
     said(made, found, " (t over seeds)")
     return made

@@ -19,12 +19,17 @@ def draw(folder=FOLDER) -> Figure:
     once, often, answer = made.subplots(1, 3)
     names = [f"modulo {p}" for p in MODULI]
     for axis, k, letter in ((once, 1, "a"), (often, 128, "b")):
-        scores = {kind: (nth, [pooled(found, f"{kind} mod {p}", "edge", k) for p in MODULI]) for kind, nth in REWARDS.items()}
+        scores = {
+            kind: (nth, [pooled(found, f"{kind} mod {p}", "edge", k) for p in MODULI]) for kind, nth in REWARDS.items()
+        }
         by_category(axis, names, scores)
         axis.set(ylabel="strictly right (exact)", ylim=(0, 1.05))
         panel_letter(axis, letter, f"edge, strict pass@{k}")
     (exam,) = {row["exam"] for row in found.rows if row["kind"] == "sampled"}
-    scores = {kind: (nth, [found.score(f"{kind} mod {p}", exam, 1, "answer") for p in MODULI]) for kind, nth in REWARDS.items()}
+    scores = {
+        kind: (nth, [found.score(f"{kind} mod {p}", exam, 1, "answer") for p in MODULI])
+        for kind, nth in REWARDS.items()
+    }
     by_category(answer, names, scores)
     for at, p in enumerate(MODULI):
         floor = found.of(f"none mod {p}", exam)[0]["guess_floor"]

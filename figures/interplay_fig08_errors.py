@@ -33,5 +33,7 @@ def faults(found: Results, arm: str) -> list[Estimate]:
     """The share of an arm's sampled responses with at least one fault of each of KINDS, as a mean over seeds."""
     (exam,) = {row["exam"] for row in found.rows if row["kind"] == "sampled"}
     rows = found.of(arm, exam)
-    shares_SK = np.array([[fault_counts(r["faults"]).get(kind, 0) / (r["problems"] * r["samples"]) for kind in KINDS] for r in rows])
+    shares_SK = np.array(
+        [[fault_counts(r["faults"]).get(kind, 0) / (r["problems"] * r["samples"]) for kind in KINDS] for r in rows]
+    )
     return [difference(column_S[:, None], np.zeros((len(rows), 1))) for column_S in shares_SK.T]

@@ -9,7 +9,10 @@ from figures.style import figure, panel_letter
 from studies.results import FOLDER
 from studies.stats import difference
 
-ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum")) + ("SFT edge", "RFT edge")
+ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum")) + (
+    "SFT edge",
+    "RFT edge",
+)
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -20,7 +23,9 @@ def draw(folder=FOLDER) -> Figure:
     made = figure(6.6, 3.7)
     axis = made.subplots()
     most = max(abs(cell.mean) for row in cells for cell in row) or 1.0
-    shown = axis.imshow([[cell.mean for cell in row] for row in cells], cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
+    shown = axis.imshow(
+        [[cell.mean for cell in row] for row in cells], cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto"
+    )
     for y, row in enumerate(cells):
         for x, cell in enumerate(row):
             ink = "white" if abs(cell.mean) > 0.6 * most else "#222222"

@@ -1,4 +1,4 @@
-"""For the same gain at the edge, what do SFT and RL forget of the band, and does KL to the base tell (related.md, A3)?"""
+"""For the same gain at the edge, what do SFT and RL forget of the band, and does KL tell (related.md, A3)?"""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ def divergence(found: Results, arm: str) -> Estimate:
 def crosses(axis, x: list[Estimate], y: list[Estimate], nth: int, label: str) -> None:
     """A path through points that have an interval either way, from the base at the origin."""
     colour = PALETTE[nth]
-    axis.plot([0, *(e.mean for e in x)], [0, *(e.mean for e in y)], color=colour, marker=MARKERS[nth], markersize=3.6, label=label)
+    axis.plot(
+        [0, *(e.mean for e in x)],
+        [0, *(e.mean for e in y)],
+        color=colour,
+        marker=MARKERS[nth],
+        markersize=3.6,
+        label=label,
+    )
     axis.hlines([e.mean for e in y], [e.low for e in x], [e.high for e in x], color=colour, linewidth=0.9)
     axis.vlines([e.mean for e in x], [e.low for e in y], [e.high for e in y], color=colour, linewidth=0.9)

@@ -1,7 +1,7 @@
 """What the Interplay figures share: their tables, the bands of nano, and panels of pass@k, depth, gains and training.
 
-Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a training
-curve by Student's t over seeds. Strict scores cannot be guessed; where an answer can, chance is drawn.
+Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
+training curve by Student's t over seeds. Strict scores cannot be guessed; where an answer can, chance is drawn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from studies.results import FOLDER, Results, load, load_curves, numbers
 from studies.stats import Estimate, difference, interval
 
 SCALE = "nano"
-BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # those of studies.scales, which loads torch; a test compares them
+BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # studies.scales, which loads torch, has them; a test compares
 COMMON, RARE = "zoo", "school"
 ATTEMPTS = tuple(10**n for n in range(7))
 GRID = np.linspace(0.05, 1.0, 20)  # shares of an arm's own training at which curves are drawn
@@ -93,7 +93,9 @@ def by_training(axis, rows: list[dict], arms: dict[str, int], column: str) -> No
     """A column of the training curves against the share of the arm's own training, the mean over seeds."""
     for arm, nth in arms.items():
         own = [row for row in rows if row["arm"] == arm]
-        values_SG = np.array([on_grid([r for r in own if r["seed"] == seed], column) for seed in sorted({r["seed"] for r in own})])
+        values_SG = np.array(
+            [on_grid([r for r in own if r["seed"] == seed], column) for seed in sorted({r["seed"] for r in own})]
+        )
         estimates = [difference(values_SG[:, [g]], np.zeros((len(values_SG), 1))) for g in range(len(GRID))]
         line(axis, list(GRID), estimates, nth, arm)
     axis.set(xlabel="share of the training")
