@@ -27,9 +27,9 @@ def draw(folder=FOLDER) -> Figure:
         before, after = (
             np.concatenate([logp(found, arm, e) for e in exams], axis=1).ravel() for arm in ("none", "RL edge")
         )
-        # Dots as round ends of lines without length: one path a band, where markers are an element a problem.
-        gap = np.full(before.size, np.nan)
-        x, y = (np.stack([t, t, gap], 1).ravel() for t in (np.clip(e / math.log(10), -12, 0) for e in (before, after)))
+        x, y = (np.clip(nats / math.log(10), -12, 0) for nats in (before, after))
+        # Dots as short lines with round ends: one path a band, where markers are an element a problem.
+        x, y = (np.stack([t, t + long, np.full(t.size, np.nan)], 1).ravel() for t, long in ((x, 0.01), (y, 0.0)))
         moved.plot(x, y, linewidth=1.8, solid_capstyle="round", alpha=0.5, color=PALETTE[nth + 1], label=band)
     moved.plot([-12, 0], [-12, 0], color="#333333", linewidth=0.6)
     moved.axhline(math.log10(0.5), color="#333333", linewidth=0.6, linestyle="--")
