@@ -1,9 +1,10 @@
-"""Claims are judged by their study's rule: on tables whose verdict is known, each way, and on those that decide nothing."""
+"""Claims are judged by their study's rule: on tables whose verdict is known each way, or that decide nothing."""
 
 from __future__ import annotations
 
 import importlib
 import math
+import re
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ NAMED = {claim.name: claim for claim in CLAIMS}
 
 
 def table(arms: dict, seeds=(0, 1, 2), worlds=("zoo",), noisy=()) -> Results:
-    """Exact rows: every arm's probability (of each of four problems, or of all) on ID, edge and hard problems. Seeds move
+    """Exact rows: every arm's probability (of each of four problems, or of all) on ID, edge and hard ones. Seeds move
     all arms alike by 1 %; an arm among ``noisy`` is moved up and down by a factor of 20 in turn."""
     made = []
     for nth, (arm, bands) in enumerate(arms.items()):
@@ -61,8 +62,9 @@ def exposed(**suffices) -> dict:
     return arms
 
 
-def shared(one: float, ten: float) -> dict:
-    return {f"1 % low, RL {n} %": (p, 1e-9, 1e-9) for n, p in ((0, 1e-5), (1, one), (10, ten))}
+def shared(solved: dict) -> dict:
+    """Arms of context_rl_share by the share of RL in the second context, with their probability on ID problems."""
+    return {f"1 % low, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
 
 
 def covered(*gains: float) -> dict:
@@ -74,7 +76,7 @@ def covered(*gains: float) -> dict:
 def rewarded(**edges) -> dict:
     """Arms of process_reward: ``strict3=.5`` is that arm's pass@1 at the edge modulo 3."""
     arms = {f"{kind} mod {p}": 0.2 for p in (3, 7, 23) for kind in ("answer", "printed", "strict")}
-    arms |= {f"{name.rstrip('0123456789')} mod {name.lstrip('abcdefghijklmnopqrstuvwxyz')}": p for name, p in edges.items()}
+    arms |= {re.sub(r"(\d+)", r" mod \1", name): p for name, p in edges.items()}
     return {arm: (0.9, p, 1e-9) for arm, p in arms.items()}
 
 
@@ -107,11 +109,11 @@ def rewarded(**edges) -> dict:
         ("finding 2", table(exposed(copies=1), noisy=("1 % copies + RL",), worlds=SECOND), OPEN),
         ("E7", table({"0.1 % all": (1e-4, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-2, 1e-9, 1e-9)}, worlds=SECOND), HOLDS),
         ("E7", table({"0.1 % all": (1e-2, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-4, 1e-9, 1e-9)}, worlds=SECOND), FAILS),
-        ("E8", table(shared(1e-5, 0.05), worlds=SECOND), HOLDS),
-        ("E8", table(shared(0.05, 0.05), worlds=SECOND), FAILS),  # 1 % is enough
-        ("E8", table(shared(1e-5, 2e-5), worlds=SECOND), FAILS),  # 10 % is not
-        ("E8, first context", table({"1 % low, RL 0 %": (0.1, 1e-9, 1e-9), "1 % low, RL 100 %": (0.09, 1e-9, 1e-9)}), HOLDS),
-        ("E8, first context", table({"1 % low, RL 0 %": (0.1, 1e-9, 1e-9), "1 % low, RL 100 %": (1e-3, 1e-9, 1e-9)}), FAILS),
+        ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 0.05}), worlds=SECOND), HOLDS),
+        ("E8", table(shared({0: 1e-5, 1: 0.05, 10: 0.05}), worlds=SECOND), FAILS),  # 1 % is enough
+        ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 2e-5}), worlds=SECOND), FAILS),  # 10 % is not
+        ("E8, first context", table(shared({0: 0.1, 100: 0.09})), HOLDS),
+        ("E8, first context", table(shared({0: 0.1, 100: 1e-3})), FAILS),
         ("E9, text", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), HOLDS),
         ("E9, text", table(covered(0.001, 0.004, 0.01, 0.006, 0.008)), FAILS),  # not smaller at 50 % than at 5 %
         ("E9, table", table(covered(0.001, 0.004, 0.006, 0.01, 0.008)), HOLDS),
@@ -144,7 +146,8 @@ def test_faults_decide_error_types():
     # Mutants: faults of all kinds; missing ones not asked for.
     def found(strict: str, answer: str) -> Results:
         arms = {"strict mod 7": strict, "answer mod 7": answer}
-        return Results("s", "nano", tuple(sampled_row(arm, s) | {"faults": text} for arm, text in arms.items() for s in (0, 1)))
+        made = [sampled_row(arm, seed) | {"faults": text} for arm, text in arms.items() for seed in (0, 1)]
+        return Results("s", "nano", tuple(made))
 
     assert judged("E13", found("operand:4 missing:2", "operand:9 missing:5")) == HOLDS
     assert judged("E13", found("operand:9 missing:2", "operand:4 missing:5")) == FAILS
@@ -162,8 +165,12 @@ def test_curves_decide_whether_rewards_rise():
 def test_similarity_decides_replication():
     # Mutants: problems weighed alike; the band instead of the edge.
     def found(logp: tuple) -> Results:
-        like = {"similarity": "0.5000 0.6000 0.8000 0.9000"}
-        made = [row("10 % arithmetic + RL", 0, s, "school", ops, np.array(logp) - 0.01 * s) | like for s in (0, 1) for ops in (1, 2)]
+        made = [
+            row("10 % arithmetic + RL", 0, seed, "school", ops, np.array(logp) - 0.01 * seed)
+            | {"similarity": "0.5000 0.6000 0.8000 0.9000"}
+            for seed in (0, 1)
+            for ops in (1, 2)
+        ]
         return Results("s", "nano", tuple(made))
 
     assert judged("E5", found((-3.0, -3.0, -0.1, -0.1))) == HOLDS
@@ -247,6 +254,7 @@ def test_the_table_shows_scales_side_by_side():
     assert heads == ["claim", "published", "nano", "small"] and len(cells) == len(CLAIMS)
     (line,) = [line for line in cells if line[0].startswith("finding 1\n")]
     assert line[2] == NOT_RUN and line[3].startswith(HOLDS) and "3 seeds × 4" in line[3]
-    assert report.part_in_words({"what": "x", "mean": 0.5, "low": math.nan, "high": math.nan, "seeds": 1, "problems": 0}) == "x: 0.500, 1 seed"
+    bare = {"what": "x", "mean": 0.5, "low": math.nan, "high": math.nan, "seeds": 1, "problems": 0}
+    assert report.part_in_words(bare) == "x: 0.500, 1 seed"
     page = report.page([], BANDS, rows)
     assert page.index('id="claims"') < page.index("finding 1") and ": nan" not in page

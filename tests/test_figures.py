@@ -131,10 +131,10 @@ def test_every_figure_file_is_drawn():
 
 
 def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
-    """Mutants: an interval from an unseeded stream; the last bits of the layout, which depend on addresses; the order of
-    a set; an import that loads torch."""
+    """Mutants: an interval from an unseeded stream; the last bits of the layout, which depend on addresses; the order
+    of a set; an import that loads torch."""
     program = (
-        "import sys; from hashlib import sha256; from pathlib import Path; from figures import __main__ as main, style\n"
+        "import sys; from hashlib import sha256; from pathlib import Path\nfrom figures import __main__ as main, style\n"
         "for figure in main.FIGURES[:0:-1]: print(sha256(style.drawn(figure.draw(Path(sys.argv[1])))).hexdigest())\n"
         "assert 'torch' not in sys.modules"
     )
