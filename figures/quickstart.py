@@ -7,12 +7,11 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures.panels import BANDS, pooled
 from figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, shade
 from studies.results import FOLDER, ROLES, Results, load
-from studies.stats import Estimate, interval
 
 STUDY, SCALE, WORLD = "stages/quickstart", "nano", "zoo"
-BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # those of studies.scales, which loads torch; a test compares them
 ATTEMPTS = tuple(int(round(10 ** (n / 2))) for n in range(13))  # 1 to 10^6
 
 
@@ -33,14 +32,7 @@ def draw(folder=FOLDER) -> Figure:
 
 def exams(found: Results, band: str) -> list[str]:
     """The exact exams of one band in the common world, by operations."""
-    low, high = BANDS[band]
-    rows = {row["exam"]: row for row in found.rows if row["kind"] == "exact" and row["context"] == WORLD and row["ops"].isdigit()}
-    return sorted((exam for exam, row in rows.items() if low <= int(row["ops"]) <= high), key=lambda e: int(rows[e]["ops"]))
-
-
-def pooled(found: Results, arm: str, names: list[str], k: int) -> Estimate:
-    """Mean pass@k over the problems of several exams."""
-    return interval(np.concatenate([found.solved(arm, name, k) for name in names], axis=1), path=(STUDY, arm, *names, k))
+    return found.within(BANDS[band], WORLD)
 
 
 def by_depth(axis, found: Results) -> None:
@@ -57,9 +49,8 @@ def by_depth(axis, found: Results) -> None:
 
 def by_attempts(axis, found: Results) -> None:
     """pass@k of every arm at the edge, for k up to a million."""
-    names = exams(found, "edge")
     for nth, arm in enumerate(found.arms):
-        line(axis, list(ATTEMPTS), [pooled(found, arm, names, k) for k in ATTEMPTS], nth, arm)
+        line(axis, list(ATTEMPTS), [pooled(found, arm, "edge", k) for k in ATTEMPTS], nth, arm)
     axis.set(xlabel="attempts k", ylabel="strictly right within k (exact)", ylim=(0, 1.1), xscale="log")
     axis.set_xticks((1, 100, 10_000, 1_000_000))
     axis.minorticks_off()

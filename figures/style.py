@@ -15,8 +15,8 @@ COMMITTED = Path(__file__).parent
 FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # figures of other tables do not replace the committed ones
 
 # Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it; markers say the same again.
-PALETTE = ("#6b6b6b", "#0072b2", "#d55e00", "#00875f", "#a9508a", "#8a6d00", "#56b4e9")
-MARKERS = "osD^vPX"
+PALETTE = ("#6b6b6b", "#0072b2", "#d55e00", "#00875f", "#a9508a", "#8a6d00", "#56b4e9", "#e69f00", "#000000")
+MARKERS = "osD^vPX<>"
 ROLE_COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#bdbdbd", "#6b6b6b", "#00875f")
 
 SETTINGS = {
@@ -52,6 +52,10 @@ def figure(width: float, height: float) -> Figure:
 
 def drawn(made: Figure) -> bytes:
     """The figure as SVG, without the date and version that matplotlib would add."""
+    made.draw_without_rendering()  # lays the panels out
+    made.set_layout_engine("none")
+    for axis in made.axes:  # the layout's solver orders by address, so the last bits of its answer differ between runs
+        axis.set_position([round(side, 9) for side in axis.get_position().bounds])
     text = io.BytesIO()
     made.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return b"".join(line.rstrip() + b"\n" for line in text.getvalue().splitlines())
@@ -81,3 +85,23 @@ def line(axis, x: list, estimates: list, nth: int, label: str) -> None:
     colour, marker = PALETTE[nth % len(PALETTE)], MARKERS[nth % len(MARKERS)]
     axis.fill_between(x, [e.low for e in estimates], [e.high for e in estimates], color=colour, alpha=0.16, linewidth=0)
     axis.plot(x, [e.mean for e in estimates], color=colour, marker=marker, markersize=3.2, label=label)
+
+
+def points(axis, x: list, estimates: list, nth: int, label: str) -> None:
+    """Means with markers, and their intervals as bars; ``nth`` chooses colour and marker."""
+    colour, marker = PALETTE[nth % len(PALETTE)], MARKERS[nth % len(MARKERS)]
+    axis.vlines(x, [e.low for e in estimates], [e.high for e in estimates], color=colour, linewidth=1.1)
+    axis.plot(x, [e.mean for e in estimates], color=colour, marker=marker, markersize=3.6, linestyle="none", label=label)
+
+
+def chance(axis, level: float, x: float, text: str) -> None:
+    """A dotted line at what guessing scores, named at ``x``."""
+    axis.axhline(level, color="#333333", linewidth=0.8, linestyle=":")
+    axis.text(x, level, text, ha="right", va="bottom", fontsize=6.5, color="#333333")
+
+
+def note(made: Figure, text: str) -> None:
+    """What every figure ends with: data, seeds and problems, in small print below all panels."""
+    strip = 0.16 / made.get_figheight()
+    made.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
+    made.text(0.995, 0.004, text, ha="right", va="bottom", fontsize=6.5, color="#555555")

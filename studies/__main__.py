@@ -35,6 +35,7 @@ from synth.roles import ROLES, roles
 from synth.verify import verify
 
 if TYPE_CHECKING:
+    from studies.claims import Finding
     from studies.exam import Exam
     from studies.run import Recipe
     from studies.study import Run
@@ -47,6 +48,7 @@ COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
     "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
 }  # fmt: skip
+CLAIMED = "interplay"  # the topic whose paper's claims studies.claims decides
 POLL = 1.0  # seconds between looks at what workers have done
 
 
@@ -82,6 +84,10 @@ def full_name(name: str) -> str:
     if found:
         raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
     raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
+
+
+def topics() -> list[str]:
+    return list(dict.fromkeys(name.split("/")[0] for name in names()))
 
 
 def scale_named(name: str):
@@ -433,6 +439,9 @@ def show(args, screen) -> None:
     from studies import report
     from studies.study import measured
 
+    if args.study == CLAIMED:
+        rows = report.claim_rows(judged_claims())
+        return print_json(rows) if args.json else screen.print(show_.table(*report.claim_table(rows)))
     args.seeds = None
     study = the_study(args)
     found = report.summary(study, measured(study), bands(args.scale))
@@ -444,20 +453,40 @@ def show(args, screen) -> None:
         screen.print(show_.table(title, heads, rows, caption))
 
 
+def judged_claims() -> dict[str, list[Finding]]:
+    """What the tables of every scale that has some say of each claim. Raises Refused if there are none."""
+    from studies.claims import CLAIMS, decide
+    from studies.scales import SCALES
+    from studies.study import measured
+
+    asked = {claim.study for claim in CLAIMS}
+    found = {}
+    for scale in SCALES:
+        done = [name for name in asked if results.path(name, scale).exists()]
+        tables = {name: measured(the_study(argparse.Namespace(study=name, scale=scale, seeds=None))) for name in done}
+        curves = {name: results.load_curves(name, scale) for name in done if results.curves_path(name, scale).exists()}
+        if done:
+            found[scale] = [decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in CLAIMS]
+    if not found:
+        raise Refused(f"no study of {CLAIMED} has results yet; run one first")
+    return found
+
+
 def report_(args, screen) -> None:
     from studies import report
     from studies.study import measured
 
-    chosen = [full_name(name) for name in args.study] or names()
     pages = []
-    for name in chosen:
-        if args.study or results.path(name, args.scale).exists():
+    for asked in args.study or topics():
+        there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
+        for name in there if asked in topics() else [full_name(asked)]:
             study = the_study(argparse.Namespace(study=name, scale=args.scale, seeds=None))
             pages.append((study, measured(study)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
+    claims = report.claim_rows(judged_claims()) if CLAIMED in args.study else None
     where = Path(args.html)
-    where.write_text(report.page(pages, bands(args.scale)), encoding="utf-8")
+    where.write_text(report.page(pages, bands(args.scale), claims), encoding="utf-8")
     if args.json:
         return print_json({"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size})
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
@@ -671,11 +700,11 @@ def parser() -> Parser:
             made.add_argument("--workers", type=positive, default=1, help="processes that share the runs")
             made.add_argument("--worker-index", type=int, help=argparse.SUPPRESS)
             made.add_argument("--parent", type=int, help=argparse.SUPPRESS)
-    made = add("show", show, "print a study's results with intervals")
+    made = add("show", show, "print a study's results with intervals, or the claims of a topic")
     made.add_argument("study")
     scaled(made)
     made = add("report", report_, "write one HTML page about studies that were run")
-    made.add_argument("study", nargs="*")
+    made.add_argument("study", nargs="*", help="studies or topics (default: all)")
     made.add_argument("--html", required=True, metavar="FILE")
     scaled(made)
     made = add("problem", problem_, "print a problem, its solution and what each token is for")

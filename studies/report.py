@@ -11,6 +11,7 @@ from html import escape
 
 import numpy as np
 
+from studies.claims import CLAIMS, Finding
 from studies.console import duration, large, share, with_interval
 from studies.results import ROLES, Results, fault_counts
 from studies.results import numbers as cell_numbers
@@ -361,6 +362,39 @@ def paper(row: dict) -> str:
     return "–" if math.isnan(row["paper_tokens"]) else large(row["paper_tokens"])
 
 
+def claim_rows(found: dict[str, list[Finding]]) -> list[dict]:
+    """The claims of a paper as JSON-able values, with what was found at each scale. found: by scale, in the order of
+    CLAIMS."""
+    rows = []
+    for nth, claim in enumerate(CLAIMS):
+        scales = {}
+        for scale, findings in found.items():
+            parts = [{"what": what} | numbers(estimate) for what, estimate in findings[nth].parts]
+            scales[scale] = {"verdict": findings[nth].verdict, "note": findings[nth].note, "ours": parts}
+        about = {name: getattr(claim, name) for name in ("name", "says", "published", "study", "rule")}
+        rows.append(about | {"scales": scales})
+    return rows
+
+
+def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """A claim a line: what the paper says and measured, and for each scale the verdict and what it rests on."""
+    scales = list(rows[0]["scales"])
+    cells = [[f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)] for row in rows]
+    caption = "exact strict scores; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
+    return "what the Interplay paper claims", ["claim", "published", *scales], cells, caption
+
+
+def found_in_words(found: dict) -> str:
+    """A verdict, its estimates with their intervals and n a line each, and the remark."""
+    return "\n".join([found["verdict"], *map(part_in_words, found["ours"]), *([found["note"]] if found["note"] else [])])
+
+
+def part_in_words(part: dict) -> str:
+    span = "" if math.isnan(part["low"]) else f" ({part['low']:.3f} to {part['high']:.3f})"
+    n = f"{part['seeds']} seed{'s' * (part['seeds'] != 1)}" + f" × {part['problems']}" * (part["problems"] > 0)
+    return f"{part['what']}: {part['mean']:.3f}{span}, {n}"
+
+
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
@@ -616,15 +650,17 @@ tbody tr + tr td { border-top: 1px solid var(--rule); } .range { color: var(--so
 pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
 .text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; } .right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .92rem; }
-nav a { color: inherit; }
+nav a { color: inherit; } .claims td, .claims th { text-align: left; min-width: 11rem; padding-left: 0; }
 @media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 10pt; background: none; }
   h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; } .wide { overflow: visible; } }
 """.strip()
 
 
-def page(studies: list[tuple], bands: Bands) -> str:
-    """One self-contained HTML page about (study, results) pairs: no scripts and nothing fetched."""
-    parts = [study_html(study, found, bands) for study, found in studies]
+def page(studies: list[tuple], bands: Bands, claims: list[dict] | None = None) -> str:
+    """One self-contained HTML page about (study, results) pairs, no scripts and nothing fetched. claims: what
+    ``claim_rows`` gives, shown first."""
+    parts = [claims_html(claims)] if claims else []
+    parts += [study_html(study, found, bands) for study, found in studies]
     scales = ", ".join(dict.fromkeys(found.scale for _, found in studies))
     links = " · ".join(f'<a href="#{anchor(study)}">{escape(study.name)}</a>' for study, _ in studies)
     return (
@@ -639,6 +675,15 @@ def page(studies: list[tuple], bands: Bands) -> str:
 
 def anchor(study) -> str:
     return study.name.replace("/", "-")
+
+
+def claims_html(rows: list[dict]) -> str:
+    """The table of claims, and the rules of those whose study has none for them."""
+    rules = [(row["name"], row["rule"]) for row in rows if row["rule"]]
+    return (
+        f'<section id="claims" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
+        f"{html_table(*claim_table(rows)[1:])}\n<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
+    )
 
 
 def study_html(study, found: Results, bands: Bands) -> str:

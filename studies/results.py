@@ -114,6 +114,23 @@ class Results:
         counts = np.array([numbers(row["correct" if score == "answer" else score]) for row in rows])
         return pass_at_k(rows[0]["samples"], counts.astype(int), k)
 
+    def within(self, ops: tuple[int, int], context: str) -> list[str]:
+        """The exact exams told in ``context`` with so many operations, fewest first."""
+        exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["context"] == context and r["ops"].isdigit()}
+        return sorted((e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"]))
+
+    def pooled(self, arm: str, exams: list[str], k: int) -> np.ndarray:
+        """pass@k of every seed and problem (SP) of several exams, side by side."""
+        return np.concatenate([self.solved(arm, exam, k) for exam in exams], axis=1)
+
+    def common(self, *arms: str) -> Results:
+        """The rows of some arms for the seeds that all of them have. Raises KeyError if there are none."""
+        each = [{row["seed"] for row in self.rows if row["arm"] == arm} for arm in arms]
+        seeds = set.intersection(*each)
+        if not seeds:
+            raise KeyError(f"{self.study} at {self.scale} has no seed with all of the arms {', '.join(map(repr, arms))}")
+        return Results(self.study, self.scale, tuple(r for r in self.rows if r["arm"] in arms and r["seed"] in seeds))
+
     def similarity(self, arm: str, exam: str) -> np.ndarray:
         """Similarity to gold of every seed and problem (SP), equal for all seeds. Raises KeyError without gold papers."""
         return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])

@@ -117,6 +117,17 @@ def over_seeds(a_SP, b_SP, level: float = 0.95) -> Estimate:
     return Estimate(mean, mean - reach, mean + reach, seeds, problems)
 
 
+def difference(a_SP, b_SP, path: tuple = ("difference",)) -> Estimate:
+    """The mean of a - b by `over_seeds`; for one seed by `paired`, which says nothing about training, and with no
+    interval (NaN) where there is one number in all."""
+    a_SP, b_SP = _table(a_SP), _table(b_SP)
+    if len(a_SP) > 1:
+        return over_seeds(a_SP, b_SP)
+    if a_SP.size > 1:
+        return paired(a_SP, b_SP, path=path)
+    return Estimate(float(a_SP[0, 0] - b_SP[0, 0]), float("nan"), float("nan"), 1, 1)
+
+
 def resampled_means(values_SP, resamples: int, path: tuple) -> np.ndarray:
     """The mean of each of `resamples` crossed resamples of `values_SP`, float64[R]; see `interval`."""
     values_SP = _table(values_SP)

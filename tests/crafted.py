@@ -42,3 +42,45 @@ def sampled_row(arm: str, seed: int) -> dict:
     empty = {f"{role}_nats": math.nan for role in results.ROLES}
     counts = {"strict": "1 1 1 1", "correct": "4 4 4 4", "process": 0.5, "response_tokens": 20.0}
     return made | empty | counts | {"exam": "zoo-sampled3", "kind": "sampled", "samples": 8, "logp": ""}
+
+
+def study_rows(ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=8, similar=False) -> list[dict]:
+    """Rows as an Interplay study has them: exact exams by operations, a sampled one and a divergence.
+
+    ability: for each arm the operations at which it solves half of what it is asked. Log-probabilities fall by two nats
+    an operation beyond the first, problems differ by a little and seeds by less, so that any difference of ability
+    shows in an interval over seeds.
+    """
+    made = []
+    for nth, (arm, reach) in enumerate(ability.items()):
+        part = 0.5 if "half" in arm else 1.0
+        cost = {"arm_flops": 6e12 * part, "paper_tokens": 1e6 * part * (1 + nth % 5), "tokens": 1000 * (1 + nth)}
+        for s, seed in enumerate(seeds):
+            for w, world in enumerate(worlds):
+                for ops in range(1, top + 1):
+                    logp = -0.7 - 2.0 * (ops - reach + 0.05 * s + w) - np.linspace(-0.3, 0.3, problems)
+                    each = row(arm, nth, seed, world, ops, np.minimum(logp, -1e-3))
+                    like = results.cell(np.linspace(0.4, 0.999, problems) - 0.02 * ops, 4) if similar else ""
+                    made.append(each | {"similarity": like})
+            right = min(8, max(0, round(2 * reach) - 7))
+            counts = {"strict": f"{right} " * 3 + f"{right}", "correct": " ".join([str(min(8, right + 2))] * 4)}
+            faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}
+            made.append(sampled_row(arm, seed) | counts | faults | {"exam": "zoo-edge-sampled", "ops": "5-6"})
+            for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
+                nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)
+                about = {"exam": exam, "kind": "divergence", "ops": "5-6", "logp": "", "divergence": nats}
+                made.append(row(arm, nth, seed, "zoo", 5, np.full(problems, -1.0)) | about)
+            made = [each | cost if (each["arm"], each["seed"]) == (arm, seed) else each for each in made]
+    return made
+
+
+def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
+    """Training curves whose reward rises from .2 to .6, but stays at .2 for an arm called beyond."""
+    return [
+        {
+            "arm": arm, "seed": seed, "stage": stage, "step": 3 * n + 3, "share": (n + 1) / points,
+            "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points), "strict": 0.2, "answer": 0.4,
+            "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5, "loss": 0.1, "key": f"{arm}{seed}"[:16],
+        }
+        for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
+    ]  # fmt: skip

@@ -216,6 +216,19 @@ def test_a_study_is_listed_planned_run_shown_and_reported(copy):
     assert "Does it run?" in (copy / "page.html").read_text()
 
 
+def test_a_topic_with_claims_is_shown_as_them(copy):
+    """Mutants: a topic taken for a study's name; claims of a table whose recipes are not the study's; a table of claims
+    where there is no result at all."""
+    from studies import results
+
+    from crafted import rows
+
+    assert "no study of interplay has results" in refused(copy, "show", "interplay")
+    where = results.store("interplay/ladder", "smoke", rows(arms=("x0", "x1")), copy / "studies" / "results")
+    assert "another recipe" in refused(copy, "show", "interplay", "--json")
+    where.unlink()
+
+
 def test_an_edited_table_is_refused_by_name(copy):
     """Mutants: show prints whatever the file says; rows of another recipe pass for the study's."""
     from studies import results

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from crafted import rows
+from crafted import curve_rows, rows, study_rows
 
-from figures import quickstart, style
+from figures import __main__ as main
+from figures import panels, quickstart, style
 from studies import results
 
 REPOSITORY = Path(__file__).parent.parent
@@ -51,8 +53,8 @@ def test_the_bands_drawn_are_those_of_the_scale():
     """Mutant: the scale recalibrated and the figure left shading the old bands."""
     from studies.scales import SCALES
 
-    scale = SCALES[quickstart.SCALE]
-    assert quickstart.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+    scale = SCALES[panels.SCALE]
+    assert quickstart.SCALE == panels.SCALE and panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
 
 
 def test_a_missing_or_edited_table_is_refused(table):
@@ -68,3 +70,132 @@ def test_a_missing_or_edited_table_is_refused(table):
 def test_colours_differ_for_every_arm_and_role():
     """Mutant: a palette too short, so that two roles share a colour."""
     assert len(set(style.ROLE_COLOURS)) >= len(results.ROLES) and len(set(style.PALETTE)) >= len(style.PALETTE)
+
+
+# The figures of the Interplay study
+
+SHARES = (0, 20, 50, 80, 100)
+EXPOSED = [f"{share} {kind}" for kind in ("names", "copies", "arithmetic") for share in ("0.1 %", "1 %", "10 %")]
+COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
+REWARDS = ("none", "answer", "printed", "released", "strict", "process")
+RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
+ARMS = {
+    "ladder": ("x0", "x0.5", "x1", "x2"),
+    "edge": ("none", *RL, "SFT edge", "RFT edge"),
+    "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
+    "process_reward": tuple(f"{kind} mod {p}" for p in (3, 7, 23) for kind in REWARDS),
+    "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),
+    "context_exposure": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
+    "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
+    "context_rl_share": tuple(
+        name for base in ("0.1 % all", "1 % low") for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
+    ),
+    "pretraining_difficulty": tuple(f"{share}{more}" for share in COVERED for more in ("", " + RL")),
+}
+CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
+INTERPLAY = [figure for figure in main.FIGURES if figure is not quickstart]
+NAMES = [figure.__name__.rpartition(".")[2] for figure in INTERPLAY]
+
+
+def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
+    """Tables of all nine studies, as their arms are named, in which later arms reach further."""
+    for name, arms in ARMS.items():
+        ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
+        worlds = ("zoo", "school") if name in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
+        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=name == "topology")
+        results.store(f"interplay/{name}", "nano", made, folder)
+        if name in CURVED:
+            points = curve_rows(CURVED[name] or arms, seeds)
+            shifted = [point | {"reward": point["reward"] + 0.1 * shift} for point in points]
+            results.store_curves(f"interplay/{name}", "nano", shifted, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """Tables for all figures, and others of the same shape that have one seed."""
+    return write(tmp_path_factory.mktemp("first")), write(tmp_path_factory.mktemp("other"), seeds=(10,), shift=0.3)
+
+
+@pytest.fixture(scope="module")
+def drawings(tables):
+    """Every Interplay figure and its SVG, by name."""
+    figures = [figure.draw(tables[0]) for figure in INTERPLAY]
+    return {name: (made, style.drawn(made)) for name, made in zip(NAMES, figures, strict=True)}
+
+
+def test_every_figure_file_is_drawn():
+    """Mutant: a figure forgotten in the list, or twice in it."""
+    found = {path.stem for path in Path(style.COMMITTED).glob("*.py")} - {"__init__", "__main__", "style", "panels"}
+    assert sorted(found) == sorted([*NAMES, "quickstart"])
+
+
+def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
+    """Mutants: an interval from an unseeded stream; the last bits of the layout, which depend on addresses; the order
+    of a set; an import that loads torch."""
+    program = (
+        "import sys; from hashlib import sha256; from pathlib import Path\nfrom figures import __main__ as main, style\n"
+        "for figure in main.FIGURES[:0:-1]: print(sha256(style.drawn(figure.draw(Path(sys.argv[1])))).hexdigest())\n"
+        "assert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONWARNINGS": "error"}
+    words = [sys.executable, "-c", program, str(tables[0])]
+    done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [sha256(drawings[name][1]).hexdigest() for name in reversed(NAMES)]
+
+
+@pytest.mark.parametrize("nth", range(len(NAMES)), ids=NAMES)
+def test_each_figure_follows_its_table_and_can_be_drawn_of_one_seed(tables, drawings, nth):
+    """Mutants: a figure that does not look at its table; Student's t of one seed, which raises."""
+    assert style.drawn(INTERPLAY[nth].draw(tables[1])) != drawings[NAMES[nth]][1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_curve_has_an_interval(drawings, name):
+    """Mutant: a mean drawn without its interval. A line with markers and a name has a band, or bars; in the heat map a
+    number stands in every cell; dots without markers are single problems."""
+    axes = drawings[name][0].axes
+    named = {axis: [line for line in axis.get_lines() if line.get_label()[:1] != "_"] for axis in axes}
+    curves = {axis: [line for line in lines if line.get_marker() != "None"] for axis, lines in named.items()}
+    if name == "interplay_fig10_heatmap":
+        assert len(axes[0].texts) == 8 * 8 and all("±" in text.get_text() for text in axes[0].texts)
+    else:
+        assert any(curves.values())
+    assert all(len(axis.collections) >= len(lines) for axis, lines in curves.items())
+
+
+def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):
+    """Mutant: answer-only scores without their floor, or with another's."""
+    *strict, answer = drawings["interplay_fig07_process_reward"][0].axes
+    floors = answer.collections[len(strict[0].collections) :]
+    assert [text.get_text() for text in answer.texts] == ["guess"] * 3
+    assert [segment[0][1] for floor in floors for segment in floor.get_segments()] == [0.25] * 3
+
+
+def test_a_curve_of_several_stages_is_one(tables):
+    """Mutants: stages drawn over each other; the share of a stage taken for that of the training."""
+    points = [p | {"reward": float(p["stage"])} for p in curve_rows(("a",), seeds=(0,), stages=(4, 5))]
+    assert panels.on_grid(points, "reward")[[0, 9, 11, -1]].tolist() == [4.0, 4.0, 5.0, 5.0]
+    with pytest.raises(panels.Missing, match="no training curve of arm 'RL inside'"):
+        panels.curves("interplay/pretraining_difficulty", RL, tables[0])
+
+
+def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
+    """Mutants: an error, or silence, where a study was not run; a damaged table skipped as if it were not there."""
+    arms = {arm: 5.0 for arm in ARMS["ladder"]}
+    results.store("interplay/ladder", "nano", study_rows(arms, problems=3), tmp_path)
+    results.store("interplay/forgetting", "nano", study_rows({"none": 5.0}, problems=3), tmp_path)
+    done = redraw(tmp_path)
+    assert done.returncode == 0 and done.stdout.split() == [str(tmp_path / "interplay_fig09_ladder.svg")]
+    said = done.stderr.splitlines()
+    assert len(said) == len(main.FIGURES) - 1 and all(" not drawn: " in line for line in said)
+    assert any("interplay_forgetting not drawn" in line and "'SFT 1'" in line for line in said)
+    where = results.path("interplay/ladder", "nano", tmp_path)
+    where.write_text(where.read_text().replace("zoo", "zzo", 1))
+    assert redraw(tmp_path).returncode == 2
+
+
+def redraw(folder: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "INTERLUDE_RESULTS": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run([sys.executable, "-m", "figures"], cwd=folder, env=environment, capture_output=True, text=True)

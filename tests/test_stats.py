@@ -226,3 +226,14 @@ def test_over_seeds_is_the_t_interval():
     assert (found.low, found.high) == pytest.approx((known.low, known.high)) and (found.seeds, found.problems) == (4, 50)
     with pytest.raises(ValueError, match="two seeds"):
         over_seeds(a[:1], b[:1])
+
+
+def test_difference_is_students_unless_there_is_one_seed():
+    """Kills: the bootstrap of a few seeds, and an interval made of a single number."""
+    from studies.stats import difference, over_seeds, paired
+
+    a, b = np.array([[0.5, 0.7], [0.9, 0.4]]), np.array([[0.1, 0.2], [0.3, 0.3]])
+    assert difference(a, b) == over_seeds(a, b)
+    assert difference(a[:1], b[:1], path=("x",)) == paired(a[:1], b[:1], path=("x",))
+    alone = difference(a[:1, :1], b[:1, :1])
+    assert alone.mean == 0.4 and np.isnan([alone.low, alone.high]).all() and (alone.seeds, alone.problems) == (1, 1)

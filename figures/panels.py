@@ -1,0 +1,119 @@
+"""What the Interplay figures share: their tables, the bands of nano, and panels of pass@k, depth, gains and training.
+
+Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
+training curve by Student's t over seeds. Strict scores cannot be guessed; where an answer can, chance is drawn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from figures.style import line, note, points, shade
+from studies.results import FOLDER, Results, load, load_curves, numbers
+from studies.stats import Estimate, difference, interval
+
+SCALE = "nano"
+BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # studies.scales, which loads torch, has them; a test compares
+COMMON, RARE = "zoo", "school"
+ATTEMPTS = tuple(10**n for n in range(7))
+GRID = np.linspace(0.05, 1.0, 20)  # shares of an arm's own training at which curves are drawn
+
+
+class Missing(LookupError):
+    """A table has no row of what a figure draws."""
+
+
+def table(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> Results:
+    """The rows of some arms of a study at SCALE, for the seeds all have. Raises FileNotFoundError or Missing, in one
+    sentence, where there are none."""
+    found = load(study, SCALE, folder)
+    try:
+        return found.common(*arms)
+    except KeyError as error:
+        raise Missing(error.args[0]) from None
+
+
+def curves(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> list[dict]:
+    """The training curves of some arms. Raises FileNotFoundError or Missing, in one sentence, where there are none."""
+    rows = [row for row in load_curves(study, SCALE, folder) if row["arm"] in arms]
+    absent = [arm for arm in arms if arm not in {row["arm"] for row in rows}]
+    if absent:
+        raise Missing(f"{study} has no training curve of arm {absent[0]!r} at scale {SCALE} yet; run it first")
+    return rows
+
+
+def pooled(found: Results, arm: str, band: str, k: int, world: str = COMMON) -> Estimate:
+    """Mean strict pass@k over the problems of a band."""
+    exams = found.within(BANDS[band], world)
+    return interval(found.pooled(arm, exams, k), path=(found.study, arm, *exams, k))
+
+
+def gain(found: Results, arm: str, over: str, band: str, k: int, world: str = COMMON) -> Estimate:
+    """Mean difference of two arms in pass@k over a band."""
+    exams = found.within(BANDS[band], world)
+    return difference(found.pooled(arm, exams, k), found.pooled(over, exams, k))
+
+
+def logp(found: Results, arm: str, exam: str) -> np.ndarray:
+    """Log-probability, in nats, of every seed's worked solution of every problem (SP)."""
+    return np.array([numbers(row["logp"]) for row in found.of(arm, exam)])
+
+
+def by_attempts(axis, found: Results, arms: dict[str, int], band: str, world: str = COMMON) -> None:
+    """Strict pass@k for k up to a million. arms: each with its colour."""
+    for arm, nth in arms.items():
+        line(axis, list(ATTEMPTS), [pooled(found, arm, band, k, world) for k in ATTEMPTS], nth, arm)
+    axis.set(xlabel="attempts k", ylim=(0, 1.05), xscale="log")
+    axis.set_xticks((1, 100, 10_000, 1_000_000))
+    axis.minorticks_off()
+
+
+def by_depth(axis, found: Results, arms: dict[str, int], k: int, world: str = COMMON) -> None:
+    """Strict pass@k by operations."""
+    exams = found.within((1, BANDS["hard"][1]), world)
+    x = [int(found.of(found.arms[0], exam)[0]["ops"]) for exam in exams]
+    shade(axis, BANDS)
+    for arm, nth in arms.items():
+        line(axis, x, [found.score(arm, exam, k) for exam in exams], nth, arm)
+    axis.set(xlabel="operations", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x)
+
+
+def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estimate]]]) -> None:
+    """Estimates side by side in every category. series: for each label its colour and an estimate a category."""
+    for place, (label, (nth, estimates)) in enumerate(series.items()):
+        shift = (place - (len(series) - 1) / 2) * 0.7 / len(series)
+        points(axis, [n + shift for n in range(len(names))], estimates, nth, label)
+    axis.set_xticks(range(len(names)), names)
+    axis.set_xlim(-0.5, len(names) - 0.5)
+
+
+def by_training(axis, rows: list[dict], arms: dict[str, int], column: str) -> None:
+    """A column of the training curves against the share of the arm's own training, the mean over seeds."""
+    for arm, nth in arms.items():
+        own = [row for row in rows if row["arm"] == arm]
+        values_SG = np.array(
+            [on_grid([r for r in own if r["seed"] == seed], column) for seed in sorted({r["seed"] for r in own})]
+        )
+        estimates = [difference(values_SG[:, [g]], np.zeros((len(values_SG), 1))) for g in range(len(GRID))]
+        line(axis, list(GRID), estimates, nth, arm)
+    axis.set(xlabel="share of the training")
+
+
+def on_grid(rows: list[dict], column: str) -> np.ndarray:
+    """One seed's curve at GRID, linear between its points; stages follow each other as equal parts."""
+    stages = sorted({row["stage"] for row in rows})
+    at = sorted(((stages.index(row["stage"]) + row["share"]) / len(stages), row[column]) for row in rows)
+    return np.interp(GRID, *zip(*at))
+
+
+def legend(made, axis, columns: int) -> None:
+    made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
+
+
+def said(made, found: Results, extra: str = "") -> None:
+    """In small print: scale, seeds, problems, intervals."""
+    problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
+    seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
+    note(made, f"{found.study}, {SCALE}, {seeds}, {problems} problems an operation; 95 % intervals{extra}")

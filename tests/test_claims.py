@@ -1,0 +1,260 @@
+"""Claims are judged by their study's rule: on tables whose verdict is known each way, or that decide nothing."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+
+import numpy as np
+import pytest
+from crafted import curve_rows, row, sampled_row
+
+from studies import claims, report
+from studies.claims import CLAIMS, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, OPEN, RL_ARMS, SCALE, decide, lost_at
+from studies.results import Results, cell
+from studies.scales import SMOKE
+from studies.stats import over_seeds
+
+SECOND = ("school",)
+BANDS = {"ID": (1, 1), "edge": (2, 2), "hard": (3, 3)}
+NAMED = {claim.name: claim for claim in CLAIMS}
+
+
+def table(arms: dict, seeds=(0, 1, 2), worlds=("zoo",), noisy=()) -> Results:
+    """Exact rows: every arm's probability (of each of four problems, or of all) on ID, edge and hard ones. Seeds move
+    all arms alike by 1 %; an arm among ``noisy`` is moved up and down by a factor of 20 in turn."""
+    made = []
+    for nth, (arm, bands) in enumerate(arms.items()):
+        for s, seed in enumerate(seeds):
+            shift = -0.01 * s - (3.0 * (s % 2) if arm in noisy else 0.0)
+            for world in worlds:
+                for ops, p in enumerate(bands, start=1):
+                    made.append(row(arm, nth, seed, world, ops, np.log(np.broadcast_to(p, 4)) + shift))
+    return Results("study", "nano", tuple(made))
+
+
+def judged(name: str, found: Results | None, curves: tuple = ()) -> str:
+    return decide(NAMED[name], found, BANDS, curves).verdict
+
+
+def edge(**changed) -> dict:
+    """The arms of the edge study where finding 1 holds: RL edge extends the edge and no other single band does."""
+    arms = {name: (0.5, 0.0005, 1e-5) for name in ("none", *RL_ARMS, "SFT edge", "RFT edge")}
+    arms |= {"RL edge": (0.5, 0.01, 1e-3), "RL uniform": (0.5, 0.005, 1e-4), "RL curriculum": (0.5, 0.005, 1e-4)}
+    return arms | {name.replace("_", " "): value for name, value in changed.items()}
+
+
+def splits(*edges: float, hard=(0.001, 0.001, 0.001, 0.01, 0.001)) -> dict:
+    return {
+        f"{share}% RL, {budget}": (0.9, e, h)
+        for budget in ("half", "full")
+        for share, e, h in zip((0, 20, 50, 80, 100), edges, hard, strict=True)
+    }
+
+
+def exposed(**suffices) -> dict:
+    """The arms of context_exposure; named kinds suffice from a place in EXPOSURES on."""
+    arms = {"0 % + RL": (1e-5, 1e-9, 1e-9)}
+    for kind in ("names", "copies"):
+        for n, share in enumerate(claims.EXPOSURES):
+            arms[f"{share} {kind} + RL"] = (0.05 if n >= suffices.get(kind, 9) else 1e-5, 1e-9, 1e-9)
+    return arms
+
+
+def shared(solved: dict) -> dict:
+    """Arms of context_rl_share by the share of RL in the second context, with their probability on ID problems."""
+    return {f"1 % low, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
+
+
+def covered(*gains: float) -> dict:
+    """Arms of pretraining_difficulty whose RL brings the edge to such a pass@1."""
+    pairs = zip(claims.HARD_SHARES, gains, strict=True)
+    return {f"{share}{more}": (0.9, p if more else 1e-5, 1e-9) for share, p in pairs for more in ("", " + RL")}
+
+
+def rewarded(**edges) -> dict:
+    """Arms of process_reward: ``strict3=.5`` is that arm's pass@1 at the edge modulo 3."""
+    arms = {f"{kind} mod {p}": 0.2 for p in (3, 7, 23) for kind in ("answer", "printed", "strict")}
+    arms |= {re.sub(r"(\d+)", r" mod \1", name): p for name, p in edges.items()}
+    return {arm: (0.9, p, 1e-9) for arm, p in arms.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        ("E0", table({"x0": (0.9, 1e-5, 1e-9), "x1": (0.95, 0.003, 1e-9), "x2": (0.95, 0.01, 1e-9)}), HOLDS),
+        ("E0", table({"x0": (0.9, 0.003, 1e-9), "x1": (0.95, 0.003, 1e-9), "x2": (0.95, 0.0029, 1e-9)}), FAILS),
+        ("E0", table(dict.fromkeys(("x0", "x1", "x2"), (0.9, 0.0003, 1e-9)), noisy=("x2",)), FAILS),  # below .2
+        ("finding 1", table(edge()), HOLDS),
+        ("finding 1", table(edge(RL_beyond=(0.5, 0.02, 1e-5))), FAILS),
+        ("finding 1", table(edge(none=(0.002, 0.0005, 1e-5))), FAILS),  # every RL arm raises the band
+        ("finding 1", table(edge(RL_inside=(0.5, 0.01, 1e-5)), noisy=("RL inside",)), OPEN),
+        ("E1, ID", table(edge()), HOLDS),
+        ("E1, ID", table(edge(RL_uniform=(0.9, 0.005, 1e-4), none=(0.002, 0.0005, 1e-5))), FAILS),
+        ("E1, ID", table(edge(none=(0.3, 0.0005, 1e-5)), noisy=("none",)), OPEN),
+        ("E1, beyond", table(edge()), HOLDS),
+        ("E1, beyond", table(edge(RL_beyond=(0.5, 0.02, 1e-5))), FAILS),
+        ("E2", table(edge()), HOLDS),
+        ("E2", table(edge(RL_inside=(0.5, 0.0005, 1e-2))), FAILS),
+        ("control, SFT", table(edge()), HOLDS),
+        ("control, SFT", table(edge(SFT_edge=(0.4, 0.02, 1e-3))), FAILS),
+        ("control, RFT", table(edge(RFT_edge=(0.5, 0.01, 1e-3)), noisy=("RFT edge",)), OPEN),
+        ("A1", table({"none": (0.9, (0.1, 0.01, 0.1, 0.3), 1e-9), "RL edge": (0.9, 0.8, 1e-9)}), HOLDS),
+        ("A1", table({"none": (0.9, (0.1, 1e-7, 0.1, 0.3), 1e-9), "RL edge": (0.9, 0.8, 1e-9)}), FAILS),
+        ("A1", table({"none": (0.9, (0.1, 1e-5, 0.1, 0.3), 1e-9), "RL edge": (0.9, 0.8, 1e-9)}), OPEN),
+        ("finding 2", table(exposed(copies=1), worlds=SECOND), HOLDS),
+        ("finding 2", table(exposed(copies=2), worlds=SECOND), FAILS),
+        ("finding 2", table(exposed(copies=1, names=0), worlds=SECOND), CONFOUNDED),
+        ("finding 2", table(exposed(copies=1), noisy=("1 % copies + RL",), worlds=SECOND), OPEN),
+        ("E7", table({"0.1 % all": (1e-4, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-2, 1e-9, 1e-9)}, worlds=SECOND), HOLDS),
+        ("E7", table({"0.1 % all": (1e-2, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-4, 1e-9, 1e-9)}, worlds=SECOND), FAILS),
+        ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 0.05}), worlds=SECOND), HOLDS),
+        ("E8", table(shared({0: 1e-5, 1: 0.05, 10: 0.05}), worlds=SECOND), FAILS),  # 1 % is enough
+        ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 2e-5}), worlds=SECOND), FAILS),  # 10 % is not
+        ("E8, first context", table(shared({0: 0.1, 100: 0.09})), HOLDS),
+        ("E8, first context", table(shared({0: 0.1, 100: 1e-3})), FAILS),
+        ("E9, text", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), HOLDS),
+        ("E9, text", table(covered(0.001, 0.004, 0.01, 0.006, 0.008)), FAILS),  # not smaller at 50 % than at 5 %
+        ("E9, table", table(covered(0.001, 0.004, 0.006, 0.01, 0.008)), HOLDS),
+        ("E9, table", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), FAILS),
+        ("finding 3", table(splits(*5 * [0.1])), HOLDS),
+        ("finding 3", table(splits(*5 * [0.1], hard=(0.01, 0.01, 0.01, 0.001, 0.01))), FAILS),
+        ("finding 3", table(splits(*5 * [0.1], hard=(0.01, 0.01, 0.01, 1e-8, 1e-9))), SCALE),
+        ("finding 3", table(splits(*5 * [0.1], hard=5 * [0.01]), noisy=("80% RL, full",)), OPEN),
+        ("E10, edge", table(splits(0.3, 0.4, 0.3, 0.2, 0.1)), HOLDS),
+        ("E10, edge", table(splits(0.5, 0.4, 0.3, 0.2, 0.1)), FAILS),  # above 100 % RL, but not the highest
+        ("E10, hard", table(splits(*5 * [0.1])), HOLDS),
+        ("E10, hard", table(splits(*5 * [0.1], hard=(0.02, 0.01, 0.01, 0.01, 0.01))), FAILS),
+        ("E11", table(splits(0.3, 0.4, 0.3, 0.2, 0.1)), HOLDS),
+        ("E11", table(splits(0.3, 0.4, 0.3, 0.2, 0.1) | {"50% RL, half": (0.9, 0.6, 1e-3)}), FAILS),
+        ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.4)), HOLDS),
+        ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.1)), FAILS),
+        ("finding 4, mod 23", table(rewarded(printed3=0.4, strict3=0.4)), OPEN),
+        ("finding 4, why", table(rewarded(strict3=0.6, strict23=0.4)), HOLDS),
+        ("finding 4, why", table(rewarded(strict3=0.6)), CONFOUNDED),
+        ("finding 4, why", table(rewarded()), OPEN),
+    ],
+)  # fmt: skip
+def test_verdicts_are_those_of_the_rules(name, found, verdict):
+    # Mutants: a sign turned; all for any; a threshold left out (.02, .1, the highest mean); edge for hard; 128 for 1;
+    # the half budget for the full; the first context for the second.
+    assert judged(name, found) == verdict
+
+
+def test_faults_decide_error_types():
+    # Mutants: faults of all kinds; missing ones not asked for.
+    def found(strict: str, answer: str) -> Results:
+        arms = {"strict mod 7": strict, "answer mod 7": answer}
+        made = [sampled_row(arm, seed) | {"faults": text} for arm, text in arms.items() for seed in (0, 1)]
+        return Results("s", "nano", tuple(made))
+
+    assert judged("E13", found("operand:4 missing:2", "operand:9 missing:5")) == HOLDS
+    assert judged("E13", found("operand:9 missing:2", "operand:4 missing:5")) == FAILS
+    assert judged("E13", found("operand:4 missing:5 recall:1", "operand:9 missing:5 recall:9")) == OPEN
+
+
+def test_curves_decide_whether_rewards_rise():
+    # Mutants: the curve of another arm; the halves exchanged.
+    found, flat = table(edge()), curve_rows(("RL edge", "RL beyond"), seeds=(0, 1, 2))
+    rising = [r | {"reward": r["reward"] + 0.4 * r["share"]} if r["arm"] == "RL beyond" else r for r in flat]
+    falling = [r | {"reward": r["reward"] - 0.1 * r["share"]} for r in flat]
+    assert [judged("E3", found, tuple(rows)) for rows in (flat, rising, falling, [])] == [HOLDS, FAILS, HOLDS, NOT_RUN]
+
+
+def test_similarity_decides_replication():
+    # Mutants: problems weighed alike; the band instead of the edge.
+    def found(logp: tuple) -> Results:
+        made = [
+            row("10 % arithmetic + RL", 0, seed, "school", ops, np.array(logp) - 0.01 * seed)
+            | {"similarity": "0.5000 0.6000 0.8000 0.9000"}
+            for seed in (0, 1)
+            for ops in (1, 2)
+        ]
+        return Results("s", "nano", tuple(made))
+
+    assert judged("E5", found((-3.0, -3.0, -0.1, -0.1))) == HOLDS
+    assert judged("E5", found((-0.1, -0.1, -3.0, -3.0))) == FAILS
+    assert judged("E5", found((-30.0, -30.0, -30.0, -30.0))) == SCALE
+
+
+def path(lost: dict, gained=(0.1, 0.2, 0.3, 0.4), kl=1.0) -> Results:
+    """Arms of forgetting whose edge pass@1 grows as ``gained`` and whose ID pass@1 falls by what a method has lost."""
+    arms = {"none": (0.9, 0.05, 1e-9)}
+    arms |= {f"{m} {n}": (0.9 - lost[m][n - 1], 0.05 + gained[n - 1], 1e-9) for m in lost for n in (1, 2, 3, 4)}
+    rows = list(table(arms, worlds=("zoo",)).rows)
+    for r in [r for r in rows if r["exam"] == "zoo-ops1"]:
+        method, _, n = r["arm"].partition(" ")
+        nats = kl * lost[method][int(n) - 1] if n else 0.0
+        rows.append(r | {"exam": "edge-kl", "kind": "divergence", "logp": "", "divergence": cell(np.full(4, nats), 6)})
+    return Results("s", "nano", tuple(rows))
+
+
+def test_forgetting_is_compared_at_equal_gain():
+    # Mutants: the last loss of either; losses of the edge; gains not interpolated; a correlation of another sign.
+    costly, cheap = (0.02, 0.04, 0.06, 0.08), (0.01, 0.01, 0.02, 0.03)
+    assert judged("A3", path({"SFT": costly, "RL": cheap})) == HOLDS
+    assert judged("A3", path({"SFT": cheap, "RL": costly})) == FAILS
+    assert judged("A3, KL", path({"SFT": costly, "RL": cheap})) == HOLDS
+    assert judged("A3, KL", path({"SFT": costly, "RL": cheap}, kl=-1.0)) == FAILS
+    assert lost_at([0.0, 0.1, 0.3], [0.0, 0.02, 0.10], 0.2) == pytest.approx(0.06)
+    assert lost_at([0.0, 0.1, 0.3], [0.0, 0.02, 0.10], 0.4) == 0.10 and lost_at([0.0, 0.1], [0.0, 0.5], -0.1) == 0.0
+    assert lost_at([0.0, 0.3, 0.1, 0.3], [0.0, 0.3, 0.9, 0.9], 0.2) == pytest.approx(0.2)  # the first crossing
+
+
+def test_an_estimate_is_students_over_seeds():
+    # Mutants: a bootstrap; arms exchanged; another k; problems of all bands.
+    found = table(splits(0.3, 0.4, 0.3, 0.2, 0.1), noisy=("20% RL, full",))
+    ((what, ours),) = decide(NAMED["E10, edge"], found, BANDS).parts
+    a, b = (found.solved(f"{share}% RL, full", "zoo-ops2", 1) for share in (20, 100))
+    assert ours == over_seeds(a, b) and (ours.seeds, ours.problems) == (3, 4) and "edge pass@1" in what
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_one_seed_decides_nothing_and_no_table_is_not_run(claim):
+    # Mutants: a verdict of one seed; an arm that is not there read as nothing; seeds of one arm paired with others'.
+    assert decide(claim, None, BANDS).verdict == NOT_RUN
+    few = table({"another arm": (0.9, 0.1, 1e-3)})
+    missing = decide(claim, few, BANDS)
+    assert missing.verdict == NOT_RUN and repr(claim.arms[0]) in missing.note
+    if len(claim.arms) > 1:
+        split = table({claim.arms[0]: (0.9, 0.1, 1e-3)}, seeds=(0,)).rows
+        split += table(dict.fromkeys(claim.arms[1:], (0.9, 0.1, 1e-3)), seeds=(1,)).rows
+        assert decide(claim, Results("s", "nano", split), BANDS).verdict == NOT_RUN
+
+
+def test_one_seed_is_said_to_be_one():
+    # Mutants: Student's t of one seed; the bootstrap of one seed taken for evidence.
+    found = table(edge(), seeds=(0,))
+    made = decide(NAMED["finding 1"], found, BANDS)
+    assert made.verdict == ONE_SEED and all(estimate.seeds == 1 for _, estimate in made.parts)
+    assert judged("finding 3", table(splits(*5 * [0.1]), seeds=(0,))) == ONE_SEED
+
+
+def test_seeds_that_lack_an_arm_are_left_out():
+    # Mutant: a half-finished seed counted for the arms it has.
+    rows = [r for r in table(edge()).rows if not (r["arm"] == "RL beyond" and r["seed"] == 2)]
+    assert {e.seeds for _, e in decide(NAMED["finding 1"], Results("s", "nano", tuple(rows)), BANDS).parts} == {2}
+
+
+def test_claims_compare_arms_that_their_studies_have():
+    # Mutants: an arm misspelt here or renamed in its study, so that a claim is never run; two claims of one name.
+    for claim in CLAIMS:
+        study = importlib.import_module(f"studies.{claim.study.replace('/', '.')}").study(SMOKE)
+        assert set(claim.arms) <= {arm.name for arm in study.arms}, claim.name
+    assert len(NAMED) == len(CLAIMS)
+
+
+def test_the_table_shows_scales_side_by_side():
+    # Mutants: one scale's verdict under another's name; NaN printed; an estimate without its n.
+    one = [decide(claim, None, BANDS) for claim in CLAIMS]
+    two = [decide(c, table(edge()) if c.study == "interplay/edge" else None, BANDS) for c in CLAIMS]
+    rows = report.claim_rows({"nano": one, "small": two})
+    _, heads, cells, _ = report.claim_table(rows)
+    assert heads == ["claim", "published", "nano", "small"] and len(cells) == len(CLAIMS)
+    (line,) = [line for line in cells if line[0].startswith("finding 1\n")]
+    assert line[2] == NOT_RUN and line[3].startswith(HOLDS) and "3 seeds × 4" in line[3]
+    bare = {"what": "x", "mean": 0.5, "low": math.nan, "high": math.nan, "seeds": 1, "problems": 0}
+    assert report.part_in_words(bare) == "x: 0.500, 1 seed"
+    page = report.page([], BANDS, rows)
+    assert page.index('id="claims"') < page.index("finding 1") and ": nan" not in page
