@@ -19,13 +19,17 @@ from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
 from models.stages import Batch, Models, Stage, pack
+from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
+from models.stages.remit import ReMiT
 from models.stages.rft import RFT
 from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Reward, rollouts
 from models.stages.sft import SFT
-from models.train import Machine, backward, frozen, train
+from models.train import Machine, State, backward, frozen
+from models.train import train as train_
 from studies.key import key
+from studies.run import Recipe, references
 from synth.problem import Source
 from synth.tokens import Vocabulary
 
@@ -33,6 +37,9 @@ EASY = Source(ops=(1, 1), modulus=3, names=6)  # conftest's ``source``: examples
 OTHER = dataclasses.replace(EASY, order="shuffled")
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
 COMMON = {"steps": 4, "rows": 4, "optim": OPTIM, "data": EASY}
+REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
+# A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
+STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)))
 ROLLS = COMMON | {"group": 4, "max_new": 30}
 
 # One example at least of every stage; a new stage adds its own here.
@@ -40,7 +47,11 @@ EXAMPLES = {
     "pretrain": Pretrain(**COMMON),
     "pretrain-all": Pretrain(**COMMON, targets="all"),
     "pretrain-recall": Pretrain(**COMMON, without=("arithmetic", "answer")),
-    "midtrain": Midtrain(**COMMON | {"data": OTHER}, replay=EASY, replay_share=0.5),
+    "midtrain": Midtrain(**REPLAYED),
+    "remit": ReMiT(**REPLAYED, reference=STRANGER),
+    "remit-shuffled": ReMiT(**REPLAYED, reference=STRANGER, weights="shuffled", against="start", renormalise=True),
+    "remit-topk": ReMiT(**REPLAYED, reference=STRANGER, weights="topk", targets="solution"),
+    "distil": Distil(**REPLAYED, reference=STRANGER),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
@@ -60,7 +71,16 @@ def collected(stage: Stage, lm, seed: int = 5, step: int = 2, rows: range = rang
 
 
 def around(stage: Stage, lm) -> Models:
-    return Models(lm, frozen(lm) if stage.keeps_start else None)
+    return Models(lm, frozen(lm) if stage.keeps_start else None, held(stage))
+
+
+def held(stage: Stage) -> dict:
+    """The models of the recipes that a stage holds (here none has a stage of its own, so that nothing is trained)."""
+    return {name: recipe.model.build(recipe.seed).eval() for name, recipe in references(stage).items()}
+
+
+def train(lm, stage: Stage, *args, **more) -> State:
+    return train_(lm, stage, *args, references=held(stage), **more)
 
 
 def same(a: Batch, b: Batch) -> bool:
@@ -75,7 +95,7 @@ def same(a: Batch, b: Batch) -> bool:
 def gradients(stage: Stage, lm, batch: Batch, micro_tokens: int, others: Models | None = None) -> tuple[float, dict]:
     lm.zero_grad(set_to_none=True)
     lm.train()
-    loss = backward(others or around(stage, lm), stage, batch, Machine(micro_tokens=micro_tokens), "float32")
+    loss, _ = backward(others or around(stage, lm), stage, batch, Machine(micro_tokens=micro_tokens), "float32")
     return loss, {name: weight.grad.clone() for name, weight in lm.named_parameters()}
 
 
@@ -179,8 +199,9 @@ def test_the_key_is_stable_and_covers_every_field(stage):
         dataclasses.replace(stage, steps=5),
         dataclasses.replace(stage, data=dataclasses.replace(EASY, split="any")),
         dataclasses.replace(stage, optim=dataclasses.replace(OPTIM, other_lr=2e-3)),
+        *(dataclasses.replace(stage, **{name: recipe.with_seed(1)}) for name, recipe in references(stage).items()),
     ]
-    assert len({key(stage), *map(key, changed)}) == 5
+    assert len({key(stage), *map(key, changed)}) == 1 + len(changed)
 
 
 def test_stages_of_different_kinds_have_different_keys():
@@ -311,7 +332,8 @@ def test_tokens_of_a_run_are_exact(stage, learned):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
     if not isinstance(stage, RL):
-        assert row["rollout_tokens"] == row["reference_tokens"] == row["judge_tokens"] == 0
+        passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
+        assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
         return
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)
