@@ -1,4 +1,4 @@
-"""What studies of mid-training methods share: the reference, and stages that spend a given budget on a scale's data."""
+"""What studies of mid-training methods share: the first reference, and stages made of a scale's own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 
 from models.stages import Stage
-from models.stages.distil import Distil
-from models.stages.remit import ReMiT
 from studies.run import Recipe
 from studies.scales import Scale
 
@@ -18,15 +16,15 @@ def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
 
 
 def tuned(scale: Scale) -> Recipe:
-    """The first reference of methods that need one: the base after next-token prediction and RL with half of an arm's budget
-    each. It is an arm of every study here, so no teacher is trained for the sake of a method (methods.md 1.2)."""
+    """The first reference of methods that need one: the base after next-token prediction and RL with half of an arm's
+    budget each. It is an arm of every study here, so no teacher is trained for a method's sake (methods.md 1.2)."""
     return scale.base() + scale.midtrain(scale.arm_flops / 2) + scale.rl(scale.arm_flops / 2)
 
 
-def guided(kind: type[ReMiT | Distil], scale: Scale, flops: float, reference: Recipe, **changes) -> ReMiT | Distil:
-    """The scale's mid-training, problem for problem, with a reference; its passes are part of ``flops``."""
-    plain = scale.midtrain(flops)
-    return kind(**{field.name: getattr(plain, field.name) for field in fields(plain)}, reference=reference, **changes)
+def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
+    """A stage of another kind with every field of ``stage`` (data, budget, rate) and ``more``. Raises TypeError if that
+    kind lacks one of them."""
+    return kind(**{field.name: getattr(stage, field.name) for field in fields(stage)}, **more)
 
 
 def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tuple[Stage, Stage]:

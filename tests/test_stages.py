@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import math
 import pkgutil
 
@@ -18,13 +19,16 @@ from models.gpt import GPT, save_pretrained
 from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
+from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy
+from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
 from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
+from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
 from models.stages.rft import RFT
-from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Reward, rollouts
+from models.stages.rl import RL
 from models.stages.sft import SFT
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
@@ -57,6 +61,7 @@ EXAMPLES = {
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
+    "relift": ReLIFT(**ROLLS),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
 WHOLE = Machine(micro_tokens=1 << 20, save_every=0)
@@ -104,7 +109,7 @@ def test_every_stage_has_an_example():
     found = set()
     for module in pkgutil.iter_modules(models.stages.__path__):
         for thing in vars(importlib.import_module(f"models.stages.{module.name}")).values():
-            if isinstance(thing, type) and issubclass(thing, Stage) and thing is not Stage:
+            if isinstance(thing, type) and issubclass(thing, Stage) and not inspect.isabstract(thing):
                 found.add(thing)
     assert found and found == {type(stage) for stage in EXAMPLES.values()}
 
@@ -155,7 +160,7 @@ def test_collecting_is_pure(stage, learned):
 def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
     # Mutant: a row drawn by its position in the share instead of its number (machines would train on the same rows).
     lm = learned()
-    if isinstance(stage, RL):  # which groups are kept depends on their company; the groups themselves must not
+    if isinstance(stage, Policy):  # which groups are kept depends on their company; the groups themselves must not
         whole, last = (rollouts(stage, lm, 5, 2, rows, 0) for rows in ([0, 1, 2, 3], [2, 3]))
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]
@@ -331,7 +336,7 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, RFT):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
-    if not isinstance(stage, RL):
+    if not isinstance(stage, Policy):
         passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
         assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
         return
