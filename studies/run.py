@@ -47,8 +47,8 @@ class Recipe:
         for stage in self.stages:
             for name, held in references(stage).items():
                 if tokens(held.model) != tokens(self.model):
-                    where = f"{type(stage).__name__}.{name}"
-                    raise ValueError(f"{where} reads other tokens than the model: {tokens(held.model)}, not {tokens(self.model)}")
+                    what = f"{tokens(held.model)}, not {tokens(self.model)}"
+                    raise ValueError(f"{type(stage).__name__}.{name} reads other tokens than the model: {what}")
 
     def __add__(self, stage: Stage) -> Recipe:
         return replace(self, stages=(*self.stages, stage))

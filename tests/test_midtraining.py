@@ -60,14 +60,16 @@ def test_alike_keeps_every_field():
     # Mutants: a field forgotten; a kind that silently lacks one.
     stage = SMOKE.midtrain(1e9)
     made = alike(ReMiT, stage, reference=tuned(SMOKE), eps=0.5)
-    assert all(getattr(made, f.name) == getattr(stage, f.name) for f in dataclasses.fields(Midtrain)) and made.eps == 0.5
+    assert all(getattr(made, f.name) == getattr(stage, f.name) for f in dataclasses.fields(Midtrain))
+    assert made.eps == 0.5
     with pytest.raises(TypeError, match="replay"):
         alike(RL, stage)
 
 
 def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     # Mutants: ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
-    monkeypatch.setattr(results, "store", lambda study, scale, rows, real=results.store: real(study, scale, rows, tmp_path))
+    store = results.store
+    monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
     monkeypatch.setattr(results, "store_curves", lambda *args: None)
     small = dataclasses.replace(SMOKE, arm_flops=4e9, anneal_flops=5e8)
     whole = remit.study(small)

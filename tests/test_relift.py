@@ -52,11 +52,12 @@ def test_what_nobody_solved_is_imitated(learned):
     assert STAGE.predicted(taught) == tokens
 
 
-def test_where_everything_is_solved_it_is_rl(learned, tmp_path):
+def test_where_everything_is_solved_it_is_rl(learned):
     # Mutants: an empty step of imitation; a group with equal rewards taken for a failed one.
     lm = learned()
-    solved = next(step for step in range(50) if not collected(dataclasses.replace(STAGE, data=EASY, rows=1), lm, step).metrics["taught"])
-    batch = collected(dataclasses.replace(STAGE, data=EASY, rows=1), lm, solved)
+    one = dataclasses.replace(STAGE, data=EASY, rows=1)
+    solved = next(step for step in range(50) if not collected(one, lm, step).metrics["taught"])
+    batch = collected(one, lm, solved)
     plain = collected(RL(**FIELDS | {"rows": 1}, data=EASY), lm, solved)
     assert torch.equal(batch.ids_BT, plain.ids_BT) and STAGE.updates(batch) == (batch,)
 

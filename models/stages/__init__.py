@@ -26,8 +26,8 @@ class Batch:
     ids_BT: token ids, padded on the right. gain_BT: what predicting ``ids_BT[b, t]`` from the tokens before it is
     worth: 1 imitates, an advantage reinforces, 0 is not a target. total: the divisor of the loss, fixed before rows are
     split over micro-batches or machines. lengths: tokens of each row. old_BT: log-probabilities when the rows were
-    sampled, NaN where a token was not sampled (RL), or None. extra: what else a loss needs of every token, by name, as BT
-    tensors. spent: work done to collect the rows. metrics: numbers worth a line in the log.
+    sampled, NaN where a token was not sampled (RL), or None. extra: what else a loss needs of every token, by name,
+    as BT tensors. spent: work done to collect the rows. metrics: numbers worth a line in the log.
     """
 
     ids_BT: Tensor
@@ -113,8 +113,8 @@ class Stage(ABC):
         return -(batch.gain_BT[chosen_BT] * logp_N).sum() / batch.total
 
     def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
-        """``loss``, and what only it sees that is worth a line in the log: by name, a sum and over how many it goes. The
-        loop adds up both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
+        """``loss``, and what only it sees that is worth a line in the log: by name, a sum and over how many it goes.
+        The loop adds up both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
         return self.loss(models, batch), {}
 
 

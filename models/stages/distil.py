@@ -1,4 +1,4 @@
-"""Distillation: mid-training towards both the corpus and the whole distribution of a reference at each of its tokens."""
+"""Distillation: mid-training towards both the corpus and the whole distribution of a reference at each token."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.ledger import REFERENCE, forward_cost
+from models.lm import LM
 from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
 from synth.problem import Mixture, Source
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Distil(Stage):
-    """Rows as in Midtrain; (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner), both in nats and
-    means over target tokens, the KL summed over the vocabulary (ReMiT's baseline; formula of methods.md 1.5, iii, as the
-    paper's is not known; at temperature 1).
+    """Rows as in Midtrain; (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner), both in nats
+    and means over target tokens, the KL summed over the vocabulary (ReMiT's baseline; formula of methods.md 1.5, iii,
+    as the paper's is not known; at temperature 1).
 
-    reference: a finished model of the same tokens. alpha: in [0, 1]; 0.5 is our choice. Raises ValueError naming the field.
+    reference: a finished model of the same tokens. alpha: in [0, 1]; 0.5 is our choice. Raises ValueError naming the
+    field.
     """
 
     data: Source | Mixture
@@ -47,9 +49,9 @@ class Distil(Stage):
     def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         index_N = batch.gain_BT[:, 1:].flatten().nonzero()[:, 0]
         targets_N = batch.ids_BT[:, 1:].flatten()[index_N]
-        learner_NV = models.learner.logits_at(batch.ids_BT[:, :-1], index_N).float().log_softmax(-1)
+        learner_NV = distribution(models.learner, batch, index_N)
         with torch.no_grad():
-            reference_NV = models.references["reference"].logits_at(batch.ids_BT[:, :-1], index_N).float().log_softmax(-1)
+            reference_NV = distribution(models.references["reference"], batch, index_N)
         nats_N = -learner_NV.gather(1, targets_N[:, None])[:, 0]
         kl_N = (reference_NV.exp() * (reference_NV - learner_NV)).sum(1)
         loss = ((1 - self.alpha) * nats_N + self.alpha * kl_N).sum() / batch.total
@@ -57,3 +59,8 @@ class Distil(Stage):
 
     def loss(self, models: Models, batch: Batch) -> Tensor:
         return self.measured(models, batch)[0]
+
+
+def distribution(lm: LM, batch: Batch, index_N: Tensor) -> Tensor:
+    """Log-probabilities (NV) of every token at the flat positions ``index_N`` of all columns but the last."""
+    return lm.logits_at(batch.ids_BT[:, :-1], index_N).float().log_softmax(-1)

@@ -1,4 +1,4 @@
-"""ReLIFT: reinforcement learning, and imitation of gold solutions of the prompts that none of a group's responses solved."""
+"""ReLIFT: reinforcement learning, and imitation of gold solutions where no response of a group solved the prompt."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from models.stages import Batch, Models, Stage, imitate
 
 @dataclass(frozen=True, kw_only=True)
 class ReLIFT(Policy):
-    """A collection feeds the RL steps that RL would take, then one step of cross-entropy, a mean over solution tokens, on
-    the gold solutions of its prompts without any reward (Ma et al. 2025, arXiv 2506.07527, as told in related.md 2.1).
+    """A collection feeds the RL steps that RL would take, then one step of cross-entropy, a mean over solution tokens,
+    on the gold solutions of its prompts without any reward (Ma et al. 2025, arXiv 2506.07527, as told in related.md
+    2.1).
 
     The paper fills a buffer over steps and takes the step when it is full. Collecting is a pure function of weights and
-    step here, so the buffer is emptied with every collection, however few it holds: the step comes more often and is smaller.
-    The log's ``taught`` counts the solutions. Fields and errors are Policy's.
+    step here, so the buffer is emptied with every collection, however few it holds: the step comes more often and is
+    smaller. The log's ``taught`` counts the solutions. Fields and errors are Policy's.
     """
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:

@@ -19,8 +19,8 @@ PREDICTION = (
 )
 RULE = (
     "Differences over seeds, 95 % Student-t intervals, exact strict pass@1 on the common world's edge exams. A gain is "
-    "found where ReMiT - NTP is above zero, alone and + RL apart, refuted where below; it is the weights' if also ReMiT "
-    "- shuffled weights, worth its reference if ReMiT + RL - longer RL is above. Shape: alone > + RL > 0, first > second."
+    "found where ReMiT - NTP is above zero, alone and + RL apart, refuted where below; the weights' if also ReMiT "
+    "- shuffled weights, worth its reference if ReMiT + RL - longer RL is. Shape: alone > + RL > 0, first > second."
 )
 
 
