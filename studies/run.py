@@ -21,6 +21,7 @@ from models.stages import Stage
 from models.train import PRECISIONS, Machine, train
 from studies.key import canonical, folder, key
 from synth.rng import key as stream
+from synth.tokens import Vocabulary
 
 Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
 
@@ -43,6 +44,11 @@ class Recipe:
             raise ValueError(f"Recipe.seed must be an integer of at least 0, got {self.seed!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Recipe.precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        for stage in self.stages:
+            for name, held in references(stage).items():
+                if tokens(held.model) != tokens(self.model):
+                    what = f"{tokens(held.model)}, not {tokens(self.model)}"
+                    raise ValueError(f"{type(stage).__name__}.{name} reads other tokens than the model: {what}")
 
     def __add__(self, stage: Stage) -> Recipe:
         return replace(self, stages=(*self.stages, stage))
@@ -86,6 +92,11 @@ def references(stage: Stage) -> dict[str, Recipe]:
     return {name: value for name, value in held if isinstance(value, Recipe)}
 
 
+def tokens(model: GPT | HF) -> Vocabulary | None:
+    """What a model reads; None for a transformers model, whose tokenizer lies in its files."""
+    return model.vocab if isinstance(model, GPT) else None
+
+
 def chain(recipe: Recipe) -> list[Recipe]:
     """Every recipe that has to be finished for this one, in an order that works; itself last."""
     needed: list[Recipe] = []
@@ -118,7 +129,7 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     stage, where = recipe.stages[-1], recipe.folder
     write_json(where / "recipe.json", {"key": recipe.key, "recipe": canonical(recipe)})
     lm = load(recipe.before, machine.device)
-    others = {name: load(held, machine.device).eval() for name, held in references(stage).items()}
+    others = {name: load(held, machine.device).requires_grad_(False) for name, held in references(stage).items()}
     watch = None if observe is None else lambda share, line: observe(recipe, share, line)
     state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch)
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}

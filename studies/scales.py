@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from models.gpt import GPT
 from models.optim import Optim
+from models.policy import DR_GRPO, Objective
 from models.rollouts import Reward
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
 from models.stages.rft import RFT
-from models.stages.rl import DR_GRPO, RL, Objective
+from models.stages.rl import RL
 from models.stages.sft import SFT
 from studies.exam import Exam
 from studies.run import Recipe

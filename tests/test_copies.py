@@ -9,7 +9,7 @@ from random import Random
 import fuzz
 import pytest
 
-from models.stages.rl import Reward
+from models.rollouts import Reward
 from studies.key import canonical
 from synth.audit import audit
 from synth.export import pack, problem_from_dict, problem_to_dict, unpack

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from models import policy
 from models.files import read_jsonl
 from models.ledger import REFERENCE, ROLLOUT
 from models.optim import Optim
-from models.stages import Models, logprobs, rl
-from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Group, Objective, Reward, advantages, sampled, weigh
+from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
+from models.rollouts import Group, Reward
+from models.stages import Models, logprobs
+from models.stages.rl import RL
 from models.train import Diverged, Machine, frozen, train
 from synth.problem import Source
 from synth.rng import uniforms
@@ -211,7 +214,7 @@ def dealt(monkeypatch, deals):
         asked.append((attempt, list(rows)))
         return [group(rewards) for rewards in deals[attempt][: len(rows)]]
 
-    monkeypatch.setattr(rl, "rollouts", rollouts)
+    monkeypatch.setattr(policy, "rollouts", rollouts)
     return asked
 
 
@@ -249,7 +252,7 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
 def test_resampled_prompts_are_new(learned):
     # Mutant: the same prompt drawn again, with the same streams, on every attempt.
     lm = learned()
-    first, again = (rl.rollouts(STAGE, lm, 0, 0, [0, 1], attempt) for attempt in (0, 1))
+    first, again = (policy.rollouts(STAGE, lm, 0, 0, [0, 1], attempt) for attempt in (0, 1))
     assert all(a.prompt != b.prompt for a, b in zip(first, again, strict=True))
 
 
@@ -271,7 +274,7 @@ def test_recorded_logprobs_are_the_models(temperature, learned):
 
 def test_responses_of_a_group_differ(learned):
     # Mutant: one random stream for the whole group.
-    groups = rl.rollouts(STAGE, learned(), 0, 0, [0, 1, 2], 0)
+    groups = policy.rollouts(STAGE, learned(), 0, 0, [0, 1, 2], 0)
     assert sum(len({tuple(response) for response in each.responses}) for each in groups) > 6
 
 

@@ -16,10 +16,11 @@ import torch
 from models.files import Corrupt, check, read_jsonl, sealed
 from models.gpt import GPT
 from models.optim import Optim
+from models.rollouts import Reward
 from models.stages import Batch, Models
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
-from models.stages.rl import RL, Reward
+from models.stages.rl import RL
 from models.train import Machine
 from studies.run import Cost, Recipe, chain, costs, load, obtain, references
 from synth.problem import Source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import math
 import pkgutil
 
@@ -18,14 +19,21 @@ from models.gpt import GPT, save_pretrained
 from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
+from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy
+from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
+from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
+from models.stages.relift import ReLIFT
+from models.stages.remit import ReMiT
 from models.stages.rft import RFT
-from models.stages.rl import DAPO, DR_GRPO, GRPO, REINFORCE, RL, Reward, rollouts
+from models.stages.rl import RL
 from models.stages.sft import SFT
-from models.train import Machine, backward, frozen, train
+from models.train import Machine, State, backward, frozen
+from models.train import train as train_
 from studies.key import key
+from studies.run import Recipe, references
 from synth.problem import Source
 from synth.tokens import Vocabulary
 
@@ -33,6 +41,9 @@ EASY = Source(ops=(1, 1), modulus=3, names=6)  # conftest's ``source``: examples
 OTHER = dataclasses.replace(EASY, order="shuffled")
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
 COMMON = {"steps": 4, "rows": 4, "optim": OPTIM, "data": EASY}
+REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
+# A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
+STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)))
 ROLLS = COMMON | {"group": 4, "max_new": 30}
 
 # One example at least of every stage; a new stage adds its own here.
@@ -40,12 +51,17 @@ EXAMPLES = {
     "pretrain": Pretrain(**COMMON),
     "pretrain-all": Pretrain(**COMMON, targets="all"),
     "pretrain-recall": Pretrain(**COMMON, without=("arithmetic", "answer")),
-    "midtrain": Midtrain(**COMMON | {"data": OTHER}, replay=EASY, replay_share=0.5),
+    "midtrain": Midtrain(**REPLAYED),
+    "remit": ReMiT(**REPLAYED, reference=STRANGER),
+    "remit-shuffled": ReMiT(**REPLAYED, reference=STRANGER, weights="shuffled", against="start", renormalise=True),
+    "remit-topk": ReMiT(**REPLAYED, reference=STRANGER, weights="topk", targets="solution"),
+    "distil": Distil(**REPLAYED, reference=STRANGER),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
+    "relift": ReLIFT(**ROLLS),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
 WHOLE = Machine(micro_tokens=1 << 20, save_every=0)
@@ -60,7 +76,16 @@ def collected(stage: Stage, lm, seed: int = 5, step: int = 2, rows: range = rang
 
 
 def around(stage: Stage, lm) -> Models:
-    return Models(lm, frozen(lm) if stage.keeps_start else None)
+    return Models(lm, frozen(lm) if stage.keeps_start else None, held(stage))
+
+
+def held(stage: Stage) -> dict:
+    """The models of the recipes that a stage holds (here none has a stage of its own, so that nothing is trained)."""
+    return {name: recipe.model.build(recipe.seed).eval() for name, recipe in references(stage).items()}
+
+
+def train(lm, stage: Stage, *args, **more) -> State:
+    return train_(lm, stage, *args, references=held(stage), **more)
 
 
 def same(a: Batch, b: Batch) -> bool:
@@ -75,7 +100,7 @@ def same(a: Batch, b: Batch) -> bool:
 def gradients(stage: Stage, lm, batch: Batch, micro_tokens: int, others: Models | None = None) -> tuple[float, dict]:
     lm.zero_grad(set_to_none=True)
     lm.train()
-    loss = backward(others or around(stage, lm), stage, batch, Machine(micro_tokens=micro_tokens), "float32")
+    loss, _ = backward(others or around(stage, lm), stage, batch, Machine(micro_tokens=micro_tokens), "float32")
     return loss, {name: weight.grad.clone() for name, weight in lm.named_parameters()}
 
 
@@ -84,7 +109,7 @@ def test_every_stage_has_an_example():
     found = set()
     for module in pkgutil.iter_modules(models.stages.__path__):
         for thing in vars(importlib.import_module(f"models.stages.{module.name}")).values():
-            if isinstance(thing, type) and issubclass(thing, Stage) and thing is not Stage:
+            if isinstance(thing, type) and issubclass(thing, Stage) and not inspect.isabstract(thing):
                 found.add(thing)
     assert found and found == {type(stage) for stage in EXAMPLES.values()}
 
@@ -135,7 +160,7 @@ def test_collecting_is_pure(stage, learned):
 def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
     # Mutant: a row drawn by its position in the share instead of its number (machines would train on the same rows).
     lm = learned()
-    if isinstance(stage, RL):  # which groups are kept depends on their company; the groups themselves must not
+    if isinstance(stage, Policy):  # which groups are kept depends on their company; the groups themselves must not
         whole, last = (rollouts(stage, lm, 5, 2, rows, 0) for rows in ([0, 1, 2, 3], [2, 3]))
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]
@@ -179,8 +204,9 @@ def test_the_key_is_stable_and_covers_every_field(stage):
         dataclasses.replace(stage, steps=5),
         dataclasses.replace(stage, data=dataclasses.replace(EASY, split="any")),
         dataclasses.replace(stage, optim=dataclasses.replace(OPTIM, other_lr=2e-3)),
+        *(dataclasses.replace(stage, **{name: recipe.with_seed(1)}) for name, recipe in references(stage).items()),
     ]
-    assert len({key(stage), *map(key, changed)}) == 5
+    assert len({key(stage), *map(key, changed)}) == 1 + len(changed)
 
 
 def test_stages_of_different_kinds_have_different_keys():
@@ -310,8 +336,9 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, RFT):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
-    if not isinstance(stage, RL):
-        assert row["rollout_tokens"] == row["reference_tokens"] == row["judge_tokens"] == 0
+    if not isinstance(stage, Policy):
+        passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
+        assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
         return
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)

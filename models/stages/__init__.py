@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from torch import Tensor
 from models.ledger import Spent
 from models.lm import LM
 from models.optim import Optim
-from synth.problem import Problem
+from synth.problem import Mixture, Problem, Source
+from synth.rng import rng
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 
@@ -24,8 +26,8 @@ class Batch:
     ids_BT: token ids, padded on the right. gain_BT: what predicting ``ids_BT[b, t]`` from the tokens before it is
     worth: 1 imitates, an advantage reinforces, 0 is not a target. total: the divisor of the loss, fixed before rows are
     split over micro-batches or machines. lengths: tokens of each row. old_BT: log-probabilities when the rows were
-    sampled, NaN where a token was not sampled (RL), or None. spent: work done to collect the rows. metrics: numbers
-    worth a line in the log.
+    sampled, NaN where a token was not sampled (RL), or None. extra: what else a loss needs of every token, by name,
+    as BT tensors. spent: work done to collect the rows. metrics: numbers worth a line in the log.
     """
 
     ids_BT: Tensor
@@ -33,20 +35,28 @@ class Batch:
     total: float
     lengths: tuple[int, ...]
     old_BT: Tensor | None = None
+    extra: dict[str, Tensor] = field(default_factory=dict)
     spent: tuple[Spent, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
 
     def rows(self, chosen: list[int]) -> Batch:
         """Only these rows, cut to the longest of them; ``total`` stays, so parts add up to the whole."""
         longest = max(self.lengths[i] for i in chosen)
-        cut = [None if x is None else x[chosen, :longest] for x in (self.ids_BT, self.gain_BT, self.old_BT)]
-        return replace(
-            self, ids_BT=cut[0], gain_BT=cut[1], old_BT=cut[2], lengths=tuple(self.lengths[i] for i in chosen), spent=()
-        )
+        cut = self.each(lambda x_BT: x_BT[chosen, :longest])
+        return replace(cut, lengths=tuple(self.lengths[i] for i in chosen), spent=())
 
     def to(self, device: str) -> Batch:
-        moved = [None if x is None else x.to(device) for x in (self.ids_BT, self.gain_BT, self.old_BT)]
-        return replace(self, ids_BT=moved[0], gain_BT=moved[1], old_BT=moved[2])
+        return self.each(lambda x_BT: x_BT.to(device))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """This batch with every BT tensor changed."""
+        return replace(
+            self,
+            ids_BT=change(self.ids_BT),
+            gain_BT=change(self.gain_BT),
+            old_BT=None if self.old_BT is None else change(self.old_BT),
+            extra={name: change(x_BT) for name, x_BT in self.extra.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,11 @@ class Stage(ABC):
         chosen_BT, logp_N = predicted(models.learner, batch)
         return -(batch.gain_BT[chosen_BT] * logp_N).sum() / batch.total
 
+    def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        """``loss``, and what only it sees that is worth a line in the log: by name, a sum and over how many it goes.
+        The loop adds up both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
+        return self.loss(models, batch), {}
+
 
 def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
     """Where a batch has targets (bool BT), and the log-probability of each of them (N, in row order)."""
@@ -124,6 +139,31 @@ def check_targets(stage: Stage, targets: str) -> None:
     """Raises ValueError unless ``targets`` is "solution" (the worked solution only) or "all" (the question too)."""
     if targets not in TARGETS:
         raise ValueError(f"{type(stage).__name__}.targets must be one of {', '.join(TARGETS)}, got {targets!r}")
+
+
+class Replaying(Protocol):
+    """A stage that trains on ``data`` and replays something older."""
+
+    data: Source | Mixture
+    replay: Source | Mixture
+    replay_share: float
+
+
+def check_replay(stage: Replaying) -> None:
+    """Raises ValueError unless ``replay_share`` is a share."""
+    if not 0 <= stage.replay_share <= 1:
+        raise ValueError(f"{type(stage).__name__}.replay_share must be between 0 and 1, got {stage.replay_share}")
+
+
+def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[Problem]:
+    """One problem a row, from ``replay`` with probability ``replay_share``, else from ``data``. Methods of mid-training
+    that draw here see the same problems in the same order."""
+    problems = []
+    for row in rows:
+        path = ("midtrain", seed, step, row)
+        source = stage.replay if rng("replay", *path).random() < stage.replay_share else stage.data
+        problems.append(source.problem(*path))
+    return problems
 
 
 def imitate(lm: LM, problems: list[Problem], targets: str, without: tuple[str, ...] = ()) -> Batch:

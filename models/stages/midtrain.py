@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.stages import Batch, Models, Stage, check_targets, imitate
+from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
 from synth.problem import Mixture, Source
-from synth.rng import rng
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +20,7 @@ class Midtrain(Stage):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_targets(self, self.targets)
-        if not 0 <= self.replay_share <= 1:
-            raise ValueError(f"Midtrain.replay_share must be between 0 and 1, got {self.replay_share}")
+        check_replay(self)
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
-        problems = []
-        for row in rows:
-            path = ("midtrain", seed, step, row)
-            source = self.replay if rng("replay", *path).random() < self.replay_share else self.data
-            problems.append(source.problem(*path))
-        return imitate(models.learner, problems, self.targets)
+        return imitate(models.learner, replayed(self, seed, step, rows), self.targets)

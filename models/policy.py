@@ -1,0 +1,199 @@
+"""Policy gradients from groups of responses: GRPO, Dr.GRPO, DAPO and REINFORCE are values of one objective."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.ledger import REFERENCE, Spent, decode_cost, forward_cost
+from models.lm import LM
+from models.rollouts import Group, Reward, rollouts, summary
+from models.stages import Batch, Models, Stage, logprobs, pack
+from synth.problem import Mixture, Source
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How group rewards become gains (methods.md 5).
+
+    baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
+    standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
+    "token" averages over all tokens; "constant" divides by responses times ``max_new``. clip_low, clip_high: bounds
+    of the probability ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
+    groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
+    ``attempts`` times).
+    """
+
+    baseline: str = "group"
+    scale: str = "std"
+    aggregate: str = "sequence"
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    kl: float = 0.0
+    zero_variance: str = "keep"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("baseline", ("group", "none")),
+            ("scale", ("std", "none")),
+            ("aggregate", ("sequence", "token", "constant")),
+            ("zero_variance", ("keep", "drop", "resample")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"Objective.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0 < self.clip_low <= 1 or not 0 < self.clip_high or self.kl < 0:
+            raise ValueError(f"Objective clips must be positive and kl not negative, got {self}")
+
+
+GRPO = Objective(kl=0.001)  # DeepSeekMath's objective with the Interplay study's KL weight (interplay.md 3.3)
+DR_GRPO = Objective(scale="none", aggregate="constant")  # Liu et al. 2025, understand-r1-zero
+DAPO = Objective(aggregate="token", clip_high=0.28, zero_variance="resample")  # Yu et al. 2025, section 3
+REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Williams 1992
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(Stage):
+    """What stages of RL share: ``rows`` prompts a step, ``group`` responses each, judged by the verifier.
+
+    updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
+    max_new: longest response in tokens. attempts: collections at most when zero-variance groups are resampled.
+    """
+
+    data: Source | Mixture
+    reward: Reward = Reward()
+    objective: Objective = DR_GRPO
+    group: int = 8
+    updates_per_batch: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_new: int = 256
+    attempts: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = type(self).__name__
+        if self.group < 2:
+            raise ValueError(f"{name}.group must be at least 2, got {self.group}: an advantage compares responses")
+        if self.rows % self.updates_per_batch:
+            parts = f"{name}.updates_per_batch {self.updates_per_batch}"
+            raise ValueError(f"{name}.rows {self.rows} must be a multiple of {parts}")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new < 1 or self.attempts < 1:
+            raise ValueError(f"{name}.temperature, top_p, max_new and attempts must be positive and top_p at most 1")
+
+    @property
+    def keeps_start(self) -> bool:  # type: ignore[override]
+        return self.objective.kl > 0
+
+    def groups(self, lm: LM, seed: int, step: int, rows: range) -> tuple[list[Group], list[Group]]:
+        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way."""
+        kept: list[Group] = []
+        seen: list[Group] = []
+        for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
+            wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
+            if not wanted:
+                break
+            groups = rollouts(self, lm, seed, step, wanted, attempt)
+            seen += groups
+            kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
+        return kept or seen[:1], seen
+
+    def updates(self, batch: Batch) -> tuple[Batch, ...]:
+        """Rows in equal runs of whole groups; each run is one optimiser step with its share of the divisor."""
+        groups = len(batch.lengths) // self.group
+        parts = min(self.updates_per_batch, groups)
+        if parts == 1:
+            return (batch,)
+        ends = [self.group * (groups * n // parts) for n in range(parts + 1)]
+        runs = [list(range(first, last)) for first, last in zip(ends, ends[1:])]
+        return tuple(replace(batch.rows(run), total=batch.total / parts) for run in runs)
+
+    def chosen(self, batch: Batch) -> Tensor:
+        """Which tokens the loss needs (bool BT): without a KL term, tokens of no advantage need no prediction."""
+        return sampled(batch) if self.objective.kl else batch.gain_BT != 0
+
+    def predicted(self, batch: Batch) -> int:
+        return int(self.chosen(batch).sum())
+
+    def loss(self, models: Models, batch: Batch) -> Tensor:
+        """The clipped surrogate of methods.md 5, plus the KL term."""
+        chosen_BT = self.chosen(batch)
+        logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
+        gain_N = batch.gain_BT[chosen_BT]
+        old_N = logp_N.detach() if self.updates_per_batch == 1 else batch.old_BT[chosen_BT]
+        ratio_N = (logp_N - old_N).exp()
+        clipped_N = ratio_N.clamp(1 - self.objective.clip_low, 1 + self.objective.clip_high)
+        loss = -torch.minimum(ratio_N * gain_N, clipped_N * gain_N).sum()
+        if self.objective.kl:
+            with torch.no_grad():
+                reference_N = logprobs(models.start, batch.ids_BT, chosen_BT, self.temperature)
+            gap_N = reference_N - logp_N
+            loss = loss + self.objective.kl * (share(self, chosen_BT) * (gap_N.exp() - gap_N - 1)).sum()
+        return loss / batch.total
+
+
+def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
+    """One advantage a response: (R - mean) / (std + 1e-8) with the unbiased std, or the parts that are switched on."""
+    gains_G = rewards_G - rewards_G.mean() if objective.baseline == "group" else rewards_G.copy()
+    if objective.scale == "std":
+        gains_G = gains_G / (rewards_G.std(ddof=1) + 1e-8)
+    return gains_G
+
+
+def weigh(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> Batch:
+    """A batch from groups. A response of n tokens under "sequence" gives each token 1/n of its advantage.
+
+    Groups without an advantage are left out of the rows, as their gradient is zero, unless a KL term needs them; the
+    divisor counts them all the same.
+    """
+    rows, gains, old = [], [], []
+    weighed = [(group, advantages(stage.objective, group.rewards)) for group in groups]
+    teaching = [(g, a) for g, a in weighed if a.any() or stage.objective.kl] or weighed[:1]
+    for group, scaled in teaching:
+        for response, logps, advantage in zip(group.responses, group.logprobs, scaled):
+            token_gain = float(advantage) / len(response) if stage.objective.aggregate == "sequence" else float(advantage)
+            rows.append(group.prompt + response)
+            gains.append([0.0] * len(group.prompt) + [token_gain] * len(response))
+            old.append([math.nan] * len(group.prompt) + list(logps))
+    batch = pack(rows, gains, normaliser(stage, [len(r) for g in groups for r in g.responses]), lm.pad)
+    longest = batch.ids_BT.shape[1]
+    return replace(
+        batch,
+        old_BT=torch.tensor([row + [math.nan] * (longest - len(row)) for row in old]),
+        spent=spent(stage, lm, [g for g, _ in teaching], seen),
+        metrics=summary(groups, seen),
+    )
+
+
+def normaliser(stage: Policy, responses: list[int]) -> float:
+    """The divisor of the loss: responses, tokens, or responses times the longest allowed length (methods.md 5)."""
+    if stage.objective.aggregate == "sequence":
+        return float(len(responses))
+    if stage.objective.aggregate == "token":
+        return float(sum(responses))
+    return float(len(responses) * stage.max_new)
+
+
+def sampled(batch: Batch) -> Tensor:
+    """Which tokens were sampled (bool BT): those with an old log-probability. Their gain may be 0."""
+    return ~batch.old_BT.isnan()
+
+
+def share(stage: Policy, sampled_BT: Tensor) -> Tensor:
+    """What each sampled token (N) of a response of n tokens counts beside its advantage: 1/n under "sequence", else 1."""
+    if stage.objective.aggregate != "sequence":
+        return torch.ones((), device=sampled_BT.device)
+    return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]
+
+
+def spent(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> tuple[Spent, ...]:
+    """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
+    costs = [decode_cost(lm, len(g.prompt), [len(r) for r in g.responses]) for g in seen]
+    if stage.objective.kl:
+        lengths = [len(g.prompt) + len(r) for g in groups for r in g.responses]
+        made = sum(len(r) for g in groups for r in g.responses)
+        costs.append(forward_cost(lm, REFERENCE, lengths, logits=made))
+    return tuple(costs)

@@ -1,0 +1,148 @@
+"""ReMiT: mid-training in which a model tuned by RL says how much each token of the corpus should count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from models.ledger import REFERENCE, forward_cost
+from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, logprobs, predicted, replayed
+from synth.problem import Mixture, Source
+from synth.render import ROLES
+from synth.rng import uniforms
+from synth.roles import roles
+
+if TYPE_CHECKING:
+    from studies.run import Recipe
+
+CHOICES = {
+    "centring": ("sequence", "standard", "none"),
+    "against": ("learner", "start", "nothing"),
+    "weights": ("gap", "shuffled", "topk"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReMiT(Stage):
+    """Rows as in Midtrain; the gain of a target token is how much likelier the reference finds it than the learner
+    does.
+
+    The gap log p_reference - log p_learner in nats (equation 3) is centred over the row (4); w = 2 sigmoid(gap),
+    clipped to 1 - eps and 1 + eps (5); the loss is -1/T sum of w log p_learner over T target tokens (6). Equation
+    numbers are the paper's, as quoted in methods.md 1.1. Where it is silent the choice is that file's: w carries no
+    gradient, the divisor is T and not the sum of w, a sequence is one problem, and all its tokens are targets (1.1,
+    1.5).
+
+    reference: a finished model of the same pipeline, after RL. eps: in (0, 1]; 1 clips nothing, as 0 < 2 sigmoid < 2.
+    Controls (methods.md 1.4, 1.5). centring: "standard" divides by the row's standard deviation too, "none" leaves the
+    gap. against: the gap is to the "learner" as it is, as it was at the "start" (one more reference pass), or to
+    "nothing", the weights then following log p_reference alone. weights: "shuffled" permutes the weights within each
+    row; "topk" gives the share ``keep`` of the row's largest gaps 1 and the others 0, RHO-1's selection (Lin et al.
+    2024, section 2.2). renormalise: divide by the row's mean weight, so that a weight moves the loss from token to
+    token and never its size.
+
+    The log has the mean weight, the shares of tokens at or beyond the clip's ends and, for models of one token a word,
+    the mean weight of every role. Raises ValueError naming the field.
+    """
+
+    data: Source | Mixture
+    replay: Source | Mixture
+    reference: Recipe
+    replay_share: float = 0.2
+    targets: str = "all"
+    eps: float = 0.2
+    centring: str = "sequence"
+    against: str = "learner"
+    weights: str = "gap"
+    keep: float = 0.6
+    renormalise: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_targets(self, self.targets)
+        check_replay(self)
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"ReMiT.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0 < self.eps <= 1 or not 0 < self.keep <= 1:
+            raise ValueError(f"ReMiT.eps and ReMiT.keep must be above 0 and at most 1, got {self.eps} and {self.keep}")
+
+    @property
+    def keeps_start(self) -> bool:  # type: ignore[override]
+        return self.against == "start"
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        problems = replayed(self, seed, step, rows)
+        batch = imitate(models.learner, problems, self.targets)
+        shape, told = batch.ids_BT.shape, [roles(problem) for problem in problems]
+        extra = {}
+        if self.weights == "shuffled":
+            extra["order"] = torch.stack([stream(shape[1], seed, step, row) for row in rows])
+        if [len(each) for each in told] == list(batch.lengths):  # one token a word, so that roles have a place
+            extra["role"] = torch.full(shape, -1)
+            for role_T, each in zip(extra["role"], told, strict=True):
+                role_T[: len(each)] = torch.tensor([ROLES.index(role) for role in each])
+        asked = [models.references["reference"], *([models.start] if self.keeps_start else [])]
+        costs = [forward_cost(lm, REFERENCE, list(batch.lengths), logits=self.predicted(batch)) for lm in asked]
+        return replace(batch, extra=extra, spent=tuple(costs))
+
+    def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        chosen_BT, logp_N = predicted(models.learner, batch)
+        weight_BT = self.weigh(self.gap(models, batch, chosen_BT, logp_N), chosen_BT, batch.extra.get("order"))
+        told = self.told(batch, chosen_BT, weight_BT[chosen_BT])
+        if self.renormalise:
+            weight_BT = weight_BT * (chosen_BT.sum(1, keepdim=True) / (weight_BT * chosen_BT).sum(1, keepdim=True))
+        return -(weight_BT[chosen_BT] * logp_N).sum() / batch.total, told
+
+    def loss(self, models: Models, batch: Batch) -> Tensor:
+        return self.measured(models, batch)[0]
+
+    def gap(self, models: Models, batch: Batch, chosen_BT: Tensor, learner_N: Tensor) -> Tensor:
+        """gap_BT in nats, 0 where there is no target (equation 3, or one of its controls)."""
+        # Detached rather than under no_grad, where other kernels round otherwise: equal models must have equal bits.
+        gap_N = logprobs(models.references["reference"], batch.ids_BT, chosen_BT).detach()
+        if self.against == "learner":
+            gap_N = gap_N - learner_N.detach()
+        elif self.against == "start":
+            gap_N = gap_N - logprobs(models.start, batch.ids_BT, chosen_BT).detach()
+        return torch.zeros_like(batch.gain_BT).masked_scatter(chosen_BT, gap_N)
+
+    def weigh(self, gap_BT: Tensor, chosen_BT: Tensor, order_BT: Tensor | None = None) -> Tensor:
+        """weight_BT of the chosen tokens from their gaps (equations 4 and 5, or a control); order_BT: numbers that say
+        which permutation "shuffled" takes."""
+        count_B1 = chosen_BT.sum(1, keepdim=True).clamp(min=1)
+        if self.centring != "none":
+            gap_BT = (gap_BT - gap_BT.sum(1, keepdim=True) / count_B1) * chosen_BT
+        if self.centring == "standard":
+            # The floor, in nats, is above what float32 rounds: gaps of rounding alone must not become weights.
+            gap_BT = gap_BT / ((gap_BT.square().sum(1, keepdim=True) / count_B1).sqrt() + 1e-4)
+        if self.weights == "topk":
+            weight_BT = (first(-gap_BT, chosen_BT).argsort(1) < (self.keep * count_B1).ceil()).to(gap_BT)
+        else:
+            weight_BT = (2 * gap_BT.sigmoid()).clamp(1 - self.eps, 1 + self.eps)
+        if self.weights == "shuffled":
+            # Both orders begin with the row's chosen tokens: one in the order of reading, the other in a drawn one.
+            reading, drawn = (first(key_BT, chosen_BT) for key_BT in (torch.zeros_like(order_BT), order_BT))
+            weight_BT = torch.empty_like(weight_BT).scatter(1, reading, weight_BT.gather(1, drawn))
+        return weight_BT
+
+    def told(self, batch: Batch, chosen_BT: Tensor, weight_N: Tensor) -> dict[str, tuple[float, float]]:
+        """What the log says of the weights before they are renormalised, each as a sum and a count."""
+        measures = {"weight": weight_N, "low": weight_N <= 1 - self.eps, "high": weight_N >= 1 + self.eps}
+        if "role" in batch.extra:
+            role_N = batch.extra["role"][chosen_BT]
+            measures |= {f"weight_{name}": weight_N[role_N == n] for n, name in enumerate(ROLES)}
+        return {name: (float(x_N.double().sum()), float(x_N.numel())) for name, x_N in measures.items() if x_N.numel()}
+
+
+def first(key_BT: Tensor, chosen_BT: Tensor) -> Tensor:
+    """The positions (BT) of a row's tokens by ascending ``key_BT``, ties by position, the chosen before all others."""
+    return key_BT.masked_fill(~chosen_BT, torch.inf).argsort(dim=1, stable=True)
+
+
+def stream(length: int, seed: int, step: int, row: int) -> Tensor:
+    """Uniform numbers (T), float64: which permutation of its weights a row gets."""
+    return torch.from_numpy(uniforms("shuffle", seed, step, row, n=length))

@@ -1,0 +1,49 @@
+"""Which mid-training method is best at equal compute, alone and before the same RL?
+
+What training a reference costs is not charged, as no teacher is trained for a method's sake (methods.md 1.2): it is the
+arm "NTP + RL", whose cost stands in the table. A reference's passes are charged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.stages.distil import Distil
+from models.stages.relift import ReLIFT
+from models.stages.remit import ReMiT
+from studies.methods import alike, annealed, joined, tuned
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
+PREDICTION = (
+    "At the edge no method is above NTP alone by more than .05 of pass@1, as gold solutions are the best targets there "
+    "are and methods pay for references and rollouts. Pre-training and RL alone are far below. RL narrows differences."
+)
+RULE = (
+    "Differences to NTP, or NTP + RL, over seeds with 95 % Student-t intervals in exact strict pass@1 on the common "
+    "world's edge exams: better above zero, worse below, else not established. Methods are ranked by their mean + RL."
+)
+METHODS = {  # a method is one line: the stages after the base, given the scale and the FLOPs they may spend
+    "NTP": lambda scale, flops: (scale.midtrain(flops),),
+    "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
+    "ReMiT": lambda scale, flops: (alike(ReMiT, scale.midtrain(flops), reference=tuned(scale)),),
+    "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
+    "SFT": lambda scale, flops: annealed(scale, flops, scale.sft),
+    "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
+    "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
+    "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
+}
+
+
+def study(scale: Scale) -> Study:
+    base, half, exams, arms = scale.base(), scale.arm_flops / 2, scale.exams(), []
+    for name, stages in METHODS.items():
+        recipe = joined(base, stages(scale, half))
+        arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(half), budget="with RL")]
+    return Study(
+        name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        arms=tuple(arms), exams=(*exams, scale.sampled_exam()), seeds=scale.seeds, base=base,
+        contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
+        headline=tuple(exam.name for exam in exams if exam.source.context == "zoo"),
+    )  # fmt: skip

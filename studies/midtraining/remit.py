@@ -1,0 +1,49 @@
+"""Does weighing tokens by a model tuned by RL improve mid-training, does RL keep the gain, and does a second round add?
+
+What training the reference costs is not charged to the arms that use it, as it exists before them (methods.md 1.2): it
+is the arm "NTP + RL", whose cost stands in the table. "longer RL" spends as much as ReMiT + RL and its reference.
+"""
+
+from __future__ import annotations
+
+from models.stages.distil import Distil
+from models.stages.remit import ReMiT
+from studies.methods import alike, tuned
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "At equal FLOPs with reference passes, what does ReMiT add to next-token prediction, before and after RL?"
+PREDICTION = (
+    "The paper's shape: ReMiT - NTP at the edge is above zero before RL, smaller but above zero after it, and a second "
+    "round adds less. Shuffled weights add nothing; SFT-guided, top-k and distillation add less than ReMiT."
+)
+RULE = (
+    "Differences over seeds, 95 % Student-t intervals, exact strict pass@1 on the common world's edge exams. A gain is "
+    "found where ReMiT - NTP is above zero, alone and + RL apart, refuted where below; the weights' if also ReMiT "
+    "- shuffled weights, worth its reference if ReMiT + RL - longer RL is. Shape: alone > + RL > 0, first > second."
+)
+
+
+def study(scale: Scale) -> Study:
+    base, half, first, exams = scale.base(), scale.midtrain(scale.arm_flops / 2), tuned(scale), scale.exams(("zoo",))
+    plain, rl, remit = first.before, first.stages[-1], base + alike(ReMiT, half, reference=first)
+    methods = {
+        "NTP": plain,
+        "NTP, tokens of ReMiT": base + scale.midtrain(half.flops * 3 / 4),  # a reference pass is a third of training
+        "ReMiT": remit,
+        "ReMiT twice": base + alike(ReMiT, half, reference=remit + rl),
+        "shuffled weights": base + alike(ReMiT, half, reference=first, weights="shuffled"),
+        "renormalised": base + alike(ReMiT, half, reference=first, renormalise=True),
+        "top-k": base + alike(ReMiT, half, reference=first, weights="topk", renormalise=True),
+        "SFT-guided": base + alike(ReMiT, half, reference=plain + scale.sft(half.flops)),
+        "distillation": base + alike(Distil, half, reference=first),
+    }
+    arms = [Arm(name, recipe, "tokens" not in name, budget="alone") for name, recipe in methods.items()]
+    arms += [Arm(f"{arm.name} + RL", arm.recipe + rl, arm.equal, budget="with RL") for arm in arms]
+    pairs = [*((name, "NTP") for name in [*methods][1:]), ("ReMiT", "shuffled weights"), ("ReMiT twice", "ReMiT")]
+    return Study(
+        name="midtraining/remit", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
+        arms=(*arms, Arm("longer RL", first + scale.rl(scale.arm_flops), equal=False)), seeds=scale.seeds,
+        exams=(*exams, scale.sampled_exam()), headline=tuple(exam.name for exam in exams),
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("ReMiT + RL", "longer RL")),
+    )  # fmt: skip
