@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from synth.graph import GIVEN, LITERAL, Graph, Node
 from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
 from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
 from synth.render import END
+from synth.telling import Telling
 from synth.verify import Verdict, verify
 
 Row = dict[str, object]
@@ -35,12 +36,13 @@ def problem_to_dict(problem: Problem) -> dict[str, object]:
         "order": list(problem.order),
         "context": problem.context,
         "dialect": problem.dialect,
-    }
+    } | ({} if problem.telling is None else {"telling": asdict(problem.telling)})
 
 
 def problem_from_dict(table: dict[str, object]) -> Problem:
     """The problem that ``problem_to_dict`` wrote. Raises ValueError naming any missing, unknown or malformed field."""
-    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))})
+    told = {"telling"} & set(table) if isinstance(table, dict) else set()  # left out where there is none
+    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))} - {"telling"} | told)
     if table["format"] != FORMAT:
         raise ValueError(f"problem.format must be {FORMAT}, got {table['format']!r}")
     if table["dialect"] not in DIALECTS:
@@ -60,7 +62,13 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     stated = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
     if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
         raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
-    return Problem(graph, extra, names, order, table["context"], table["dialect"])
+    telling = telling_from_dict(table["telling"]) if told else None
+    return Problem(graph, extra, names, order, table["context"], table["dialect"], telling)
+
+
+def telling_from_dict(table: object) -> Telling:
+    exact_fields("problem.telling", table, {field.name for field in fields(Telling)})
+    return Telling(**table)
 
 
 def graph_from_dict(table: object) -> Graph:

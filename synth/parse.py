@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from synth.ops import LIMIT, SAME
 from synth.render import END, VERBS
+from synth.thoughts import without
 
 
 class Step(NamedTuple):
@@ -217,15 +218,18 @@ SIGNS = re.compile("[-+*/]")
 SPACE = re.compile(r"\s*+")
 
 
-def parse(text: str, dialect: str, copies: bool = False) -> Trace:
+def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
-    copies: whether a step may be a copy; where the question makes none, such a step is junk.
+    copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts are
+    read as white space (see ``synth.thoughts``); where they are not, a tag is junk.
     Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
     """
     if dialect not in GRAMMARS:
         raise ValueError(f"dialect must be one of {', '.join(GRAMMARS)}, got {dialect!r}")
-    read = GRAMMARS[dialect]
+    read, broken = GRAMMARS[dialect], None
+    if thoughts:
+        text, broken = without(text)
     head = text[:LONGEST]
     start = position = SPACE.match(head).end()
     steps: list[Step] = []
@@ -250,7 +254,7 @@ def parse(text: str, dialect: str, copies: bool = False) -> Trace:
         tuple(steps),
         int(stated[-1]) if stated else None,
         len(stated),
-        None if stopped == len(text) or stopped == after else stopped,
+        broken if stopped == len(text) or stopped == after else stopped,
         end >= 0,
         None if after == len(text) else after,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import ClassVar, NamedTuple
@@ -14,6 +14,7 @@ from synth.later import later
 from synth.ops import SAME, is_prime
 from synth.render import Written, write
 from synth.rng import below, between, rng, shuffle, weighted
+from synth.telling import THOUGHTS, Telling
 
 MODES = ("forward", "reverse")
 DIALECTS = ("terse", "prose")
@@ -21,6 +22,7 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
+LIBERTIES = {"thoughts": "none"}  # fields of Source, each with the value that takes none
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -37,7 +39,7 @@ class Problem:
 
     nodes of ``graph`` are needed for the answer; ``extra`` nodes (indices continue after the graph's) are distractors.
     ``names`` holds, for each node, an index into its world's nouns (-1 for a literal). ``order`` lists the statements
-    of the question: a node index, or FACT.
+    of the question: a node index, or FACT. ``telling`` says what liberties solutions have; None: none.
     """
 
     graph: Graph
@@ -46,6 +48,7 @@ class Problem:
     order: tuple[int, ...]
     context: str
     dialect: str
+    telling: Telling | None = None
 
     @property
     def mode(self) -> str:
@@ -80,6 +83,11 @@ class Problem:
     def copies(self) -> bool:
         """Whether a statement of the question repeats a quantity."""
         return any([node.op == SAME for node in self.nodes])
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a response may hold thoughts."""
+        return self.telling is not None and self.telling.thoughts != "none"
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -168,6 +176,7 @@ class Source:
     split: problems of which side ("train", "held_out" or "any").
     copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
         many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
+    thoughts: "none", or "ignored" where a response may hold thoughts.
     """
 
     ops: tuple[int, int]
@@ -184,10 +193,11 @@ class Source:
     length: tuple[int, int] | None = None
     split: str = "train"
     copies: tuple[int, int] | None = later(None)
+    thoughts: str = later("none")
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS)):
+        for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS), ("thoughts", THOUGHTS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):
@@ -224,6 +234,11 @@ class Source:
             raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
         if self.connected[1] or self.unconnected[1]:
             raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+
+    @property
+    def liberties(self) -> tuple[str, ...]:
+        """The fields by which a question has more than one right solution, whatever its dialect."""
+        return tuple(name for name, off in LIBERTIES.items() if getattr(self, name) != off)
 
     @property
     def most_copies(self) -> int:
@@ -315,7 +330,8 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
             names.append(pool[pick])
             pool[pick] = pool[-1]
             pool.pop()
-    return Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+    problem = Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+    return replace(problem, telling=Telling(source.thoughts)) if source.liberties else problem
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER = (
-    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer",
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, THOUGHT = (
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "thought",
 )  # fmt: skip
-ROLES = (STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER)
+ROLES = (STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, THOUGHT)
 
 END = "<end>"  # closes every solution
+THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
 VERBS = {"+": "plus", "-": "minus", "*": "times"}
 PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
 

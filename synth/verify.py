@@ -75,9 +75,9 @@ def verify(problem: Problem, text: str) -> Verdict:
     Every value is compared with the quantity's true value (in reverse mode too, where the question does not state it)
     and every equality is computed again modulo the problem's modulus. A terse solution is fixed by its question to the
     last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
-    operation allows it.
+    operation allows it. Thoughts are ignored where the problem allows them (``synth.thoughts`` says which are broken).
     """
-    trace = parse(text, problem.dialect, problem.copies)
+    trace = parse(text, problem.dialect, problem.copies, problem.thinks)
     faults: list[Fault] = []
     right = judge_steps(problem, trace.steps, faults)
     judge_ending(problem, trace, text, faults)

@@ -220,9 +220,16 @@ def read_equation(text: str) -> tuple[str, tuple[tuple[int, ...], ...]] | None:
     return (signs.pop(), tuple(rows)) if len(signs) == 1 else None
 
 
-def correct(question: str, text: str, dialect: str, modulus: int | None) -> bool:
-    """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more."""
+def correct(question: str, text: str, dialect: str, modulus: int | None, thoughts: bool = False) -> bool:
+    """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more.
+
+    thoughts: whether it may think in between.
+    """
     asked = read_question(question, dialect, modulus)
+    if thoughts:
+        text = unthought(text)
+        if dialect == "prose":  # a mark stands close to the word before it, also where a thought was between them
+            text = re.sub(" +(?=[.,])", "", text)
     said = read_steps(text, dialect)
     if said is None or said[1] != asked.values[asked.target]:
         return False
@@ -236,6 +243,18 @@ def correct(question: str, text: str, dialect: str, modulus: int | None) -> bool
             return False
         known.add(step.solved)
     return True
+
+
+def unthought(text: str) -> str:
+    """The text without its thoughts; what cannot be one stays where it is, and is no part of a solution."""
+    body, end, rest = text.partition("<end>")
+    while "<think>" in body:
+        before, _, inside = body.partition("<think>")
+        thought, closed, after = inside.partition("</think>")
+        if not closed or "<think>" in thought or "</think>" in before:
+            return text
+        body = f"{before} {after}"
+    return body + end + rest
 
 
 def step_correct(asked: Asked, step: Said, known: set[str], dialect: str, modulus: int | None) -> bool:
@@ -615,6 +634,15 @@ def turned(d: Draft) -> str:
     nth = d.pick()
     noun = d.steps[nth].noun
     return d.say_with(nth, true_step(d, noun, *d.asked.statements[noun]))
+
+
+def tag(d: Draft) -> str:
+    """A tag of a thought lost, doubled, turned round, or where none belongs. For solutions that may hold thoughts."""
+    if d.random.random() < 0.5:
+        return d.replace_token("</?think>", lambda old: d.random.choice(["", f"{old} {old}", "<think>", "</think>", "<THINK>"]))
+    words = d.text.split(" ")
+    words.insert(d.random.randrange(len(words) + 1), d.random.choice(["<think>", "</think>", "<think> </think>"]))
+    return " ".join(words)
 
 
 MUTATIONS = (

@@ -180,6 +180,7 @@ def test_bad_exams_are_refused():
         ({"temperature": 0.0}, "temperature"),
         ({"source": prose}, "Exam.kind must be sampled in prose"),
         ({"source": Mixture(((0.5, PAPER), (0.5, prose)))}, "Exam.kind must be sampled in prose"),
+        ({"source": dataclasses.replace(PAPER, thoughts="ignored")}, "Exam.kind must be sampled with Source.thoughts"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(EXACT, **change)
