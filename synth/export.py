@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def problem_to_dict(problem: Problem) -> dict[str, object]:
         "order": list(problem.order),
         "context": problem.context,
         "dialect": problem.dialect,
-    } | ({} if problem.telling is None else {"telling": asdict(problem.telling)})
+    } | ({} if problem.telling is None else {"telling": telling_to_dict(problem.telling)})
 
 
 def problem_from_dict(table: dict[str, object]) -> Problem:
@@ -62,13 +62,23 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     stated = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
     if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
         raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
-    telling = telling_from_dict(table["telling"]) if told else None
-    return Problem(graph, extra, names, order, table["context"], table["dialect"], telling)
+    problem = Problem(graph, extra, names, order, table["context"], table["dialect"])
+    return replace(problem, telling=telling_from_dict(table["telling"], problem)) if told else problem
 
 
-def telling_from_dict(table: object) -> Telling:
+def telling_to_dict(telling: Telling) -> dict[str, object]:
+    skipped = telling.skipped
+    return {"thoughts": telling.thoughts, "skipped": None if skipped is None else list(skipped)}
+
+
+def telling_from_dict(table: object, problem: Problem) -> Telling:
     exact_fields("problem.telling", table, {field.name for field in fields(Telling)})
-    return Telling(**table)
+    skipped = table["skipped"]
+    if skipped is not None:
+        skipped = integers("problem.telling.skipped", skipped, 0, len(problem.graph.nodes) - 1)
+        if list(skipped) != [move.statement for move in problem.moves[:-1] if move.statement in skipped]:
+            raise ValueError(f"problem.telling.skipped must be steps before the last, in order, got {list(skipped)}")
+    return Telling(table["thoughts"], skipped)
 
 
 def graph_from_dict(table: object) -> Graph:

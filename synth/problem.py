@@ -22,7 +22,7 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
-LIBERTIES = {"thoughts": "none"}  # fields of Source, each with the value that takes none
+LIBERTIES = {"elided": 0.0, "thoughts": "none"}  # fields of Source, each with the value that takes none
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -88,6 +88,11 @@ class Problem:
     def thinks(self) -> bool:
         """Whether a response may hold thoughts."""
         return self.telling is not None and self.telling.thoughts != "none"
+
+    @property
+    def elided(self) -> bool:
+        """Whether a response may skip steps."""
+        return self.telling is not None and self.telling.skipped is not None
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -176,7 +181,10 @@ class Source:
     split: problems of which side ("train", "held_out" or "any").
     copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
         many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
-    thoughts: "none", or "ignored" where a response may hold thoughts.
+    elided: probability that the solution leaves out a step (never its last): what the step finds is then first seen where
+        it is used. Questions are those of the same source without it.
+    thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
+        steps in thoughts: what no annotator can better.
     """
 
     ops: tuple[int, int]
@@ -193,6 +201,7 @@ class Source:
     length: tuple[int, int] | None = None
     split: str = "train"
     copies: tuple[int, int] | None = later(None)
+    elided: float = later(0.0)
     thoughts: str = later("none")
     version: ClassVar[int] = 2
 
@@ -204,6 +213,10 @@ class Source:
             if getattr(self, name) is not None or name != "length":
                 check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
         self.check_copies()
+        if not 0 <= self.elided <= 1:
+            raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
+        if self.thoughts == "oracle" and not self.elided:
+            raise ValueError("Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about")
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
@@ -331,7 +344,15 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
             pool[pick] = pool[-1]
             pool.pop()
     problem = Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
-    return replace(problem, telling=Telling(source.thoughts)) if source.liberties else problem
+    return replace(problem, telling=liberties(draw_, problem, source)) if source.liberties else problem
+
+
+def liberties(draw_: random.Random, problem: Problem, source: Source) -> Telling:
+    """Which liberties the solution of a problem takes, of those that ``source`` gives."""
+    skipped = None
+    if source.elided:
+        skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.elided])
+    return Telling(source.thoughts, skipped)
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, THOUGHT = (
-    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "thought",
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, THOUGHT = (
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "thought",
 )  # fmt: skip
-ROLES = (STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, THOUGHT)
+ROLES = (
+    STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, THOUGHT,
+)  # fmt: skip
 
 END = "<end>"  # closes every solution
 THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
@@ -110,6 +112,35 @@ def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int
     return lines
 
 
+def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
+    """The steps as the problem's telling has them; ``step`` writes one in full."""
+    telling = problem.telling
+    skipped = frozenset(telling.skipped or ())
+    passed: list[Move] = []
+    unseen: set[int] = set()
+    for move in problem.moves:
+        if move.statement in skipped:
+            passed.append(move)
+            continue
+        if telling.thoughts == "oracle" and passed:
+            before = len(out)
+            out.append(THINK)
+            for each in passed:
+                step(problem, each, out, [])
+            out.append(CLOSE)
+            roles += (THOUGHT,) * (len(out) - before)
+        else:
+            unseen.update([each.solves for each in passed])
+        passed.clear()
+        first = len(roles)
+        step(problem, move, out, roles)
+        values = [at for at in range(first, len(roles)) if roles[at] == RETRIEVAL]
+        for at, index in zip(values, [i for i in equation(problem, move)[1] if problem.names[i] >= 0], strict=True):
+            if index in unseen:
+                roles[at] = INFERRED
+                unseen.remove(index)
+
+
 # --- terse -----------------------------------------------------------------------------------------------------------
 
 
@@ -140,54 +171,65 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
 
 
 def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
+    if problem.telling is not None:
+        told_steps(problem, terse_step, out, roles)
+    else:
+        terse_steps(problem, out, roles)
+    out += ("answer", str(problem.answer), END)
+    roles += (STOP, ANSWER, STOP)
+
+
+def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
+    """Every step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
     numbers = [str(node.value) for node in nodes]
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
         op, used = (sign, args) if solves == statement else equation(problem, move)
-        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what follows, written out
+        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what ``terse_step`` says
             (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
             x, y = numbers[i], numbers[j]
             out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
             out += (x, op, y, "=", value, ",", solved, value, ";")
             roles += TWO_NAMED
-            continue
-        out += (words[statement], "=", words[args[0]])
-        roles += (PLANNING, FORMAT, COPY)
-        for arg in args[1:]:
-            out += (sign, words[arg])
-            roles += (COPY, COPY)
+        else:
+            terse_step(problem, move, out, roles)
+
+
+def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+    """One step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
+    sign, args, _ = nodes[move.statement]
+    op, used = equation(problem, move)
+    out += (words[move.statement], "=", words[args[0]])
+    roles += (PLANNING, FORMAT, COPY)
+    for arg in args[1:]:
+        out += (sign, words[arg])
+        roles += (COPY, COPY)
+    out.append(",")
+    roles.append(FORMAT)
+    named = [index for index in used if names[index] >= 0]
+    for index in named:
+        out += (words[index], str(nodes[index].value))
+        roles += (COPY, RETRIEVAL)
+    if named:
         out.append(",")
         roles.append(FORMAT)
-        named = False
-        for index in used:
-            if names[index] >= 0:
-                out += (words[index], numbers[index])
-                roles += (COPY, RETRIEVAL)
-                named = True
-        if named:
-            out.append(",")
-            roles.append(FORMAT)
-        solved = words[solves]
-        if len(used) == 1:  # a copy
-            out += (solved, numbers[solves], ";")
-            roles += (FORMAT,) * 3
-            continue
-        if len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
-            value = numbers[solves]
-            out += (numbers[used[0]], op, numbers[used[1]], "=", value, ",", solved, value, ";")
-            roles += ONE_SUM
-            continue
-        for line in reductions(op, [nodes[i].value for i in used], modulus):
+    solved, value = words[move.solves], str(nodes[move.solves].value)
+    if len(used) == 1:  # a copy
+        out += (solved, value, ";")
+        roles += (FORMAT,) * 3
+    elif len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
+        out += (str(nodes[used[0]].value), op, str(nodes[used[1]].value), "=", value, ",", solved, value, ";")
+        roles += ONE_SUM
+    else:
+        for line in reductions(op, [nodes[i].value for i in used], problem.graph.modulus):
             if len(line) > 1:
                 terse_sum(op, line, len(line) < len(used), out, roles)
             else:
-                value = str(line[0])
-                out += (value, ",", solved, value, ";")
+                out += (str(line[0]), ",", solved, value, ";")
                 roles += (ARITHMETIC, FORMAT, FORMAT, FORMAT, FORMAT)
-    out += ("answer", str(problem.answer), END)
-    roles += (STOP, ANSWER, STOP)
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
@@ -242,33 +284,41 @@ def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> 
 
 
 def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
-    for move in problem.moves:
-        before = len(out)
-        prose_statement(problem, move.statement, "is", out)
-        roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
-        roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
-        op, used = equation(problem, move)
-        recalled = [i for i in used if names[i] >= 0]
-        for nth, index in enumerate(recalled):
-            out += ("There", "are") if nth == 0 else ("and",)
-            out += (str(nodes[index].value), words[index])
-            roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
-            roles += (RETRIEVAL, COPY)
-        if len(used) == 1:  # a copy
-            out += (",", "so", "there", "are", str(nodes[move.solves].value), words[move.solves], ".")
-            roles += (FORMAT,) * 7
-            continue
-        out += (",", "and") if recalled else ("So",)
-        roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
-        for line in reductions(op, [nodes[i].value for i in used], modulus):
-            if len(line) > 1:
-                terse_sum(op, line, len(line) < len(used), out, roles)
-            else:
-                out += (str(line[0]), ",", "so", "there", "are", str(line[0]), words[move.solves], ".")
-                roles += (ARITHMETIC,) + (FORMAT,) * 7
+    if problem.telling is not None:
+        told_steps(problem, prose_step, out, roles)
+    else:
+        for move in problem.moves:
+            prose_step(problem, move, out, roles)
     out += ("The", "answer", "is", str(problem.answer), ".", END)
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
+
+
+def prose_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+    """One step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
+    before = len(out)
+    prose_statement(problem, move.statement, "is", out)
+    roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
+    roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
+    op, used = equation(problem, move)
+    recalled = [i for i in used if names[i] >= 0]
+    for nth, index in enumerate(recalled):
+        out += ("There", "are") if nth == 0 else ("and",)
+        out += (str(nodes[index].value), words[index])
+        roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
+        roles += (RETRIEVAL, COPY)
+    if len(used) == 1:  # a copy
+        out += (",", "so", "there", "are", str(nodes[move.solves].value), words[move.solves], ".")
+        roles += (FORMAT,) * 7
+        return
+    out += (",", "and") if recalled else ("So",)
+    roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
+    for line in reductions(op, [nodes[i].value for i in used], problem.graph.modulus):
+        if len(line) > 1:
+            terse_sum(op, line, len(line) < len(used), out, roles)
+        else:
+            out += (str(line[0]), ",", "so", "there", "are", str(line[0]), words[move.solves], ".")
+            roles += (ARITHMETIC,) + (FORMAT,) * 7
 
 
 PROSE_WORDS = (

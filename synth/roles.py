@@ -18,6 +18,7 @@ ROLES = {
     render.FORMAT: "a token that the tokens before it and the dialect determine",
     render.STOP: "a token that ends the working: the announcement of the answer and the closing mark",
     render.ANSWER: "the answer itself",
+    render.INFERRED: "the value of a named quantity whose step was skipped, where it is first seen",
     render.THOUGHT: "part of a thought, or one of its tags",
 }
 

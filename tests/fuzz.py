@@ -220,10 +220,12 @@ def read_equation(text: str) -> tuple[str, tuple[tuple[int, ...], ...]] | None:
     return (signs.pop(), tuple(rows)) if len(signs) == 1 else None
 
 
-def correct(question: str, text: str, dialect: str, modulus: int | None, thoughts: bool = False) -> bool:
+def correct(
+    question: str, text: str, dialect: str, modulus: int | None, thoughts: bool = False, elided: bool = False
+) -> bool:
     """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more.
 
-    thoughts: whether it may think in between.
+    thoughts: whether it may think in between. elided: whether it may skip any step but the last.
     """
     asked = read_question(question, dialect, modulus)
     if thoughts:
@@ -233,16 +235,23 @@ def correct(question: str, text: str, dialect: str, modulus: int | None, thought
     said = read_steps(text, dialect)
     if said is None or said[1] != asked.values[asked.target]:
         return False
-    if sorted(step.noun for step in said[0]) != sorted(asked.needed):
-        return False
-    if dialect == "terse" and [step.noun for step in said[0]] != list(asked.needed):
+    nouns = [step.noun for step in said[0]]
+    due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if elided else [*asked.needed]
+    if sorted(nouns) != sorted(due) or dialect == "terse" and nouns != due:
         return False
     known = set(asked.given)
     for step in said[0]:
+        follow(asked, known, set(asked.needed) - set(due))
         if not step_correct(asked, step, known, dialect, modulus):
             return False
         known.add(step.solved)
     return True
+
+
+def follow(asked: Asked, known: set[str], skipped: set[str]) -> None:
+    """Add what the skipped statements tell of what is known, of what they tell, and so on."""
+    while ready := [u[0] for n in skipped if len(u := [q for q in nouns_of(asked, n) if q not in known]) == 1]:
+        known.update(ready)
 
 
 def unthought(text: str) -> str:

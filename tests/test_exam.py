@@ -181,6 +181,7 @@ def test_bad_exams_are_refused():
         ({"source": prose}, "Exam.kind must be sampled in prose"),
         ({"source": Mixture(((0.5, PAPER), (0.5, prose)))}, "Exam.kind must be sampled in prose"),
         ({"source": dataclasses.replace(PAPER, thoughts="ignored")}, "Exam.kind must be sampled with Source.thoughts"),
+        ({"source": dataclasses.replace(PAPER, elided=0.1)}, "Exam.kind must be sampled with Source.elided"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(EXACT, **change)
