@@ -14,7 +14,7 @@ from synth.graph import GIVEN, LITERAL, Graph, Node
 from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
 from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
 from synth.render import END
-from synth.telling import Telling
+from synth.telling import CONCLUSIONS, OPENINGS, Telling, Wording
 from synth.verify import Verdict, verify
 
 Row = dict[str, object]
@@ -68,7 +68,12 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
 
 def telling_to_dict(telling: Telling) -> dict[str, object]:
     skipped = telling.skipped
-    return {"thoughts": telling.thoughts, "skipped": None if skipped is None else list(skipped)}
+    return {
+        "thoughts": telling.thoughts,
+        "skipped": None if skipped is None else list(skipped),
+        "wording": None if telling.wording is None else [list(words) for words in telling.wording],
+        "slip": telling.slip,
+    }
 
 
 def telling_from_dict(table: object, problem: Problem) -> Telling:
@@ -78,7 +83,18 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         skipped = integers("problem.telling.skipped", skipped, 0, len(problem.graph.nodes) - 1)
         if list(skipped) != [move.statement for move in problem.moves[:-1] if move.statement in skipped]:
             raise ValueError(f"problem.telling.skipped must be steps before the last, in order, got {list(skipped)}")
-    return Telling(table["thoughts"], skipped)
+    wording, slip = table["wording"], table["slip"]
+    if wording is not None:
+        given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
+        shown = len(problem.moves) - len(skipped or ())
+        rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
+        known = [row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given]
+        if not len(known) == len(wording) == shown:
+            raise ValueError(f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}")
+        wording = tuple([Wording(*row) for row in known])
+    if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
+        raise ValueError(f"problem.telling.slip must be null or a wrong answer, with wording, got {slip!r}")
+    return Telling(table["thoughts"], skipped, wording, slip)
 
 
 def graph_from_dict(table: object) -> Graph:

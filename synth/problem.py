@@ -11,10 +11,10 @@ from typing import ClassVar, NamedTuple
 from synth import contexts
 from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
 from synth.later import later
-from synth.ops import SAME, is_prime
+from synth.ops import LIMIT, SAME, is_prime
 from synth.render import Written, write
 from synth.rng import below, between, rng, shuffle, weighted
-from synth.telling import THOUGHTS, Telling
+from synth.telling import CONCLUSIONS, OPENINGS, THOUGHTS, Telling, Wording, Words
 
 MODES = ("forward", "reverse")
 DIALECTS = ("terse", "prose")
@@ -22,7 +22,7 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
-LIBERTIES = {"elided": 0.0, "thoughts": "none"}  # fields of Source, each with the value that takes none
+LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none"}  # fields of Source, each with the value that takes none
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -93,6 +93,11 @@ class Problem:
     def elided(self) -> bool:
         """Whether a response may skip steps."""
         return self.telling is not None and self.telling.skipped is not None
+
+    @property
+    def worded(self) -> bool:
+        """Whether a response may use other words than the plain ones, and remarks."""
+        return self.telling is not None and self.telling.wording is not None
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -183,6 +188,7 @@ class Source:
         many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
     elided: probability that the solution leaves out a step (never its last): what the step finds is then first seen where
         it is used. Questions are those of the same source without it.
+    words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
         steps in thoughts: what no annotator can better.
     """
@@ -202,6 +208,7 @@ class Source:
     split: str = "train"
     copies: tuple[int, int] | None = later(None)
     elided: float = later(0.0)
+    words: Words | None = later(None)
     thoughts: str = later("none")
     version: ClassVar[int] = 2
 
@@ -352,7 +359,20 @@ def liberties(draw_: random.Random, problem: Problem, source: Source) -> Telling
     skipped = None
     if source.elided:
         skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.elided])
-    return Telling(source.thoughts, skipped)
+    if source.words is None:
+        return Telling(source.thoughts, skipped)
+    words, slip = source.words, None
+    numbers = LIMIT + 1 if source.modulus is None else source.modulus
+    if draw_.random() < words.slips:
+        slip = (problem.answer + 1 + below(draw_, numbers - 1)) % numbers
+    given = [i for i in problem.order if i >= 0 and not problem.nodes[i].args]
+    wording = []
+    for _ in range(len(problem.moves) - len(skipped or ())):
+        opening = OPENINGS[weighted(draw_, words.openings)]
+        conclusion = CONCLUSIONS[0 if slip is not None else weighted(draw_, words.conclusions)]
+        remark = given[below(draw_, len(given))] if given and draw_.random() < words.remarks else None
+        wording.append(Wording(opening, conclusion, remark))
+    return Telling(source.thoughts, skipped, tuple(wording), slip)
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:

@@ -22,18 +22,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from synth import contexts
-from synth.ops import compute, inverse
+from synth.ops import SAME, compute, inverse
+from synth.telling import CONCLUSIONS, OPENINGS, REMARK
 
 if TYPE_CHECKING:
     from synth.problem import Move, Problem
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, THOUGHT = (
-    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "thought",
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT = (
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "connective", "remark", "thought",
 )  # fmt: skip
 ROLES = (
-    STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, THOUGHT,
+    STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE,
+    REMARKED, THOUGHT,
 )  # fmt: skip
 
 END = "<end>"  # closes every solution
@@ -116,6 +118,7 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
     """The steps as the problem's telling has them; ``step`` writes one in full."""
     telling = problem.telling
     skipped = frozenset(telling.skipped or ())
+    wording = iter(telling.wording or ())
     passed: list[Move] = []
     unseen: set[int] = set()
     for move in problem.moves:
@@ -132,13 +135,51 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         else:
             unseen.update([each.solves for each in passed])
         passed.clear()
-        first = len(roles)
-        step(problem, move, out, roles)
-        values = [at for at in range(first, len(roles)) if roles[at] == RETRIEVAL]
+        tokens: list[str] = []
+        kinds: list[str] = []
+        step(problem, move, tokens, kinds)
+        values = [at for at, kind in enumerate(kinds) if kind == RETRIEVAL]
         for at, index in zip(values, [i for i in equation(problem, move)[1] if problem.names[i] >= 0], strict=True):
             if index in unseen:
-                roles[at] = INFERRED
+                kinds[at] = INFERRED
                 unseen.remove(index)
+        if telling.wording is not None:
+            opening, conclusion, remark = next(wording)
+            if telling.slip is not None and move is problem.moves[-1]:
+                found, result = (-2, -5) if problem.dialect == "terse" else (-3, -8)
+                tokens[found] = ending(problem)
+                if problem.nodes[move.statement].op != SAME:
+                    tokens[result] = tokens[found]
+            if remark is not None:
+                note(problem, remark, out, roles)
+            dress(problem.dialect, tokens, kinds, opening, conclusion)
+        out += tokens
+        roles += kinds
+
+
+def ending(problem: Problem) -> str:
+    """The number that the solution ends in."""
+    told = problem.telling
+    return str(problem.answer if told is None or told.slip is None else told.slip)
+
+
+def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
+    """Put a step's two words where they belong: before it, and before what it finds."""
+    if dialect == "terse":
+        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
+        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
+    else:
+        tokens[-6], kinds[-6] = conclusion, CONNECTIVE
+        tokens[:1], kinds[:1] = (opening.capitalize(), ",", "the"), (CONNECTIVE, FORMAT, FORMAT)
+
+
+def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None:
+    """A remark on the given quantity ``index``."""
+    noun, value = problem.words[index], str(problem.nodes[index].value)
+    terse = problem.dialect == "terse"
+    said = (REMARK, noun, value, ";") if terse else (REMARK.capitalize(), "that", "there", "are", value, noun, ".")
+    out += said
+    roles += (REMARKED,) * len(said)
 
 
 # --- terse -----------------------------------------------------------------------------------------------------------
@@ -175,7 +216,7 @@ def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
         told_steps(problem, terse_step, out, roles)
     else:
         terse_steps(problem, out, roles)
-    out += ("answer", str(problem.answer), END)
+    out += ("answer", ending(problem), END)
     roles += (STOP, ANSWER, STOP)
 
 
@@ -289,7 +330,7 @@ def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     else:
         for move in problem.moves:
             prose_step(problem, move, out, roles)
-    out += ("The", "answer", "is", str(problem.answer), ".", END)
+    out += ("The", "answer", "is", ending(problem), ".", END)
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
 
 
@@ -325,3 +366,8 @@ PROSE_WORDS = (
     "The", "the", "number", "of", "equals", "is", "plus", "minus", "times", "There", "are", "and", "So", "so", "there",
     "How", "many", "Count", "modulo", "answer",
 )  # fmt: skip
+# What ``dress`` and ``note`` add to a dialect.
+WORDS = {
+    "terse": (*OPENINGS, *CONCLUSIONS, REMARK),
+    "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
+}

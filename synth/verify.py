@@ -81,9 +81,10 @@ def verify(problem: Problem, text: str) -> Verdict:
     shown is right with the values that skipped ones would have found, that the order stays legal (a step whose result was
     used comes too late) and, in the terse dialect, canonical, and that the answer is right.
     """
-    trace = parse(text, problem.dialect, problem.copies, problem.thinks)
+    trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded)
     faults: list[Fault] = []
     right, due = judge_steps(problem, trace.steps, faults)
+    judge_remarks(problem, trace, faults)
     judge_ending(problem, trace, text, faults)
     return Verdict(
         trace.junk is None and trace.ended and trace.answer is not None,
@@ -193,6 +194,18 @@ class Gaps:
         self.furthest = max(self.furthest, self.turn[at])
         return behind or at in self.passed
 
+
+
+def judge_remarks(problem: Problem, trace: Trace, faults: list[Fault]) -> None:
+    """Add the faults of remarks: each must say what the question says."""
+    if not trace.remarks:
+        return
+    given = {problem.words[i]: problem.nodes[i].value for i in problem.order if i >= 0 and not problem.nodes[i].args}
+    for noun, value, where in trace.remarks:
+        if noun not in given:
+            faults.append(Fault(RECALL, None, where, f"The question does not say how many {noun} there are."))
+        elif value != given[noun]:
+            faults.append(Fault(RECALL, None, where, f"There are {given[noun]} {noun}, not {value}."))
 
 
 def judge_ending(problem: Problem, trace: Trace, text: str, faults: list[Fault]) -> None:

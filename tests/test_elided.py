@@ -167,6 +167,6 @@ def test_bad_input_is_refused_by_name():
             Source(ops=(1, 1), **fields)
     for skipped in ([5], [3, 2], [2, 2], [0]):
         table = problem_to_dict(by_hand())
-        table["telling"] = {"thoughts": "none", "skipped": skipped}
+        table["telling"] = table["telling"] | {"skipped": skipped}
         with pytest.raises(ValueError, match="problem.telling.skipped"):
             problem_from_dict(table)
