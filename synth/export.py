@@ -90,7 +90,9 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
         known = [row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given]
         if not len(known) == len(wording) == shown:
-            raise ValueError(f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}")
+            raise ValueError(
+                f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}"
+            )
         wording = tuple([Wording(*row) for row in known])
     if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
         raise ValueError(f"problem.telling.slip must be null or a wrong answer, with wording, got {slip!r}")

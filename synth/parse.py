@@ -202,7 +202,8 @@ def grammar(
     words: tuple[str, str],
     remark: tuple[str, ...] = (),
 ) -> Grammar:
-    """One dialect, compiled, with the two words of a step, and remarks if there may be any. The answer is looked for anywhere, so its first word must not be the end of another."""
+    """One dialect, compiled, with the two words of a step, and remarks if there may be any. The answer is looked for
+    anywhere, so its first word must not be the end of another."""
     first = answer[0].rstrip("_")
     stated = f"{first}(?<![{LETTER}]{first})_" + "".join(piece for piece in answer[1:] if piece != r"\. ")
     return Grammar(

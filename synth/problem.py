@@ -213,7 +213,8 @@ class Source:
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS), ("thoughts", THOUGHTS)):
+        fixed = {"mode": MODES, "dialect": DIALECTS, "order": ORDERS, "split": SPLITS, "thoughts": THOUGHTS}
+        for name, allowed in fixed.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):

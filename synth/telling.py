@@ -1,4 +1,4 @@
-"""How a solution may be told beyond its one plain form: which liberties there are, and which of them its own text takes."""
+"""How a solution may be told beyond its one plain form: which liberties there are, and which its own text takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 OPENINGS = ("next", "then", "now")  # words that may open a step, whatever comes of it
-CONCLUSIONS = ("so", "hence", "thus", "therefore")  # words before what a step finds; a solution that goes wrong has the first
+CONCLUSIONS = ("so", "hence", "thus", "therefore")  # before what a step finds; a wrong solution has the first
 REMARK = "note"  # opens a remark on a given quantity, which helps no one
 THOUGHTS = ("none", "ignored", "oracle")  # no tags at all; spans that a response may hold; and that its own text holds
 
@@ -16,7 +16,7 @@ class Words:
     """Which words the solutions of a source use, with what probability.
 
     openings, conclusions: probability of each of OPENINGS and of CONCLUSIONS; every step shown has one of each.
-    remarks: probability that a remark on some given quantity, drawn uniformly, comes before a step (where any is given).
+    remarks: probability that a remark on some given quantity, drawn uniformly, comes before a step (if any is given).
     slips: share of solutions that go wrong: the last step finds another number, drawn uniformly, which is the answer
         given. All their conclusions are the first, so that the others tell of a solution that is right to its end.
     """

@@ -80,6 +80,8 @@ def verify(problem: Problem, text: str) -> Verdict:
     Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each step
     shown is right with the values that skipped ones would have found, that the order stays legal (a step whose result was
     used comes too late) and, in the terse dialect, canonical, and that the answer is right.
+
+    Where words may be chosen, any of them is right, the plain form too; a remark must repeat a value the question gives.
     """
     trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded)
     faults: list[Fault] = []
@@ -151,7 +153,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             while turn < len(canonical) and canonical[turn] in used:
                 turn += 1
             if late:
-                found.append(Fault(ORDER, number, step.span[0], f"The step about {step.statement} was passed over before."))
+                found.append(Fault(ORDER, number, step.span[0], f"The step about {step.statement} comes too late."))
             elif gaps is None and ordered and canonical[turn] != at and len(hidden) == 1:
                 expected = words[canonical[turn]]
                 found.append(Fault(ORDER, number, step.span[0], f"The next step is {expected}, not {step.statement}."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from random import Random
 
@@ -17,8 +18,14 @@ from synth.telling import Telling
 from synth.tokens import Vocabulary
 from synth.verify import verify
 
-SOURCES = [Source(ops=(1, 4), thoughts="ignored", dialect=dialect, mode=mode, split="any") for dialect in ("terse", "prose") for mode in ("forward", "reverse")]
-INSIDE = ("", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >", "lions lions")
+SOURCES = [
+    Source(ops=(1, 4), thoughts="ignored", dialect=dialect, mode=mode, split="any")
+    for dialect in ("terse", "prose")
+    for mode in ("forward", "reverse")
+]
+INSIDE = (
+    "", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >", "so",
+)  # fmt: skip
 
 
 def drawn(n: int):
@@ -27,11 +34,12 @@ def drawn(n: int):
 
 def sprinkled(tokens: tuple[str, ...], random: Random, share: float = 0.2) -> str:
     """The tokens with thoughts before some of them."""
-    return " ".join(f"<think> {random.choice(INSIDE)} </think> {token}" if random.random() < share else token for token in tokens)
+    thought = "<think> {} </think> {}"
+    return " ".join(thought.format(random.choice(INSIDE), t) if random.random() < share else t for t in tokens)
 
 
 def test_ignored_wherever_they_stand():
-    # Mutants: the inside read (an answer stated twice); a thought refused before the first step, inside one, or before the end.
+    # Mutants: the inside read (an answer stated twice); a thought refused before, inside or after a step.
     for i, problem in enumerate(drawn(80)):
         text = sprinkled(problem.written.solution_tokens, Random(i))
         verdict = verify(problem, text)
@@ -73,6 +81,7 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
         (lambda s: s.replace("<end>", "<think> <end> </think>"), "format truncated"),
         (lambda s: s.replace("answer", "<think> answer").replace("<end>", "</think> <end>"), "answer"),
         (lambda s: s.replace("answer", "<think> answer"), "format answer truncated"),
+        (lambda s: re.sub("(answer .)", r"<think> \1 <think> </think> </think>", s), "format answer truncated"),
         (lambda s: f"{s} <think> 3 </think>", "after_end"),
         (lambda s: s.replace("answer", "<THINK> 3 </THINK> answer"), "format"),
     ],
