@@ -71,6 +71,9 @@ class Exam:
         free = {part.dialect for part in parts(self.source)} - ORDERED
         if self.kind == "exact" and free:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
+        free = {name for part in parts(self.source) for name in part.liberties}
+        if self.kind == "exact" and free:
+            raise ValueError(f"Exam.kind must be sampled with Source.{min(free)}, by which a question has many right solutions")
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
         if (self.kind == "divergence") != (self.reference is not None):

@@ -14,7 +14,8 @@ BUILT_IN = Path(__file__).parent / "worlds"
 LEAST_NAMES = 8
 PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its length
 RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
-    "the number of equals is plus minus times there are and so how many count modulo answer pad bos end".split()
+    "the number of equals is plus minus times there are and so how many count modulo answer pad bos end "
+    "next then now hence thus therefore note that".split()
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from synth.graph import GIVEN, LITERAL, Graph, Node
 from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
 from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
 from synth.render import END
+from synth.telling import CONCLUSIONS, OPENINGS, Telling, Wording
 from synth.verify import Verdict, verify
 
 Row = dict[str, object]
@@ -35,12 +36,13 @@ def problem_to_dict(problem: Problem) -> dict[str, object]:
         "order": list(problem.order),
         "context": problem.context,
         "dialect": problem.dialect,
-    }
+    } | ({} if problem.telling is None else {"telling": telling_to_dict(problem.telling)})
 
 
 def problem_from_dict(table: dict[str, object]) -> Problem:
     """The problem that ``problem_to_dict`` wrote. Raises ValueError naming any missing, unknown or malformed field."""
-    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))})
+    told = {"telling"} & set(table) if isinstance(table, dict) else set()  # left out where there is none
+    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))} - {"telling"} | told)
     if table["format"] != FORMAT:
         raise ValueError(f"problem.format must be {FORMAT}, got {table['format']!r}")
     if table["dialect"] not in DIALECTS:
@@ -60,7 +62,41 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     stated = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
     if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
         raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
-    return Problem(graph, extra, names, order, table["context"], table["dialect"])
+    problem = Problem(graph, extra, names, order, table["context"], table["dialect"])
+    return replace(problem, telling=telling_from_dict(table["telling"], problem)) if told else problem
+
+
+def telling_to_dict(telling: Telling) -> dict[str, object]:
+    skipped = telling.skipped
+    return {
+        "thoughts": telling.thoughts,
+        "skipped": None if skipped is None else list(skipped),
+        "wording": None if telling.wording is None else [list(words) for words in telling.wording],
+        "slip": telling.slip,
+    }
+
+
+def telling_from_dict(table: object, problem: Problem) -> Telling:
+    exact_fields("problem.telling", table, {field.name for field in fields(Telling)})
+    skipped = table["skipped"]
+    if skipped is not None:
+        skipped = integers("problem.telling.skipped", skipped, 0, len(problem.graph.nodes) - 1)
+        if list(skipped) != [move.statement for move in problem.moves[:-1] if move.statement in skipped]:
+            raise ValueError(f"problem.telling.skipped must be steps before the last, in order, got {list(skipped)}")
+    wording, slip = table["wording"], table["slip"]
+    if wording is not None:
+        given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
+        shown = len(problem.moves) - len(skipped or ())
+        rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
+        known = [row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given]
+        if not len(known) == len(wording) == shown:
+            raise ValueError(
+                f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}"
+            )
+        wording = tuple([Wording(*row) for row in known])
+    if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
+        raise ValueError(f"problem.telling.slip must be null or a wrong answer, with wording, got {slip!r}")
+    return Telling(table["thoughts"], skipped, wording, slip)
 
 
 def graph_from_dict(table: object) -> Graph:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from synth.ops import LIMIT, SAME
 from synth.render import END, VERBS
+from synth.telling import CONCLUSIONS, OPENINGS, REMARK
+from synth.thoughts import without
 
 
 class Step(NamedTuple):
@@ -34,12 +36,21 @@ class Step(NamedTuple):
     span: tuple[int, int]
 
 
+class Remark(NamedTuple):
+    """A claim about one quantity that is no step; ``where`` is its first character."""
+
+    noun: str
+    value: int
+    where: int
+
+
 class Trace(NamedTuple):
     """What a text claims.
 
     answer: the last answer stated anywhere, even after junk; None if there is none. answers: how many are stated.
     junk: the first character that cannot belong to a solution (steps, one answer, END); None if there is none, also in
     a text that merely stops too early. ended: whether END occurs. after: where the text after the first END begins.
+    remarks: what stands between steps, where words may be chosen.
     """
 
     steps: tuple[Step, ...]
@@ -48,6 +59,7 @@ class Trace(NamedTuple):
     junk: int | None
     ended: bool
     after: int | None
+    remarks: tuple[Remark, ...] = ()
 
 
 # Possessive quantifiers (++, *+, ?+) throughout: no pattern backtracks into what it matched, so parsing is linear.
@@ -68,9 +80,11 @@ def sums() -> str:
     return f"(?P<lines>(?:{row})++{then(NUMBER)})"
 
 
-# The grammars. A space is any white space or none, an underscore is the end of a word. Each step is a list of pieces.
+# The grammars. A space is any white space or none, an underscore is the end of a word; @ and & are where a step's opening
+# and its conclusion stand. Each step is a list of pieces.
 ITEM = f"(?:{NOUN}|{NUMBER})"
 TERSE_STEP = (
+    "@",
     f"(?P<statement>{NOUN})",
     "= ",
     f"(?P<expression>{ITEM}(?:[-+*] {then(ITEM)})*+)",
@@ -78,6 +92,7 @@ TERSE_STEP = (
     f"(?P<recalled>(?:{NOUN}{then(NUMBER)})++{then(', ')})?+",
     sums(),
     ", ",
+    "&",
     f"(?P<solved>{NOUN})",
     f"(?P<value>{NUMBER})",
     "(?P<stop>;) ",
@@ -87,19 +102,21 @@ TERSE_STEP = (
 # where no such step follows, the rest of the text is taken at once and all groups are empty, so that one ``findall``
 # reads a run of steps without a search. All this makes parsing six times as fast.
 TERSE_USUAL = (
-    f"(([a-z]++)_= ([a-z]++|{DIGITS})_([-+*]) ([a-z]++|{DIGITS})_, (?:([a-z]++)_({DIGITS}) (?:([a-z]++)_({DIGITS}) )?+, )?+"
-    f"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , ([a-z]++)_({DIGITS}) ;)( )|(?s:.+)"
+    f"(@([a-z]++)_= ([a-z]++|{DIGITS})_([-+*]) ([a-z]++|{DIGITS})_, (?:([a-z]++)_({DIGITS}) (?:([a-z]++)_({DIGITS}) )?+, )?+"
+    f"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , &([a-z]++)_({DIGITS}) ;)( )|(?s:.+)"
 )
 TERSE_COPY = (
-    f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ", f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
-    f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
+    "@", f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ", f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
+    "&", f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
 )  # fmt: skip
+TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{NUMBER})", "; ")
 TERSE_ANSWER = ("answer_", f"({NUMBER})")
+TERSE_WORDS = f"(?:(?:{'|'.join(OPENINGS)})_)?+", f"(?:(?:{'|'.join(CONCLUSIONS)})_)?+"
 
 QUANTITY = f"(?:the_{then('number_', 'of_', NOUN)}|{NUMBER})"
 COUNTED = then(NUMBER, NOUN)
 PROSE_STEP = (
-    "The_",
+    "@",
     "number_",
     "of_",
     f"(?P<statement>{NOUN})",
@@ -109,7 +126,7 @@ PROSE_STEP = (
     f"(?:There_{then('are_')}(?P<recalled>{COUNTED}(?:and_{COUNTED})*+){then(', ', 'and_')}|So_)",
     sums(),
     ", ",
-    "so_",
+    "&",
     "there_",
     "are_",
     f"(?P<value>{NUMBER})",
@@ -117,23 +134,32 @@ PROSE_STEP = (
     r"(?P<stop>\.) ",
 )
 PROSE_USUAL = (
-    f"(The_number_of_([a-z]++)_is_(?:the_number_of_(?=[a-z])|(?=[0-9]))([a-z]++|{DIGITS})_(plus|minus|times)_"
+    f"(@number_of_([a-z]++)_is_(?:the_number_of_(?=[a-z])|(?=[0-9]))([a-z]++|{DIGITS})_(plus|minus|times)_"
     rf"(?:the_number_of_(?=[a-z])|(?=[0-9]))([a-z]++|{DIGITS})_\. "
     f"(?:There_are_({DIGITS}) ([a-z]++)_(?:and_({DIGITS}) ([a-z]++)_)?+, and_|So_)"
-    rf"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , so_there_are_({DIGITS}) ([a-z]++)_\.)( )|(?s:.+)"
+    rf"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , &there_are_({DIGITS}) ([a-z]++)_\.)( )|(?s:.+)"
 )
 PROSE_COPY = (
-    "The_", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
-    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ", "so_", "there_", "are_", f"(?P<value>{NUMBER})",
+    "@", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
+    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ", "&", "there_", "are_", f"(?P<value>{NUMBER})",
     f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
 )  # fmt: skip
+PROSE_REMARK = (
+    f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<noun>{NOUN})", r"\. ",
+)  # fmt: skip
 PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
+
+
+PROSE_WORDS = (
+    f"(?:(?:{'|'.join(OPENINGS).title()})_{then(', ', 'the_')}|The_)",
+    f"(?:{'|'.join(CONCLUSIONS)})_",
+)
 
 
 class Grammar(NamedTuple):
     """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy, as much
     of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the dialect's
-    operators into ours."""
+    operators into ours. Where words may be chosen: a remark, and as much of one as fits; elsewhere None."""
 
     usual: re.Pattern[str]
     step: re.Pattern[str]
@@ -146,10 +172,13 @@ class Grammar(NamedTuple):
     pairs: re.Pattern[str]
     noun_first: bool
     symbols: dict[str, str]
+    remark: re.Pattern[str] | None
+    remark_so_far: re.Pattern[str] | None
 
 
-def compiled(grammar: str) -> re.Pattern[str]:
-    """A pattern, with our two signs for white space and the end of a word spelled out."""
+def compiled(grammar: str, words: tuple[str, str] = ("", "")) -> re.Pattern[str]:
+    """A pattern, with our signs for a step's words, for white space and for the end of a word spelled out."""
+    grammar = grammar.replace("@", words[0]).replace("&", words[1])
     return re.compile(grammar.replace("_", rf"(?![{LETTER}]) ").replace(" ", r"\s*+"))
 
 
@@ -170,65 +199,75 @@ def grammar(
     pairs: str,
     noun_first: bool,
     symbols: dict[str, str],
+    words: tuple[str, str],
+    remark: tuple[str, ...] = (),
 ) -> Grammar:
-    """One dialect, compiled. The answer is looked for anywhere, so its first word must not be the end of another."""
+    """One dialect, compiled, with the two words of a step, and remarks if there may be any. The answer is looked for
+    anywhere, so its first word must not be the end of another."""
     first = answer[0].rstrip("_")
     stated = f"{first}(?<![{LETTER}]{first})_" + "".join(piece for piece in answer[1:] if piece != r"\. ")
     return Grammar(
-        compiled(usual),
-        compiled("".join(step)),
-        compiled(so_far(step)),
-        compiled("".join(copy)),
-        compiled(so_far(copy)),
+        compiled(usual, words),
+        compiled("".join(step), words),
+        compiled(so_far(step), words),
+        compiled("".join(copy), words),
+        compiled(so_far(copy), words),
         compiled(stated),
         compiled(f"{END} |" + so_far((*answer, END + " "))),
         compiled(items),
         compiled(pairs),
         noun_first,
         symbols,
+        compiled("".join(remark)) if remark else None,
+        compiled(so_far(remark)) if remark else None,
     )
 
 
-GRAMMARS = {
-    "terse": grammar(
-        TERSE_USUAL,
-        TERSE_STEP,
-        TERSE_COPY,
-        TERSE_ANSWER,
-        "[a-z]++|[0-9]++|[-+*]",
-        "([a-z]++) ([0-9]++)",
-        True,
-        {op: op for op in VERBS},
-    ),
-    "prose": grammar(
-        PROSE_USUAL,
-        PROSE_STEP,
-        PROSE_COPY,
-        PROSE_ANSWER,
-        "(?:the_number_of_)?+([a-z]++|[0-9]++)",
-        "([0-9]++) ([a-z]++)",
-        False,
-        {verb: op for op, verb in VERBS.items()},
-    ),
-}
+TERSE = (
+    TERSE_USUAL,
+    TERSE_STEP,
+    TERSE_COPY,
+    TERSE_ANSWER,
+    "[a-z]++|[0-9]++|[-+*]",
+    "([a-z]++) ([0-9]++)",
+    True,
+    {op: op for op in VERBS},
+)
+PROSE = (
+    PROSE_USUAL,
+    PROSE_STEP,
+    PROSE_COPY,
+    PROSE_ANSWER,
+    "(?:the_number_of_)?+([a-z]++|[0-9]++)",
+    "([0-9]++) ([a-z]++)",
+    False,
+    {verb: op for op, verb in VERBS.items()},
+)
+GRAMMARS = {"terse": grammar(*TERSE, ("", "")), "prose": grammar(*PROSE, ("The_", "so_"))}
+WORDED = {"terse": grammar(*TERSE, TERSE_WORDS, TERSE_REMARK), "prose": grammar(*PROSE, PROSE_WORDS, PROSE_REMARK)}
 LONGEST = 100_000  # characters in which steps are read: ours take a tenth, and a megabyte must not take half a second
 NUMBERS = re.compile("[0-9]++")
 SIGNS = re.compile("[-+*/]")
 SPACE = re.compile(r"\s*+")
 
 
-def parse(text: str, dialect: str, copies: bool = False) -> Trace:
+def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False, worded: bool = False) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
-    copies: whether a step may be a copy; where the question makes none, such a step is junk.
+    copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts are
+    read as white space (see ``synth.thoughts``); where they are not, a tag is junk. worded: whether steps may
+    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``).
     Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
     """
     if dialect not in GRAMMARS:
         raise ValueError(f"dialect must be one of {', '.join(GRAMMARS)}, got {dialect!r}")
-    read = GRAMMARS[dialect]
+    read, broken = (WORDED if worded else GRAMMARS)[dialect], None
+    if thoughts:
+        text, broken = without(text)
     head = text[:LONGEST]
     start = position = SPACE.match(head).end()
     steps: list[Step] = []
+    remarks: list[Remark] = []
     while True:
         position = usual_steps(read, head, position, steps)
         match = read.step.match(head, position)
@@ -236,6 +275,8 @@ def parse(text: str, dialect: str, copies: bool = False) -> Trace:
             steps.append(step(read, match, position))
         elif copies and (match := read.copy.match(head, position)):
             steps.append(copied(match, position))
+        elif read.remark and (match := read.remark.match(head, position)):
+            remarks.append(Remark(match["noun"].rstrip(), int(match["value"]), position))
         else:
             break  # no step, or the text stops inside it
         position = match.end()
@@ -243,6 +284,8 @@ def parse(text: str, dialect: str, copies: bool = False) -> Trace:
     stopped = max(ending, read.step_so_far.match(head, position).end())
     if copies:
         stopped = max(stopped, read.copy_so_far.match(head, position).end())
+    if read.remark_so_far:
+        stopped = max(stopped, read.remark_so_far.match(head, position).end())
     end = text.find(END, start)
     after = None if end < 0 else SPACE.match(text, end + len(END)).end()
     stated = read.answer.findall(text)
@@ -250,9 +293,10 @@ def parse(text: str, dialect: str, copies: bool = False) -> Trace:
         tuple(steps),
         int(stated[-1]) if stated else None,
         len(stated),
-        None if stopped == len(text) or stopped == after else stopped,
+        broken if stopped == len(text) or stopped == after else stopped,
         end >= 0,
         None if after == len(text) else after,
+        tuple(remarks),
     )
 
 

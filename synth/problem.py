@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import ClassVar, NamedTuple
@@ -11,9 +11,10 @@ from typing import ClassVar, NamedTuple
 from synth import contexts
 from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
 from synth.later import later
-from synth.ops import SAME, is_prime
+from synth.ops import LIMIT, SAME, is_prime
 from synth.render import Written, write
 from synth.rng import below, between, rng, shuffle, weighted
+from synth.telling import CONCLUSIONS, OPENINGS, THOUGHTS, Telling, Wording, Words
 
 MODES = ("forward", "reverse")
 DIALECTS = ("terse", "prose")
@@ -21,6 +22,7 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
+LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none"}  # fields of Source, each with the value that takes none
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -37,7 +39,7 @@ class Problem:
 
     nodes of ``graph`` are needed for the answer; ``extra`` nodes (indices continue after the graph's) are distractors.
     ``names`` holds, for each node, an index into its world's nouns (-1 for a literal). ``order`` lists the statements
-    of the question: a node index, or FACT.
+    of the question: a node index, or FACT. ``telling`` says what liberties solutions have; None: none.
     """
 
     graph: Graph
@@ -46,6 +48,7 @@ class Problem:
     order: tuple[int, ...]
     context: str
     dialect: str
+    telling: Telling | None = None
 
     @property
     def mode(self) -> str:
@@ -80,6 +83,21 @@ class Problem:
     def copies(self) -> bool:
         """Whether a statement of the question repeats a quantity."""
         return any([node.op == SAME for node in self.nodes])
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a response may hold thoughts."""
+        return self.telling is not None and self.telling.thoughts != "none"
+
+    @property
+    def elided(self) -> bool:
+        """Whether a response may skip steps."""
+        return self.telling is not None and self.telling.skipped is not None
+
+    @property
+    def worded(self) -> bool:
+        """Whether a response may use other words than the plain ones, and remarks."""
+        return self.telling is not None and self.telling.wording is not None
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -168,6 +186,11 @@ class Source:
     split: problems of which side ("train", "held_out" or "any").
     copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
         many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
+    elided: probability that the solution leaves out a step (never its last): what the step finds is then first seen where
+        it is used. Questions are those of the same source without it.
+    words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
+    thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
+        steps in thoughts: what no annotator can better.
     """
 
     ops: tuple[int, int]
@@ -184,16 +207,24 @@ class Source:
     length: tuple[int, int] | None = None
     split: str = "train"
     copies: tuple[int, int] | None = later(None)
+    elided: float = later(0.0)
+    words: Words | None = later(None)
+    thoughts: str = later("none")
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        for name, allowed in (("mode", MODES), ("dialect", DIALECTS), ("order", ORDERS), ("split", SPLITS)):
+        fixed = {"mode": MODES, "dialect": DIALECTS, "order": ORDERS, "split": SPLITS, "thoughts": THOUGHTS}
+        for name, allowed in fixed.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):
             if getattr(self, name) is not None or name != "length":
                 check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
         self.check_copies()
+        if not 0 <= self.elided <= 1:
+            raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
+        if self.thoughts == "oracle" and not self.elided:
+            raise ValueError("Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about")
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
@@ -224,6 +255,11 @@ class Source:
             raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
         if self.connected[1] or self.unconnected[1]:
             raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+
+    @property
+    def liberties(self) -> tuple[str, ...]:
+        """The fields by which a question has more than one right solution, whatever its dialect."""
+        return tuple(name for name, off in LIBERTIES.items() if getattr(self, name) != off)
 
     @property
     def most_copies(self) -> int:
@@ -315,7 +351,29 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
             names.append(pool[pick])
             pool[pick] = pool[-1]
             pool.pop()
-    return Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+    problem = Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+    return replace(problem, telling=liberties(draw_, problem, source)) if source.liberties else problem
+
+
+def liberties(draw_: random.Random, problem: Problem, source: Source) -> Telling:
+    """Which liberties the solution of a problem takes, of those that ``source`` gives."""
+    skipped = None
+    if source.elided:
+        skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.elided])
+    if source.words is None:
+        return Telling(source.thoughts, skipped)
+    words, slip = source.words, None
+    numbers = LIMIT + 1 if source.modulus is None else source.modulus
+    if draw_.random() < words.slips:
+        slip = (problem.answer + 1 + below(draw_, numbers - 1)) % numbers
+    given = [i for i in problem.order if i >= 0 and not problem.nodes[i].args]
+    wording = []
+    for _ in range(len(problem.moves) - len(skipped or ())):
+        opening = OPENINGS[weighted(draw_, words.openings)]
+        conclusion = CONCLUSIONS[0 if slip is not None else weighted(draw_, words.conclusions)]
+        remark = given[below(draw_, len(given))] if given and draw_.random() < words.remarks else None
+        wording.append(Wording(opening, conclusion, remark))
+    return Telling(source.thoughts, skipped, tuple(wording), slip)
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:

@@ -22,19 +22,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from synth import contexts
-from synth.ops import compute, inverse
+from synth.ops import SAME, compute, inverse
+from synth.telling import CONCLUSIONS, OPENINGS, REMARK
 
 if TYPE_CHECKING:
     from synth.problem import Move, Problem
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER = (
-    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer",
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT = (
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "connective", "remark", "thought",
 )  # fmt: skip
-ROLES = (STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER)
+ROLES = (
+    STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE,
+    REMARKED, THOUGHT,
+)  # fmt: skip
 
 END = "<end>"  # closes every solution
+THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
 VERBS = {"+": "plus", "-": "minus", "*": "times"}
 PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
 
@@ -109,6 +114,74 @@ def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int
     return lines
 
 
+def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
+    """The steps as the problem's telling has them; ``step`` writes one in full."""
+    telling = problem.telling
+    skipped = frozenset(telling.skipped or ())
+    wording = iter(telling.wording or ())
+    passed: list[Move] = []
+    unseen: set[int] = set()
+    for move in problem.moves:
+        if move.statement in skipped:
+            passed.append(move)
+            continue
+        if telling.thoughts == "oracle" and passed:
+            before = len(out)
+            out.append(THINK)
+            for each in passed:
+                step(problem, each, out, [])
+            out.append(CLOSE)
+            roles += (THOUGHT,) * (len(out) - before)
+        else:
+            unseen.update([each.solves for each in passed])
+        passed.clear()
+        tokens: list[str] = []
+        kinds: list[str] = []
+        step(problem, move, tokens, kinds)
+        values = [at for at, kind in enumerate(kinds) if kind == RETRIEVAL]
+        for at, index in zip(values, [i for i in equation(problem, move)[1] if problem.names[i] >= 0], strict=True):
+            if index in unseen:
+                kinds[at] = INFERRED
+                unseen.remove(index)
+        if telling.wording is not None:
+            opening, conclusion, remark = next(wording)
+            if telling.slip is not None and move is problem.moves[-1]:
+                found, result = (-2, -5) if problem.dialect == "terse" else (-3, -8)
+                tokens[found] = ending(problem)
+                if problem.nodes[move.statement].op != SAME:
+                    tokens[result] = tokens[found]
+            if remark is not None:
+                note(problem, remark, out, roles)
+            dress(problem.dialect, tokens, kinds, opening, conclusion)
+        out += tokens
+        roles += kinds
+
+
+def ending(problem: Problem) -> str:
+    """The number that the solution ends in."""
+    told = problem.telling
+    return str(problem.answer if told is None or told.slip is None else told.slip)
+
+
+def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
+    """Put a step's two words where they belong: before it, and before what it finds."""
+    if dialect == "terse":
+        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
+        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
+    else:
+        tokens[-6], kinds[-6] = conclusion, CONNECTIVE
+        tokens[:1], kinds[:1] = (opening.capitalize(), ",", "the"), (CONNECTIVE, FORMAT, FORMAT)
+
+
+def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None:
+    """A remark on the given quantity ``index``."""
+    noun, value = problem.words[index], str(problem.nodes[index].value)
+    terse = problem.dialect == "terse"
+    said = (REMARK, noun, value, ";") if terse else (REMARK.capitalize(), "that", "there", "are", value, noun, ".")
+    out += said
+    roles += (REMARKED,) * len(said)
+
+
 # --- terse -----------------------------------------------------------------------------------------------------------
 
 
@@ -139,54 +212,65 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
 
 
 def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
+    if problem.telling is not None:
+        told_steps(problem, terse_step, out, roles)
+    else:
+        terse_steps(problem, out, roles)
+    out += ("answer", ending(problem), END)
+    roles += (STOP, ANSWER, STOP)
+
+
+def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
+    """Every step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
     numbers = [str(node.value) for node in nodes]
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
         op, used = (sign, args) if solves == statement else equation(problem, move)
-        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what follows, written out
+        if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what ``terse_step`` says
             (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
             x, y = numbers[i], numbers[j]
             out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
             out += (x, op, y, "=", value, ",", solved, value, ";")
             roles += TWO_NAMED
-            continue
-        out += (words[statement], "=", words[args[0]])
-        roles += (PLANNING, FORMAT, COPY)
-        for arg in args[1:]:
-            out += (sign, words[arg])
-            roles += (COPY, COPY)
+        else:
+            terse_step(problem, move, out, roles)
+
+
+def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+    """One step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
+    sign, args, _ = nodes[move.statement]
+    op, used = equation(problem, move)
+    out += (words[move.statement], "=", words[args[0]])
+    roles += (PLANNING, FORMAT, COPY)
+    for arg in args[1:]:
+        out += (sign, words[arg])
+        roles += (COPY, COPY)
+    out.append(",")
+    roles.append(FORMAT)
+    named = [index for index in used if names[index] >= 0]
+    for index in named:
+        out += (words[index], str(nodes[index].value))
+        roles += (COPY, RETRIEVAL)
+    if named:
         out.append(",")
         roles.append(FORMAT)
-        named = False
-        for index in used:
-            if names[index] >= 0:
-                out += (words[index], numbers[index])
-                roles += (COPY, RETRIEVAL)
-                named = True
-        if named:
-            out.append(",")
-            roles.append(FORMAT)
-        solved = words[solves]
-        if len(used) == 1:  # a copy
-            out += (solved, numbers[solves], ";")
-            roles += (FORMAT,) * 3
-            continue
-        if len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
-            value = numbers[solves]
-            out += (numbers[used[0]], op, numbers[used[1]], "=", value, ",", solved, value, ";")
-            roles += ONE_SUM
-            continue
-        for line in reductions(op, [nodes[i].value for i in used], modulus):
+    solved, value = words[move.solves], str(nodes[move.solves].value)
+    if len(used) == 1:  # a copy
+        out += (solved, value, ";")
+        roles += (FORMAT,) * 3
+    elif len(used) == 2:  # one sum, whose result is the solved quantity's value: no need to reduce
+        out += (str(nodes[used[0]].value), op, str(nodes[used[1]].value), "=", value, ",", solved, value, ";")
+        roles += ONE_SUM
+    else:
+        for line in reductions(op, [nodes[i].value for i in used], problem.graph.modulus):
             if len(line) > 1:
                 terse_sum(op, line, len(line) < len(used), out, roles)
             else:
-                value = str(line[0])
-                out += (value, ",", solved, value, ";")
+                out += (str(line[0]), ",", solved, value, ";")
                 roles += (ARITHMETIC, FORMAT, FORMAT, FORMAT, FORMAT)
-    out += ("answer", str(problem.answer), END)
-    roles += (STOP, ANSWER, STOP)
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
@@ -241,36 +325,49 @@ def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> 
 
 
 def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    words, nodes, modulus, names = problem.words, problem.nodes, problem.graph.modulus, problem.names
-    for move in problem.moves:
-        before = len(out)
-        prose_statement(problem, move.statement, "is", out)
-        roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
-        roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
-        op, used = equation(problem, move)
-        recalled = [i for i in used if names[i] >= 0]
-        for nth, index in enumerate(recalled):
-            out += ("There", "are") if nth == 0 else ("and",)
-            out += (str(nodes[index].value), words[index])
-            roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
-            roles += (RETRIEVAL, COPY)
-        if len(used) == 1:  # a copy
-            out += (",", "so", "there", "are", str(nodes[move.solves].value), words[move.solves], ".")
-            roles += (FORMAT,) * 7
-            continue
-        out += (",", "and") if recalled else ("So",)
-        roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
-        for line in reductions(op, [nodes[i].value for i in used], modulus):
-            if len(line) > 1:
-                terse_sum(op, line, len(line) < len(used), out, roles)
-            else:
-                out += (str(line[0]), ",", "so", "there", "are", str(line[0]), words[move.solves], ".")
-                roles += (ARITHMETIC,) + (FORMAT,) * 7
-    out += ("The", "answer", "is", str(problem.answer), ".", END)
+    if problem.telling is not None:
+        told_steps(problem, prose_step, out, roles)
+    else:
+        for move in problem.moves:
+            prose_step(problem, move, out, roles)
+    out += ("The", "answer", "is", ending(problem), ".", END)
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
+
+
+def prose_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+    """One step in full."""
+    words, nodes, names = problem.words, problem.nodes, problem.names
+    before = len(out)
+    prose_statement(problem, move.statement, "is", out)
+    roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
+    roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
+    op, used = equation(problem, move)
+    recalled = [i for i in used if names[i] >= 0]
+    for nth, index in enumerate(recalled):
+        out += ("There", "are") if nth == 0 else ("and",)
+        out += (str(nodes[index].value), words[index])
+        roles += (FORMAT, FORMAT) if nth == 0 else (FORMAT,)
+        roles += (RETRIEVAL, COPY)
+    if len(used) == 1:  # a copy
+        out += (",", "so", "there", "are", str(nodes[move.solves].value), words[move.solves], ".")
+        roles += (FORMAT,) * 7
+        return
+    out += (",", "and") if recalled else ("So",)
+    roles += (FORMAT, FORMAT) if recalled else (FORMAT,)
+    for line in reductions(op, [nodes[i].value for i in used], problem.graph.modulus):
+        if len(line) > 1:
+            terse_sum(op, line, len(line) < len(used), out, roles)
+        else:
+            out += (str(line[0]), ",", "so", "there", "are", str(line[0]), words[move.solves], ".")
+            roles += (ARITHMETIC,) + (FORMAT,) * 7
 
 
 PROSE_WORDS = (
     "The", "the", "number", "of", "equals", "is", "plus", "minus", "times", "There", "are", "and", "So", "so", "there",
     "How", "many", "Count", "modulo", "answer",
 )  # fmt: skip
+# What ``dress`` and ``note`` add to a dialect.
+WORDS = {
+    "terse": (*OPENINGS, *CONCLUSIONS, REMARK),
+    "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
+}

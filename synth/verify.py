@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 class Verdict:
     """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
     share of the needed statements whose first use is wholly right, in any legal order, in [0, 1] (1 where none is
-    needed). strict: no fault.
+    needed); where steps may be skipped, the share of those used, the last being always needed. strict: no fault.
 
     Raise ``version`` when any text's verdict changes: it enters the key of every reward and sampled exam.
     """
@@ -75,23 +75,31 @@ def verify(problem: Problem, text: str) -> Verdict:
     Every value is compared with the quantity's true value (in reverse mode too, where the question does not state it)
     and every equality is computed again modulo the problem's modulus. A terse solution is fixed by its question to the
     last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
-    operation allows it.
+    operation allows it. Thoughts are ignored where the problem allows them (``synth.thoughts`` says which are broken).
+
+    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each step
+    shown is right with the values that skipped ones would have found, that the order stays legal (a step whose result was
+    used comes too late) and, in the terse dialect, canonical, and that the answer is right.
+
+    Where words may be chosen, any of them is right, the plain form too; a remark must repeat a value the question gives.
     """
-    trace = parse(text, problem.dialect, problem.copies)
+    trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded)
     faults: list[Fault] = []
-    right = judge_steps(problem, trace.steps, faults)
+    right, due = judge_steps(problem, trace.steps, faults)
+    judge_remarks(problem, trace, faults)
     judge_ending(problem, trace, text, faults)
     return Verdict(
         trace.junk is None and trace.ended and trace.answer is not None,
         trace.answer == problem.answer,
-        right / len(problem.moves) if problem.moves else 1.0,
+        right / due if due else 1.0,
         not faults,
         tuple(faults),
     )
 
 
-def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) -> int:
-    """Add the faults of the steps; return how many needed statements were used rightly at their first use."""
+def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) -> tuple[int, int]:
+    """Add the faults of the steps; return how many needed statements were used rightly at their first use, and how many
+    should have been."""
     nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
     values = [value for _, _, value in nodes]
     pairs = list(zip(words, values))
@@ -103,6 +111,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
     needed = len(graph.nodes)
     canonical = [statement for statement, _ in problem.moves]
     ordered = problem.dialect in ORDERED
+    gaps = Gaps(problem, known) if problem.elided else None
     turn = right = 0
     used: set[int] = set()
     for number, step in enumerate(steps):
@@ -115,6 +124,7 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             continue
         node = nodes[at]
         op, args, _ = node
+        late = gaps is not None and at < needed and gaps.late(at)
         if len(args) == 2 and known[i := args[0]] and known[j := args[1]] and not known[at] and named[i] and named[j]:
             # Most steps: what the general case below says, written out.
             hidden, target, sign, terms = [at], at, op, args
@@ -142,7 +152,9 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             right += not found or all(fault.kind == ORDER for fault in found)
             while turn < len(canonical) and canonical[turn] in used:
                 turn += 1
-            if ordered and canonical[turn] != at and len(hidden) == 1:
+            if late:
+                found.append(Fault(ORDER, number, step.span[0], f"The step about {step.statement} comes too late."))
+            elif gaps is None and ordered and canonical[turn] != at and len(hidden) == 1:
                 expected = words[canonical[turn]]
                 found.append(Fault(ORDER, number, step.span[0], f"The next step is {expected}, not {step.statement}."))
         used.add(at)
@@ -151,10 +163,51 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
         if found:
             faults += found
     where = steps[-1].span[1] if steps else 0
-    for at in canonical:
+    due = canonical if gaps is None else [at for at in canonical if at in used or at == canonical[-1]]
+    for at in due:
         if at not in used:
             faults.append(Fault(MISSING, None, where, f"The statement about {words[at]} is never used."))
-    return right
+    return right, len(due)
+
+
+class Gaps:
+    """What a text has passed over so far, where steps may be skipped. ``known`` is the judge's own list."""
+
+    def __init__(self, problem: Problem, known: list[bool]) -> None:
+        self.nodes, self.known = problem.nodes, known
+        self.finds = dict(problem.moves)
+        self.found_by = {solves: statement for statement, solves in problem.moves}
+        self.turn = {move.statement: nth for nth, move in enumerate(problem.moves)}
+        self.ordered = problem.dialect in ORDERED
+        self.furthest = -1
+        self.passed: set[int] = set()
+
+    def late(self, at: int) -> bool:
+        """Take as known all that the statement ``at`` needs; say whether it was passed over itself."""
+        due = [at]
+        while due:
+            statement = due.pop()
+            for quantity in (*self.nodes[statement].args, statement):
+                if quantity != self.finds[statement] and not self.known[quantity]:
+                    self.known[quantity] = True
+                    due.append(self.found_by[quantity])
+                    self.passed.add(due[-1])
+        behind = self.ordered and self.turn[at] < self.furthest
+        self.furthest = max(self.furthest, self.turn[at])
+        return behind or at in self.passed
+
+
+
+def judge_remarks(problem: Problem, trace: Trace, faults: list[Fault]) -> None:
+    """Add the faults of remarks: each must say what the question says."""
+    if not trace.remarks:
+        return
+    given = {problem.words[i]: problem.nodes[i].value for i in problem.order if i >= 0 and not problem.nodes[i].args}
+    for noun, value, where in trace.remarks:
+        if noun not in given:
+            faults.append(Fault(RECALL, None, where, f"The question does not say how many {noun} there are."))
+        elif value != given[noun]:
+            faults.append(Fault(RECALL, None, where, f"There are {given[noun]} {noun}, not {value}."))
 
 
 def judge_ending(problem: Problem, trace: Trace, text: str, faults: list[Fault]) -> None:

@@ -220,22 +220,95 @@ def read_equation(text: str) -> tuple[str, tuple[tuple[int, ...], ...]] | None:
     return (signs.pop(), tuple(rows)) if len(signs) == 1 else None
 
 
-def correct(question: str, text: str, dialect: str, modulus: int | None) -> bool:
-    """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more."""
+def correct(
+    question: str,
+    text: str,
+    dialect: str,
+    modulus: int | None,
+    thoughts: bool = False,
+    elided: bool = False,
+    worded: bool = False,
+) -> bool:
+    """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more.
+
+    thoughts: whether it may think in between. elided: whether it may skip any step but the last. worded: whether
+    it may use other words than the plain ones, and remark on what is given.
+    """
     asked = read_question(question, dialect, modulus)
+    if thoughts:
+        text = unthought(text)
+        if dialect == "prose":  # a mark stands close to the word before it, also where a thought was between them
+            text = re.sub(" +(?=[.,])", "", text)
+    if worded:
+        text = PLAIN[dialect](re.sub(r"[ \n\t]+", " ", text).strip(" "), asked)
     said = read_steps(text, dialect)
     if said is None or said[1] != asked.values[asked.target]:
         return False
-    if sorted(step.noun for step in said[0]) != sorted(asked.needed):
-        return False
-    if dialect == "terse" and [step.noun for step in said[0]] != list(asked.needed):
+    nouns = [step.noun for step in said[0]]
+    due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if elided else [*asked.needed]
+    if sorted(nouns) != sorted(due) or dialect == "terse" and nouns != due:
         return False
     known = set(asked.given)
     for step in said[0]:
+        follow(asked, known, set(asked.needed) - set(due))
         if not step_correct(asked, step, known, dialect, modulus):
             return False
         known.add(step.solved)
     return True
+
+
+OPENINGS = ("next", "then", "now")
+CONCLUSIONS = ("so", "hence", "thus", "therefore")
+
+
+def plain_terse(text: str, asked: Asked) -> str:
+    """The text in plain words, without true remarks; whatever else differs stays as it is."""
+    kept = []
+    for part in text.split(" ; "):
+        words = part.split(" ")
+        if len(words) == 3 and words[0] == "note" and words[2] == str(asked.given.get(words[1], "")) and words[1] not in asked.statements:
+            continue
+        if "=" in words and words[0] in OPENINGS:
+            del words[0]
+        if len(words) > 4 and words[-4] == "," and words[-3] in CONCLUSIONS:
+            del words[-3]
+        kept.append(" ".join(words))
+    return " ; ".join(kept)
+
+
+def plain_prose(text: str, asked: Asked) -> str:
+    """The same in prose, where a step has two sentences and remarks stand between steps."""
+    kept: list[str] = []
+    inside = False
+    for sentence in re.split(r"(?<=\.) ", re.sub(" +(?=[.,])", "", text)):
+        noted = re.fullmatch(rf"Note that there are ({WHOLE}) ([a-z]+)\.", sentence)
+        if noted and not inside and noted[2] not in asked.statements and asked.given.get(noted[2]) == int(noted[1]):
+            continue
+        sentence = re.sub("^(?:Next|Then|Now), the number", "The number", sentence)
+        kept.append(re.sub(", (?:hence|thus|therefore) there are", ", so there are", sentence))
+        inside = sentence.startswith("The answer") or not inside and sentence.startswith("The number")
+    return " ".join(kept)
+
+
+PLAIN = {"terse": plain_terse, "prose": plain_prose}
+
+
+def follow(asked: Asked, known: set[str], skipped: set[str]) -> None:
+    """Add what the skipped statements tell of what is known, of what they tell, and so on."""
+    while ready := [u[0] for n in skipped if len(u := [q for q in nouns_of(asked, n) if q not in known]) == 1]:
+        known.update(ready)
+
+
+def unthought(text: str) -> str:
+    """The text without its thoughts; what cannot be one stays where it is, and is no part of a solution."""
+    body, end, rest = text.partition("<end>")
+    while "<think>" in body:
+        before, _, inside = body.partition("<think>")
+        thought, closed, after = inside.partition("</think>")
+        if not closed or "<think>" in thought or "</think>" in before:
+            return text
+        body = f"{before} {after}"
+    return body + end + rest
 
 
 def step_correct(asked: Asked, step: Said, known: set[str], dialect: str, modulus: int | None) -> bool:
@@ -615,6 +688,38 @@ def turned(d: Draft) -> str:
     nth = d.pick()
     noun = d.steps[nth].noun
     return d.say_with(nth, true_step(d, noun, *d.asked.statements[noun]))
+
+
+def tag(d: Draft) -> str:
+    """A tag of a thought lost, doubled, turned round, or where none belongs. For solutions that may hold thoughts."""
+    if d.random.random() < 0.5:
+        return d.replace_token("</?think>", lambda old: d.random.choice(["", f"{old} {old}", "<think>", "</think>", "<THINK>"]))
+    words = d.text.split(" ")
+    words.insert(d.random.randrange(len(words) + 1), d.random.choice(["<think>", "</think>", "<think> </think>"]))
+    return " ".join(words)
+
+
+CHOSEN = r"\b(?:[Nn]ext|[Tt]hen|[Nn]ow|so|hence|thus|therefore|[Nn]ote)\b"
+
+
+def reworded(d: Draft) -> str:
+    """A chosen word exchanged, lost, doubled or put elsewhere. For solutions that may choose theirs."""
+    word = d.random.choice([*OPENINGS, *CONCLUSIONS, "note", "Next", "Note", "Now,", "So"])
+    if d.random.random() < 0.6:
+        return d.replace_token(CHOSEN, lambda old: d.random.choice(["", word, f"{old} {word}"]))
+    words = d.text.split(" ")
+    words.insert(d.random.randrange(len(words) + 1), word)
+    return " ".join(words)
+
+
+def remarked(d: Draft) -> str:
+    """A remark anywhere, of any value."""
+    noun = d.noun()
+    value = d.asked.values.get(noun, 0) if d.random.random() < 0.7 else d.number()
+    remark = f"note {noun} {value} ;" if d.dialect == "terse" else f"Note that there are {value} {noun}."
+    ends = [spot.end() for spot in re.finditer(r"[;.] " if d.random.random() < 0.8 else " ", d.text)] or [0]
+    at = d.random.choice([0, *ends])
+    return f"{d.text[:at]}{remark} {d.text[at:]}"
 
 
 MUTATIONS = (

@@ -17,6 +17,7 @@ from studies.exam import Exam, answered, answers, solution_logprobs, take
 from studies.key import key
 from studies.run import Recipe, obtain
 from synth.problem import Mixture, Source
+from synth.telling import Words
 from synth.verify import Verdict, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
@@ -180,6 +181,9 @@ def test_bad_exams_are_refused():
         ({"temperature": 0.0}, "temperature"),
         ({"source": prose}, "Exam.kind must be sampled in prose"),
         ({"source": Mixture(((0.5, PAPER), (0.5, prose)))}, "Exam.kind must be sampled in prose"),
+        ({"source": dataclasses.replace(PAPER, thoughts="ignored")}, "Exam.kind must be sampled with Source.thoughts"),
+        ({"source": dataclasses.replace(PAPER, elided=0.1)}, "Exam.kind must be sampled with Source.elided"),
+        ({"source": dataclasses.replace(PAPER, words=Words())}, "Exam.kind must be sampled with Source.words"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(EXACT, **change)

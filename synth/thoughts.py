@@ -1,0 +1,60 @@
+"""Thoughts are spans of a response, between two tags, that are not part of the solution and that no one judges.
+
+What stands between ``<think>`` and the next ``</think>`` is ignored, wherever in a response it stands; the tags must pair.
+A thought that never closes, one opened inside another, a closing tag without a thought, and a thought in which the response
+ends are broken: from the outermost tag concerned on the text counts for nothing, neither an answer in it nor an end. So an
+answer that is stated only in a thought is not stated. After the end there is no thought, only text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from synth.render import CLOSE, END, THINK
+
+TAG = re.compile(f"{THINK}|{CLOSE}|{END}")
+
+
+def spans(text: str) -> tuple[list[tuple[int, int]], int | None]:
+    """Where thoughts stand in ``text`` (first character of the one tag, one past the other's last), up to END or to a
+    broken one; and where that begins, or None."""
+    found: list[tuple[int, int]] = []
+    opened = None
+    for tag in TAG.finditer(text):
+        if tag[0] == END:
+            break
+        if (tag[0] == THINK) == (opened is not None):
+            return found, tag.start() if opened is None else opened
+        if opened is None:
+            opened = tag.start()
+        else:
+            found.append((opened, tag.end()))
+            opened = None
+    return found, opened
+
+
+def without(text: str) -> tuple[str, int | None]:
+    """``text`` up to a broken thought, with spaces for each thought, so that no character moves; and where it breaks."""
+    found, broken = spans(text)
+    pieces, at = [], 0
+    for first, last in found:
+        pieces += (text[at:first], " " * (last - first))
+        at = last
+    return "".join([*pieces, text[at:broken]]), broken
+
+
+def length(tokens: Sequence[str | int], opening: str | int = THINK, closing: str | int = CLOSE) -> int:
+    """How many tokens of a response are thought: those between tags, the tags not counted.
+
+    A thought that never closes lasts to the end of the response. Give the tags as ids where ``tokens`` are ids.
+    """
+    total, inside = 0, False
+    for token in tokens:
+        if token == closing:
+            inside = False
+        elif token == opening:
+            inside = True
+        else:
+            total += inside
+    return total
