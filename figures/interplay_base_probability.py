@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.panels import BANDS, COMMON, logp, said, table
-from figures.style import PALETTE, figure, line, panel_letter
+from figures.style import PALETTE, figure, panel_letter
 from studies.results import FOLDER, Results
-from studies.stats import Estimate, wilson
 
 ARMS = {"RL edge": 3, "SFT edge": 7, "RFT edge": 8}
 BELOW = np.arange(0.0, -12.5, -0.5)  # log10 of probability
@@ -42,15 +41,14 @@ def draw(folder=FOLDER) -> Figure:
     moved.legend(loc="lower right")
     panel_letter(moved, "a", "every problem of every seed")
     for arm, nth in ARMS.items():
-        solved = newly(found, arm)
+        by_seed = newly(found, arm)
+        solved = np.concatenate(by_seed)
         if len(solved):
-            line(
-                shares,
-                list(BELOW),
-                [below(solved, level) for level in BELOW],
-                nth,
-                f"{arm}, {len(solved)} newly solved",
-            )
+            label = f"{arm}, {len(solved)} newly solved"
+            shares.plot(BELOW, [(solved < x).mean() for x in BELOW], color=PALETTE[nth], linewidth=1.6, label=label)
+        for one in by_seed:
+            if len(one):
+                shares.plot(BELOW, [(one < x).mean() for x in BELOW], color=PALETTE[nth], linewidth=0.6, alpha=0.7)
     for name, level in MARKED.items():
         shares.axvline(level, color="#333333", linewidth=0.6, linestyle=":")
         shares.text(level, 1.02, name, ha="center", va="bottom", fontsize=6.5, transform=shares.get_xaxis_transform())
@@ -59,17 +57,13 @@ def draw(folder=FOLDER) -> Figure:
     )
     shares.set_title("b   p from under to over 1/2", fontweight="bold", pad=14)
     shares.legend(loc="upper left", fontsize=6.5)
-    said(made, found, " (b: Wilson, problems of all seeds)")
+    said(made, found, "; b: thick lines all seeds, thin lines each")
     return made
 
 
-def newly(found: Results, arm: str) -> np.ndarray:
-    """log10 of the probability before of what ``arm`` newly solves, over all bands and seeds."""
+def newly(found: Results, arm: str) -> list[np.ndarray]:
+    """For each seed, log10 of the probability before of what ``arm`` newly solves, over all bands."""
     exams = [exam for ops in BANDS.values() for exam in found.within(ops, COMMON)]
-    return np.concatenate([found.newly_solved(arm, "none", exam) for exam in exams]) / math.log(10)
-
-
-def below(solved: np.ndarray, level: float) -> Estimate:
-    """The share below a level, with Wilson's interval."""
-    hits = int((solved < level).sum())
-    return Estimate(hits / len(solved), *wilson(hits, len(solved)), 1, len(solved))
+    before, after = (np.concatenate([logp(found, a, e) for e in exams], axis=1) for a in ("none", arm))
+    half = math.log(0.5)
+    return [b[(a >= half) & (b < half)] / math.log(10) for a, b in zip(after, before, strict=True)]

@@ -31,7 +31,7 @@ def draw(folder=FOLDER) -> Figure:
     axes[0].set_ylabel("share")
     axes[0].set_ylim(bottom=0)
     legend(made, axes[0], 4)
-    said(made, found, " (t over seeds)")
+    said(made, found, "; 95 % intervals (t over seeds)")
     return made
 
 

@@ -25,7 +25,7 @@ def draw(folder=FOLDER) -> Figure:
         axis.set(ylabel="share of responses", ylim=(0, None))
         panel_letter(axis, letter, f"edge, modulo {p}")
     legend(made, axes[0], 5)
-    said(made, found, " (t over seeds)")
+    said(made, found, "; 95 % intervals (t over seeds)")
     return made
 
 

@@ -36,5 +36,5 @@ def draw(folder=FOLDER) -> Figure:
     axis.set_xlabel("operations of the exam")
     made.colorbar(shown, ax=axis, label="change of log-probability (nats a problem)", shrink=0.9)
     panel_letter(axis, "", "trained on, less no RL")
-    said(made, found, " (t over seeds)")
+    said(made, found, "; 95 % intervals (t over seeds)")
     return made

@@ -29,7 +29,7 @@ def draw(folder=FOLDER) -> Figure:
         axis.axhline(0, color="#333333", linewidth=0.6)
         panel_letter(axis, letter, title)
     gained.legend(loc="upper left")
-    said(made, found, " (differences: t over seeds)")
+    said(made, found, "; 95 % intervals (differences: t over seeds)")
     return made
 
 

@@ -112,8 +112,8 @@ def legend(made, axis, columns: int) -> None:
     made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
 
-def said(made, found: Results, extra: str = "") -> None:
-    """In small print: scale, seeds, problems, intervals."""
+def said(made, found: Results, extra: str = "; 95 % intervals") -> None:
+    """In small print: scale, seeds, problems, and what else a reader must know."""
     problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
-    note(made, f"{found.study}, {SCALE}, {seeds}, {problems} problems an operation; 95 % intervals{extra}")
+    note(made, f"{found.study}, {SCALE}, {seeds}, {problems} problems an operation{extra}")

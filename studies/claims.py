@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studies.results import Results, fault_counts, numbers
-from studies.stats import Estimate, difference, spearman, wilson
+from studies.stats import Estimate, difference, spearman
 from synth.verify import MISSING, OPERAND
 
 HOLDS, FAILS, SCALE, CONFOUNDED, OPEN, ONE_SEED, NOT_RUN = VERDICTS = (
     "holds", "does not hold", "needs scale", "confounded in the original", "not established",
     "not established (one seed)", "not run",
 )  # fmt: skip
+UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities before, of problems newly solved
 VISIBLE = 0.0005  # what rounds to nothing at three decimals
 COMMON, RARE = "zoo", "school"  # the paper's contexts A and B
 RL_ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
@@ -142,7 +143,7 @@ def band_kept(e: Evidence) -> tuple[Part, bool, bool]:
     """The RL arm that gains most in ID pass@128, whether every arm stays below +.02, and whether one lies above."""
     gains = [(f"{arm} - none, ID pass@128", e.gain(arm, "none", "ID", 128)) for arm in RL_ARMS]
     below, above = all(g.high < 0.02 for _, g in gains), any(g.low > 0.02 for _, g in gains)
-    return max(gains, key=lambda part: part[1].high), below, above
+    return max(gains, key=lambda part: part[1].mean), below, above
 
 
 def extends(e: Evidence) -> Finding:
@@ -157,6 +158,9 @@ def extends(e: Evidence) -> Finding:
 
 def keeps_band(e: Evidence) -> Finding:
     most, below, above = band_kept(e)
+    room = 1 - float(e.scores("none", "ID", 128).mean())
+    if room < 0.02 and not above:  # no arm could have failed
+        return Finding(OPEN, (most,), f"the RL arm with the largest gain; the base leaves {room:.4f} to gain")
     return Finding(verdict(below, above), (most,), "the RL arm with the largest gain")
 
 
@@ -194,22 +198,23 @@ def rl_beats(other: str) -> Callable[[Evidence], Finding]:
 
 
 def lifts(e: Evidence) -> Finding:
-    """The shares of newly solved problems that were improbable before, all seeds together, with Wilson intervals."""
-    exams = [exam for band in e.bands.values() for exam in e.found.within(band, COMMON)]
-    logp = np.concatenate([e.found.newly_solved("RL edge", "none", exam) for exam in exams])
-    if not len(logp):
-        return Finding(OPEN, note="RL edge solves nothing that was not solved before")
-    bounds = (1 / 128, 1e-4, 1e-6)
-    hits = [int((logp < math.log(p)).sum()) for p in bounds]
+    """The shares of newly solved problems that were improbable before: the rule takes all seeds together, the intervals
+    take a seed's share as one observation, as its problems share one model."""
+    after_SP, before_SP = (np.concatenate([e.logp(arm, b) for b in e.bands], axis=1) for arm in ("RL edge", "none"))
+    new_SP = (after_SP >= math.log(0.5)) & (before_SP < math.log(0.5))
+    solved_S = new_SP.sum(1)
+    if not solved_S.all():
+        return Finding(OPEN, note="in some seed RL edge solves nothing that was not solved before")
+    hits_PS = [(new_SP & (before_SP < math.log(p))).sum(1) for p in UNLIKELY]
     parts = tuple(
-        (
-            f"newly solved with p < {p:.2g} before",
-            Estimate(n / len(logp), *wilson(n, len(logp)), len(e.found.seeds), len(logp)),
-        )
-        for p, n in zip(bounds, hits, strict=True)
+        (f"newly solved with p < {p:.2g} before, mean of seeds", by_seed(hits_S / solved_S, 0 * hits_S, int(solved_S.sum())))
+        for p, hits_S in zip(UNLIKELY, hits_PS, strict=True)
     )
-    found = verdict(hits[1] <= 0.1 * len(logp), hits[2] >= 0.1 * len(logp))
-    return Finding(found, parts, {HOLDS: "lifts", FAILS: "creates", OPEN: "both"}[found])
+    shares = [hits_S.sum() / solved_S.sum() for hits_S in hits_PS]
+    found = verdict(shares[1] <= 0.1, shares[2] >= 0.1)
+    rarest = ", ".join(f"{hit} of {solved}" for hit, solved in zip(hits_PS[2], solved_S, strict=True))
+    said = {HOLDS: "lifts", FAILS: "creates", OPEN: "both"}[found]
+    return Finding(found, parts, f"{said}; below {UNLIKELY[2]:.0e} by seed: {rarest}")
 
 
 # interplay/context_exposure, context_rl_share, topology, pretraining_difficulty
@@ -314,11 +319,10 @@ def best(e: Evidence, arm: str, over: str, band: str, k: int, budget: str = "ful
     means = {each: float(e.scores(each, band, k).mean()) for each in splits(budget)}
     if max(means.values()) < VISIBLE:
         return SCALE, (f"{arm} - {over}, {band} pass@{k}", gain)
-    first = max(means, key=means.get) == arm
-    return verdict(first and gain.low > 0, not first or gain.high < 0), (
-        f"{arm} - {over}, {band} pass@{k}; highest: {max(means, key=means.get)}",
-        gain,
-    )
+    highest = max(means, key=means.get)
+    beaten = highest != arm and e.gain(arm, highest, band, k).high < 0
+    found = verdict(highest == arm and gain.low > 0, beaten or gain.high < 0)
+    return found, (f"{arm} - {over}, {band} pass@{k}; highest: {highest}", gain)
 
 
 def mixed_beats_rl(e: Evidence) -> Finding:
@@ -335,7 +339,7 @@ def light_best(e: Evidence) -> Finding:
 
 
 def heavy_best(e: Evidence) -> Finding:
-    found, part = best(e, split(80), split(0), "hard", 128)
+    found, part = best(e, split(80), split(0), "hard", 1)
     return Finding(found, (part,), "no arm solves any" if found == SCALE else "")
 
 

@@ -90,7 +90,8 @@ def rewarded(**edges) -> dict:
         ("finding 1", table(edge(RL_beyond=(0.5, 0.02, 1e-5))), FAILS),
         ("finding 1", table(edge(none=(0.002, 0.0005, 1e-5))), FAILS),  # every RL arm raises the band
         ("finding 1", table(edge(RL_inside=(0.5, 0.01, 1e-5)), noisy=("RL inside",)), OPEN),
-        ("E1, ID", table(edge()), HOLDS),
+        ("E1, ID", table({arm: (0.002, *rest) for arm, (_, *rest) in edge().items()}), HOLDS),
+        ("E1, ID", table(edge()), OPEN),  # at the ceiling nothing could have failed
         ("E1, ID", table(edge(RL_uniform=(0.9, 0.005, 1e-4), none=(0.002, 0.0005, 1e-5))), FAILS),
         ("E1, ID", table(edge(none=(0.3, 0.0005, 1e-5)), noisy=("none",)), OPEN),
         ("E1, beyond", table(edge()), HOLDS),
