@@ -13,12 +13,11 @@ PREDICTION = (
     "paper's formula charges 100% RL at least 3 times the tokens of 0% RL for the same measured FLOPs."
 )
 RULE = (
-    "Differences over seeds, 95 % Student-t intervals, exact strict scores, common world, full budget; 100% RL is annealed "
-    "first, within its budget. Mid + RL beats RL on hard problems (Fig 6) if 80% - 100% RL at hard pass@128 lies above "
-    "zero; a little RL is best at the edge (section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies "
-    "above zero; heavy RL is best at hard if 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. "
-    "Each does not hold if its interval, or that to the highest arm, lies below zero; needs scale if no arm compared "
-    "has a mean of .0005; else not established."
+    "Differences over seeds (95 % Student t), exact strict, common world, full budget; 100% RL anneals first, within it. "
+    "Mid + RL beats RL on hard (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is best at the edge "
+    "(section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero; heavy RL is best at hard if "
+    "80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. Each does not hold if its interval, or that "
+    "to the highest, lies below zero; needs scale if no arm compared has a mean of .0005; else not established."
 )
 
 
