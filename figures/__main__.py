@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-from figures import (
-    interplay_base_probability,
-    interplay_fig03_edge,
-    interplay_fig04_context_exposure,
-    interplay_fig05_topology,
-    interplay_fig06_mid_or_rl,
-    interplay_fig07_process_reward,
-    interplay_fig08_errors,
-    interplay_fig09_ladder,
-    interplay_fig10_heatmap,
-    interplay_fig11_curves,
-    interplay_fig12_context_rl_share,
-    interplay_fig15_pretraining_difficulty,
-    interplay_fig18_budgets,
-    interplay_forgetting,
-    quickstart,
-)
 from figures.panels import Missing
 from figures.style import save
 
-FIGURES = (
-    quickstart,
-    interplay_base_probability,
-    interplay_fig03_edge,
-    interplay_fig04_context_exposure,
-    interplay_fig05_topology,
-    interplay_fig06_mid_or_rl,
-    interplay_fig07_process_reward,
-    interplay_fig08_errors,
-    interplay_fig09_ladder,
-    interplay_fig10_heatmap,
-    interplay_fig11_curves,
-    interplay_fig12_context_rl_share,
-    interplay_fig15_pretraining_difficulty,
-    interplay_fig18_budgets,
-    interplay_forgetting,
+NAMES = (
+    "quickstart",
+    "interplay_base_probability",
+    "interplay_fig03_edge",
+    "interplay_fig04_context_exposure",
+    "interplay_fig05_topology",
+    "interplay_fig06_mid_or_rl",
+    "interplay_fig07_process_reward",
+    "interplay_fig08_errors",
+    "interplay_fig09_ladder",
+    "interplay_fig10_heatmap",
+    "interplay_fig11_curves",
+    "interplay_fig12_context_rl_share",
+    "interplay_fig15_pretraining_difficulty",
+    "interplay_fig18_budgets",
+    "interplay_forgetting",
 )
+FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
 
 
 def main() -> int:

@@ -2,7 +2,8 @@
 
 A claim is decided by the RULE in its study's file; the words there and the code here must agree. Where a study has no
 rule for a claim of the paper, the claim carries one (``rule``), written before any nano table of that study was read.
-No rule says what the code adds: one seed decides nothing, and where no arm reaches VISIBLE a comparison needs scale.
+No rule says what the code adds: one seed decides nothing; where no arm reaches VISIBLE a comparison needs scale; and, added
+after interplay/edge was read, a claim that no arm could have failed, the base standing at the ceiling, is not established.
 """
 
 from __future__ import annotations

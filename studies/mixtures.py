@@ -7,18 +7,13 @@ from dataclasses import replace
 from models.stages.pretrain import Pretrain
 from models.stages.rl import RL
 from studies.run import Recipe
-from studies.scales import CONTEXTS, Scale
+from studies.scales import CONTEXTS, Scale, blend
 from studies.study import Arm
 from synth.problem import Mixture
 
 COMMON, RARE = CONTEXTS[:2]  # the paper's A and B
 EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)
 KINDS = ("names", "copies", "arithmetic")  # what B's problems there can teach: its nouns, and to copy, and to compute
-
-
-def joined(*parts: tuple[float, Mixture]) -> Mixture:
-    """A mixture of mixtures, without what has no weight."""
-    return Mixture(tuple((share * w, source) for share, mixture in parts for w, source in mixture.parts if share * w))
 
 
 def only(mixture: Mixture, world: str) -> Mixture:
@@ -40,7 +35,7 @@ def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pre
 
 def exposed(scale: Scale, share: float, rare: Mixture) -> tuple[Recipe, Pretrain]:
     """Pre-training in the common world alone, but for ``share`` of its later rows, which are drawn from ``rare``."""
-    late = joined((1 - share, only(scale.pretraining(), COMMON)), (share, rare))
+    late = blend((1 - share, only(scale.pretraining(), COMMON)), (share, rare))
     return pretrained(scale, only(scale.base().stages[0].data, COMMON), late)
 
 

@@ -186,8 +186,9 @@ class Scale:
 
 
 def blend(*parts: tuple[float, Mixture]) -> Mixture:
-    """A mixture of mixtures, flattened."""
-    return Mixture(tuple((outer * inner, source) for outer, mixture in parts for inner, source in mixture.parts))
+    """A mixture of mixtures, flattened, without what has no weight (which would name another run for the same data)."""
+    flat = ((outer * inner, source) for outer, mixture in parts for inner, source in mixture.parts)
+    return Mixture(tuple((weight, source) for weight, source in flat if weight))
 
 
 MUON = Optim(matrix_lr=0.01, other_lr=2e-3)
