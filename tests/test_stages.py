@@ -160,7 +160,7 @@ def test_collecting_is_pure(stage, learned):
 def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
     # Mutant: a row drawn by its position in the share instead of its number (machines would train on the same rows).
     lm = learned()
-    if isinstance(stage, Policy):  # which groups are kept depends on their company; the groups themselves must not
+    if isinstance(stage, (Policy, RFT)):  # which groups are kept is told by their rewards; all must be the same groups
         whole, last = (rollouts(stage, lm, 5, 2, rows, 0) for rows in ([0, 1, 2, 3], [2, 3]))
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]

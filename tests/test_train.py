@@ -215,7 +215,7 @@ def test_under_a_flops_budget_the_rate_follows_the_budget(tiny):
 
 
 def test_micro_batches_hold_every_row_once():
-    # Mutants: a row lost at a boundary; more padded tokens than allowed.
+    # Mutants: a row lost at a boundary; more padded tokens than allowed; a third run, for which one core waits.
     lengths = [3, 9, 1, 4, 4, 7, 2, 8]
     batch = pack([[i + 1] * n for i, n in enumerate(lengths)], [[1.0] * n for n in lengths], 7.0, pad=0)
     parts = micro_batches(batch, 12)
@@ -225,6 +225,8 @@ def test_micro_batches_hold_every_row_once():
         assert part.ids_BT.shape == part.gain_BT.shape == (len(part.lengths), max(part.lengths)) and part.total == 7
         assert part.ids_BT.numel() <= 12 and part.gain_BT.sum() == sum(part.lengths)
     assert [len(part.lengths) for part in micro_batches(batch, 1)] == [1] * 8 and micro_batches(batch, 999) == [batch]
+    level = pack([[1] * 10] * 12, [[1.0] * 10] * 12, 1.0, pad=0)
+    assert [len(part.lengths) for part in micro_batches(level, 50)] == [3, 3, 3, 3]  # greedily 5, 5 and 2
 
 
 @pytest.mark.parametrize("kind", ("pretrain", "rl"))
