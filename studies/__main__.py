@@ -100,13 +100,14 @@ def scale_named(name: str):
 
 
 def the_study(args):
-    """The study that the arguments name, at their scale and with their seeds."""
+    """The study that the arguments name, at their scale and with their seeds and arms."""
     name = full_name(args.study)
     scale = scale_named(args.scale)
     study = importlib.import_module(f"studies.{name.replace('/', '.')}").study(scale)
     if study.name != name:
         raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
-    return study.with_seeds(args.seeds) if args.seeds else study
+    study = study.with_seeds(args.seeds) if args.seeds else study
+    return study.with_arms(args.arms) if getattr(args, "arms", None) else study
 
 
 def bands(scale_name: str) -> dict[str, tuple[int, int]]:
@@ -426,6 +427,7 @@ def sys_arguments(args) -> list[str]:
     """The arguments of ``run`` written out again, without those that say what is so anyway."""
     words = ["run", args.study, "--scale", args.scale]
     words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
+    words += ["--arms", ",".join(args.arms)] if args.arms else []
     words += ["--device", args.device] if args.device != "cpu" else []
     words += ["--threads", str(args.threads)] if args.threads else []
     return words + (["--workers", str(args.workers)] if args.workers > 1 else [])
@@ -695,6 +697,7 @@ def parser() -> Parser:
         made.add_argument("study")
         scaled(made)
         made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
+        made.add_argument("--arms", type=parts, help="such as 'RL,mid*' (default: the study's)")
         if name == "run":
             made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
             made.add_argument("--threads", type=positive, help="CPU threads of one process")

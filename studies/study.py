@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cache
 
 import numpy as np
@@ -85,6 +86,17 @@ class Study:
 
     def with_seeds(self, seeds: tuple[int, ...]) -> Study:
         return replace(self, seeds=seeds)
+
+    def with_arms(self, patterns: tuple[str, ...]) -> Study:
+        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?), and the contrasts
+        among them. Raises ValueError if a pattern matches no arm."""
+        names = [arm.name for arm in self.arms]
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(f"{self.name} has no arm {pattern!r}; its arms: {', '.join(names)}")
+        kept = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
+        pairs = tuple(pair for pair in self.contrasts if kept.issuperset(pair))
+        return replace(self, arms=tuple(arm for arm in self.arms if arm.name in kept), contrasts=pairs)
 
     def base_of(self, arm: Arm) -> Recipe:
         """What comes before the arm's own stages."""

@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGES = ("synth", "models", "studies")
 COMMANDS = {
     "list": {"--json", "--scale"},
-    "plan": {"--json", "--scale", "--seeds"},
-    "run": {"--json", "--scale", "--seeds", "--device", "--threads", "--workers", "--worker-index", "--parent"},
+    "plan": {"--json", "--scale", "--seeds", "--arms"},
+    "run": {"--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--worker-index", "--parent"},
     "show": {"--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed"},
@@ -159,6 +159,7 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("plan", "tiny/one", "--scale", "huge"), "", "huge"),
         (("run", "tiny/one", "--seeds", "0,x"), "", "0,x"),
         (("run", "tiny/one", "--seeds", "1,1"), "", "1,1"),
+        (("run", "tiny/one", "--arms", "a,nothing*"), "", "nothing*"),
         (("run", "tiny/one", "--scale", "smoke", "--device", "tpu"), "", "tpu"),
         (("show", "tiny/one", "--scale", "nano"), "", "run it first"),
         (("problem", "--ops", "0"), "", "Source.ops"),
@@ -254,6 +255,9 @@ def test_workers_share_a_plan_and_leave_the_same_table(copy):
         tables[seed] = [row for row in rows if row["seed"] == seed]
     assert len(tables[5]) == len(tables[6]) == 2
     kept = {row["arm"]: row["logp"] for row in tables[5]}
+    good(copy, "run", "one", "--scale", "smoke", "--seeds", "7", "--workers", "2", "--arms", "b*")
+    rows = read(copy / "studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+    assert {row["arm"] for row in rows if row["seed"] == 7} == {"b"}  # mutant: workers not told which arms
     shutil.rmtree(copy / "runs")
     good(copy, "run", "one", "--scale", "smoke", "--seeds", "5", "--threads", "1")
     rows = read(copy / "studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
