@@ -18,6 +18,7 @@ from models.parallel import together
 from models.train import Machine
 from studies.key import key
 from studies.run import Recipe, load
+from synth import thoughts
 from synth.later import later
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
@@ -103,8 +104,9 @@ class Answers:
     """One model's answers, a number a problem (arrays of length P).
 
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
-    ``samples``, process is the mean share of right steps, tokens the mean response length, faults the number of
-    responses, of all problems together, with at least one fault of a kind. Divergence: divergence, in nats.
+    ``samples``, process is the mean share of right steps, tokens the mean response length, thought the mean number of
+    words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least one
+    fault of a kind. Divergence: divergence, in nats.
     """
 
     logp: np.ndarray | None = None
@@ -114,11 +116,12 @@ class Answers:
     answer: np.ndarray | None = None
     process: np.ndarray | None = None
     tokens: np.ndarray | None = None
+    thought: np.ndarray | None = None
     faults: dict[str, int] = field(default_factory=dict)
     divergence: np.ndarray | None = None
 
 
-ARRAYS = ("logp", "strict", "answer", "process", "tokens", "divergence")  # of Answers, a number a problem
+ARRAYS = ("logp", "strict", "answer", "process", "tokens", "thought", "divergence")  # of Answers, a number a problem
 
 
 def take(lm: LM, exam: Exam) -> Answers:
@@ -190,7 +193,7 @@ def divergence(lm: LM, exam: Exam) -> Answers:
 def sampled(lm: LM, exam: Exam) -> Answers:
     """``samples`` judged responses a problem; each response has a random stream of its own."""
     problems = exam.paper()
-    totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens")}
+    totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens", "thought")}
     faults: Counter[str] = Counter()
     per = max(1, 512 // exam.samples)
     for first in range(0, len(problems), per):
@@ -200,11 +203,13 @@ def sampled(lm: LM, exam: Exam) -> Answers:
         samples = lm.sample(prompts, streams, max_new=exam.max_new, temperature=exam.temperature)
         for nth, ids in enumerate(samples.ids):
             i = first + nth // exam.samples
-            verdict = verify(problems[i], lm.decode(ids))
+            text = lm.decode(ids)
+            verdict = verify(problems[i], text)
             totals["strict"][i] += verdict.strict
             totals["answer"][i] += verdict.answer
             totals["process"][i] += verdict.process / exam.samples
             totals["tokens"][i] += len(ids) / exam.samples
+            totals["thought"][i] += thoughts.length(text.split()) / exam.samples
             faults.update({fault.kind for fault in verdict.faults})
     return Answers(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
 

@@ -57,6 +57,7 @@ COLUMNS = (
         "paper_tokens", float, "tokens", "training tokens of the arm's own stages as the Interplay paper charges them",
         nan=True, later=math.nan,
     ),
+    Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, later=math.nan),
 )  # fmt: skip
 
 CURVE_KEYS = ("arm", "seed", "stage", "step")

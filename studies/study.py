@@ -300,6 +300,7 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "correct": results.cell(found.answer, 0) if judged else "",
         "process": float(found.process.mean()) if judged else math.nan,
         "response_tokens": float(found.tokens.mean()) if judged else math.nan,
+        "thought_tokens": math.nan if found.thought is None else float(found.thought.mean()),
         "faults": " ".join(f"{kind}:{count}" for kind, count in found.faults.items()),
         "divergence": "" if found.divergence is None else results.cell(found.divergence, 6),
     }

@@ -27,7 +27,7 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
     shares = dict.fromkeys(results.ROLES, 1 / 6) | {"answer": 0.0}
     nats = {f"{role}_nats": float(-logp.mean() * share) if share else math.nan for role, share in shares.items()}
     about = {"arm": arm, "seed": seed, "exam": f"{world}-ops{ops}", "kind": "exact", "context": world, "mode": "forward"}
-    sampled = {"strict": "", "correct": "", "process": math.nan, "response_tokens": math.nan}
+    sampled = {"strict": "", "correct": "", "process": math.nan, "response_tokens": math.nan, "thought_tokens": math.nan}
     cost = {"tokens": 1000, "flops": 9e12, "arm_flops": 7e12 if nth else 2e12, "rollout_flops": 1e12, "seconds": 60.0}
     return {
         **about, "ops": str(ops), "problems": len(logp), "guess_floor": 0.25, "samples": 0,
@@ -40,7 +40,7 @@ def sampled_row(arm: str, seed: int) -> dict:
     """Four problems, eight responses each; half of the responses have the right answer, an eighth is strict."""
     made = row(arm, 1, seed, "zoo", 3, np.full(4, -1.0))
     empty = {f"{role}_nats": math.nan for role in results.ROLES}
-    counts = {"strict": "1 1 1 1", "correct": "4 4 4 4", "process": 0.5, "response_tokens": 20.0}
+    counts = {"strict": "1 1 1 1", "correct": "4 4 4 4", "process": 0.5, "response_tokens": 20.0, "thought_tokens": 0.0}
     return made | empty | counts | {"exam": "zoo-sampled3", "kind": "sampled", "samples": 8, "logp": ""}
 
 

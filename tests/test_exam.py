@@ -113,6 +113,15 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
         assert found.process[i] == pytest.approx(sum(v.process for v in own) / 200)
 
 
+def test_thoughts_are_counted_apart(learned, monkeypatch):
+    # Mutants: tags counted; thoughts of all responses added up instead of averaged.
+    lm = learned()
+    exam = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new=20)
+    assert not take(lm, exam).thought.any()
+    monkeypatch.setattr(type(lm), "decode", lambda self, ids: "<think> a b c </think> d")
+    assert take(lm, exam).thought.tolist() == [3.0] * 3
+
+
 def test_a_paper_is_the_same_for_everyone():
     # Mutant: problems drawn by the exam's name, so that renaming an exam changes its problems.
     assert EXACT.paper() == dataclasses.replace(EXACT, name="other", temperature=2.0).paper()
