@@ -15,7 +15,9 @@ LEAST_NAMES = 8
 PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its length
 RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
     "the number of equals is plus minus times there are and so how many count modulo answer pad bos end "
-    "next then now hence thus therefore note that".split()
+    "next then now hence thus therefore note that "
+    "levels depth backward subgoals symbolic simplify plan restate relevant table check grouped running commuted countdown "
+    "level find need part merge let put order given keep tabulate undo group hold left from asked use".split()
 )
 
 

@@ -14,7 +14,7 @@ from synth.graph import GIVEN, LITERAL, Graph, Node
 from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
 from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
 from synth.render import END
-from synth.telling import CONCLUSIONS, OPENINGS, Telling, Wording
+from synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, Telling, Wording
 from synth.verify import Verdict, verify
 
 Row = dict[str, object]
@@ -73,11 +73,13 @@ def telling_to_dict(telling: Telling) -> dict[str, object]:
         "skipped": None if skipped is None else list(skipped),
         "wording": None if telling.wording is None else [list(words) for words in telling.wording],
         "slip": telling.slip,
-    }
+    } | ({} if telling.approach is None else {"approach": telling.approach, "tagged": telling.tagged})
 
 
 def telling_from_dict(table: object, problem: Problem) -> Telling:
-    exact_fields("problem.telling", table, {field.name for field in fields(Telling)})
+    more = {"approach", "tagged"}  # left out where there is no approach
+    told = more & set(table) if isinstance(table, dict) else set()
+    exact_fields("problem.telling", table, {field.name for field in fields(Telling)} - (set() if told else more))
     skipped = table["skipped"]
     if skipped is not None:
         skipped = integers("problem.telling.skipped", skipped, 0, len(problem.graph.nodes) - 1)
@@ -96,7 +98,9 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         wording = tuple([Wording(*row) for row in known])
     if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
         raise ValueError(f"problem.telling.slip must be null or a wrong answer, with wording, got {slip!r}")
-    return Telling(table["thoughts"], skipped, wording, slip)
+    if told and (table["approach"] not in (PLAIN, *APPROACHES) or type(table["tagged"]) is not bool):
+        raise ValueError(f"problem.telling.approach must be an approach, and tagged true or false, got {table!r}")
+    return Telling(table["thoughts"], skipped, wording, slip, table.get("approach"), table.get("tagged", False))
 
 
 def graph_from_dict(table: object) -> Graph:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from synth.ops import LIMIT, SAME
 from synth.render import END, VERBS
-from synth.telling import CONCLUSIONS, OPENINGS, REMARK
+from synth.telling import CONCLUSIONS, MARKERS, OPENINGS, REMARK
 from synth.thoughts import without
 
 
@@ -44,13 +44,21 @@ class Remark(NamedTuple):
     where: int
 
 
+class Line(NamedTuple):
+    """A line of an approach (see ``synth.approaches``): its marker, the words after it, and its first character."""
+
+    marker: str
+    words: tuple[str, ...]
+    where: int
+
+
 class Trace(NamedTuple):
     """What a text claims.
 
     answer: the last answer stated anywhere, even after junk; None if there is none. answers: how many are stated.
     junk: the first character that cannot belong to a solution (steps, one answer, END); None if there is none, also in
     a text that merely stops too early. ended: whether END occurs. after: where the text after the first END begins.
-    remarks: what stands between steps, where words may be chosen.
+    remarks: what stands between steps, where words may be chosen. lines: the same, where an approach may be.
     """
 
     steps: tuple[Step, ...]
@@ -60,6 +68,7 @@ class Trace(NamedTuple):
     ended: bool
     after: int | None
     remarks: tuple[Remark, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 # Possessive quantifiers (++, *+, ?+) throughout: no pattern backtracks into what it matched, so parsing is linear.
@@ -245,18 +254,30 @@ PROSE = (
 )
 GRAMMARS = {"terse": grammar(*TERSE, ("", "")), "prose": grammar(*PROSE, ("The_", "so_"))}
 WORDED = {"terse": grammar(*TERSE, TERSE_WORDS, TERSE_REMARK), "prose": grammar(*PROSE, PROSE_WORDS, PROSE_REMARK)}
+LINE_WORDS = f"(?:{NOUN}|{NUMBER}|[-+*/=,] )*+"
+LINES = {
+    dialect: (compiled("".join(pieces)), compiled(so_far(pieces)))
+    for dialect, pieces in (
+        ("terse", (f"(?P<marker>{'|'.join(MARKERS)})_", f"(?P<words>{LINE_WORDS})", "; ")),
+        ("prose", (f"(?P<marker>{'|'.join(MARKERS).title()})_", f"(?P<words>{LINE_WORDS})", r"\. ")),
+    )
+}
+LINE_PIECES = re.compile("[a-z]+|[0-9]+|[-+*/=,]")
 LONGEST = 100_000  # characters in which steps are read: ours take a tenth, and a megabyte must not take half a second
 NUMBERS = re.compile("[0-9]++")
 SIGNS = re.compile("[-+*/]")
 SPACE = re.compile(r"\s*+")
 
 
-def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False, worded: bool = False) -> Trace:
+def parse(
+    text: str, dialect: str, copies: bool = False, thoughts: bool = False, worded: bool = False, approached: bool = False
+) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
     copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts are
     read as white space (see ``synth.thoughts``); where they are not, a tag is junk. worded: whether steps may
-    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``).
+    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``). approached: whether
+    lines of approaches may stand between steps; where they may not, one is junk.
     Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
     """
     if dialect not in GRAMMARS:
@@ -268,6 +289,7 @@ def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False,
     start = position = SPACE.match(head).end()
     steps: list[Step] = []
     remarks: list[Remark] = []
+    lines: list[Line] = []
     while True:
         position = usual_steps(read, head, position, steps)
         match = read.step.match(head, position)
@@ -277,6 +299,9 @@ def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False,
             steps.append(copied(match, position))
         elif read.remark and (match := read.remark.match(head, position)):
             remarks.append(Remark(match["noun"].rstrip(), int(match["value"]), position))
+        elif approached and (match := LINES[dialect][0].match(head, position)):
+            words = tuple(LINE_PIECES.findall(match["words"]))
+            lines.append(Line(match["marker"].lower(), words, position))
         else:
             break  # no step, or the text stops inside it
         position = match.end()
@@ -286,6 +311,8 @@ def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False,
         stopped = max(stopped, read.copy_so_far.match(head, position).end())
     if read.remark_so_far:
         stopped = max(stopped, read.remark_so_far.match(head, position).end())
+    if approached:
+        stopped = max(stopped, LINES[dialect][1].match(head, position).end())
     end = text.find(END, start)
     after = None if end < 0 else SPACE.match(text, end + len(END)).end()
     stated = read.answer.findall(text)
@@ -297,6 +324,7 @@ def parse(text: str, dialect: str, copies: bool = False, thoughts: bool = False,
         end >= 0,
         None if after == len(text) else after,
         tuple(remarks),
+        tuple(lines),
     )
 
 

@@ -6,15 +6,15 @@ import random
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from synth import contexts
+from synth import approaches, contexts
 from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
 from synth.later import later
 from synth.ops import LIMIT, SAME, is_prime
-from synth.render import Written, write
+from synth.render import Move, Written, write
 from synth.rng import below, between, rng, shuffle, weighted
-from synth.telling import CONCLUSIONS, OPENINGS, THOUGHTS, Telling, Wording, Words
+from synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, THOUGHTS, Telling, Wording, Words
 
 MODES = ("forward", "reverse")
 DIALECTS = ("terse", "prose")
@@ -22,15 +22,8 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
-LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none"}  # fields of Source, each with the value that takes none
+LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}  # fields of Source, each with the value that takes none
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
-
-
-class Move(NamedTuple):
-    """One step of the canonical solution: use the statement of node ``statement`` to find node ``solves``."""
-
-    statement: int
-    solves: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +91,16 @@ class Problem:
     def worded(self) -> bool:
         """Whether a response may use other words than the plain ones, and remarks."""
         return self.telling is not None and self.telling.wording is not None
+
+    @property
+    def approached(self) -> bool:
+        """Whether a response may follow approaches."""
+        return self.telling is not None and self.telling.approach is not None
+
+    @cached_property
+    def script(self) -> tuple[Move | tuple[str, ...], ...]:
+        """The steps and lines of the solution, where it follows an approach."""
+        return approaches.script(self, self.telling.approach)
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
@@ -191,6 +194,11 @@ class Source:
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
         steps in thoughts: what no annotator can better.
+    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to draw
+        from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are those of
+        the same source without it.
+    chances: the probability of each approach where there are several (None: all alike).
+    tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
     """
 
     ops: tuple[int, int]
@@ -210,6 +218,9 @@ class Source:
     elided: float = later(0.0)
     words: Words | None = later(None)
     thoughts: str = later("none")
+    approach: str | tuple[str, ...] | None = later(None)
+    chances: tuple[float, ...] | None = later(None)
+    tagged: bool = later(False)
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -221,6 +232,7 @@ class Source:
             if getattr(self, name) is not None or name != "length":
                 check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
         self.check_copies()
+        self.check_approach()
         if not 0 <= self.elided <= 1:
             raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
         if self.thoughts == "oracle" and not self.elided:
@@ -255,6 +267,29 @@ class Source:
             raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
         if self.connected[1] or self.unconnected[1]:
             raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+
+    def check_approach(self) -> None:
+        """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed, or contradicts another field."""
+        names = self.approaches
+        if self.approach is not None and not (names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)):
+            known = ", ".join((PLAIN, *APPROACHES))
+            raise ValueError(f"Source.approach must be None, one or several different of {known}, got {self.approach!r}")
+        if self.approach is not None and (self.elided or self.words is not None):
+            raise ValueError("Source.approach needs Source.elided 0 and Source.words None: its lines count every step")
+        chances = self.chances
+        if chances is not None:
+            numbers = isinstance(self.approach, tuple) and isinstance(chances, tuple) and len(chances) == len(names)
+            if not (numbers and all(c >= 0 for c in chances) and abs(sum(chances) - 1) <= 1e-9):
+                raise ValueError(
+                    f"Source.chances must be None or a probability for each of Source.approach, summing to 1, got {chances!r}"
+                )
+        if type(self.tagged) is not bool or self.tagged and set(names) <= {PLAIN}:
+            raise ValueError(f"Source.tagged must be False, or True with a Source.approach that has a tag, got {self.tagged!r}")
+
+    @property
+    def approaches(self) -> tuple[str, ...]:
+        """The approaches that are drawn from, "plain" among them if it is."""
+        return (self.approach,) if isinstance(self.approach, str) else self.approach or ()
 
     @property
     def liberties(self) -> tuple[str, ...]:
@@ -357,6 +392,9 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
 
 def liberties(draw_: random.Random, problem: Problem, source: Source) -> Telling:
     """Which liberties the solution of a problem takes, of those that ``source`` gives."""
+    if names := source.approaches:
+        name = names[weighted(draw_, source.chances or (1.0,) * len(names))]
+        return Telling(source.thoughts, approach=name, tagged=source.tagged and name != PLAIN)
     skipped = None
     if source.elided:
         skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.elided])

@@ -18,30 +18,38 @@ look-up (studies/LOG.md, 2026-11-21, "the dialect decides").
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from synth import contexts
 from synth.ops import SAME, compute, inverse
-from synth.telling import CONCLUSIONS, OPENINGS, REMARK
+from synth.telling import APPROACHES, CONCLUSIONS, INSIDE, MARKERS, OPENINGS, REMARK
 
 if TYPE_CHECKING:
-    from synth.problem import Move, Problem
+    from synth.problem import Problem
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT = (
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT, STRATEGY = (
     "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "connective", "remark", "thought",
+    "strategy",
 )  # fmt: skip
 ROLES = (
     STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE,
-    REMARKED, THOUGHT,
+    REMARKED, THOUGHT, STRATEGY,
 )  # fmt: skip
 
 END = "<end>"  # closes every solution
 THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
 VERBS = {"+": "plus", "-": "minus", "*": "times"}
 PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
+
+
+class Move(NamedTuple):
+    """One step of a solution: use the statement of node ``statement`` to find node ``solves``."""
+
+    statement: int
+    solves: int
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,33 @@ def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int
         values = [first, *values[2:]]
         lines.append(values)
     return lines
+
+
+def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> None:
+    """The steps and lines of the problem's approach; ``step`` writes a step in full."""
+    terse = problem.dialect == "terse"
+    stepped = turned(problem) if problem.telling.approach == "commuted" else problem
+    for each in problem.script:
+        if isinstance(each, Move):
+            step(stepped, each, out, roles)
+            continue
+        out += each if terse else (each[0].capitalize(), *each[1:])
+        out.append(";" if terse else ".")
+        roles += (STRATEGY,) * (len(each) + 1)
+
+
+def turned(problem: Problem) -> Problem:
+    """The problem with the operands of every sum and product in the opposite order, for its steps to be written from."""
+    nodes = tuple([node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes])
+    return replace(problem, graph=replace(problem.graph, nodes=nodes))
+
+
+def tag(problem: Problem, out: list[str], roles: list[str]) -> None:
+    """What asks for an approach, at the end of a question."""
+    if problem.telling is not None and problem.telling.tagged:
+        name = problem.telling.approach
+        out += (name,) if problem.dialect == "terse" else (TAGGED, name, ".")
+        roles += (QUESTION,) * (1 if problem.dialect == "terse" else 3)
 
 
 def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
@@ -209,10 +244,13 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
             roles += (role, role, role)
     out += (words[problem.graph.target], "?")
     roles += (QUESTION, QUESTION)
+    tag(problem, out, roles)
 
 
 def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    if problem.telling is not None:
+    if problem.approached:
+        told_script(problem, terse_step, out, roles)
+    elif problem.telling is not None:
         told_steps(problem, terse_step, out, roles)
     else:
         terse_steps(problem, out, roles)
@@ -308,6 +346,7 @@ def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
         out += ("Count", "modulo", str(problem.graph.modulus), ".")
     out += ("How", "many", words[problem.graph.target], "are", "there", "?")
     roles += (QUESTION,) * (len(out) - before)
+    tag(problem, out, roles)
 
 
 def quantity(problem: Problem, index: int) -> tuple[str, ...]:
@@ -325,7 +364,9 @@ def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> 
 
 
 def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
-    if problem.telling is not None:
+    if problem.approached:
+        told_script(problem, prose_step, out, roles)
+    elif problem.telling is not None:
         told_steps(problem, prose_step, out, roles)
     else:
         for move in problem.moves:
@@ -370,4 +411,10 @@ PROSE_WORDS = (
 WORDS = {
     "terse": (*OPENINGS, *CONCLUSIONS, REMARK),
     "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
+}
+TAGGED = "Use"  # before the name of an approach that a question in prose asks for
+# What ``tag`` and ``told_script`` add.
+APPROACH_WORDS = {
+    "terse": (*APPROACHES, *MARKERS, *INSIDE),
+    "prose": (*APPROACHES, TAGGED, *(marker.capitalize() for marker in MARKERS), *INSIDE),
 }

@@ -22,6 +22,7 @@ ROLES = {
     render.CONNECTIVE: "a word that opens a step or announces what it finds, one of several that may",
     render.REMARKED: "part of a remark on a given quantity",
     render.THOUGHT: "part of a thought, or one of its tags",
+    render.STRATEGY: "part of a line that an approach adds to the steps",
 }
 
 SOLUTION_ROLES = tuple(ROLES)[3:]

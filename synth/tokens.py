@@ -10,7 +10,7 @@ from synth import contexts
 from synth.later import later
 from synth.ops import LIMIT, SYMBOLS, is_prime
 from synth.problem import DIALECTS
-from synth.render import CLOSE, END, PROSE_WORDS, THINK, WORDS, Written, join, split
+from synth.render import APPROACH_WORDS, CLOSE, END, PROSE_WORDS, THINK, WORDS, Written, join, split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -24,8 +24,8 @@ class Vocabulary:
     """All tokens that problems of these worlds and dialects can contain.
 
     modulus: numbers 0..modulus-1 are tokens (None: 0..999). names: only the first so many nouns of each world.
-    thoughts, words: the tags of thoughts too; the words of ``synth.telling`` too. Both come after all others, so that no
-    other token has another id.
+    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches and the
+    words of their lines too. They come after all others, so that no other token has another id.
     Token 0 pads. ``encode`` raises ValueError for a piece of text that is not in the vocabulary, naming it.
     """
 
@@ -35,6 +35,7 @@ class Vocabulary:
     dialects: tuple[str, ...] = ("terse",)
     thoughts: bool = later(False)
     words: bool = later(False)
+    approaches: bool = later(False)
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -65,6 +66,8 @@ class Vocabulary:
         more = (THINK, CLOSE) if self.thoughts else ()
         if self.words:
             more += sum((WORDS[dialect] for dialect in self.dialects), ())
+        if self.approaches:
+            more += sum((APPROACH_WORDS[dialect] for dialect in self.dialects), ())
         every = (PAD, BEGIN, END, *MARKS, *SYMBOLS, *numbers, *prose, *places, *nouns, *more)
         return tuple(dict.fromkeys(every))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from synth.approaches import breaches
 from synth.ops import compute, inverse
 from synth.parse import Step, Trace, parse
 
@@ -20,7 +21,7 @@ FORMAT = "format"  # the text stops being a solution
 UNKNOWN = "unknown"  # restates a statement that is not in the question
 OPERAND = "operand"  # restates one with other operands
 OPERATOR = "operator"  # or another operation
-RECALL = "recall"  # recalls a wrong value, or a quantity that the statement does not need
+RECALL = "recall"  # recalls a wrong value, or a quantity that the statement does not need; or an approach's line is wrong
 UNREADY = "unready"  # uses a quantity before it is found
 SUBSTITUTION = "substitution"  # the equation does not follow from the statement and the recalled values
 ARITHMETIC = "arithmetic"  # an equality that does not hold, or does more than one operation at once
@@ -28,7 +29,8 @@ RESULT = "result"  # names a wrong quantity or value as found
 REPEATED = "repeated"  # uses a statement again
 EXTRA = "extra"  # uses a true statement that the answer does not need
 MISSING = "missing"  # never uses one that it needs
-ORDER = "order"  # true, but not the one next step, or not the one order of operands, of an ordered dialect
+# True, but not the one next step, or not the one order of operands, of an ordered dialect; or not as an approach promises.
+ORDER = "order"
 ANSWER = "answer"  # no answer, or a wrong one
 SECOND_ANSWER = "second_answer"
 AFTER_END = "after_end"
@@ -82,11 +84,18 @@ def verify(problem: Problem, text: str) -> Verdict:
     used comes too late) and, in the terse dialect, canonical, and that the answer is right.
 
     Where words may be chosen, any of them is right, the plain form too; a remark must repeat a value the question gives.
+
+    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may be
+    turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
     """
-    trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded)
+    trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached)
     faults: list[Fault] = []
-    right, due = judge_steps(problem, trace.steps, faults)
+    right, due = judge_steps(problem, trace, faults)
     judge_remarks(problem, trace, faults)
+    faults += [
+        Fault(RECALL if breach.content else ORDER, breach.step, breach.where, breach.detail)
+        for breach in breaches(problem, trace)
+    ]
     judge_ending(problem, trace, text, faults)
     return Verdict(
         trace.junk is None and trace.ended and trace.answer is not None,
@@ -97,7 +106,7 @@ def verify(problem: Problem, text: str) -> Verdict:
     )
 
 
-def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) -> tuple[int, int]:
+def judge_steps(problem: Problem, trace: Trace, faults: list[Fault]) -> tuple[int, int]:
     """Add the faults of the steps; return how many needed statements were used rightly at their first use, and how many
     should have been."""
     nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
@@ -110,7 +119,9 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
         known[graph.unknown], known[graph.root] = False, True
     needed = len(graph.nodes)
     canonical = [statement for statement, _ in problem.moves]
-    ordered = problem.dialect in ORDERED
+    steps, free = trace.steps, problem.approached
+    ordered = problem.dialect in ORDERED and not free
+    tabulated = any([line.marker == "tabulate" for line in trace.lines])
     gaps = Gaps(problem, known) if problem.elided else None
     turn = right = 0
     used: set[int] = set()
@@ -139,16 +150,16 @@ def judge_steps(problem: Problem, steps: tuple[Step, ...], faults: list[Fault]) 
             rows = executed(sign, tuple([values[i] for i in terms]), modulus)
             due = statement, op, operands, recalled, sign, rows, words[target], values[target]
         found: list[Fault] = []
-        if step[:-1] != due or len(hidden) != 1:
+        if len(hidden) != 1 or step[:-1] != due and not (free and step[:-1] == turned(problem, at, target)):
             unready = [i for i in hidden if i != target]
             found = diagnose(problem, number, step, node, target, sign, terms, index, known, unready)
         if at in used:
             found.append(
                 Fault(REPEATED, number, step.span[0], f"The statement about {step.statement} was used before.")
             )
-        elif at >= needed:
+        elif at >= needed and not tabulated:
             found.append(Fault(EXTRA, number, step.span[0], f"The answer does not need {step.statement}."))
-        else:
+        elif at < needed:
             right += not found or all(fault.kind == ORDER for fault in found)
             while turn < len(canonical) and canonical[turn] in used:
                 turn += 1
@@ -239,6 +250,20 @@ def rearranged(node: Node, at: int, target: int) -> tuple[str, tuple[int, ...]]:
     op, result_first = inverse(node.op, node.args.index(target), len(node.args))
     others = tuple([a for a in node.args if a != target])
     return op, (at, *others) if result_first else (*others, at)
+
+
+def turned(problem: Problem, at: int, target: int) -> tuple:
+    """What a step claims that uses the statement of ``at`` with its operands in the opposite order, if it is a sum or a
+    product, and as it stands if not."""
+    nodes, words = problem.nodes, problem.words
+    node = nodes[at]
+    if node.op in COMMUTE:
+        node = node._replace(args=node.args[::-1])
+    sign, terms = (node.op, node.args) if target == at else rearranged(node, at, target)
+    operands = tuple([words[i] for i in node.args])
+    recalled = tuple([(words[i], nodes[i].value) for i in terms if problem.names[i] >= 0])
+    rows = executed(sign, tuple([nodes[i].value for i in terms]), problem.graph.modulus)
+    return words[at], node.op, operands, recalled, sign, rows, words[target], nodes[target].value
 
 
 def executed(op: str, values: tuple[int, ...], modulus: int | None) -> tuple[tuple[int | None, ...], ...]:
