@@ -58,19 +58,23 @@ def fit(examples: Sequence[tuple[str, str, str]]) -> Ranker:
 
 def runs_of(question: str, text: str) -> Counter:
     """How often each run of 1 to LONGEST tokens is in ``text``. Which quantity a noun names and which value a number has
-    say nothing of an approach: a noun counts as how it stands to the noun before it in the order of the question, a
-    number as a number."""
-    asked = {noun: n for n, noun in enumerate(dict.fromkeys(PIECE.findall(question))) if noun.isalpha()}
-    words, last = [], None
+    say nothing of an approach: a number counts as a number, and a noun as how it stands to the noun before it in the
+    order of the question, and whether it follows the token before it there too."""
+    pieces = PIECE.findall(question)
+    asked = {noun: n for n, noun in enumerate(dict.fromkeys(pieces)) if noun.isalpha()}
+    beside = set(zip(pieces, pieces[1:]))
+    words, last, before = [], None, ""
     for piece in PIECE.findall(text):
         if piece.isdigit():
             words.append("0")
         elif piece in asked:
             place = asked[piece]
-            words.append("first" if last is None else "same" if place == last else "later" if place > last else "earlier")
+            stands = "first" if last is None else "same" if place == last else "later" if place > last else "earlier"
+            words.append(f"{stands} beside" if (before, piece) in beside else stands)
             last = place
         else:
             words.append(piece)
+        before = piece
     return Counter(tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(words) - n + 1))
 
 

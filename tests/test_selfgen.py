@@ -17,7 +17,7 @@ from models.optim import Optim
 from models.ranker import fit
 from models.stages import Models
 from models.stages.pretrain import Pretrain
-from models.stages.selfgen import SelfGen, debuts, order
+from models.stages.selfgen import SelfGen, debuts, order, ranked
 from models.train import Machine, frozen, train
 from studies.run import Recipe
 from synth.approaches import PLAIN, asking, signature
@@ -29,6 +29,7 @@ from synth.verify import verify
 EASY = Source(ops=(1, 1), modulus=3, names=6, approach=PLAIN)
 NAMES = ("levels", "table", "plan", PLAIN)
 VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6, approaches=True)
+SMALL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB)
 STAGE = SelfGen(
     steps=4, rows=4, optim=Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2), data=EASY, examples=EASY, approaches=NAMES,
     n=4, samples=8, instances=16, per_approach=16, max_new=40,
@@ -121,8 +122,6 @@ def test_the_best_by_the_ranker_is_kept(asked):
     with torch.no_grad():
         groups = STAGE.groups(start, problem, path)
         ranker = STAGE.ranker(start, 3)
-    from models.stages.selfgen import ranked
-
     for group in groups:
         usable = [text for text, good in zip(group.texts, group.usable) if good]
         column = [float(ranker.scores(problem.question, [text])[0][0, NAMES.index(group.asked)]) for text in usable]
@@ -135,7 +134,7 @@ def test_the_best_by_the_ranker_is_kept(asked):
 def test_the_generator_is_the_start(asked, monkeypatch):
     # Mutant: the learner, as it is, generates.
     lm, seen = asked(), set()
-    whole, sample = bits(lm), GPT.build(STAGE_MODEL, 0).__class__.sample
+    whole, sample = bits(lm), type(lm).sample
 
     def watched(self, *args, **more):
         seen.add(bits(self))
@@ -146,21 +145,15 @@ def test_the_generator_is_the_start(asked, monkeypatch):
     assert seen == {whole} != {bits(lm)}
 
 
-STAGE_MODEL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB)
-
-
 def test_every_flop_is_charged_once(asked):
     # Mutants: dropped questions free; ranking or training the ranker free; a pool charged in every epoch, or per row.
     lm = asked()
-    stage = dataclasses.replace(STAGE, steps=8)  # two epochs
+    stage = dataclasses.replace(STAGE, steps=8, samples=1)  # two epochs; one sample is often not enough
     spent = [each for step in range(8) for each in collected(stage, lm, step).spent]
     kept = pool(stage, lm)
     training = stage.ranker(frozen(lm), 3).spent
     paid = [each for question in kept for each in question.spent] + [training]
     assert sorted(spent) == sorted(paid) and training.flops > 0
-    for kind in (ROLLOUT, JUDGE):
-        flops = sum(each.flops for each in paid if each.kind == kind)
-        assert flops > 0
     questions = sum(question.dropped + 1 for question in kept)
     assert sum(each.kind == ROLLOUT for each in paid) == 4 * questions and sum(question.dropped for question in kept) > 0
     assert sum(each.kind == JUDGE for each in paid) == 4 * len(kept) + 1
@@ -255,9 +248,9 @@ def test_star_asks_with_the_answer_where_it_failed(asked, monkeypatch):
 def test_distillation_is_the_references_own(asked):
     # Mutant: the start generates; the reference's work free.
     reference = frozen(asked())
-    recipe = Recipe(STAGE_MODEL)
+    recipe = Recipe(SMALL)
     stage = dataclasses.replace(STAGE, source="distil", examples=None, reference=recipe, n=2, instances=8)
-    stranger = STAGE_MODEL.build(1)
+    stranger = SMALL.build(1)
     batch = collected(stage, stranger, references={"reference": reference})
     same = collected(dataclasses.replace(stage, source="rejection", reference=None), asked())
     assert torch.equal(batch.ids_BT, same.ids_BT) and batch.spent == same.spent
@@ -265,7 +258,7 @@ def test_distillation_is_the_references_own(asked):
 
 def test_an_empty_pool_is_an_error(asked):
     # Mutant: an endless search, or a batch without targets.
-    hard = dataclasses.replace(STAGE, data=dataclasses.replace(EASY, ops=(3, 3)), attempts=2, samples=1)
+    hard = dataclasses.replace(STAGE, data=dataclasses.replace(EASY, ops=(2, 2)), attempts=2, samples=1)
     with pytest.raises(ValueError, match=r"SelfGen.n 4: none of 2 questions of SelfGen.data .* pool is empty"):
         collected(hard, asked())
 
@@ -275,7 +268,7 @@ def test_an_empty_pool_is_an_error(asked):
     (
         {"source": "luck"}, {"traces": "some"}, {"n": 0}, {"samples": 0}, {"temperature": 0.0}, {"per_approach": 0},
         {"attempts": 0}, {"max_new": 0}, {"instances": 6}, {"approaches": ("luck",)}, {"approaches": ("plan", "plan")},
-        {"n": 8}, {"examples": None}, {"reference": Recipe(STAGE_MODEL)}, {"source": "distil", "examples": None},
+        {"n": 8}, {"examples": None}, {"reference": Recipe(SMALL)}, {"source": "distil", "examples": None},
         {"source": "star", "examples": None}, {"data": dataclasses.replace(EASY, approach="plan", tagged=True)},
         {"data": Mixture(((1.0, dataclasses.replace(EASY, approach="plan", tagged=True)),))},
     ),
