@@ -465,7 +465,7 @@ def promised(book: Book, order: list[int]) -> None:
     steps = [event for event in book.events if event.at is not None]
     for event, at in zip(steps, order):
         if event.at != at:
-            book.broken(event, f"The step about {book.work.found(at)} was promised here.")
+            book.broken(event, f"Another step than {book.work.found(event.at)} was promised here.")
     if sorted(order) != sorted(book.work.terms):
         book.broken(None, "What was promised is not just what is needed.")
 

@@ -184,6 +184,7 @@ def test_bad_exams_are_refused():
         ({"source": dataclasses.replace(PAPER, thoughts="ignored")}, "Exam.kind must be sampled with Source.thoughts"),
         ({"source": dataclasses.replace(PAPER, elided=0.1)}, "Exam.kind must be sampled with Source.elided"),
         ({"source": dataclasses.replace(PAPER, words=Words())}, "Exam.kind must be sampled with Source.words"),
+        ({"source": dataclasses.replace(PAPER, approach="plain")}, "Exam.kind must be sampled with Source.approach"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(EXACT, **change)

@@ -41,7 +41,7 @@ def test_inverse_of_render():
         assert [step[:-1] for step in trace.steps] == [
             (s.noun, s.sign, s.operands, s.recalled, s.used, s.rows, s.solved, s.value) for s in said
         ]
-        assert trace[1:] == (problem.answer, 1, None, True, None, ())
+        assert trace[1:] == (problem.answer, 1, None, True, None, (), ())
 
 
 def test_spans_tile_the_text():
