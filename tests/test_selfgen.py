@@ -18,8 +18,11 @@ from models.ranker import fit
 from models.stages import Models
 from models.stages.pretrain import Pretrain
 from models.stages.selfgen import SelfGen, debuts, order, ranked
+from models.stages.selfgen import sources as selfgen_sources
 from models.train import Machine, frozen, train
+from studies.midtraining import selfgen
 from studies.run import Recipe
+from studies.scales import SCALES
 from synth.approaches import PLAIN, asking, signature
 from synth.problem import Mixture, Source
 from synth.render import END
@@ -303,3 +306,32 @@ def test_resume(asked, tmp_path):
 )
 def test_common(check, asked):
     check(STAGE, asked)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_study_compares_what_it_says(scale):
+    # Mutants: tags at the operations that are generated; a cell with more instances; a tag in an exam or in RL.
+    asked_, arms = selfgen.study(SCALES[scale]), {}
+    for arm in asked_.arms:
+        tags = [s for stage in arm.recipe.stages for s in selfgen_sources(stage.data) if s.tagged]
+        assert tags and max(s.ops[1] for s in tags) <= max(SCALES[scale].band[0], SCALES[scale].band[1] // 2)
+        own = [stage for stage in arm.recipe.stages if isinstance(stage, SelfGen)]
+        for stage in own:
+            arms[arm.name] = stage
+            assert stage.examples.ops == tags[0].ops and {s.split for s in selfgen_sources(stage.data)} == {"train"}
+            assert all(s.ops == SCALES[scale].bands["inside"] for s in selfgen_sources(stage.data))
+    assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
+    assert arms["approaches 8"].n == arms["rejection 8"].n == arms["incorrect 8"].n == 8 and len(arms) == 14
+    assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)
+
+
+def test_the_base_of_the_study_reads_tagged_rows():
+    # Mutant: a stage without arithmetic targets that cannot tell the roles of an approach's lines.
+    recipe = selfgen.study(SCALES["smoke"]).base
+    lm, stage = recipe.model.build(0), recipe.stages[0]
+    tagged = 0
+    for row in range(40):
+        problem = stage.data.problem("pretrain", 0, 0, row)
+        tagged += problem.telling is not None and problem.telling.tagged
+    batch = stage.collect(Models(lm), 0, 0, range(40))
+    assert 0 < tagged < 40 and len(batch.lengths) == 40
