@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from synth.export import problem_from_dict
 from synth.graph import Shape
 from synth.problem import DIALECTS, MODES, Problem, Source
 from synth.roles import ROLES, roles
+from synth.telling import APPROACHES, PLAIN
 from synth.verify import verify
 
 if TYPE_CHECKING:
@@ -500,6 +501,8 @@ def problem_(args, screen) -> None:
     source = Source(
         ops=args.ops, context=args.context, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
     )
+    if args.approach:
+        source = replace(source, approach=args.approach, tagged=args.approach != PLAIN)
     problem = source.problem("problem", args.seed)
     written = problem.written
     tokens, kinds = written.question_tokens + written.solution_tokens, roles(problem)
@@ -710,6 +713,7 @@ def parser() -> Parser:
     scaled(made)
     made = add("problem", problem_, "print a problem, its solution and what each token is for")
     sourced(made, (4, 4))
+    made.add_argument("--approach", choices=(PLAIN, *APPROACHES), metavar="NAME", help=f"work it out by {', '.join(APPROACHES)}")
     made.add_argument("--seed", type=int, default=0)
     made = add("verify", verify_, "judge responses: JSON lines of problem and response in, a verdict a line out")
     made.add_argument("file")

@@ -603,6 +603,8 @@ def judgement(problem, text: str) -> dict:
     verdict = verify(problem, text)
     pieces, at = [], 0
     for nth, step in enumerate(parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps):
+        if aside := text[at : step.span[0]].strip():  # remarks, thoughts and lines of approaches
+            pieces.append({"text": aside, "faults": [], "step": False})
         start, at = step.span
         pieces.append({"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True})
     if text[at:].strip():

@@ -36,7 +36,7 @@ def correct(problem: Problem, text: str) -> bool:
 
 def wide(dialect: str = "terse", mode: str = "forward") -> Problem:
     """Five operations with a distractor, several levels, and something to commute."""
-    return Source(ops=(5, 5), connected=(1, 1), dialect=dialect, mode=mode, split="any").problem("wide", 8)
+    return Source(ops=(5, 5), connected=(1, 1), dialect=dialect, mode=mode, split="any").problem("wide", 26)
 
 
 def test_each_gold_is_right_and_shows_just_its_own_signature():
@@ -91,3 +91,238 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
     assert sum(n for (_, due), n in counts.items() if not due) > 3500
     assert all(counts[mutation.__name__, False] for mutation in (*fuzz.LINE_MUTATIONS, *TEXTUAL))
     assert counts["merged", True] > 100
+
+
+BASE = "hares = horses + koalas ; lions = giraffes - hares ; sheep = lions + storks ; bats = storks * lions ; sheep ?"
+LETTERS = {  # steps as in the plain solution are in capitals
+    "levels": "level ; STORKS ; KOALAS ; level ; HARES ; level ; LIONS ; level ; SHEEP",
+    "depth": (
+        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; HARES ; LIONS ; find storks ; "
+        "STORKS ; SHEEP"
+    ),
+    "backward": (
+        "need sheep from lions , storks ; need lions from giraffes , hares ; "
+        "need storks from foxes , rhinos ; need hares from horses , koalas ; need koalas from goats , owls ; "
+        "KOALAS ; HARES ; STORKS ; LIONS ; SHEEP"
+    ),
+    "subgoals": "part lions ; KOALAS ; HARES ; LIONS ; part storks ; STORKS ; merge sheep ; SHEEP",
+    "symbolic": (
+        "let storks = foxes * rhinos ; let koalas = goats + owls ; let hares = horses + koalas ; "
+        "let lions = giraffes - hares ; let sheep = lions + storks ; STORKS ; KOALAS ; HARES ; LIONS ; "
+        "SHEEP"
+    ),
+    "simplify": (
+        "put storks = 2 * 3 ; put koalas = 2 + 3 ; put hares = 6 + koalas ; put lions = 2 - hares ; "
+        "put sheep = lions + storks ; STORKS ; KOALAS ; HARES ; LIONS ; SHEEP"
+    ),
+    "plan": "order storks , koalas , hares , lions , sheep ; STORKS ; KOALAS ; HARES ; LIONS ; SHEEP",
+    "restate": (
+        "given rhinos 3 , foxes 2 , horses 6 , owls 3 , goats 2 , giraffes 2 , asked sheep ; STORKS ; "
+        "KOALAS ; HARES ; LIONS ; SHEEP"
+    ),
+    "relevant": (
+        "keep rhinos , foxes , storks , horses , owls , goats , koalas , giraffes , hares , lions , sheep ; "
+        "STORKS ; KOALAS ; HARES ; LIONS ; SHEEP"
+    ),
+    "table": (
+        "tabulate ; STORKS ; KOALAS ; HARES ; LIONS ; SHEEP ; "
+        "bats = storks * lions , storks 6 lions 5 , 6 * 5 = 2 , bats 2"
+    ),
+    "check": (
+        "STORKS ; KOALAS ; HARES ; LIONS ; SHEEP ; undo storks , 6 / 3 = 2 ; undo koalas , 5 - 3 = 2 ; "
+        "undo hares , 4 - 5 = 6 ; undo lions , 5 + 4 = 2 ; undo sheep , 4 - 6 = 5"
+    ),
+    "grouped": "group * ; STORKS ; group + ; KOALAS ; HARES ; group - ; LIONS ; group + ; SHEEP",
+    "running": (
+        "STORKS ; hold storks 6 ; KOALAS ; hold storks 6 , koalas 5 ; HARES ; hold storks 6 , hares 4 ; "
+        "LIONS ; hold storks 6 , lions 5 ; SHEEP ; hold sheep 4"
+    ),
+    "commuted": (
+        "storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6 ; "
+        "koalas = owls + goats , owls 3 goats 2 , 3 + 2 = 5 , koalas 5 ; "
+        "hares = koalas + horses , koalas 5 horses 6 , 5 + 6 = 4 , hares 4 ; LIONS ; "
+        "sheep = storks + lions , storks 6 lions 5 , 6 + 5 = 4 , sheep 4"
+    ),
+    "countdown": (
+        "left storks , koalas , hares , lions , sheep ; STORKS ; left koalas , hares , lions , sheep ; "
+        "KOALAS ; left hares , lions , sheep ; HARES ; left lions , sheep ; LIONS ; left sheep ; SHEEP"
+    ),
+}
+
+
+def test_the_lines_to_the_letter():
+    # Mutants: a word, its place, or the order of steps of any approach.
+    base = wide()
+    assert base.question.endswith(BASE)
+    steps = {step.split(" ")[0]: step for step in base.solution.split(" ; ")[:-1]}
+    for name, due in LETTERS.items():
+        *said, _ = asking(base, name).solution.split(" ; ")
+        for part in said:
+            shown = [part.split(" ")[0].upper() if part in steps.values() else part for part in said]
+        assert " ; ".join(shown) == due, (name, " ; ".join(shown))
+    prose = asking(wide("prose"), "restate")
+    assert prose.solution.startswith("Given ") and f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
+    assert prose.question.endswith("? Use restate.") and asking(base, "check").question == f"{base.question} check"
+    assert asking(base, "check", tagged=False).question == asking(base, PLAIN).question == base.question
+
+
+def test_approaches_compose():
+    # Mutants: lines of one approach read as steps or as breaches of another; only one approach recognised in a text.
+    follow = ("symbolic", "simplify", "plan", "restate", "relevant", "check", "running", "countdown")  # steps as in the plain one
+    for nth in range(24):
+        base = fuzz.problem(nth)
+        if not base.moves:
+            continue
+        for a, b in zip(follow, (*follow[3:], *follow[:3])):
+            draft = replace(fuzz.draft(base, Random(nth)), text=asking(base, a).solution)
+            text = fuzz.merged(draft, asking(base, b).solution)
+            assert verify(asking(base, PLAIN), text).strict and signature(base, text) == {a, b}, text
+
+
+@pytest.mark.parametrize("dialect", ["terse", "prose"])
+def test_what_breaks_a_promise_is_named_and_not_shown(dialect):
+    # Mutants: a broken promise shown all the same; a wrong number taken for another form; a fault without its place.
+    base = wide(dialect)
+    for name in ("levels", "depth", "backward", "subgoals", "symbolic", "grouped", "running", "countdown", "check"):
+        problem = asking(base, name)
+        parts = [part.strip(" ") for part in fuzz.units(problem.solution, dialect)]
+        lines = [nth for nth, part in enumerate(parts) if fuzz.line_of(part, dialect)]
+        text = " ".join([*parts[: lines[-1]], *parts[lines[-1] + 1 :]])
+        verdict = verify(problem, text)
+        assert name not in signature(problem, text) and verdict.answer and verdict.parsed and not verdict.strict, text
+        assert {fault.kind for fault in verdict.faults} == {"order"}
+        assert all(0 <= fault.where <= len(text) and fault.detail.endswith(".") for fault in verdict.faults)
+    plan, other = fuzz.units(asking(base, "plan").solution, dialect)[0], asking(base, "depth").solution
+    assert signature(base, f"{plan} {other}") == {"depth"}  # whose steps come in another order
+    text = asking(base, "running").solution
+    first = text.lower().index("hold")
+    number = next(nth for nth in range(first, len(text)) if text[nth].isdigit())
+    text = text[:number] + str((int(text[number]) + 1) % 7) + text[number + 1 :]
+    assert signature(base, text) == {"running"}
+    assert [fault.kind for fault in verify(asking(base, PLAIN), text).faults] == ["recall"]
+
+
+def test_steps_that_answer_nothing_need_a_table():
+    # Mutants: an extra step let through by other lines; a table without its distractors let through.
+    base = wide()
+    table, plan = asking(base, "table"), asking(base, "plan")
+    without = table.solution.replace("tabulate ; ", "")
+    assert [fault.kind for fault in verify(table, without).faults] == ["extra"]
+    assert [fault.kind for fault in verify(plan, f"tabulate ; {base.solution}").faults] == ["order"]
+    line = plan.solution.split(" ; ")[0]
+    assert "extra" in [fault.kind for fault in verify(plan, f"{line} ; {without}").faults]
+
+
+def test_draws_are_pure_and_as_often_as_stated():
+    # Mutants: a question moved by the fields; chances ignored; a draw that depends on an earlier one; a tag on "plain".
+    plain = Source(ops=(1, 4), order="shuffled", connected=(0, 1))
+    source = replace(plain, approach=(PLAIN, "depth", "check"), chances=(0.5, 0.4, 0.1), tagged=True)
+    drawn = [source.problem("often", i) for i in range(600)]
+    assert drawn == [source.problem("often", i) for i in reversed(range(600))][::-1]
+    counts = Counter(problem.telling.approach for problem in drawn)
+    for name, chance in zip(source.approach, source.chances, strict=True):
+        assert abs(counts[name] / 600 - chance) < 5 * (chance * (1 - chance) / 600) ** 0.5
+    for i, problem in enumerate(drawn[:100]):
+        base, name = plain.problem("often", i), problem.telling.approach
+        assert replace(problem, telling=None) == base
+        assert problem.question == (base.question if name == PLAIN else f"{base.question} {name}")
+        assert asking(base, name) == problem
+    alike = Counter(replace(source, chances=None).problem("often", i).telling.approach for i in range(600))
+    assert min(alike.values()) > 140 and len(alike) == 3
+    one = replace(plain, approach="levels")
+    assert {one.problem(i).telling for i in range(20)} == {Telling(approach="levels")}
+
+
+def test_off_nothing_has_changed():
+    # Mutants: a plain field; a token before others; a line or another order accepted where no approach may be followed.
+    assert not {"approach", "chances", "tagged", "approaches"} & set(canonical(Source(ops=(1, 2)))[1:-1].replace('"', " ").split())
+    assert "approaches" not in canonical(Vocabulary())
+    for dialects in (("terse",), ("prose",), ("terse", "prose")):
+        for more in ({}, {"words": True, "thoughts": True}):
+            old, new = Vocabulary(dialects=dialects, **more), Vocabulary(dialects=dialects, approaches=True, **more)
+            assert new.tokens[: old.size] == old.tokens and len(set(new.tokens)) == new.size > old.size
+            assert set(APPROACHES) <= set(new.ids)
+    assert Vocabulary().size == 164 and Vocabulary(approaches=True).size == 164 + 32
+    assert {word.lower() for words in APPROACH_WORDS.values() for word in words} <= contexts.RESERVED
+    assert not {*MARKERS} & {*APPROACHES}
+    base = wide()
+    assert "telling" not in problem_to_dict(base) and "approach" not in pack(replace(base, telling=Telling("ignored")))
+    for name in APPROACHES:
+        faults = {fault.kind for fault in verify(base, asking(base, name).solution).faults}
+        assert faults == {"order"} if name == "commuted" else "format" in faults
+
+
+def test_thoughts_may_stand_between():
+    # Mutant: lines looked for in thoughts, or thoughts that hide lines from the signature.
+    source = Source(ops=(3, 3), approach="plan", thoughts="ignored")
+    problem = source.problem("think", 0)
+    text = f"<think> order bears ; </think> {problem.solution}"
+    assert verify(problem, text).strict and signature(problem, text) == {"plan"}
+    hidden = f"<think> {problem.solution.split(' ; ')[0]} ; </think> {problem.solution.split(' ; ', 1)[1]}"
+    assert verify(problem, hidden).strict and signature(problem, hidden) == frozenset()
+
+
+def test_cut_short_is_no_junk():
+    # Mutant: a text that stops inside a line called junk.
+    for dialect in ("terse", "prose"):
+        for name in APPROACHES:
+            problem = asking(wide(dialect), name)
+            tokens = problem.solution.split(" ")
+            for n in range(len(tokens)):
+                assert parse(" ".join(tokens[:n]), dialect, approached=True).junk is None, tokens[:n]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(st.text(alphabet=st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
+def test_any_text_has_a_signature(noise, which, nth, start, stop):
+    # Mutants: an exception on a line without words, on nouns that nothing finds, on steps of no statement.
+    problem = asking(fuzz.problem(nth), APPROACHES[which])
+    gold = problem.solution
+    for text in (gold[: int(start * len(gold))] + noise + gold[int(stop * len(gold)) :], noise):
+        assert signature(problem, text) <= set(APPROACHES)
+        assert verify(problem, text).strict <= correct(problem, text)
+
+
+def test_any_lines_have_a_signature():
+    # Mutants: as above; an unbounded search. Lines of one problem are no lines of another.
+    for nth in range(32):
+        random = Random(nth)
+        problem = asking(fuzz.problem(nth), PLAIN)
+        words = [*problem.words, *"0123+-*/=,", "from", "asked", "unicorns"]
+        lines = [" ".join([m, *random.choices(words, k=random.randrange(5)), ";"]) for m in MARKERS for _ in range(3)]
+        text = " ".join(random.sample(lines, len(lines)) + [problem.solution])
+        if problem.dialect == "prose":
+            text = " ".join(line.capitalize().replace(";", ".") for line in lines) + problem.solution
+        assert signature(problem, text) <= set(APPROACHES) and not verify(problem, text).strict
+
+
+def test_bad_input_is_refused_by_name():
+    # Mutant: any check removed.
+    for fields, message in (
+        ({"approach": "guess"}, "Source.approach must be None"), ({"approach": ()}, "Source.approach must be None"),
+        ({"approach": ("plan", "plan")}, "Source.approach must be None"),
+        ({"approach": "plan", "elided": 0.5}, "Source.approach needs"),
+        ({"approach": "plan", "words": Words()}, "Source.approach needs"),
+        ({"chances": (1.0,)}, "Source.chances"), ({"approach": "plan", "chances": (1.0,)}, "Source.chances"),
+        ({"approach": ("plan", "depth"), "chances": (1.0,)}, "Source.chances"),
+        ({"approach": ("plan", "depth"), "chances": (0.5, 0.4)}, "Source.chances"),
+        ({"approach": ("plan", "depth"), "chances": (1.5, -0.5)}, "Source.chances"),
+        ({"tagged": True}, "Source.tagged"), ({"approach": PLAIN, "tagged": True}, "Source.tagged"),
+        ({"approach": "plan", "tagged": 1}, "Source.tagged"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            Source(ops=(1, 2), **fields)
+    base = wide()
+    for call, message in (
+        (lambda: asking(base, "guess"), "Telling.approach must be one of"),
+        (lambda: asking(Source(ops=(2, 2), elided=0.5).problem(0), "plan"), "asking needs"),
+        (lambda: Telling(skipped=(), approach="plan"), "Telling.approach must be None"),
+        (lambda: Telling(approach=PLAIN, tagged=True), "Telling.tagged"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    for change in ({"approach": "guess"}, {"approach": None}, {"tagged": 1}):
+        table = problem_to_dict(asking(base, "plan"))
+        table["telling"] |= change
+        with pytest.raises(ValueError, match="problem.telling.approach"):
+            problem_from_dict(table)
