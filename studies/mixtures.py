@@ -9,7 +9,7 @@ from models.stages.rl import RL
 from studies.run import Recipe
 from studies.scales import CONTEXTS, Scale, blend
 from studies.study import Arm
-from synth.problem import Mixture
+from synth.problem import Mixture, Source
 
 COMMON, RARE = CONTEXTS[:2]  # the paper's A and B
 EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)
@@ -79,3 +79,13 @@ def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
 def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, Arm]:
     """An annealed base, and the same after RL."""
     return Arm(name, base + anneal, equal=False, base=base), Arm(f"{name} + RL", base + anneal + stage, base=base)
+
+
+def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain, Source]:
+    """Pre-training in which ``share`` of all rows are told by approaches and show their tags, with at most half as many
+    operations as the band has: the scale that reads tags, its base, its anneal, and such rows without tags."""
+    scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
+    ops = (scale.band[0], max(scale.band[0], scale.band[1] // 2))
+    shown = scale.mixed(ops, approach=names, tagged=True)
+    early, late = (blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining()))
+    return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)

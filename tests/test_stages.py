@@ -29,6 +29,7 @@ from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
 from models.stages.rft import RFT
 from models.stages.rl import RL
+from models.stages.selfgen import SelfGen
 from models.stages.sft import SFT
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
@@ -58,6 +59,8 @@ EXAMPLES = {
     "distil": Distil(**REPLAYED, reference=STRANGER),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
+    "selfgen-rejection": SelfGen(**COMMON, source="rejection", n=2, samples=4, instances=8, max_new=30),
+    "selfgen-star": SelfGen(**COMMON, source="star", n=1, samples=2, instances=8, max_new=30),
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
@@ -333,7 +336,7 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     assert row["train_tokens"] == sum(batch.lengths)
     predicted = sum(float(gain) != 0 for row in batch.gain_BT for gain in row)
     assert row["train_flops"] == 3 * lm.flops(sum(batch.lengths), attended(list(batch.lengths)), predicted)
-    if isinstance(stage, RFT):
+    if isinstance(stage, (RFT, SelfGen)):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
     if not isinstance(stage, Policy):

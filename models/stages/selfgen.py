@@ -1,0 +1,296 @@
+"""Mid-training on the model's own solutions: several right ones of one question, each told by another approach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from models.ledger import Spent, decode_cost
+from models.lm import LM
+from models.ranker import Ranker, fit
+from models.stages import Batch, Models, Stage, pack
+from synth.approaches import APPROACHES, PLAIN, asking, signature
+from synth.problem import Mixture, Problem, Source
+from synth.rng import rng, shuffle, uniforms
+from synth.verify import verify
+
+if TYPE_CHECKING:
+    from studies.run import Recipe
+
+NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
+HINT = "hint"  # what a rationalised response was asked with
+CHOICES = {"source": ("approaches", "rejection", "star", "distil"), "traces": ("correct", "incorrect")}
+HINTS = {"terse": "answer {} ; ", "prose": "The answer is {}. "}  # how a solution of the dialect states its answer
+
+
+class Trace(NamedTuple):
+    """A kept response: the approach it was asked for (None: none), its tokens, whether it has no fault at all, which
+    approaches it shows, and the ranker's log-probability of the one asked for (0 where nothing was ranked)."""
+
+    approach: str | None
+    response: list[int]
+    strict: bool
+    shown: frozenset[str]
+    adherence: float
+
+
+class Kept(NamedTuple):
+    """One question of the pool, its ``n`` traces, and what finding them took: questions dropped on the way, responses
+    sampled, those of them with the right answer, and the work."""
+
+    problem: Problem
+    traces: tuple[Trace, ...]
+    dropped: int
+    rollouts: int
+    right: int
+    spent: tuple[Spent, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfGen(Stage):
+    """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for them.
+
+    Mid-training with self-generated data as told in methods.md 3 (algorithm 3.2). For each question and each of the
+    first ``n`` ``approaches``, the model as it was when the stage began samples ``samples`` responses under the
+    approach's tag. Those whose final answer is right stay (nothing else is checked), and of them the one that a ranker
+    finds to follow the approach best. The ranker (``models.ranker``) is trained on ``per_approach`` worked solutions of
+    ``examples`` told by each of ``approaches``. A question without n traces is dropped for a fresh one, so that n times
+    questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped. A step imitates
+    ``rows`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target tokens.
+
+    Where the paper is silent (methods.md 3.6, or ours where it says nothing): the tag asks alone, without exemplars, as
+    the base was trained on tags; samples 8 at temperature 1; the first n approaches, so that a larger n holds the
+    smaller's; a response that never ends has no final answer; no early stop, as a budget ends the stage (three epochs
+    are steps = 3 * instances / rows).
+
+    source: "approaches"; "rejection": n right responses out of n * samples to the plain question, different ones first
+    (methods.md 3.6: more traces without structured diversity); "distil": the same from the Recipe ``reference``;
+    "star" (n = 1): the first right response, or, where none is, the first to the question with its answer before it
+    (Zelikman et al. 2022, one round; the base was never trained on hints, so the log counts how many ``hinted`` traces
+    are taught). traces: "incorrect" keeps wrong answers in place of right ones (3.4's ablation).
+
+    A question's traces are a pure function of the starting weights and its number; they are kept in memory, sampled
+    again on resume, and charged once, in the step of the first epoch that first needs them. Raises ValueError naming
+    the field.
+    """
+
+    data: Source | Mixture
+    examples: Source | None = None
+    source: str = "approaches"
+    approaches: tuple[str, ...] = NAMES
+    n: int = 8
+    samples: int = 8
+    temperature: float = 1.0
+    instances: int = 4096
+    traces: str = "correct"
+    reference: Recipe | None = None
+    per_approach: int = 64
+    attempts: int = 64
+    max_new: int = 256
+    keeps_start: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"SelfGen.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        for name in ("n", "samples", "temperature", "instances", "per_approach", "attempts", "max_new"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"SelfGen.{name} must be positive, got {getattr(self, name)}")
+        if self.instances % self.n:
+            raise ValueError(f"SelfGen.instances must be a multiple of SelfGen.n {self.n}, got {self.instances}")
+        unknown = [name for name in self.approaches if name not in NAMES]
+        if unknown or len(set(self.approaches)) < len(self.approaches):
+            raise ValueError(f"SelfGen.approaches must be different names of synth.approaches, got {self.approaches}")
+        if any(source.tagged for source in sources(self.data)):
+            raise ValueError("SelfGen.data must show no tags: what is imitated is an answer to the plain question")
+        if self.source == "approaches" and self.n > len(self.approaches):
+            raise ValueError(f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}")
+        if (self.source == "approaches") != (self.examples is not None):
+            raise ValueError('SelfGen.examples is needed with SelfGen.source "approaches", and with no other')
+        if (self.source == "distil") != (self.reference is not None):
+            raise ValueError('SelfGen.reference is needed with SelfGen.source "distil", and with no other')
+        if self.source == "star" and (self.n, self.traces) != (1, "correct"):
+            raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", got {self.n}, {self.traces!r}')
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        generator = models.references["reference"] if self.source == "distil" else models.start
+        taught, paid = [], []
+        for row in rows:
+            epoch, place = divmod(step * self.rows + row, self.instances)
+            instance = order(self.instances, seed, epoch)[place]
+            kept = self.kept(generator, seed, instance // self.n)
+            taught.append((kept.problem, kept.traces[instance % self.n]))
+            if epoch == 0 and place in debuts(self.instances, self.n, seed):
+                paid.append(kept)
+        spent = [each for kept in paid for each in kept.spent]
+        if self.source == "approaches" and step == 0 and 0 in rows:
+            spent.append(self.ranker(generator, seed).spent)
+        prompts = [models.learner.encode(problem.question) for problem, _ in taught]
+        ids = [prompt + trace.response for prompt, (_, trace) in zip(prompts, taught, strict=True)]
+        gains = [[0.0] * len(p) + [1.0] * len(t.response) for p, (_, t) in zip(prompts, taught, strict=True)]
+        batch = pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
+        return replace(batch, spent=tuple(spent), metrics=told([trace for _, trace in taught], paid))
+
+    def kept(self, generator: LM, seed: int, slot: int) -> Kept:
+        """Question ``slot`` of the pool: the first of its candidates that has n traces."""
+        pool = memory(generator, self, seed)
+        if slot not in pool:
+            pool[slot] = self.found(generator, seed, slot)
+        return pool[slot]
+
+    def found(self, generator: LM, seed: int, slot: int) -> Kept:
+        rollouts, right, spent = 0, 0, []
+        for attempt in range(self.attempts):
+            path = ("selfgen", seed, slot, attempt)
+            problem, traces = self.data.problem(*path), []
+            groups = self.groups(generator, problem, path)
+            for group in groups:
+                rollouts, right = rollouts + len(group.texts), right + sum(group.right)
+                spent.append(group.spent)
+            if self.source != "approaches":
+                traces = plain(problem, groups, self.n)
+            elif all(any(group.usable) for group in groups):
+                ranker = self.ranker(generator, seed)
+                for group in groups:
+                    best, cost = ranked(problem, group, ranker)
+                    traces.append(best)
+                    spent.append(cost)
+            if len(traces) == self.n:
+                return Kept(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
+        raise ValueError(
+            f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row kept that many {self.traces} "
+            f"traces out of SelfGen.samples {self.samples} (source {self.source!r}): the pool is empty after filtering"
+        )
+
+    def groups(self, generator: LM, problem: Problem, path: tuple) -> list[Group]:
+        """What is sampled for a question, by what was asked: every approach, or nothing, or a hint where that failed."""
+        if self.source == "approaches":
+            asked = [(name, asking(problem, name).question) for name in self.approaches[: self.n]]
+            return self.sampled(generator, problem, asked, self.samples, path)
+        found = self.sampled(generator, problem, [(None, problem.question)], self.n * self.samples, path)
+        if self.source == "star" and not any(found[0].usable):
+            hinted = HINTS[problem.dialect].format(problem.answer) + problem.question
+            found += self.sampled(generator, problem, [(HINT, hinted)], self.samples, path)
+        return found
+
+    def sampled(
+        self, generator: LM, problem: Problem, asked: list[tuple[str | None, str]], times: int, path: tuple
+    ) -> list[Group]:
+        """``times`` responses to each prompt. They are sampled in one batch, which depends on nothing but the question."""
+        prompts = [generator.encode(text) for _, text in asked]
+        streams = [uniforms(*path, name or "", n, n=self.max_new) for name, _ in asked for n in range(times)]
+        found = generator.sample(
+            [prompt for prompt in prompts for _ in range(times)],
+            np.stack(streams),
+            max_new=self.max_new,
+            temperature=self.temperature,
+        )
+        groups = []
+        for nth, (name, _) in enumerate(asked):
+            part = slice(nth * times, (nth + 1) * times)
+            ids = found.ids[part]
+            texts = [generator.decode(each) for each in ids]
+            right = [verify(problem, text).answer for text in texts]
+            usable = [end and ok == (self.traces == "correct") for end, ok in zip(found.stopped[part], right, strict=True)]
+            cost = decode_cost(generator, len(prompts[nth]), [len(each) for each in ids])
+            groups.append(Group(name, ids, texts, right, usable, cost))
+        return groups
+
+    def ranker(self, generator: LM, seed: int) -> Ranker:
+        """The ranker of this stage and seed."""
+        pool = memory(generator, self, seed)
+        if "ranker" not in pool:
+            taught = []
+            for name in self.approaches:
+                source = replace(self.examples, approach=name, chances=None, tagged=False)
+                for n in range(self.per_approach):
+                    problem = source.problem("ranker", seed, name, n)
+                    taught.append((name, problem.question, problem.solution))
+            pool["ranker"] = fit(taught)
+        return pool["ranker"]
+
+
+class Group(NamedTuple):
+    """Responses to one prompt: what it asked for, and for each its tokens, its text, whether its answer is right, and
+    whether it may be taught."""
+
+    asked: str | None
+    ids: list[list[int]]
+    texts: list[str]
+    right: list[bool]
+    usable: list[bool]
+    spent: Spent
+
+
+def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent]:
+    """The usable response that follows its approach best by the ranker (the first of equal ones), and what ranking cost."""
+    usable = [n for n, good in enumerate(group.usable) if good]
+    scores_NC, cost = ranker.scores(problem.question, [group.texts[n] for n in usable])
+    scores_N = scores_NC[:, ranker.approaches.index(group.asked)]
+    best = int(scores_N.argmax())
+    return trace(problem, group, usable[best], float(scores_N[best])), cost
+
+
+def plain(problem: Problem, groups: list[Group], wanted: int) -> list[Trace]:
+    """At most so many usable responses, different ones first, else in the order of sampling."""
+    found = [(group, n) for group in groups for n, good in enumerate(group.usable) if good]
+    seen = [group.ids[n] for group, n in found]
+    first = sorted(range(len(found)), key=lambda i: seen[i] in seen[:i])  # stable
+    return [trace(problem, *found[i], 0.0) for i in first[:wanted]]
+
+
+def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
+    """A response as it is kept. Whether it has no fault is judged by the question that was asked."""
+    text = group.texts[n]
+    judged = asking(problem, group.asked) if group.asked in NAMES else problem
+    return Trace(group.asked, group.ids[n], verify(judged, text).strict, signature(problem, text), adherence)
+
+
+def told(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
+    """What the log says: of the traces taught, the shares without any fault, that show the approach asked for and no
+    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many were dropped before
+    them, and the responses sampled and those with a right answer."""
+    more = {}
+    if asked := [each for each in taught if each.approach in NAMES]:
+        more["adherence"] = float(np.mean([each.adherence for each in asked]))
+        more["kept_adherent"] = float(np.mean([each.shown == {each.approach} - {PLAIN} for each in asked]))
+    return more | {
+        "kept_strict": float(np.mean([each.strict for each in taught])),
+        "kept_composed": float(np.mean([len(each.shown) > 1 for each in taught])),
+        "hinted": float(sum(each.approach == HINT for each in taught)),
+        "dropped": float(sum(each.dropped for each in paid)),
+        "rollouts": float(sum(each.rollouts for each in paid)),
+        "rollouts_right": float(sum(each.right for each in paid)),
+    }
+
+
+MEMORY: WeakKeyDictionary[LM, dict] = WeakKeyDictionary()
+
+
+def memory(generator: LM, stage: SelfGen, seed: int) -> dict:
+    """What was already computed for this stage and seed with a generator, whose weights do not change."""
+    return MEMORY.setdefault(generator, {}).setdefault((stage, seed), {})
+
+
+def sources(data: Source | Mixture) -> list[Source]:
+    return [source for _, source in data.parts] if isinstance(data, Mixture) else [data]
+
+
+@cache
+def order(instances: int, seed: int, epoch: int) -> tuple[int, ...]:
+    """The order in which an epoch visits the instances."""
+    found = list(range(instances))
+    shuffle(rng("selfgen-order", seed, epoch), found)
+    return tuple(found)
+
+
+@cache
+def debuts(instances: int, n: int, seed: int) -> frozenset[int]:
+    """The places of the first epoch at which a question comes for the first time."""
+    slots = [instance // n for instance in order(instances, seed, 0)]
+    return frozenset(dict(zip(reversed(slots), reversed(range(instances)))).values())

@@ -1,0 +1,103 @@
+"""How many ways a model tells solutions: Vendi score, how often one response holds two approaches, and unseen pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from models.lm import LM
+from synth.approaches import signature
+from synth.problem import Problem
+from synth.rng import uniforms
+from synth.verify import verify
+
+# Shapes: M texts, F features.
+
+Pair = tuple[str, str]  # two approaches, in alphabetical order
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """What ``samples`` responses to each of some problems say.
+
+    vendi_runs, vendi_approaches: the Vendi score of a problem's responses by runs of tokens and by approaches, a mean over
+    problems (methods.md 3.4: at most ``samples``). correct: share of responses with the right answer. composition: of
+    those, the share that shows two approaches or more (0 where none is right). pairs: how many of those show each pair of
+    approaches together.
+    """
+
+    vendi_runs: float
+    vendi_approaches: float
+    correct: float
+    composition: float
+    pairs: tuple[tuple[Pair, int], ...]
+
+    def unseen(self, trained: Iterable[frozenset[str]]) -> tuple[tuple[Pair, int], ...]:
+        """The pairs that no trained trace, given by the approaches it shows, shows together."""
+        seen = set(pairs_of(trained))
+        return tuple((pair, count) for pair, count in self.pairs if pair not in seen)
+
+
+def diversity(lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0) -> Diversity:
+    """Sample ``samples`` responses to each problem and measure them. Every response has a random stream of its own."""
+    runs, approaches, right, shown = [], [], 0, []
+    for nth, problem in enumerate(problems):
+        streams = np.stack([uniforms("diversity", seed, nth, n, n=max_new) for n in range(samples)])
+        found = lm.sample([lm.encode(problem.question)] * samples, streams, max_new=max_new, temperature=temperature)
+        texts = [lm.decode(ids) for ids in found.ids]
+        signatures = [signature(problem, text) for text in texts]
+        correct = [verify(problem, text).answer for text in texts]
+        runs.append(vendi(similarity([token_runs(text) for text in texts])))
+        approaches.append(vendi(similarity([Counter(each) for each in signatures])))
+        right += sum(correct)
+        shown += [each for each, good in zip(signatures, correct, strict=True) if good]
+    pairs = tuple(sorted(pairs_of(shown).items(), key=lambda item: (-item[1], item[0])))
+    total = len(problems) * samples
+    return Diversity(float(np.mean(runs)), float(np.mean(approaches)), right / total, composition(shown), pairs)
+
+
+def vendi(similarity_MM: np.ndarray) -> float:
+    """exp(-sum lambda log lambda) over the eigenvalues of K / m: 1 for m equal texts, m for m unlike ones (Friedman and
+    Dieng 2023, arXiv 2210.02410, definition 3.1). K is symmetric, positive semi-definite, with ones on its diagonal;
+    ValueError otherwise."""
+    m = len(similarity_MM)
+    fits = similarity_MM.shape == (m, m) and m > 0 and np.allclose(np.diag(similarity_MM), 1)
+    if not fits or not np.allclose(similarity_MM, similarity_MM.T):
+        raise ValueError(f"a similarity must be square and symmetric with a diagonal of ones, got shape {similarity_MM.shape}")
+    shares_M = np.linalg.eigvalsh(similarity_MM / m)
+    if shares_M[0] < -1e-9:
+        raise ValueError(f"a similarity must be positive semi-definite, its least eigenvalue is {m * shares_M[0]:.3g}")
+    shares_M = shares_M[shares_M > 1e-12]
+    return float(np.exp(-(shares_M * np.log(shares_M)).sum()))
+
+
+def similarity(counts: Sequence[Counter]) -> np.ndarray:
+    """The cosine (MM) between counts; texts without any count are alike, and unlike all others."""
+    names = {name: n for n, name in enumerate(dict.fromkeys(name for each in counts for name in each))}
+    rows_MF = np.zeros((len(counts), len(names) + 1))
+    for row_F, each in zip(rows_MF, counts, strict=True):
+        for name, count in each.items():
+            row_F[names[name]] = count
+        row_F[-1] = not each
+    rows_MF /= np.linalg.norm(rows_MF, axis=1, keepdims=True)
+    return rows_MF @ rows_MF.T
+
+
+def token_runs(text: str, longest: int = 3) -> Counter:
+    """How often each run of 1 to ``longest`` words is in a text."""
+    words = text.split()
+    return Counter(tuple(words[i : i + n]) for n in range(1, longest + 1) for i in range(len(words) - n + 1))
+
+
+def composition(shown: Sequence[frozenset[str]]) -> float:
+    """The share of responses that show two approaches or more; 0 of no responses."""
+    return sum(len(each) > 1 for each in shown) / max(1, len(shown))
+
+
+def pairs_of(shown: Iterable[frozenset[str]]) -> Counter:
+    """How many responses show each pair of approaches."""
+    return Counter(pair for each in shown for pair in combinations(sorted(each), 2))

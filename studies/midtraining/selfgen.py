@@ -1,0 +1,46 @@
+"""Does mid-training on a model's own solutions by several approaches make RL gain more than as many alike ones do?
+
+Its base differs from other studies': TAGGED of all rows hold low-op solutions by approaches, asked for by tags. The model
+generates on the band's upper half; RL is at the edge with the paper's reward, the answer (methods.md 3.7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.rollouts import Reward
+from models.stages.selfgen import SelfGen
+from studies.methods import alike
+from studies.mixtures import approached
+from studies.scales import Scale
+from studies.study import Arm, Study
+from synth.approaches import PLAIN
+
+QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
+PREDICTION = "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
+RULE = "Paired difference after RL, sampled edge exam, answer pass@64, 95 % Student t over seeds: excludes zero."
+TAGGED = 0.25
+NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)
+
+
+def study(scale: Scale) -> Study:
+    scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
+    half, inside, room = scale.arm_flops / 2, scale.bands["inside"], 2 * scale.max_new  # approaches are longer
+    anneal = replace(anneal, flops=anneal.flops / 2)
+    sft = replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
+    own = alike(SelfGen, sft, approaches=NAMES, examples=examples, instances=24 * scale.rows, max_new=room)
+    arms = {"gold": sft, "gold by approaches": replace(sft, data=scale.mixed(inside, approach=NAMES))}
+    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 1)}
+    arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
+    arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 8": replace(own, traces="incorrect")}
+    recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + anneal + s for a, s in arms.items()}}
+    rl = replace(scale.rl(half, reward=Reward("answer")), max_new=room)
+    exam = scale.sampled_exam()
+    exam = replace(exam, samples=64, max_new=room, source=replace(exam.source, approach=PLAIN))
+    pairs = [("approaches 8 + RL", f"{other} + RL") for other in recipes if other != "approaches 8"]
+    return Study(
+        name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
+        arms=(*(Arm(a, r, budget="alone") for a, r in recipes.items()),
+              *(Arm(f"{a} + RL", r + rl, budget="with RL") for a, r in recipes.items())),
+        exams=(exam,), seeds=scale.seeds, contrasts=tuple(pairs),
+    )  # fmt: skip
