@@ -48,7 +48,7 @@ OURS = tuple(str(HERE.parent / layer) + os.sep for layer in ("synth", "models", 
 COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
     "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
-    "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic",
+    "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic", "strategy": "blue",
 }  # fmt: skip
 CLAIMED = "interplay"  # the topic whose paper's claims studies.claims decides
 POLL = 1.0  # seconds between looks at what workers have done
