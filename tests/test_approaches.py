@@ -326,3 +326,83 @@ def test_bad_input_is_refused_by_name():
         table["telling"] |= change
         with pytest.raises(ValueError, match="problem.telling.approach"):
             problem_from_dict(table)
+
+
+ALL = "STORKS ; KOALAS ; HARES ; LIONS ; SHEEP"
+BROKEN = {  # each breaks one promise; steps in capitals
+    "levels": (
+        f"{LETTERS['levels']} ; level", "level ; STORKS ; KOALAS", "level ; level ; HARES ; level ; LIONS ; level ; SHEEP",
+        f"STORKS ; {LETTERS['levels'].replace('STORKS ; ', '')}", f"level ; {ALL}",
+    ),
+    "depth": (
+        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; find storks ; STORKS ; HARES ; LIONS ; SHEEP",
+        "find sheep ; find storks ; STORKS", "find sheep ; KOALAS ; HARES ; LIONS ; STORKS ; SHEEP",
+        f"find storks ; STORKS ; {LETTERS['depth'].replace('find storks ; STORKS ; ', '')}",
+        f"{LETTERS['depth']} ; find sheep", f"find sheep ; find storks ; {ALL}",
+    ),
+    "backward": (
+        LETTERS["backward"].replace("KOALAS ; HARES ; STORKS ; LIONS", "STORKS ; KOALAS ; HARES ; LIONS"),
+        LETTERS["backward"].replace("need koalas from goats , owls ; ", ""),
+        LETTERS["backward"].replace("need koalas from goats , owls ; KOALAS", "KOALAS ; need koalas from goats , owls"),
+        LETTERS["backward"].replace("need sheep from lions , storks ; ", "").replace(" ; KOALAS", " ; need sheep from lions , storks ; KOALAS"),
+        f"need sheep from lions , storks ; {LETTERS['backward']}",
+    ),
+    "subgoals": (
+        ALL.replace("SHEEP", "merge sheep ; SHEEP"), f"merge sheep ; {ALL}", f"{ALL} ; merge sheep",
+        "part storks ; KOALAS ; STORKS ; part lions ; HARES ; LIONS ; merge sheep ; SHEEP",
+        "part lions ; KOALAS ; part storks ; STORKS ; HARES ; LIONS ; merge sheep ; SHEEP",
+        "part lions ; KOALAS ; HARES ; LIONS ; STORKS ; merge sheep ; SHEEP",
+        "part hares ; KOALAS ; HARES ; part lions ; LIONS ; part storks ; STORKS ; merge sheep ; SHEEP",
+        "part lions ; KOALAS ; HARES ; LIONS ; part lions ; part storks ; STORKS ; merge sheep ; SHEEP",
+        "part lions ; KOALAS ; HARES ; LIONS ; part storks ; merge sheep ; STORKS ; SHEEP",
+        "part lions ; KOALAS ; HARES ; LIONS ; merge sheep ; part storks ; STORKS ; SHEEP",
+        "part lions ; KOALAS ; HARES ; LIONS ; part storks ; STORKS ; SHEEP", f"{LETTERS['subgoals']} ; merge sheep",
+    ),
+    "symbolic": (
+        LETTERS["symbolic"].replace("let sheep = lions + storks ; STORKS", "STORKS ; let sheep = lions + storks"),
+        f"let storks = foxes * rhinos ; {LETTERS['symbolic']}", LETTERS["symbolic"].replace("let sheep = lions + storks ; ", ""),
+    ),
+    "simplify": (
+        LETTERS["simplify"].replace("put sheep = lions + storks ; STORKS", "STORKS ; put sheep = lions + storks"),
+        LETTERS["simplify"].replace("put sheep = lions + storks ; ", ""),
+    ),
+    "plan": (
+        f"order koalas , storks , hares , lions , sheep ; {ALL}", f"order storks , koalas , hares , lions ; {ALL}",
+        f"order storks koalas hares lions sheep ; {ALL}", f"order storks ; {LETTERS['plan']}",
+        f"STORKS ; order storks , koalas , hares , lions , sheep ; {ALL[9:]}", f"order storks = koalas = hares = lions = sheep ; {ALL}",
+    ),
+    "restate": (f"{ALL} ; {LETTERS['restate'].split(' ; ')[0]}", LETTERS["restate"].replace("foxes 2 , ", "")),
+    "relevant": (f"{ALL} ; {LETTERS['relevant'].split(' ; ')[0]}", LETTERS["relevant"].replace("foxes , ", "foxes , bats , ")),
+    "table": (f"tabulate ; {ALL}", f"tabulate storks ; {LETTERS['table'][11:]}", f"tabulate ; {LETTERS['table']}"),
+    "check": (
+        LETTERS["check"].replace("SHEEP ; undo storks , 6 / 3 = 2", "undo storks , 6 / 3 = 2 ; SHEEP ; undo storks , 6 / 3 = 2"),
+        f"undo storks , 6 / 3 = 2 ; {LETTERS['check'].replace('undo storks , 6 / 3 = 2 ; ', '')}",
+        LETTERS["check"].replace("undo storks , 6 / 3 = 2 ; ", ""),
+    ),
+    "grouped": (
+        LETTERS["grouped"].replace("group - ; LIONS", "LIONS"), f"{LETTERS['grouped']} ; group *", f"STORKS ; {LETTERS['grouped'][19:]}",
+        LETTERS["grouped"].replace("KOALAS ; ", "KOALAS ; group + ; "), LETTERS["grouped"].replace("group * ; ", "group * + ; "),
+        "group + ; KOALAS ; group * ; STORKS ; group + ; HARES ; group - ; LIONS ; group + ; SHEEP",
+    ),
+    "running": (
+        LETTERS["running"].replace("hold storks 6 ; ", ""), f"{LETTERS['running']} ; hold sheep 4", f"hold ; {LETTERS['running']}",
+        LETTERS["running"].replace(" ; hold sheep 4", ""), LETTERS["running"].replace("storks 6 , hares 4", "hares 4"),
+    ),
+    "countdown": (
+        LETTERS["countdown"].replace("left sheep ; ", ""), f"{LETTERS['countdown']} ; left",
+        LETTERS["countdown"].replace("left sheep ; ", "left sheep ; left sheep ; "), LETTERS["countdown"].replace("left lions , sheep", "left sheep"),
+    ),
+    "commuted": (LETTERS["commuted"].replace("storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6", "STORKS"),),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", APPROACHES)
+def test_broken_promises_by_hand(name):
+    # Mutants: every condition of every judge left out, one at a time (those in which it says what another says remain).
+    base = wide()
+    steps = {step.split(" ")[0].upper(): step for step in base.solution.split(" ; ")[:-1]}
+    for told in (LETTERS[name], *BROKEN[name]):
+        text = " ; ".join([*(steps.get(part, part) for part in told.split(" ; ")), f"answer {base.answer} <end>"])
+        right = told == LETTERS[name]
+        assert (signature(base, text) == {name}) == right and (name in signature(base, text)) == right, told
+        assert verify(asking(base, PLAIN), text).strict == correct(base, text) == (right or name == "commuted"), told
