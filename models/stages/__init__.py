@@ -61,11 +61,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Models:
-    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models."""
+    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models; and,
+    for schedules of its own, the share of the stage that is done."""
 
     learner: LM
     start: LM | None = None
     references: dict[str, LM] = field(default_factory=dict)
+    done: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
