@@ -60,8 +60,8 @@ REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Willi
 
 @dataclass(frozen=True, kw_only=True)
 class Surrogate(Stage):
-    """What stages that learn from groups of sampled responses share, whoever pays: ``group`` responses to each of ``rows``
-    prompts a step, and the clipped surrogate.
+    """What stages that learn from groups of sampled responses share, whoever pays: ``group`` responses to each of
+    ``rows`` prompts a step, and the clipped surrogate.
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
     max_new: longest response in tokens.

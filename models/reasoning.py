@@ -1,4 +1,4 @@
-"""Thinking before a token of a text: places, groups of sampled thoughts, and what the methods that pay for them share."""
+"""Thinking before a token of a text: groups of sampled thoughts, and what the methods that pay for them share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from synth.problem import Mixture, Problem, Source
 from synth.render import CLOSE, THINK
 from synth.rng import uniforms
 
+Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
 PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
 
 
@@ -25,8 +26,8 @@ class Thinking(Surrogate):
 
     data: the corpus, in which some solutions skip steps (``Source.elided``), as a full solution leaves nothing to infer
     (related.md 1.1, methods.md 2.7), and none holds thoughts. targets: where a place may be, in the "solution" or in
-    "all" of the text but its first token. max_new: longest response in tokens, closing tag included; sampling ends there,
-    after the closing tag (and, where one is asked for, the predicted token), or at the end token.
+    "all" of the text but its first token. max_new: longest response in tokens, closing tag included; sampling ends
+    there, after the closing tag (and, where one is asked for, the predicted token), or at the end token.
 
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
     """
@@ -40,11 +41,11 @@ class Thinking(Surrogate):
         check_targets(self, self.targets)
         found = parts(self.data)
         if not any(source.elided > 0 and source.ops[1] > 1 for source in found):
-            raise ValueError(f"{name}.data has no solution that skips a step (Source.elided above 0 with 2 operations or more)")
+            raise ValueError(f"{name}.data has no solution that skips a step (Source.elided above 0 and 2 operations)")
         if any(source.thoughts == "oracle" for source in found):
-            raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model is to find its own")
+            raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model finds its own")
         if self.objective.zero_variance == "resample":
-            raise ValueError(f"{name}.objective must keep or drop groups of equal rewards: its places are not drawn again")
+            raise ValueError(f"{name}.objective must not resample: its places are not drawn again")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def tags(lm: LM) -> tuple[int, int]:
     return found[0][0], found[1][0]
 
 
-def document(lm: LM, problem: Problem, targets: str) -> tuple[list[int], int]:
-    """A text's tokens, and the first of them before which a thought may stand (all later ones are candidates too)."""
+def document(lm: LM, problem: Problem, targets: str) -> Text:
+    """A problem as a text; all tokens from the first candidate on are candidates."""
     question, solution = lm.encode(problem.question), lm.encode(problem.solution)
     return question + solution, 1 if targets == "all" else len(question)
 
@@ -79,15 +80,20 @@ def document(lm: LM, problem: Problem, targets: str) -> tuple[list[int], int]:
 def think(
     stage: Thinking, lm: LM, prefixes: list[list[int]], seed: int, step: int, rows: range, after: int
 ) -> list[Thoughts]:
-    """A group of responses, not yet paid, after each prefix and an opening tag: a thought, its closing tag and ``after``
-    more tokens. Every response has a random stream of its own."""
+    """A group of responses, not yet paid, after each prefix and an opening tag: a thought, its closing tag and
+    ``after`` more tokens. Every response has a random stream of its own."""
     opening, closing = tags(lm)
     prompts = [prefix + [opening] for prefix in prefixes]
     members = [(row, member) for row in rows for member in range(stage.group)]
     streams = np.stack([uniforms("thought", seed, step, row, member, n=stage.max_new) for row, member in members])
     repeated = [prompt for prompt in prompts for _ in range(stage.group)]
     found = lm.sample(
-        repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p, stop=(closing, after)
+        repeated,
+        streams,
+        max_new=stage.max_new,
+        temperature=stage.temperature,
+        top_p=stage.top_p,
+        stop=(closing, after),
     )
     runs = [slice(n * stage.group, (n + 1) * stage.group) for n in range(len(prompts))]
     unpaid = np.zeros(stage.group)
@@ -108,8 +114,8 @@ def last_logprobs(lm: LM, rows: list[list[int]]) -> list[float]:
     return found
 
 
-def entropies(lm: LM, documents: list[tuple[list[int], int]]) -> list[np.ndarray]:
-    """For each text and first candidate, the entropy in nats of the model's next-token distribution at every candidate."""
+def entropies(lm: LM, documents: list[Text]) -> list[np.ndarray]:
+    """For each text, the entropy in nats of the model's next-token distribution at every candidate."""
     device = next(lm.parameters()).device
     found = []
     for first in range(0, len(documents), PIECE):
@@ -130,8 +136,8 @@ def padded(rows: list[list[int]], pad: int) -> Tensor:
 
 
 def paid(stage: Thinking, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
-    """A batch from paid groups, with what sampling them and ``costs`` took, and a log line of what all methods share and
-    ``told``. Raises FloatingPointError for a reward that is not finite."""
+    """A batch from paid groups, with what sampling them and ``costs`` took, and a log line of what all methods share
+    and ``told``. Raises FloatingPointError for a reward that is not finite."""
     rewards = np.concatenate([group.rewards for group in groups])
     if not np.isfinite(rewards).all():
         raise FloatingPointError(f"a thought's reward is not finite: {rewards.tolist()}")

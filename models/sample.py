@@ -49,7 +49,8 @@ def sample(
     on_cpu = next(model.parameters()).device.type == "cpu"
     width = PIECE if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
-    found = together([partial(sample_piece, model, prompts[p], streams[p], max_new, temperature, top_p, stop) for p in pieces])
+    how = (max_new, temperature, top_p, stop)
+    found = together([partial(sample_piece, model, prompts[p], streams[p], *how) for p in pieces])
     return Samples(*(sum((getattr(part, name) for part in found), []) for name in ("ids", "logprobs", "stopped")))
 
 

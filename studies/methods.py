@@ -1,4 +1,4 @@
-"""What studies of mid-training methods share: the first reference, stages made of a scale's own, and methods that think."""
+"""What studies of mid-training methods share: the first reference, stages made of a scale's own, those that think."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
     return anneal, stage(flops - anneal.flops)
 
 
-# Methods that think before they predict. Their corpus skips steps; each of them has the same corpus and the same cold start.
+# Methods that think before they predict. Their corpus skips steps; each has the same corpus and the same cold start.
 
 
 def thinking(scale: Scale) -> Scale:
@@ -63,7 +63,7 @@ def coldstart(scale: Scale, flops: float) -> ColdStart:
 
 
 def thought(scale: Scale, flops: float, kind: type[Thinking], **more) -> tuple[Stage, ...]:
-    """The end of pre-training, the cold start and a stage that thinks, with the prompts, groups and rate of the scale's RL."""
+    """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL."""
     anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops))
     rl = scale.rl(flops - anneal.flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
@@ -71,8 +71,8 @@ def thought(scale: Scale, flops: float, kind: type[Thinking], **more) -> tuple[S
 
 
 def mixed_sft(scale: Scale, flops: float) -> tuple[Stage, ...]:
-    """The control without which none of them should be reported (related.md 1.5): the cold start, and next-token prediction
-    on the same texts with skipped steps and full ones replayed."""
+    """The control without which none of them should be reported (related.md 1.5): the cold start, and next-token
+    prediction on the same texts with skipped steps and full ones replayed."""
     cold = coldstart(scale, flops)
     return cold, replace(scale.midtrain(flops - cold.flops), data=gaps(scale))
 

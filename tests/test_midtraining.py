@@ -58,7 +58,7 @@ def test_a_method_is_one_line(monkeypatch, runs):
 
 
 def test_methods_that_think_share_corpus_and_cold_start():
-    # Mutants: a cold start for some only, or left out of the budget; texts that only one of them sees; gold at the edge.
+    # Mutants: a cold start for some only, or left out of the budget; texts that one of them sees; gold at the edge.
     found = {name: stages(thinking(SMOKE), 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
     assert len({stage for stages in found.values() for stage in stages if isinstance(stage, ColdStart)}) == 1

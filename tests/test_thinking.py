@@ -100,7 +100,7 @@ def test_information_gain_by_hand(models, plain):
     # learner's for the start's; the closing tag forgotten, or given twice.
     lm, stage = models.learner, dataclasses.replace(INFORMATION, plain=plain, objective=KEPT)
     closing, found = tags(lm)[1], own(collected(stage, models), lm)
-    assert len(found) == 24 and any(r[-1] == closing for _, r, _ in found) and any(closing not in r for _, r, _ in found)
+    assert len(found) == 24 and {response[-1] == closing for _, response, _ in found} == {True, False}
     texts = [document(lm, GAPS.problem("think", 5, 3, row), "solution") for row in range(6)]
     for nth, (prompt, response, gain) in enumerate(found):
         ids, first = texts[nth // 4]
@@ -110,6 +110,20 @@ def test_information_gain_by_hand(models, plain):
         other = models.start if plain == "start" else lm
         expected = nats(lm, [*prompt, *thought, ids[place]]) - nats(other, ids[: place + 1])
         assert gain == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("targets", ("solution", "all"))
+def test_every_token_may_be_the_place(models, targets):
+    # Mutants: places from the token before, or to the one before the last; one place a text for ever.
+    stage = dataclasses.replace(INFORMATION, targets=targets, objective=KEPT, rows=40, group=2, max_new=1)
+    found, expected = set(), set()
+    for step in range(8):
+        texts = [document(models.learner, GAPS.problem("think", 5, step, row), targets) for row in range(40)]
+        prompts = [prompt for prompt, _, _ in own(collected(stage, models, step), models.learner)[::2]]
+        found |= {len(ids) - len(prompt) + 1 for (ids, _), prompt in zip(texts, prompts, strict=True)}  # from the end
+        expected |= {len(ids) - t for ids, first in texts for t in range(first, len(ids))}
+        assert all(len(prompt) - 1 >= first for (_, first), prompt in zip(texts, prompts, strict=True))
+    assert found <= expected and min(found) == 1 and len(found) > 0.9 * len(expected)
 
 
 def test_no_gradient_goes_through_the_reward(models):
@@ -221,7 +235,8 @@ def test_draws_come_from_the_tier_they_name(models):
 def test_reward_of_matching_by_hand(models, budget):
     # Mutants: the weights of match and length exchanged; tags counted as thought; an unclosed thought paid; the token
     # after the place for the one at it; the schedule's share of the stage ignored; a length reward without a budget.
-    lm, stage = models.learner, dataclasses.replace(MATCHING, budget=budget, rows=24, objective=dataclasses.replace(KEPT, kl=1e-9))
+    lm, kept = models.learner, dataclasses.replace(KEPT, kl=1e-9)  # with KL, groups that earn nothing stay in the rows
+    stage = dataclasses.replace(MATCHING, budget=budget, rows=24, objective=kept)
     models = dataclasses.replace(models, done=0.25)
     opening, closing = tags(lm)
     batch = collected(stage, models)
@@ -305,7 +320,8 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
         tokens = moved(problem, 0, 0, n)
         text = " ".join(tokens)
         plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
-        assert verify(plain, text).strict and without(text)[0].split() == " ".join(plain.written.solution_tokens).split()
+        assert verify(plain, text).strict
+        assert without(text)[0].split() == list(plain.written.solution_tokens)
         assert tokens.count("<think>") == problem.written.solution_tokens.count("<think>")
         if "<think>" in tokens:
             places.add(tokens.index("<think>"))
@@ -339,7 +355,7 @@ def test_bad_stages_are_refused(name):
 
 
 def test_a_corpus_without_gaps_is_refused():
-    # Mutants: one part of a mixture enough to refuse it; gaps where no step can be skipped; gold thoughts in the corpus.
+    # Mutants: one full part of a mixture refused; gaps where no step can be skipped; gold thoughts in the corpus.
     full = dataclasses.replace(GAPS, elided=0.0)
     for bad in (full, dataclasses.replace(GAPS, ops=(1, 1)), Mixture(((0.0, GAPS), (1.0, full)))):
         with pytest.raises(ValueError, match="RLP.data has no solution that skips a step"):

@@ -61,8 +61,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Models:
-    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models; and,
-    for schedules of its own, the share of the stage that is done."""
+    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models.
+
+    done: the share of the stage that is done, for schedules of its own.
+    """
 
     learner: LM
     start: LM | None = None

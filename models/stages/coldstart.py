@@ -1,4 +1,4 @@
-"""The cold start: imitate solutions with thoughts at any place, so that a model knows the tags and goes on after them."""
+"""The cold start: imitate solutions with thoughts at any place, so that the tags and what follows are known."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from synth.rng import below, rng
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
-    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the step
-    that needs it: what follows is how the text went on. Loss on all solution tokens but opening tags: the methods open
-    thoughts themselves, so that a solution nobody asked to think stays plain.
+    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
+    step that needs it: what follows is how the text went on. Loss on all solution tokens but opening tags: the methods
+    open thoughts themselves, so that a solution nobody asked to think stays plain.
 
     The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
-    related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format is
-    what is new. Raises ValueError naming the field.
+    related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
+    is what is new. Raises ValueError naming the field.
     """
 
     data: Source | Mixture

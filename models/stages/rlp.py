@@ -20,12 +20,12 @@ class RLP(Thinking):
     thought tokens only.
 
     plain: whose prediction without a thought counts. The paper's is a moving average of the learner, of decay .999. A
-    stage here is a pure function of weights and step, and its saves hold one model, so no average is kept: "start" is the
-    learner as the stage found it, which over the some hundred steps of a stage still has most of the average's weight
-    (.999^100 = .90); "learner" is the learner itself as it is, the average of decay 0.
+    stage here is a pure function of weights and step, and its saves hold one model, so no average is kept: "start" is
+    the learner as the stage found it, which over the some hundred steps of a stage still has most of the average's
+    weight (.999^100 = .90); "learner" is the learner itself as it is, the average of decay 0.
 
-    Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO); a
-    thought still open at ``max_new`` is closed by a tag that nobody sampled, which is scored but is no target; the
+    Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO);
+    a thought still open at ``max_new`` is closed by a tag that nobody sampled, which is scored but is no target; the
     predicted token is read from the corpus, never sampled. Other fields and errors are Thinking's.
     """
 

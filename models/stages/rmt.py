@@ -1,4 +1,4 @@
-"""RMT: think before uncertain tokens of the corpus and predict them, within a budget that shrinks, and read the rest."""
+"""RMT: think before uncertain tokens of the corpus and predict them, within a shrinking budget, and read the rest."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ import torch
 from torch import Tensor
 
 from models.ledger import REFERENCE, forward_cost
+from models.lm import LM
 from models.policy import Objective, sampled
-from models.reasoning import Thinking, document, entropies, length, paid, tags, think
+from models.reasoning import Text, Thinking, document, entropies, length, paid, tags, think
 from models.stages import Batch, Models, Stage, pack
 from models.stages.relift import stacked
 from synth.rng import below, rng, weighted
 
 TIERS = ("easy", "medium", "hard")
+Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
 
 
 @dataclass(frozen=True, kw_only=True)
 class RMT(Thinking):
-    """Each of ``rows`` draws picks a tier of entropy, then a token of that tier among the step's ``rows`` texts; a group
-    of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, the second a mean over the target
-    tokens of those texts that were not drawn (methods.md 2.1, from notes on the paper, as its text was not seen).
+    """Each of ``rows`` draws picks a tier of entropy, then a token of that tier among the step's ``rows`` texts; a
+    group of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, the second a mean over
+    the target tokens of those texts that were not drawn (methods.md 2.1, from notes on the paper, as its text was not
+    seen).
 
-    budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times a
-    derivation of some 20 tokens (2.7), 1 and .2 are the paper's. None: no budget, and all reward is for the match.
-    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. .2 and 1
-    are 2.6's: with a weight below .5 no length outbids a match.
-    early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and from
-    the second on, linear between (.3 and .7 are the paper's, the rest 2.6's). Equal ones are no curriculum.
-    pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its thirds
-    are the tiers (2.6; .2). The thirds are those of the step's texts, so that no tier is ever empty.
+    budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
+    a derivation of some 20 tokens (2.7), 1 and .2 are the paper's. None: no budget, and all reward is for the match.
+    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. .2 and
+    1 are 2.6's: with a weight below .5 no length outbids a match.
+    early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and
+    from the second on, linear between (.3 and .7 are the paper's, the rest 2.6's). Equal ones are no curriculum.
+    pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its
+    thirds are the tiers (2.6; .2). The thirds are those of the step's texts, so that no tier is ever empty.
     ntp: the weight lambda of L_NTP (.1 is the paper's; 0 leaves it out).
 
-    RPT is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): its other differences (a prefix of bytes as the
-    prediction, a filter that drops tokens of low entropy) come to the same where a number is a token. NTR, the untrained
-    model that thinks and then predicts, is ``match`` in the log's first line.
+    RPT is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the prediction is the same
+    where a number is a token; its fixed thresholds of entropy become the hard tier; its resampling from step 500 on is
+    left out. NTR, the untrained model that thinks and then predicts, is ``match`` in the log's first line.
 
     Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
-    predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or in
-    which another is opened, earns nothing (2.6). The paper also asks for B_t tokens in words in the prompt: there are no
-    such words here, so that only the reward tells the budget. Other fields and errors are Thinking's.
+    predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
+    in which another is opened, earns nothing (2.6). The paper also asks for B_t tokens in words in the prompt: there
+    are no such words here, so that only the reward tells the budget. Other fields and errors are Thinking's.
     """
 
     objective: Objective = Objective(aggregate="sum")
@@ -61,7 +64,7 @@ class RMT(Thinking):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.updates_per_batch != 1:
-            raise ValueError(f"RMT.updates_per_batch must be 1, got {self.updates_per_batch}: both losses share one step")
+            raise ValueError(f"RMT.updates_per_batch must be 1, got {self.updates_per_batch}: the losses share a step")
         if self.budget is not None and not 1 <= self.least <= self.budget:
             raise ValueError(f"RMT.least must be between 1 and RMT.budget, got {self.least} and {self.budget}")
         if not 0 < self.shrink <= 1 or not 0 <= self.weight < 1 or not self.peak > 0 or not 0 < self.pool <= 1:
@@ -95,7 +98,7 @@ class RMT(Thinking):
         """r_len, a triangle over the tokens of a thought."""
         return self.peak * max(0.0, 1 - abs(tokens - budget) / budget)
 
-    def drawn(self, models: Models, texts: list[tuple[list[int], int]], seed: int, step: int) -> list[tuple[int, int, int]]:
+    def drawn(self, models: Models, texts: list[Text], seed: int, step: int) -> list[Draw]:
         """C, the step's draws: for each the tier, the text and the place in it."""
         places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
         order = np.argsort(-np.concatenate(entropies(models.start, texts)), kind="stable")
@@ -119,11 +122,12 @@ class RMT(Thinking):
         matches, fits, judged = [], [], []
         for group, (_, n, t) in zip(groups, asked, strict=True):
             whole = [predicts(response, opening, closing) for response in group.responses]
-            match_G = np.array([ok and r[-1] == texts[n][0][t] for ok, r in zip(whole, group.responses, strict=True)], float)
+            answers = [response[-1] for response in group.responses]
+            match_G = np.array([ok and y == texts[n][0][t] for ok, y in zip(whole, answers, strict=True)], float)
             rewards = match_G
             if budget is not None:
-                lengths = [length(response, closing) for response in group.responses]
-                fit_G = np.array([ok * self.length_reward(each, budget) for ok, each in zip(whole, lengths, strict=True)])
+                fits_G = [self.length_reward(length(response, closing), budget) for response in group.responses]
+                fit_G = np.array(whole) * fits_G
                 rewards = (1 - self.weight) * match_G + self.weight * fit_G
                 fits.append(fit_G)
             matches.append(match_G)
@@ -139,7 +143,7 @@ class RMT(Thinking):
         batch = paid(self, lm, judged, (cost,), told)
         return stacked(batch, self.read(lm, texts, every, rows, batch.total), lm.pad) if self.ntp else batch
 
-    def read(self, lm, texts: list[tuple[list[int], int]], every: list[tuple[int, int, int]], rows: range, total: float) -> Batch:
+    def read(self, lm: LM, texts: list[Text], every: list[Draw], rows: range, total: float) -> Batch:
         """The step's texts for next-token prediction, without the places in C. Gains are such that, over ``total``, the
         divisor of the other loss, they come to ntp times a mean."""
         held_out = {(n, t) for _, n, t in every}
