@@ -91,6 +91,28 @@ def test_a_thought_ends_after_its_closing_tag(models, after):
     assert closed > 8
 
 
+def test_sampling_does_no_work_after_the_thought(models):
+    # Mutants: decoding on to ``max_new`` (one token too far too) and cutting afterwards, which no ledger would see.
+    lm, steps = models.learner, []
+    decoder = lm.decoder
+
+    def counted(prompts, room):
+        found = decoder(prompts, room)
+        step = found.step
+        found.step = lambda ids_B: steps.append(len(ids_B)) or step(ids_B)
+        return found
+
+    lm.decoder = counted
+    opening, closing = tags(lm)
+    ids, first = document(lm, GAPS.problem("think", 5, 3, 0), "solution")
+    for row in range(8):
+        for after in (0, 1):
+            steps.clear()
+            streams = uniforms("work", row, n=60)[None]
+            found = lm.sample([ids[:first] + [opening]], streams, max_new=60, stop=(closing, after)).ids[0]
+            assert len(steps) == len(found) - 1
+
+
 # RLP
 
 
@@ -222,8 +244,9 @@ def test_draws_come_from_the_tier_they_name(models):
     tiers = np.array_split(np.arange(size), 3)  # hard, medium, easy
     seen = set()
     for step in range(60):
-        models_ = dataclasses.replace(models, done=step / 60)
-        for tier, *place in MATCHING.drawn(models_, texts, 5, step):
+        with torch.no_grad():
+            drawn = MATCHING.drawn(dataclasses.replace(models, done=step / 60), texts, 5, step)
+        for tier, *place in drawn:
             assert ranked.index(tuple(place)) in tiers[2 - tier]
             seen.add(tuple(place))
     assert len(seen) > 0.9 * size
