@@ -317,8 +317,9 @@ class GPTModel(nn.Module):
         max_new: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        stop: tuple[int, int] | None = None,
     ) -> Samples:
-        return sample(self, prompts, streams, max_new, temperature, top_p)
+        return sample(self, prompts, streams, max_new, temperature, top_p, stop)
 
     def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
         return GPTDecoder(self, prompts, room)

@@ -58,8 +58,10 @@ class LM(Protocol):
         max_new: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        stop: tuple[int, int] | None = None,
     ) -> Samples:
-        """Continue every prompt; ``streams[b, t]`` is the uniform number that chooses token t of row b."""
+        """Continue every prompt; ``streams[b, t]`` is the uniform number that chooses token t of row b. stop: a token
+        beside ``end`` that ends a row, and how many more tokens the row has after it."""
         ...
 
     def decoder(self, prompts: list[list[int]], room: int) -> Decoder:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,7 +24,8 @@ class Objective:
 
     baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
     standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
-    "token" averages over all tokens; "constant" divides by responses times ``max_new``. clip_low, clip_high: bounds
+    "token" averages over all tokens; "constant" divides by responses times ``max_new``; "sum" adds up the tokens of a
+    response and averages responses (methods.md 2.1). clip_low, clip_high: bounds
     of the probability ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
     groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
     ``attempts`` times).
@@ -40,7 +43,7 @@ class Objective:
         for name, allowed in (
             ("baseline", ("group", "none")),
             ("scale", ("std", "none")),
-            ("aggregate", ("sequence", "token", "constant")),
+            ("aggregate", ("sequence", "token", "constant", "sum")),
             ("zero_variance", ("keep", "drop", "resample")),
         ):
             if getattr(self, name) not in allowed:
@@ -56,50 +59,35 @@ REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Willi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(Stage):
-    """What stages of RL share: ``rows`` prompts a step, ``group`` responses each, judged by the verifier.
+class Surrogate(Stage):
+    """What stages that learn from groups of sampled responses share, whoever pays: ``group`` responses to each of
+    ``rows`` prompts a step, and the clipped surrogate.
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
-    max_new: longest response in tokens. attempts: collections at most when zero-variance groups are resampled.
+    max_new: longest response in tokens.
     """
 
-    data: Source | Mixture
-    reward: Reward = Reward()
     objective: Objective = DR_GRPO
     group: int = 8
     updates_per_batch: int = 1
     temperature: float = 1.0
     top_p: float = 1.0
     max_new: int = 256
-    attempts: int = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
         if self.group < 2:
             raise ValueError(f"{name}.group must be at least 2, got {self.group}: an advantage compares responses")
-        if self.rows % self.updates_per_batch:
+        if self.updates_per_batch < 1 or self.rows % self.updates_per_batch:
             parts = f"{name}.updates_per_batch {self.updates_per_batch}"
             raise ValueError(f"{name}.rows {self.rows} must be a multiple of {parts}")
-        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new < 1 or self.attempts < 1:
-            raise ValueError(f"{name}.temperature, top_p, max_new and attempts must be positive and top_p at most 1")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new < 1:
+            raise ValueError(f"{name}.temperature, top_p and max_new must be positive and top_p at most 1")
 
     @property
     def keeps_start(self) -> bool:  # type: ignore[override]
         return self.objective.kl > 0
-
-    def groups(self, lm: LM, seed: int, step: int, rows: range) -> tuple[list[Group], list[Group]]:
-        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way."""
-        kept: list[Group] = []
-        seen: list[Group] = []
-        for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
-            wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
-            if not wanted:
-                break
-            groups = rollouts(self, lm, seed, step, wanted, attempt)
-            seen += groups
-            kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
-        return kept or seen[:1], seen
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
         """Rows in equal runs of whole groups; each run is one optimiser step with its share of the divisor."""
@@ -135,6 +123,36 @@ class Policy(Stage):
         return loss / batch.total
 
 
+@dataclass(frozen=True, kw_only=True)
+class Policy(Surrogate):
+    """What stages of RL share: ``rows`` prompts a step, ``group`` responses each, judged by the verifier.
+
+    attempts: collections at most when zero-variance groups are resampled.
+    """
+
+    data: Source | Mixture
+    reward: Reward = Reward()
+    attempts: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attempts < 1:
+            raise ValueError(f"{type(self).__name__}.attempts must be at least 1, got {self.attempts}")
+
+    def groups(self, lm: LM, seed: int, step: int, rows: range) -> tuple[list[Group], list[Group]]:
+        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way."""
+        kept: list[Group] = []
+        seen: list[Group] = []
+        for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
+            wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
+            if not wanted:
+                break
+            groups = rollouts(self, lm, seed, step, wanted, attempt)
+            seen += groups
+            kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
+        return kept or seen[:1], seen
+
+
 def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
     """One advantage a response: (R - mean) / (std + 1e-8) with the unbiased std, or the parts that are switched on."""
     gains_G = rewards_G - rewards_G.mean() if objective.baseline == "group" else rewards_G.copy()
@@ -143,15 +161,31 @@ def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
     return gains_G
 
 
+class Judged(Protocol):
+    """One prompt, what was sampled after it, and what each response is paid."""
+
+    prompt: list[int]
+    responses: list[list[int]]
+    logprobs: list[list[float]]
+    rewards: np.ndarray
+
+
 def weigh(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> Batch:
-    """A batch from groups. A response of n tokens under "sequence" gives each token 1/n of its advantage.
+    """A batch from groups that the verifier judged, with what all that were seen cost and how they did."""
+    batch, teaching = weighed(stage, lm, groups)
+    return replace(batch, spent=spent(stage, lm, teaching, seen), metrics=summary(groups, seen))
+
+
+def weighed(stage: Surrogate, lm: LM, groups: Sequence[Judged]) -> tuple[Batch, list[Judged]]:
+    """A batch from groups, and the groups in it. A response of n tokens under "sequence" gives each token 1/n of its
+    advantage.
 
     Groups without an advantage are left out of the rows, as their gradient is zero, unless a KL term needs them; the
     divisor counts them all the same.
     """
     rows, gains, old = [], [], []
-    weighed = [(group, advantages(stage.objective, group.rewards)) for group in groups]
-    teaching = [(g, a) for g, a in weighed if a.any() or stage.objective.kl] or weighed[:1]
+    scored = [(group, advantages(stage.objective, group.rewards)) for group in groups]
+    teaching = [(g, a) for g, a in scored if a.any() or stage.objective.kl] or scored[:1]
     for group, scaled in teaching:
         for response, logps, advantage in zip(group.responses, group.logprobs, scaled):
             token_gain = float(advantage) / len(response) if stage.objective.aggregate == "sequence" else float(advantage)
@@ -160,17 +194,13 @@ def weigh(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> Batc
             old.append([math.nan] * len(group.prompt) + list(logps))
     batch = pack(rows, gains, normaliser(stage, [len(r) for g in groups for r in g.responses]), lm.pad)
     longest = batch.ids_BT.shape[1]
-    return replace(
-        batch,
-        old_BT=torch.tensor([row + [math.nan] * (longest - len(row)) for row in old]),
-        spent=spent(stage, lm, [g for g, _ in teaching], seen),
-        metrics=summary(groups, seen),
-    )
+    old_BT = torch.tensor([row + [math.nan] * (longest - len(row)) for row in old])
+    return replace(batch, old_BT=old_BT), [group for group, _ in teaching]
 
 
-def normaliser(stage: Policy, responses: list[int]) -> float:
+def normaliser(stage: Surrogate, responses: list[int]) -> float:
     """The divisor of the loss: responses, tokens, or responses times the longest allowed length (methods.md 5)."""
-    if stage.objective.aggregate == "sequence":
+    if stage.objective.aggregate in ("sequence", "sum"):
         return float(len(responses))
     if stage.objective.aggregate == "token":
         return float(sum(responses))
@@ -182,14 +212,14 @@ def sampled(batch: Batch) -> Tensor:
     return ~batch.old_BT.isnan()
 
 
-def share(stage: Policy, sampled_BT: Tensor) -> Tensor:
+def share(stage: Surrogate, sampled_BT: Tensor) -> Tensor:
     """What each sampled token (N) of a response of n tokens counts beside its advantage: 1/n under "sequence", else 1."""
     if stage.objective.aggregate != "sequence":
         return torch.ones((), device=sampled_BT.device)
     return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]
 
 
-def spent(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> tuple[Spent, ...]:
+def spent(stage: Surrogate, lm: LM, groups: Sequence[Judged], seen: Sequence[Judged]) -> tuple[Spent, ...]:
     """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
     costs = [decode_cost(lm, len(g.prompt), [len(r) for r in g.responses]) for g in seen]
     if stage.objective.kl:

@@ -28,8 +28,11 @@ def sample(
     max_new: int,
     temperature: float = 1.0,
     top_p: float = 1.0,
+    stop: tuple[int, int] | None = None,
 ) -> Samples:
     """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
+
+    stop: another token that ends a row, and how many more tokens the row has after it at most.
 
     prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in
     [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its
@@ -46,13 +49,20 @@ def sample(
     on_cpu = next(model.parameters()).device.type == "cpu"
     width = PIECE if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
-    found = together([partial(sample_piece, model, prompts[p], streams[p], max_new, temperature, top_p) for p in pieces])
+    how = (max_new, temperature, top_p, stop)
+    found = together([partial(sample_piece, model, prompts[p], streams[p], *how) for p in pieces])
     return Samples(*(sum((getattr(part, name) for part in found), []) for name in ("ids", "logprobs", "stopped")))
 
 
 @torch.inference_mode()
 def sample_piece(
-    model: LM, prompts: list[list[int]], streams: np.ndarray, max_new: int, temperature: float, top_p: float
+    model: LM,
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    max_new: int,
+    temperature: float,
+    top_p: float,
+    stop: tuple[int, int] | None = None,
 ) -> Samples:
     """``sample`` for rows that are decoded as one batch."""
     decoder = model.decoder(prompts, max_new)
@@ -63,20 +73,24 @@ def sample_piece(
     logprobs_NB = torch.zeros(max_new, len(prompts), device=device)
     rows_L = torch.arange(len(prompts), device=device)
     alive_L = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    last_L = torch.full((len(prompts),), max_new, device=device)  # the position of a row's last token
     for t in range(max_new):
         chosen_L, logprob_L = choose(logits_LV, uniforms_NB[t, rows_L], temperature, top_p)
         ids_NB[t, rows_L] = chosen_L.where(alive_L, model.pad)
         logprobs_NB[t, rows_L] = logprob_L
         alive_L &= chosen_L != model.end
+        if stop is not None:
+            last_L = torch.where(chosen_L == stop[0], last_L.clamp(max=t + stop[1]), last_L)
+            alive_L &= t < last_L
         alive = int(alive_L.sum())
         if alive == 0 or t + 1 == max_new:
             break
         if alive <= (1 - COMPACT) * len(rows_L):
             kept_K = alive_L.nonzero()[:, 0]
             decoder.keep(kept_K)
-            rows_L, chosen_L, alive_L = rows_L[kept_K], chosen_L[kept_K], alive_L[kept_K]
+            rows_L, chosen_L, alive_L, last_L = (x_L[kept_K] for x_L in (rows_L, chosen_L, alive_L, last_L))
         logits_LV = decoder.step(chosen_L)
-    return _collect(ids_NB.T.tolist(), logprobs_NB.T.tolist(), model.end)
+    return _collect(ids_NB.T.tolist(), logprobs_NB.T.tolist(), model.end, stop)
 
 
 def choose(logits_BV: Tensor, uniform_B: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
@@ -111,10 +125,12 @@ def _invert(mass_BV: Tensor, uniform_B: Tensor) -> Tensor:
     return torch.searchsorted(cumulative_BV, target_B1, right=True)[:, 0]
 
 
-def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int) -> Samples:
-    """Rows cut at their first ``end``."""
+def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, stop: tuple[int, int] | None) -> Samples:
+    """Rows cut at their first ``end``, or where ``stop`` ends them."""
+    if stop is not None:
+        ids = [row[: row.index(stop[0]) + 1 + stop[1]] if stop[0] in row else row for row in ids]
     stopped = [end in row for row in ids]
-    lengths = [row.index(end) + 1 if stop else len(row) for row, stop in zip(ids, stopped, strict=True)]
+    lengths = [row.index(end) + 1 if ended else len(row) for row, ended in zip(ids, stopped, strict=True)]
     return Samples(
         [row[:n] for row, n in zip(ids, lengths, strict=True)],
         [row[:n] for row, n in zip(logprobs, lengths, strict=True)],

@@ -10,7 +10,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -137,12 +137,14 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line."""
     name = f"{type(stage).__name__} step {state.step}"
     began = time.monotonic()
+    done = stage.progress(state.step, state.ledger.total_flops)
+    models = replace(models, done=done)
     models.learner.eval()
     with torch.no_grad(), autocast(machine, precision):
         batch = guarded(name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
     collected = time.monotonic()
     models.learner.train()
-    multiplier = rate(stage.optim, state.step, stage.progress(state.step, state.ledger.total_flops))
+    multiplier = rate(stage.optim, state.step, done)
     losses, norms, seen = [], [], {}
     for part in stage.updates(batch):
         loss, measured = backward(models, stage, part, machine, precision)

@@ -1,13 +1,23 @@
-"""What studies of mid-training methods share: the first reference, and stages made of a scale's own."""
+"""What studies of mid-training methods share: the first reference, stages made of a scale's own, those that think."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
 
+from models.reasoning import Thinking
 from models.stages import Stage
+from models.stages.coldstart import ColdStart
+from models.stages.rlp import RLP
+from models.stages.rmt import RMT
 from studies.run import Recipe
 from studies.scales import Scale
+from synth.problem import Mixture
+
+COLD_SHARE = 0.1  # of a budget, for the cold start: short (methods.md 2.6 gives no length)
+ELIDED = 0.5  # probability that a text of the corpus of methods that think skips a step
+LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
+HARD_ONLY = (0.0, 0.0, 1.0)
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
@@ -31,3 +41,45 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
     """A stage that must follow the end of pre-training, which takes the same share of any budget as of an arm's."""
     anneal = replace(scale.anneal(), flops=flops * scale.anneal_flops / scale.arm_flops)
     return anneal, stage(flops - anneal.flops)
+
+
+# Methods that think before they predict. Their corpus skips steps; each has the same corpus and the same cold start.
+
+
+def thinking(scale: Scale) -> Scale:
+    """The same scale with the tags of thoughts among its model's tokens."""
+    return replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, thoughts=True)))
+
+
+def gaps(scale: Scale) -> Mixture:
+    """Problems at the edge whose solutions skip steps: the texts that thinking may help to predict."""
+    return scale.mixed(scale.edge, elided=ELIDED)
+
+
+def coldstart(scale: Scale, flops: float) -> ColdStart:
+    """Short imitation of thoughts at depths that the base has been trained on."""
+    data = scale.mixed((max(2, scale.band[0]), scale.band[1]), elided=ELIDED, thoughts="oracle")
+    return ColdStart(flops=COLD_SHARE * flops, rows=scale.rows, optim=scale.sft_optim, data=data)
+
+
+def thought(scale: Scale, flops: float, kind: type[Thinking], **more) -> tuple[Stage, ...]:
+    """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL."""
+    anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops))
+    rl = scale.rl(flops - anneal.flops - cold.flops)
+    own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
+    return anneal, cold, kind(data=scale.replayed(gaps(scale)), **own, **more)
+
+
+def mixed_sft(scale: Scale, flops: float) -> tuple[Stage, ...]:
+    """The control without which none of them should be reported (related.md 1.5): the cold start, and next-token
+    prediction on the same texts with skipped steps and full ones replayed."""
+    cold = coldstart(scale, flops)
+    return cold, replace(scale.midtrain(flops - cold.flops), data=gaps(scale))
+
+
+THINKERS = {
+    "mixed SFT": mixed_sft,
+    "RLP": lambda scale, flops: thought(scale, flops, RLP),
+    "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
+    "RMT": lambda scale, flops: thought(scale, flops, RMT),
+}

@@ -60,3 +60,29 @@ def learned(tiny, source):
         return fresh
 
     return build
+
+
+@pytest.fixture(scope="session")
+def thinker(tiny, source):
+    """``thinker()`` builds a model as small that has had a cold start: it closes most thoughts, and some help it."""
+    from dataclasses import replace
+
+    from models.optim import Optim
+    from models.stages.coldstart import ColdStart
+    from models.stages.pretrain import Pretrain
+    from models.train import train
+
+    sizes = replace(tiny, vocab=replace(tiny.vocab, thoughts=True))
+    lm = sizes.build(0)
+    optim = Optim(schedule="linear", floor=0.0)
+    two = replace(source, ops=(2, 2))
+    train(lm, Pretrain(steps=80, rows=32, optim=optim, data=two), seed=0)
+    train(lm, ColdStart(steps=200, rows=32, optim=optim, data=replace(two, elided=1.0, thoughts="oracle")), seed=0)
+    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+
+    def build():
+        fresh = sizes.build(0)
+        fresh.load_state_dict(weights)
+        return fresh
+
+    return build

@@ -7,12 +7,13 @@ import dataclasses
 import pytest
 
 from models.files import read_jsonl
+from models.stages.coldstart import ColdStart
 from models.stages.midtrain import Midtrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.train import Machine
 from studies import results
-from studies.methods import alike, annealed, tuned
+from studies.methods import THINKERS, alike, annealed, thinking, tuned
 from studies.midtraining import leaderboard, remit
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
@@ -39,11 +40,11 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
 @pytest.mark.parametrize("module", (leaderboard, remit))
 def test_references_are_arms(module):
     # Mutant: a teacher trained for a method's sake, whose cost no table shows.
-    asked = module.study(SMOKE)
+    asked, scale = module.study(SMOKE), thinking(SMOKE) if module is leaderboard else SMOKE
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
-    guide = tuned(SMOKE).before + SMOKE.sft(SMOKE.arm_flops / 2)  # the SFT-guided arm's, which is a control
-    assert tuned(SMOKE) in held and all(recipe in recipes or recipe == guide for recipe in held)
+    guide = tuned(scale).before + SMOKE.sft(SMOKE.arm_flops / 2)  # the SFT-guided arm's, which is a control
+    assert tuned(scale) in held and all(recipe in recipes or recipe == guide for recipe in held)
 
 
 def test_a_method_is_one_line(monkeypatch, runs):
@@ -54,6 +55,37 @@ def test_a_method_is_one_line(monkeypatch, runs):
     assert {a.name for a in after.arms} - {a.name for a in before.arms} == {"toy", "toy + RL"}
     assert set(after.contrasts) - set(before.contrasts) == {("toy", "NTP"), ("toy + RL", "NTP + RL")}
     check_budget(after, plan(after))
+
+
+def test_methods_that_think_share_corpus_and_cold_start():
+    # Mutants: a cold start for some only, or left out of the budget; texts that one of them sees; gold at the edge.
+    found = {name: stages(thinking(SMOKE), 1e9) for name, stages in THINKERS.items()}
+    assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
+    assert len({stage for stages in found.values() for stage in stages if isinstance(stage, ColdStart)}) == 1
+    assert all(sum(stage.flops for stage in stages) == pytest.approx(1e9) for stages in found.values())
+    (cold, plain), *thought = found.values()
+    assert all(stages[1] == cold for stages in thought) and len({stages[2].data for stages in thought}) == 1
+    elided = [(share, source) for share, source in thought[0][2].data.parts if source.elided]
+    assert [(pytest.approx(0.8 * share), source) for share, source in plain.data.parts] == elided
+    assert {source for _, source in thought[0][2].data.parts if not source.elided} == {s for _, s in plain.replay.parts}
+    assert all(source.ops[0] > SMOKE.band[1] for _, source in elided)
+    assert all(source.ops[1] <= SMOKE.band[1] for _, source in cold.data.parts)
+
+
+def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
+    # Mutants: a log line that curves cannot read; tags that the base's model lacks; rollouts not counted.
+    store = results.store
+    monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
+    monkeypatch.setattr(results, "store_curves", lambda *args: None)
+    whole = leaderboard.study(SMOKE)
+    chosen = tuple(arm for arm in whole.arms if arm.name in THINKERS or arm.name == "RMT + RL")
+    asked = dataclasses.replace(whole, arms=chosen, exams=whole.exams[:1], contrasts=(), headline=())
+    execute(asked, Machine(), note=str)
+    table = results.load(asked.name, "smoke", tmp_path)
+    rows = {arm.name: table.of(arm.name, asked.exams[0].name)[0] for arm in chosen}
+    alone = [rows[name]["arm_flops"] for name in THINKERS]
+    assert max(alone) < 1.05 * min(alone) and rows["mixed SFT"]["rollout_flops"] == 0
+    assert all(rows[name]["rollout_flops"] > 0 for name in ("RLP", "RPT", "RMT"))
 
 
 def test_alike_keeps_every_field():

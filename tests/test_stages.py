@@ -19,9 +19,11 @@ from models.gpt import GPT, save_pretrained
 from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
-from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy
+from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
+from models.reasoning import Thinking
 from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
+from models.stages.coldstart import ColdStart
 from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
@@ -30,6 +32,8 @@ from models.stages.remit import ReMiT
 from models.stages.rft import RFT
 from models.stages.rl import RL
 from models.stages.selfgen import SelfGen
+from models.stages.rlp import RLP
+from models.stages.rmt import RMT
 from models.stages.sft import SFT
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
@@ -43,9 +47,12 @@ OTHER = dataclasses.replace(EASY, order="shuffled")
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
 COMMON = {"steps": 4, "rows": 4, "optim": OPTIM, "data": EASY}
 REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
+VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6)
 # A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
-STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)))
+STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB))
 ROLLS = COMMON | {"group": 4, "max_new": 30}
+GAPS = dataclasses.replace(EASY, ops=(2, 2), elided=1.0)
+THINKS = ROLLS | {"data": GAPS, "max_new": 26}
 
 # One example at least of every stage; a new stage adds its own here.
 EXAMPLES = {
@@ -65,9 +72,23 @@ EXAMPLES = {
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
     "relift": ReLIFT(**ROLLS),
+    "coldstart": ColdStart(**COMMON | {"data": dataclasses.replace(GAPS, thoughts="oracle")}),
+    "rlp": RLP(**THINKS),
+    "rlp-2-updates": RLP(**THINKS, updates_per_batch=2, plain="learner", targets="all"),
+    "rlp-kl": RLP(**THINKS, plain="learner", objective=dataclasses.replace(GRPO, kl=0.1)),
+    "rmt": RMT(**THINKS, budget=20),
+    "rpt": RMT(**THINKS, budget=None, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0), ntp=0.0),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
 WHOLE = Machine(micro_tokens=1 << 20, save_every=0)
+
+
+@pytest.fixture
+def learned(request, learned, thinker):
+    """Stages that think get a model that knows thoughts."""
+    stage = getattr(request.node, "callspec", None) and request.node.callspec.params.get("stage")
+    return thinker if isinstance(stage, (Thinking, ColdStart)) else learned
+
 
 each = pytest.mark.parametrize("stage", EXAMPLES.values(), ids=EXAMPLES)
 
@@ -168,6 +189,18 @@ def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]
         return
+    if isinstance(stage, Thinking):  # groups without an advantage are left out of the rows
+        stage = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, baseline="none", kl=0.1))
+        models = Models(lm.eval(), frozen(lm))
+        with torch.no_grad():
+            whole, last = (stage.collect(models, 5, 2, rows) for rows in (range(4), range(2, 4)))
+        for flags in (True, False):  # responses, and then the texts that RMT reads
+            found = [
+                [b.ids_BT[n, :size].tolist() for n, size in enumerate(b.lengths) if sampled(b)[n].any() == flags]
+                for b in (whole, last)
+            ]
+            assert found[0][len(found[0]) // 2 :] == found[1] and len(found[0]) == 2 * len(found[1])
+        return
     whole, last = collected(stage, lm), collected(stage, lm, rows=range(2, 4))
     assert torch.equal(whole.ids_BT[2:, : last.ids_BT.size(1)], last.ids_BT) and whole.lengths[2:] == last.lengths
 
@@ -205,7 +238,7 @@ def test_the_key_is_stable_and_covers_every_field(stage):
     changed = [
         dataclasses.replace(stage, rows=8),
         dataclasses.replace(stage, steps=5),
-        dataclasses.replace(stage, data=dataclasses.replace(EASY, split="any")),
+        dataclasses.replace(stage, data=dataclasses.replace(stage.data, split="any")),
         dataclasses.replace(stage, optim=dataclasses.replace(OPTIM, other_lr=2e-3)),
         *(dataclasses.replace(stage, **{name: recipe.with_seed(1)}) for name, recipe in references(stage).items()),
     ]
@@ -339,6 +372,12 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, (RFT, SelfGen)):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
+    if isinstance(stage, Thinking):
+        charged = Ledger().plus(*batch.spent).as_dict()
+        assert all(row[name] == charged[name] for name in row if "train" not in name)
+        assert row["rollout_tokens"] > 0 < row["reference_tokens"]
+        assert (row["judge_tokens"] > 0) == isinstance(stage, RLP)
+        return
     if not isinstance(stage, Policy):
         passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
         assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
@@ -368,13 +407,12 @@ def test_a_flops_budget_is_met_within_a_step(stage, learned):
 # Other models
 
 
-@pytest.fixture(scope="module")
-def exported(learned, tmp_path_factory):
+@pytest.fixture
+def exported(learned, tmp_path):
     """The learned model as a transformers folder."""
     pytest.importorskip("transformers")
-    folder = tmp_path_factory.mktemp("hf")
-    save_pretrained(learned(), folder)
-    return str(folder)
+    save_pretrained(learned(), tmp_path / "hf")
+    return str(tmp_path / "hf")
 
 
 @each

@@ -61,11 +61,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Models:
-    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models."""
+    """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models.
+
+    done: the share of the stage that is done, for schedules of its own.
+    """
 
     learner: LM
     start: LM | None = None
     references: dict[str, LM] = field(default_factory=dict)
+    done: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

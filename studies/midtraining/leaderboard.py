@@ -11,7 +11,7 @@ from dataclasses import replace
 from models.stages.distil import Distil
 from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
-from studies.methods import alike, annealed, joined, tuned
+from studies.methods import THINKERS, alike, annealed, joined, thinking, tuned
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -33,10 +33,11 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
     "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
     "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
     "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
-}
+} | THINKERS
 
 
 def study(scale: Scale) -> Study:
+    scale = thinking(scale)  # the tags are tokens of every arm's model, so that all share one base
     base, half, exams, arms = scale.base(), scale.arm_flops / 2, scale.exams(), []
     for name, stages in METHODS.items():
         recipe = joined(base, stages(scale, half))

@@ -1,0 +1,159 @@
+"""Thinking before a token of a text: groups of sampled thoughts, and what the methods that pay for them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.ledger import Spent
+from models.lm import LM
+from models.policy import Surrogate, spent, weighed
+from models.stages import Batch, check_targets
+from synth.problem import Mixture, Problem, Source
+from synth.render import CLOSE, THINK
+from synth.rng import uniforms
+
+Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
+PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thinking(Surrogate):
+    """What stages share that think before a token of the corpus: ``rows`` places a step, ``group`` thoughts at each.
+
+    data: the corpus, in which some solutions skip steps (``Source.elided``), as a full solution leaves nothing to infer
+    (related.md 1.1, methods.md 2.7), and none holds thoughts. targets: where a place may be, in the "solution" or in
+    "all" of the text but its first token. max_new: longest response in tokens, closing tag included; sampling ends
+    there, after the closing tag (and, where one is asked for, the predicted token), or at the end token.
+
+    Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
+    """
+
+    data: Source | Mixture
+    targets: str = "solution"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = type(self).__name__
+        check_targets(self, self.targets)
+        found = parts(self.data)
+        if not any(source.elided > 0 and source.ops[1] > 1 for source in found):
+            raise ValueError(f"{name}.data has no solution that skips a step (Source.elided above 0 and 2 operations)")
+        if any(source.thoughts == "oracle" for source in found):
+            raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model finds its own")
+        if self.objective.zero_variance == "resample":
+            raise ValueError(f"{name}.objective must not resample: its places are not drawn again")
+
+
+@dataclass(frozen=True)
+class Thoughts:
+    """One prompt, which ends in an opened thought, and the group of responses that were sampled and paid."""
+
+    prompt: list[int]
+    responses: list[list[int]]
+    logprobs: list[list[float]]
+    rewards: np.ndarray
+
+
+def parts(data: Source | Mixture) -> list[Source]:
+    """The sources that data is drawn from."""
+    return [source for weight, source in data.parts if weight > 0] if isinstance(data, Mixture) else [data]
+
+
+def tags(lm: LM) -> tuple[int, int]:
+    """The tokens that open and close a thought. Raises ValueError unless each is one token of the model."""
+    found = [lm.encode(tag) for tag in (THINK, CLOSE)]
+    if any(len(ids) != 1 for ids in found):
+        raise ValueError(f"{THINK} and {CLOSE} must be one token each, but this model's tokenizer reads {found}")
+    return found[0][0], found[1][0]
+
+
+def document(lm: LM, problem: Problem, targets: str) -> Text:
+    """A problem as a text; all tokens from the first candidate on are candidates."""
+    question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+    return question + solution, 1 if targets == "all" else len(question)
+
+
+def think(
+    stage: Thinking, lm: LM, prefixes: list[list[int]], seed: int, step: int, rows: range, after: int
+) -> list[Thoughts]:
+    """A group of responses, not yet paid, after each prefix and an opening tag: a thought, its closing tag and
+    ``after`` more tokens. Every response has a random stream of its own."""
+    opening, closing = tags(lm)
+    prompts = [prefix + [opening] for prefix in prefixes]
+    members = [(row, member) for row in rows for member in range(stage.group)]
+    streams = np.stack([uniforms("thought", seed, step, row, member, n=stage.max_new) for row, member in members])
+    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
+    found = lm.sample(
+        repeated,
+        streams,
+        max_new=stage.max_new,
+        temperature=stage.temperature,
+        top_p=stage.top_p,
+        stop=(closing, after),
+    )
+    runs = [slice(n * stage.group, (n + 1) * stage.group) for n in range(len(prompts))]
+    unpaid = np.zeros(stage.group)
+    return [Thoughts(p, found.ids[run], found.logprobs[run], unpaid) for p, run in zip(prompts, runs, strict=True)]
+
+
+def last_logprobs(lm: LM, rows: list[list[int]]) -> list[float]:
+    """The log-probability in nats, at temperature 1, of the last token of each row given those before it."""
+    device = next(lm.parameters()).device
+    found: list[float] = []
+    for first in range(0, len(rows), PIECE):
+        piece = rows[first : first + PIECE]
+        ids_BT = padded([row[:-1] for row in piece], lm.pad).to(device)
+        index_B = torch.tensor([b * ids_BT.shape[1] + len(row) - 2 for b, row in enumerate(piece)], device=device)
+        logp_BV = lm.logits_at(ids_BT, index_B).float().log_softmax(-1)
+        last_B1 = torch.tensor([row[-1:] for row in piece], device=device)
+        found += logp_BV.gather(1, last_B1)[:, 0].tolist()
+    return found
+
+
+def entropies(lm: LM, documents: list[Text]) -> list[np.ndarray]:
+    """For each text, the entropy in nats of the model's next-token distribution at every candidate."""
+    device = next(lm.parameters()).device
+    found = []
+    for first in range(0, len(documents), PIECE):
+        piece = documents[first : first + PIECE]
+        ids_BT = padded([ids[:-1] for ids, _ in piece], lm.pad).to(device)
+        wide = ids_BT.shape[1]
+        index = [b * wide + t - 1 for b, (ids, start) in enumerate(piece) for t in range(start, len(ids))]
+        logp_NV = lm.logits_at(ids_BT, torch.tensor(index, device=device)).float().log_softmax(-1)
+        entropy_N = -(logp_NV.exp() * logp_NV).sum(1).double().cpu().numpy()
+        found += np.split(entropy_N, np.cumsum([len(ids) - start for ids, start in piece])[:-1])
+    return found
+
+
+def padded(rows: list[list[int]], pad: int) -> Tensor:
+    """Rows of token ids (BT), padded on the right."""
+    longest = max(map(len, rows))
+    return torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+
+
+def paid(stage: Thinking, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
+    """A batch from paid groups, with what sampling them and ``costs`` took, and a log line of what all methods share
+    and ``told``. Raises FloatingPointError for a reward that is not finite."""
+    rewards = np.concatenate([group.rewards for group in groups])
+    if not np.isfinite(rewards).all():
+        raise FloatingPointError(f"a thought's reward is not finite: {rewards.tolist()}")
+    batch, teaching = weighed(stage, lm, groups)
+    closing = tags(lm)[1]
+    responses = [response for group in groups for response in group.responses]
+    shared = {
+        "thought_reward": float(rewards.mean()),
+        "thought_tokens": float(np.mean([length(response, closing) for response in responses])),
+        "closed": float(np.mean([closing in response for response in responses])),
+        "zero_variance": float(np.mean([np.ptp(group.rewards) == 0 for group in groups])),
+        "rollouts": float(len(responses)),
+    }
+    return replace(batch, spent=(*spent(stage, lm, teaching, groups), *costs), metrics=shared | told)
+
+
+def length(response: list[int], closing: int) -> int:
+    """How many tokens of a response are thought: those before its first closing tag, or all."""
+    return response.index(closing) if closing in response else len(response)

@@ -1,0 +1,57 @@
+"""The cold start: imitate solutions with thoughts at any place, so that the tags and what follows are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.reasoning import parts, tags
+from models.stages import Batch, Models, Stage, pack
+from synth.problem import Mixture, Problem, Source
+from synth.render import THOUGHT
+from synth.rng import below, rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStart(Stage):
+    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
+    step that needs it: what follows is how the text went on. Loss on all solution tokens but opening tags: the methods
+    open thoughts themselves, so that a solution nobody asked to think stays plain.
+
+    The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
+    related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
+    is what is new. Raises ValueError naming the field.
+    """
+
+    data: Source | Mixture
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(source.thoughts != "oracle" for source in parts(self.data)):
+            raise ValueError("ColdStart.data must hold thoughts (Source.thoughts 'oracle')")
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
+        for row in rows:
+            problem = self.data.problem("coldstart", seed, step, row)
+            question, solution = lm.encode(problem.question), lm.encode(" ".join(moved(problem, seed, step, row)))
+            ids.append(question + solution)
+            gains.append([0.0] * len(question) + [float(token != opening) for token in solution])
+        return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
+
+
+def moved(problem: Problem, *path: str | int) -> list[str]:
+    """The solution's tokens, each thought moved to before a token of the statement it preceded."""
+    tokens, roles = problem.written.solution_tokens, problem.written.solution_roles
+    found: list[str] = []
+    draw, at = rng("moved", *path), 0
+    while at < len(tokens):
+        first = at
+        while roles[at] == THOUGHT:
+            at += 1
+        thought, first = tokens[first:at], at
+        while at < len(tokens) and (roles[at] != THOUGHT) and (at == first or tokens[at - 1] not in (";", ".")):
+            at += 1
+        step = tokens[first:at]
+        place = below(draw, len(step)) if thought else 0
+        found += (*step[:place], *thought, *step[place:])
+    return found

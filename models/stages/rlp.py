@@ -1,0 +1,64 @@
+"""RLP: think before a token of the corpus, and be paid by how much likelier the thought makes that token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.ledger import JUDGE, REFERENCE, forward_cost
+from models.reasoning import Thinking, document, last_logprobs, length, paid, tags, think
+from models.stages import Batch, Models
+from synth.rng import below, rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class RLP(Thinking):
+    """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is log
+    p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh et al. 2025, arXiv
+    2510.01265, as told in related.md 1.1). It is a number: no gradient goes through it. The clipped surrogate is on
+    thought tokens only.
+
+    plain: whose prediction without a thought counts. The paper's is a moving average of the learner, of decay .999. A
+    stage here is a pure function of weights and step, and its saves hold one model, so no average is kept: "start" is
+    the learner as the stage found it, which over the some hundred steps of a stage still has most of the average's
+    weight (.999^100 = .90); "learner" is the learner itself as it is, the average of decay 0.
+
+    Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO);
+    a thought still open at ``max_new`` is closed by a tag that nobody sampled, which is scored but is no target; the
+    predicted token is read from the corpus, never sampled. Other fields and errors are Thinking's.
+    """
+
+    plain: str = "start"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.plain not in ("start", "learner"):
+            raise ValueError(f"RLP.plain must be one of start, learner, got {self.plain!r}")
+
+    @property
+    def keeps_start(self) -> bool:  # type: ignore[override]
+        return self.plain == "start" or self.objective.kl > 0
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        lm, plain = models.learner, models.start if self.plain == "start" else models.learner
+        closing = tags(lm)[1]
+        seen = []  # each text up to and including the token to predict
+        for row in rows:
+            ids, first = document(lm, self.data.problem("think", seed, step, row), self.targets)
+            place = first + below(rng("place", seed, step, row), len(ids) - first)
+            seen.append(ids[: place + 1])
+        groups = think(self, lm, [ids[:-1] for ids in seen], seed, step, rows, after=0)
+        thought = [
+            group.prompt + response[: length(response, closing)] + [closing, ids[-1]]
+            for group, ids in zip(groups, seen, strict=True)
+            for response in group.responses
+        ]
+        with_NG = np.array(last_logprobs(lm, thought)).reshape(len(groups), self.group)
+        without_N1 = np.array(last_logprobs(plain, seen))[:, None]
+        groups = [replace(group, rewards=gain_G) for group, gain_G in zip(groups, with_NG - without_N1, strict=True)]
+        costs = (
+            forward_cost(lm, JUDGE, [len(ids) - 1 for ids in thought], logits=len(thought)),
+            forward_cost(plain, REFERENCE, [len(ids) - 1 for ids in seen], logits=len(seen)),
+        )
+        return paid(self, lm, groups, costs, {"helped": float((with_NG > without_N1).mean())})

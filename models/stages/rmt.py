@@ -1,0 +1,170 @@
+"""RMT: think before uncertain tokens of the corpus and predict them, within a shrinking budget, and read the rest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.ledger import REFERENCE, forward_cost
+from models.lm import LM
+from models.policy import Objective, sampled
+from models.reasoning import Text, Thinking, document, entropies, length, paid, tags, think
+from models.stages import Batch, Models, Stage, pack
+from models.stages.relift import stacked
+from synth.rng import below, rng, weighted
+
+TIERS = ("easy", "medium", "hard")
+Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMT(Thinking):
+    """Each of ``rows`` draws picks a tier of entropy, then a token of that tier among the step's ``rows`` texts; a
+    group of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, the second a mean over
+    the target tokens of those texts that were not drawn (methods.md 2.1, from notes on the paper, as its text was not
+    seen).
+
+    budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
+    a derivation of some 20 tokens (2.7), 1 and .2 are the paper's. None: no budget, and all reward is for the match.
+    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. .2 and
+    1 are 2.6's: with a weight below .5 no length outbids a match.
+    early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and
+    from the second on, linear between (.3 and .7 are the paper's, the rest 2.6's). Equal ones are no curriculum.
+    pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its
+    thirds are the tiers (2.6; .2). The thirds are those of the step's texts, so that no tier is ever empty.
+    ntp: the weight lambda of L_NTP (.1 is the paper's; 0 leaves it out).
+
+    RPT is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the prediction is the same
+    where a number is a token; its fixed thresholds of entropy become the hard tier; its resampling from step 500 on is
+    left out. NTR, the untrained model that thinks and then predicts, is ``match`` in the log's first line.
+
+    Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
+    predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
+    in which another is opened, earns nothing (2.6). The paper also asks for B_t tokens in words in the prompt: there
+    are no such words here, so that only the reward tells the budget. Other fields and errors are Thinking's.
+    """
+
+    objective: Objective = Objective(aggregate="sum")
+    max_new: int = 154
+    budget: int | None = 60
+    least: int = 1
+    shrink: float = 0.2
+    weight: float = 0.2
+    peak: float = 1.0
+    early: tuple[float, float, float] = (0.6, 0.3, 0.1)
+    late: tuple[float, float, float] = (0.1, 0.3, 0.6)
+    turn: tuple[float, float] = (0.3, 0.7)
+    pool: float = 0.2
+    ntp: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.updates_per_batch != 1:
+            raise ValueError(f"RMT.updates_per_batch must be 1, got {self.updates_per_batch}: the losses share a step")
+        if self.budget is not None and not 1 <= self.least <= self.budget:
+            raise ValueError(f"RMT.least must be between 1 and RMT.budget, got {self.least} and {self.budget}")
+        if not 0 < self.shrink <= 1 or not 0 <= self.weight < 1 or not self.peak > 0 or not 0 < self.pool <= 1:
+            raise ValueError(
+                "RMT.shrink and pool must be above 0 and at most 1, peak above 0, weight at least 0 and below 1, "
+                f"got {self.shrink}, {self.pool}, {self.peak} and {self.weight}"
+            )
+        for name in ("early", "late"):
+            chances = getattr(self, name)
+            if len(chances) != len(TIERS) or min(chances) < 0 or abs(sum(chances) - 1) > 1e-9:
+                raise ValueError(f"RMT.{name} must hold 3 probabilities that sum to 1, got {chances!r}")
+        if len(self.turn) != 2 or not 0 <= self.turn[0] < self.turn[1] <= 1:
+            raise ValueError(f"RMT.turn must be two ascending shares of the stage, got {self.turn!r}")
+        if not self.ntp >= 0:
+            raise ValueError(f"RMT.ntp must not be negative, got {self.ntp}")
+
+    @property
+    def keeps_start(self) -> bool:  # type: ignore[override]
+        return True
+
+    def tokens(self, done: float) -> int | None:
+        """B_t, how many tokens a thought should have when the share ``done`` of the stage is over."""
+        return None if self.budget is None else max(self.least, math.floor(self.budget * self.shrink**done))
+
+    def chances(self, done: float) -> tuple[float, ...]:
+        """p_t, the probability of each tier."""
+        u = min(1.0, max(0.0, (done - self.turn[0]) / (self.turn[1] - self.turn[0])))
+        return tuple((1 - u) * a + u * b for a, b in zip(self.early, self.late, strict=True))
+
+    def length_reward(self, tokens: int, budget: int) -> float:
+        """r_len, a triangle over the tokens of a thought."""
+        return self.peak * max(0.0, 1 - abs(tokens - budget) / budget)
+
+    def drawn(self, models: Models, texts: list[Text], seed: int, step: int) -> list[Draw]:
+        """C, the step's draws: for each the tier, the text and the place in it."""
+        places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
+        order = np.argsort(-np.concatenate(entropies(models.start, texts)), kind="stable")
+        hardest = np.array_split(order[: max(len(TIERS), round(self.pool * len(order)))], len(TIERS))
+        found = []
+        for row in range(self.rows):
+            draw = rng("place", seed, step, row)
+            tier = weighted(draw, self.chances(models.done))
+            chosen = hardest[-1 - tier]
+            found.append((tier, *places[chosen[below(draw, len(chosen))]]))
+        return found
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        lm, budget = models.learner, self.tokens(models.done)
+        opening, closing = tags(lm)
+        # Tiers compare all texts of the step, whichever rows of it are asked for.
+        texts = [document(lm, self.data.problem("think", seed, step, row), self.targets) for row in range(self.rows)]
+        every = self.drawn(models, texts, seed, step)
+        asked = [every[row] for row in rows]
+        groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1)
+        matches, fits, judged = [], [], []
+        for group, (_, n, t) in zip(groups, asked, strict=True):
+            whole = [predicts(response, opening, closing) for response in group.responses]
+            answers = [response[-1] for response in group.responses]
+            match_G = np.array([ok and y == texts[n][0][t] for ok, y in zip(whole, answers, strict=True)], float)
+            rewards = match_G
+            if budget is not None:
+                fits_G = [self.length_reward(length(response, closing), budget) for response in group.responses]
+                fit_G = np.array(whole) * fits_G
+                rewards = (1 - self.weight) * match_G + self.weight * fit_G
+                fits.append(fit_G)
+            matches.append(match_G)
+            judged.append(replace(group, rewards=rewards))
+        told = {"match": float(np.mean(matches))}
+        if budget is not None:
+            told |= {"budget": float(budget), "length_reward": float(np.mean(fits))}
+        for tier, name in enumerate(TIERS):
+            if own := [match_G for match_G, (kind, _, _) in zip(matches, asked, strict=True) if kind == tier]:
+                told[f"match_{name}"] = float(np.mean(own))
+        candidates = sum(len(ids) - first for ids, first in texts)
+        cost = forward_cost(models.start, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
+        batch = paid(self, lm, judged, (cost,), told)
+        return stacked(batch, self.read(lm, texts, every, rows, batch.total), lm.pad) if self.ntp else batch
+
+    def read(self, lm: LM, texts: list[Text], every: list[Draw], rows: range, total: float) -> Batch:
+        """The step's texts for next-token prediction, without the places in C. Gains are such that, over ``total``, the
+        divisor of the other loss, they come to ntp times a mean."""
+        held_out = {(n, t) for _, n, t in every}
+        gains = [[float(t >= texts[n][1] and (n, t) not in held_out) for t in range(len(texts[n][0]))] for n in rows]
+        scale = self.ntp * total / sum(map(sum, gains))
+        return pack([texts[n][0] for n in rows], [[scale * gain for gain in row] for row in gains], total, lm.pad)
+
+    def chosen(self, batch: Batch) -> Tensor:
+        return super().chosen(batch) | (batch.gain_BT != 0)
+
+    def loss(self, models: Models, batch: Batch) -> Tensor:
+        """The surrogate on responses and next-token prediction on texts, each over the batch's divisor."""
+        own_B = sampled(batch).any(1)
+        loss = torch.zeros((), device=batch.gain_BT.device)
+        if bool(own_B.any()):
+            loss = loss + super().loss(models, batch.rows(own_B.nonzero()[:, 0].tolist()))
+        if not bool(own_B.all()):
+            loss = loss + Stage.loss(self, models, batch.rows((~own_B).nonzero()[:, 0].tolist()))
+        return loss
+
+
+def predicts(response: list[int], opening: int, closing: int) -> bool:
+    """Whether a response is one closed thought and a predicted token."""
+    return len(response) > 1 and response[-2] == closing and opening not in response[:-2]
