@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -88,15 +90,19 @@ class Policy(Stage):
     def keeps_start(self) -> bool:  # type: ignore[override]
         return self.objective.kl > 0
 
-    def groups(self, lm: LM, seed: int, step: int, rows: range) -> tuple[list[Group], list[Group]]:
-        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way."""
+    def groups(
+        self, lm: LM, seed: int, step: int, rows: range, draw: Callable[[list[int], int], list[Group]] | None = None
+    ) -> tuple[list[Group], list[Group]]:
+        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way. ``draw``
+        makes the groups of some rows at an attempt; solutions of whole problems, judged by the verifier, if None."""
+        draw = draw or partial(rollouts, self, lm, seed, step)
         kept: list[Group] = []
         seen: list[Group] = []
         for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
             wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
             if not wanted:
                 break
-            groups = rollouts(self, lm, seed, step, wanted, attempt)
+            groups = draw(wanted, attempt)
             seen += groups
             kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
         return kept or seen[:1], seen

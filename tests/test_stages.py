@@ -22,6 +22,7 @@ from models.optim import Optim
 from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy
 from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
+from models.stages.annotate import Annotate
 from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
@@ -30,6 +31,7 @@ from models.stages.remit import ReMiT
 from models.stages.rft import RFT
 from models.stages.rl import RL
 from models.stages.sft import SFT
+from models.stages.thinking import Judge, Thinking
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
 from studies.key import key
@@ -43,7 +45,8 @@ OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
 COMMON = {"steps": 4, "rows": 4, "optim": OPTIM, "data": EASY}
 REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
 # A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
-STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)))
+TAGGED = Vocabulary(modulus=3, worlds=("zoo",), names=6, thoughts=True)
+STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=TAGGED))
 ROLLS = COMMON | {"group": 4, "max_new": 30}
 
 # One example at least of every stage; a new stage adds its own here.
@@ -62,9 +65,28 @@ EXAMPLES = {
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
     "relift": ReLIFT(**ROLLS),
+    "annotate": Annotate(**COMMON, annotator=STRANGER, max_thought=20),
+    "annotate-oracle": Annotate(**REPLAYED, annotator="oracle"),
+    "thinking": Thinking(**ROLLS | {"group": 16}, annotator=STRANGER, temperature=1.5),
+    "thinking-any": Thinking(**ROLLS, annotator="any", objective=DAPO, updates_per_batch=2, judge=Judge(noise=0.1)),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
 WHOLE = Machine(micro_tokens=1 << 20, save_every=0)
+
+
+
+@pytest.fixture(scope="module")
+def learned(thinker):
+    """The model that conftest's ``learned`` builds, with thoughts: some stages need their tags."""
+    return thinker
+
+
+def groups_of(stage: Policy, lm, seed: int, step: int, rows: list[int]):
+    """The groups that a stage samples for some rows at its first attempt."""
+    if isinstance(stage, Thinking):
+        return stage.rolled(around(stage, lm), seed, step, rows, 0)[0]
+    return rollouts(stage, lm, seed, step, rows, 0)
+
 
 each = pytest.mark.parametrize("stage", EXAMPLES.values(), ids=EXAMPLES)
 
@@ -161,7 +183,7 @@ def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
     # Mutant: a row drawn by its position in the share instead of its number (machines would train on the same rows).
     lm = learned()
     if isinstance(stage, Policy):  # which groups are kept depends on their company; the groups themselves must not
-        whole, last = (rollouts(stage, lm, 5, 2, rows, 0) for rows in ([0, 1, 2, 3], [2, 3]))
+        whole, last = (groups_of(stage, lm, 5, 2, rows) for rows in ([0, 1, 2, 3], [2, 3]))
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]
         return
@@ -336,6 +358,10 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, RFT):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
+    if isinstance(stage, Annotate):  # what the annotator reads: all but each row's last token, and what its own hand wrote
+        read = sum(batch.lengths) - len(batch.lengths) if references(stage) else 0
+        assert row["reference_tokens"] == read and row["rollout_tokens"] == row["judge_tokens"] == 0
+        return
     if not isinstance(stage, Policy):
         passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
         assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
@@ -343,6 +369,8 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)
     if stage.objective.zero_variance == "keep":
+        if isinstance(stage, Thinking):  # it trains on the beginnings of what it sampled (test_thinking)
+            return
         groups = rollouts(stage, learned(), 3, 0, list(range(4)), 0)
         read = sum(len(each.prompt) + sum(len(r) - 1 for r in each.responses) for each in groups)
         assert row["rollout_tokens"] == read  # each prompt once, and every response token that is fed back
