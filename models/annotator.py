@@ -1,4 +1,4 @@
-"""An annotator writes thoughts between the segments of a corpus chunk, every other token being forced to be the chunk's."""
+"""An annotator writes thoughts between the segments of a corpus chunk; all other tokens must be the chunk's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
         problem = data.problem(*path, attempt)
         if half(problem) == which:
             return unthought(problem)
-    raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: the data of a thinking stage has too few problems")
+    raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: thinking needs data of more problems")
 
 
 def tags(lm: LM) -> tuple[int, int]:
@@ -58,10 +58,10 @@ def tags(lm: LM) -> tuple[int, int]:
 
 
 def chunk(lm: LM, problem: Problem) -> Chunk:
-    """A problem without thoughts in the tokens of ``lm``. Raises ValueError if its tokens depend on what is around them."""
+    """A problem without thoughts in the tokens of ``lm``. Raises ValueError if segments share tokens."""
     question, parts = lm.encode(problem.question), [lm.encode(text) for text in segments(problem)]
     if sum(parts, []) != lm.encode(problem.solution):
-        raise ValueError("this model's tokenizer joins the segments of a solution, so that no thought can stand between them")
+        raise ValueError("this model's tokenizer joins the segments of a solution: no thought can stand between them")
     return Chunk(problem, question, parts)
 
 
@@ -166,8 +166,8 @@ def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temper
 
 
 def willing(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
-    """For every segment of each chunk, the probability that ``lm`` opens a thought before it rather than going on, when it
-    has written none before: one forward pass."""
+    """For every segment of each chunk, the probability that ``lm`` opens a thought before it rather than going on, when
+    it has written none before: one forward pass."""
     opening, _ = tags(lm)
     rows = [c.question + c.solution for c in chunks]
     longest = max(map(len, rows))

@@ -14,8 +14,8 @@ COMMUTE = "+*"
 
 
 class Claim(NamedTuple):
-    """What one segment asserts. text: the segment without the gaps around it. facts: a set that is equal for two segments
-    which say the same in another order, where the order is free. value: the number it finds, or the answer."""
+    """What one segment asserts. text: the segment without the gaps around it. facts: a set that is equal for two
+    segments which say the same in another order, where the order is free. value: the number it finds, or the answer."""
 
     text: str
     facts: frozenset[tuple]
@@ -40,8 +40,8 @@ def segments(problem: Problem) -> tuple[str, ...]:
 
 
 def claim(problem: Problem, text: str) -> Claim | None:
-    """What the first segment of ``text`` asserts; None if ``text`` does not begin with a whole one. What follows it does
-    not matter. A step of several sums must reduce them in the same order."""
+    """What the first segment of ``text`` asserts; None if ``text`` does not begin with a whole one. What follows it
+    does not matter. A step of several sums must reduce them in the same order."""
     trace = parse(text, problem.dialect, problem.copies, worded=problem.worded)
     if trace.steps:
         step = trace.steps[0]
@@ -55,7 +55,7 @@ def claim(problem: Problem, text: str) -> Claim | None:
 
 
 def facts(step: Step) -> set[tuple]:
-    """The relation a step restates, the values it recalls and finds, and its equation; operands that commute are sorted."""
+    """The relation a step restates, the values it recalls and finds, and its equation; what commutes is sorted."""
     operands = tuple(sorted(step.operands)) if step.op in COMMUTE else step.operands
     lines = step.lines
     if len(lines) == 2 and step.used in COMMUTE:

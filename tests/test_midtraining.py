@@ -12,7 +12,7 @@ from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.train import Machine
 from studies import results
-from studies.methods import alike, annealed, tuned
+from studies.methods import alike, annealed, annotator, tagged, tuned
 from studies.midtraining import leaderboard, remit
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
@@ -43,7 +43,8 @@ def test_references_are_arms(module):
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(SMOKE).before + SMOKE.sft(SMOKE.arm_flops / 2)  # the SFT-guided arm's, which is a control
-    assert tuned(SMOKE) in held and all(recipe in recipes or recipe == guide for recipe in held)
+    here = tagged(SMOKE) if module is leaderboard else SMOKE
+    assert tuned(here) in held and (annotator(here) in held) == (module is leaderboard) and all(recipe in recipes or recipe == guide for recipe in held)
 
 
 def test_a_method_is_one_line(monkeypatch, runs):

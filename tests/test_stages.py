@@ -358,7 +358,7 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, RFT):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
-    if isinstance(stage, Annotate):  # what the annotator reads: all but each row's last token, and what its own hand wrote
+    if isinstance(stage, Annotate):  # it reads all but each row's last token
         read = sum(batch.lengths) - len(batch.lengths) if references(stage) else 0
         assert row["reference_tokens"] == read and row["rollout_tokens"] == row["judge_tokens"] == 0
         return

@@ -8,7 +8,9 @@ import pytest
 import torch
 from test_stages import COMMON, EASY, ROLLS, STRANGER, around, collected, learned  # noqa: F401
 
-from models.annotator import RL_HALF, SFT_HALF, annotate, chunk, drawn, half, oracle, room, starts, tags, willing, with_content
+from models.annotator import (
+    RL_HALF, SFT_HALF, annotate, chunk, drawn, half, oracle, room, starts, tags, willing, with_content,
+)  # fmt: skip
 from models.gpt import GPT
 from models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
 from models.rollouts import Reward, responses
@@ -142,7 +144,7 @@ def test_too_few_problems_are_an_error():
 
     only = half(EASY.problem("the only one"))
     assert half(drawn(Same(), only, "x")) == only
-    with pytest.raises(ValueError, match="too few problems"):
+    with pytest.raises(ValueError, match="thinking needs data of more problems"):
         drawn(Same(), 1 - only, "x")
 
 
@@ -170,7 +172,7 @@ def test_all_tokens_are_targets_and_annotation_is_paid(thinker):
 @pytest.mark.parametrize("kind", ("annotate", "thinking"))
 def test_other_tokens_are_an_error_before_training(kind, thinker):
     # Mutants: ids of one vocabulary read as another's; a learner without tags that pads instead of thinking.
-    other = Recipe(dataclasses.replace(SMALL, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6, words=True, thoughts=True)))
+    other = Recipe(dataclasses.replace(SMALL, vocab=dataclasses.replace(STRANGER.model.vocab, words=True)))
     stage = Annotate(**COMMON, annotator=other) if kind == "annotate" else Thinking(**ROLLS, annotator=other)
     sizes = GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=STRANGER.model.vocab)
     with pytest.raises(ValueError, match="annotator reads other tokens than the model"):
@@ -229,9 +231,11 @@ def test_what_does_not_commute_is_no_other_order():
     gold = claim(problem, "bears = owls - foxes , owls 3 foxes 3 , 3 - 3 = 0 , bears 0 ;")
     other = claim(problem, "bears = foxes - owls , foxes 3 owls 3 , 3 - 3 = 0 , bears 0 ;")
     assert not Judge().verdict(other, gold).strict and Judge().verdict(gold, gold).strict
-    said = "The number of bears is the number of {} plus the number of {}. There are {}, and {} = 0, so there are 0 bears."
+    said = "The number of bears is the number of {} plus the number of {}. "
+    said += "There are {}, and {} = 0, so there are 0 bears."
     prose = dataclasses.replace(problem, dialect="prose")
-    one, two = said.format("owls", "foxes", "3 owls and 4 foxes", "3 + 4"), said.format("foxes", "owls", "4 foxes and 3 owls", "4 + 3")
+    one = said.format("owls", "foxes", "3 owls and 4 foxes", "3 + 4")
+    two = said.format("foxes", "owls", "4 foxes and 3 owls", "4 + 3")
     assert Judge().verdict(claim(prose, two), claim(prose, one)).strict
     assert not Judge().verdict(claim(prose, two.replace("3 owls", "2 owls")), claim(prose, one)).strict
 
@@ -268,7 +272,8 @@ def test_reading_cuts_after_the_segment():
             assert read(lm, problem, ids, closing, size - 1) == (before + size - 1, None)
     assert read(lm, problem, lm.encode(f"{first} {second}"), closing, 99)[1] is None
     assert read(lm, problem, lm.encode(f"<think> </think> {first}"), closing, 99)[1] is None
-    assert read(lm, problem, lm.encode(f"bears </think> <think> owls </think> {first}"), closing, 99)[1] == claim(problem, first)
+    twice = lm.encode(f"bears </think> <think> owls </think> {first}")
+    assert read(lm, problem, twice, closing, 99) == (len(twice), claim(problem, first))
 
 
 def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(thinker):
@@ -288,7 +293,8 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(thinker):
         n = len(cut.prefix)
         assert whole[:n] == cut.prefix and whole[n : n + len(cut.segment)] == cut.segment
         assert claim(problem, lm.decode(cut.segment)) == cut.gold
-        for response, verdict, reward, logps in zip(group.responses, group.verdicts, group.rewards, group.logprobs, strict=True):
+        told = zip(group.responses, group.verdicts, group.rewards, group.logprobs, strict=True)
+        for response, verdict, reward, logps in told:
             tail = response[response.index(closing) + 1 :] if closing in response else []
             assert reward == verdict.strict == (tail == cut.segment) and len(logps) == len(response)
             assert len(tail) <= len(cut.segment) + stage.margin

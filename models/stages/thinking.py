@@ -61,7 +61,7 @@ class Judge:
 
     def verdict(self, written: Claim | None, gold: Claim, uniform: float = 1.0) -> Verdict:
         """parsed: a whole segment was written. answer: it finds the right number. process: the share of the corpus'
-        facts that it states. strict: accepted; where ``uniform``, a number in [0, 1), is below the noise, the reverse."""
+        facts that it states. strict: accepted, or the reverse where ``uniform``, in [0, 1), is below the noise."""
         if written is None:
             return Verdict(False, False, 0.0, uniform < self.noise, ())
         stated = len(written.facts & gold.facts) / len(gold.facts)
@@ -81,8 +81,8 @@ class Cut(NamedTuple):
 class Thinking(Policy):
     """For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
     learner reads the raw text up to there and an opening tag, and writes a thought and the next segment; a judge that
-    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3, as told in
-    methods.md 4.1). Advantages and loss are Policy's, Dr.GRPO unless said otherwise (4.1).
+    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3, as told
+    in methods.md 4.1). Advantages and loss are Policy's, Dr.GRPO unless said otherwise (4.1).
 
     annotator: says where a thought belongs and nothing else (4.1). A finished model of the same tokens: one segment of
     the chunk is drawn in proportion to the probability that this model thinks before it, for one forward pass, which is
@@ -108,7 +108,7 @@ class Thinking(Policy):
             what = f"a Recipe, {' or '.join(map(repr, POSITIONS))}"
             raise ValueError(f"Thinking.annotator must be {what}, got {self.annotator!r}")
         if self.reward != Reward():
-            raise ValueError(f"Thinking.reward must be {Reward()}, got {self.reward}: what is paid is the judge's verdict")
+            raise ValueError(f"Thinking.reward must be {Reward()}, got {self.reward}: the judge's verdict is paid")
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
 
@@ -125,7 +125,8 @@ class Thinking(Policy):
         # Policy charges the responses it is shown, which are cut; what was sampled is charged instead.
         others = (entry for entry in batch.spent if entry.kind != ROLLOUT)
         closing = tags(models.learner)[1]
-        thought = [response.index(closing) if closing in response else len(response) for g in seen for response in g.responses]
+        written = [response for group in seen for response in group.responses]
+        thought = [each.index(closing) if closing in each else len(each) for each in written]
         metrics = batch.metrics | {"thought_tokens": float(np.mean(thought))}
         return replace(batch, spent=(*others, *costs), metrics=metrics)
 
@@ -193,8 +194,8 @@ class Thinking(Policy):
 
 
 def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Claim | None]:
-    """How many tokens of a response to an opening tag are a thought and the first segment after it, of ``most`` tokens at
-    most, and what the segment asserts (None where thought or segment is not whole)."""
+    """How many tokens of a response to an opening tag are a thought and the first segment after it, of ``most`` tokens
+    at most, and what the segment asserts (None where thought or segment is not whole)."""
     if closing not in ids:
         return len(ids), None
     after = ids.index(closing) + 1
