@@ -22,12 +22,10 @@ from studies.study import Arm, Study
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 PREDICTION = (
     "At the edge no method is above NTP alone by more than .05 of pass@1, as gold solutions are the best targets there "
-    "are and methods pay for references and rollouts. Pre-training and RL alone are far below. RL narrows differences."
-)
+    "are and methods pay for references and rollouts. Pre-training and RL alone are far below. RL narrows differences.")
 RULE = (
     "Differences to NTP, or NTP + RL, over seeds with 95 % Student-t intervals in exact strict pass@1 on the common "
-    "world's edge exams: better above zero, worse below, else not established. Methods are ranked by their mean + RL."
-)
+    "world's edge exams: better above zero, worse below, else not established. Methods are ranked by their mean + RL.")
 METHODS = {  # a method is one line: the stages after the base, given the scale and the FLOPs they may spend
     "NTP": lambda scale, flops: (scale.midtrain(flops),),
     "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
@@ -44,8 +42,7 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
 
 
 def study(scale: Scale) -> Study:
-    scale = tagged(scale)
-    base, half, exams, arms = scale.base(), scale.arm_flops / 2, scale.exams(), []
+    base, half, exams, arms = (scale := tagged(scale)).base(), scale.arm_flops / 2, scale.exams(), []
     for name, stages in METHODS.items():
         recipe = joined(base, stages(scale, half))
         arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(half), budget="with RL")]
