@@ -207,6 +207,7 @@ PAIRS = {  # whether each strictness accepts what is written for the corpus' seg
     "the same": ("bears = owls + foxes , owls 3 foxes 4 , 3 + 4 = 0 , bears 0 ;", "exact facts value"),
     "another order": ("bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;", "facts value"),
     "a wrong value": ("bears = owls + foxes , owls 3 foxes 4 , 3 + 4 = 1 , bears 1 ;", ""),
+    "a wrong result": ("bears = owls + foxes , owls 3 foxes 4 , 3 + 4 = 0 , bears 1 ;", ""),
     "a wrong recall": ("bears = owls + foxes , owls 3 foxes 5 , 3 + 4 = 0 , bears 0 ;", "value"),
     "a wrong equation": ("bears = owls + foxes , owls 3 foxes 4 , 3 + 5 = 0 , bears 0 ;", "value"),
     "another quantity": ("apes = owls + foxes , owls 3 foxes 4 , 3 + 4 = 0 , apes 0 ;", "value"),
