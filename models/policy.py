@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -139,15 +140,19 @@ class Policy(Surrogate):
         if self.attempts < 1:
             raise ValueError(f"{type(self).__name__}.attempts must be at least 1, got {self.attempts}")
 
-    def groups(self, lm: LM, seed: int, step: int, rows: range) -> tuple[list[Group], list[Group]]:
-        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way."""
+    def groups(
+        self, lm: LM, seed: int, step: int, rows: range, draw: Callable[[list[int], int], list[Group]] | None = None
+    ) -> tuple[list[Group], list[Group]]:
+        """Sampled and judged groups: those to learn from (at least one), and all that were seen on the way. ``draw``
+        makes the groups of some rows at an attempt; solutions of whole problems, judged by the verifier, if None."""
+        draw = draw or partial(rollouts, self, lm, seed, step)
         kept: list[Group] = []
         seen: list[Group] = []
         for attempt in range(self.attempts if self.objective.zero_variance == "resample" else 1):
             wanted = [row for nth, row in enumerate(rows) if nth >= len(kept)]
             if not wanted:
                 break
-            groups = rollouts(self, lm, seed, step, wanted, attempt)
+            groups = draw(wanted, attempt)
             seen += groups
             kept += [g for g in groups if self.objective.zero_variance == "keep" or g.varied]
         return kept or seen[:1], seen

@@ -21,7 +21,7 @@ PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thinking(Surrogate):
+class Reasoning(Surrogate):
     """What stages share that think before a token of the corpus: ``rows`` places a step, ``group`` thoughts at each.
 
     data: the corpus, in which some solutions skip steps (``Source.elided``), as a full solution leaves nothing to infer
@@ -78,7 +78,7 @@ def document(lm: LM, problem: Problem, targets: str) -> Text:
 
 
 def think(
-    stage: Thinking, lm: LM, prefixes: list[list[int]], seed: int, step: int, rows: range, after: int
+    stage: Reasoning, lm: LM, prefixes: list[list[int]], seed: int, step: int, rows: range, after: int
 ) -> list[Thoughts]:
     """A group of responses, not yet paid, after each prefix and an opening tag: a thought, its closing tag and
     ``after`` more tokens. Every response has a random stream of its own."""
@@ -135,7 +135,7 @@ def padded(rows: list[list[int]], pad: int) -> Tensor:
     return torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
 
 
-def paid(stage: Thinking, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
+def paid(stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
     """A batch from paid groups, with what sampling them and ``costs`` took, and a log line of what all methods share
     and ``told``. Raises FloatingPointError for a reward that is not finite."""
     rewards = np.concatenate([group.rewards for group in groups])

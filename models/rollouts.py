@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.lm import LM
+from models.lm import LM, Samples
 from synth.problem import Mixture, Problem, Source
 from synth.rng import uniforms
 from synth.verify import Verdict, verify
@@ -84,18 +84,10 @@ class Group:
 
 
 def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
-    """Sampled and judged groups for these rows. Every response has a random stream of its own."""
+    """Sampled and judged groups for these rows."""
     problems = [stage.data.problem("rl", seed, step, row, attempt) for row in rows]
     prompts = [lm.encode(problem.question) for problem in problems]
-    streams = np.stack(
-        [
-            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new)
-            for row in rows
-            for member in range(stage.group)
-        ]
-    )
-    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
-    samples = lm.sample(repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p)
+    samples = responses(stage, lm, prompts, seed, step, rows, attempt)
     groups = []
     for nth, problem in enumerate(problems):
         part = slice(nth * stage.group, (nth + 1) * stage.group)
@@ -105,6 +97,21 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
             raise FloatingPointError(f"a reward is not finite in row {rows[nth]} of step {step}: {rewards.tolist()}")
         groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))
     return groups
+
+
+def responses(
+    stage: Sampling, lm: LM, prompts: list[list[int]], seed: int, step: int, rows: list[int], attempt: int
+) -> Samples:
+    """``stage.group`` responses to the prompt of each row, prompt by prompt, each from a random stream of its own."""
+    streams = np.stack(
+        [
+            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new)
+            for row in rows
+            for member in range(stage.group)
+        ]
+    )
+    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
+    return lm.sample(repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p)
 
 
 def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 
-from models.reasoning import Thinking
+from models.reasoning import Reasoning
 from models.stages import Stage
+from models.stages.annotate import ORACLE, Annotate
 from models.stages.coldstart import ColdStart
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
+from models.stages.thinking import Thinking
+from studies.exam import Exam
 from studies.run import Recipe
-from studies.scales import Scale
+from studies.scales import REPLAY_SHARE, Scale
 from synth.problem import Mixture
 
 COLD_SHARE = 0.1  # of a budget, for the cold start: short (methods.md 2.6 gives no length)
@@ -46,7 +49,7 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
 # Methods that think before they predict. Their corpus skips steps; each has the same corpus and the same cold start.
 
 
-def thinking(scale: Scale) -> Scale:
+def tagged(scale: Scale) -> Scale:
     """The same scale with the tags of thoughts among its model's tokens."""
     return replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, thoughts=True)))
 
@@ -62,7 +65,7 @@ def coldstart(scale: Scale, flops: float) -> ColdStart:
     return ColdStart(flops=COLD_SHARE * flops, rows=scale.rows, optim=scale.sft_optim, data=data)
 
 
-def thought(scale: Scale, flops: float, kind: type[Thinking], **more) -> tuple[Stage, ...]:
+def thought(scale: Scale, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
     """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL."""
     anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops))
     rl = scale.rl(flops - anneal.flops - cold.flops)
@@ -77,9 +80,48 @@ def mixed_sft(scale: Scale, flops: float) -> tuple[Stage, ...]:
     return cold, replace(scale.midtrain(flops - cold.flops), data=gaps(scale))
 
 
+def implicit(scale: Scale) -> Mixture:
+    """Problems of the edge whose solutions leave steps out (methods.md 4.7, raw corpus)."""
+    return scale.mixed(scale.edge, elided=ELIDED, thoughts="oracle")
+
+
+def annotated(scale: Scale, flops: float, annotator: Recipe | str) -> Annotate:
+    """Mid-training on the implicit corpus with an annotator's thoughts, and the replay that next-token prediction has."""
+    plain = scale.midtrain(flops)
+    return Annotate(
+        flops=flops, rows=plain.rows, optim=plain.optim, data=implicit(scale), replay=plain.replay,
+        replay_share=REPLAY_SHARE, annotator=annotator, max_thought=scale.max_new,
+    )  # fmt: skip
+
+
+def annotator(scale: Scale) -> Recipe:
+    """The learned annotator: the base after half an arm's budget of the generator's own thoughts. It is an arm itself."""
+    return scale.base() + annotated(scale, scale.arm_flops / 2, ORACLE)
+
+
+def thinking(scale: Scale, flops: float) -> tuple[Stage, Stage]:
+    """Half a budget of imitating annotated chunks, half of RL on thoughts before segments of the corpus' other half."""
+    plain, learned = scale.rl(flops / 2), annotator(scale)
+    more = {"data": implicit(scale), "annotator": learned, "max_new": scale.max_new}
+    rl = Thinking(flops=flops / 2, rows=plain.rows, group=plain.group, optim=plain.optim, **more)
+    return annotated(scale, flops / 2, learned), rl
+
+
+def told_exam(scale: Scale) -> Exam:
+    """The sampled exam of the edge in which responses may think and leave steps out: each arm answers in its own way."""
+    exam = scale.sampled_exam()
+    free = replace(exam.source, elided=ELIDED, thoughts="ignored")
+    return replace(exam, name="zoo-edge-told", source=free)
+
+
 THINKERS = {
     "mixed SFT": mixed_sft,
     "RLP": lambda scale, flops: thought(scale, flops, RLP),
     "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
     "RMT": lambda scale, flops: thought(scale, flops, RMT),
+}
+ANNOTATED = {
+    "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
+    "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),
+    "thinking": thinking,
 }

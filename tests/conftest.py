@@ -86,3 +86,39 @@ def thinker(tiny, source):
         return fresh
 
     return build
+
+
+@pytest.fixture(scope="session")
+def primed(tiny, source):
+    """``primed()`` builds ``tiny`` with tags in its vocabulary, which solves some problems and not others, and opens an
+    empty thought before every other segment."""
+    from dataclasses import replace
+
+    from models.annotator import chunk, tags
+    from models.optim import Optim
+    from models.stages import pack
+    from models.stages.pretrain import Pretrain
+    from models.train import train
+
+    sizes = replace(tiny, vocab=replace(tiny.vocab, thoughts=True))
+
+    class Primed(Pretrain):
+        def collect(self, models, seed, step, rows):
+            ids, gains = [], []
+            for row in rows:
+                each = chunk(models.learner, self.data.problem("primed", seed, step, row))
+                told = [list(tags(models.learner)) * ((row + n) % 2) + part for n, part in enumerate(each.segments)]
+                ids.append(each.question + sum(told, []))
+                gains.append([0.0] * len(each.question) + [1.0] * len(sum(told, [])))
+            return pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
+
+    lm = sizes.build(0)
+    train(lm, Primed(steps=640, rows=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
+    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+
+    def build():
+        fresh = sizes.build(0)
+        fresh.load_state_dict(weights)
+        return fresh
+
+    return build

@@ -13,7 +13,7 @@ from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.train import Machine
 from studies import results
-from studies.methods import THINKERS, alike, annealed, thinking, tuned
+from studies.methods import THINKERS, alike, annealed, annotator, tagged, tuned
 from studies.midtraining import leaderboard, remit
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
@@ -40,11 +40,12 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
 @pytest.mark.parametrize("module", (leaderboard, remit))
 def test_references_are_arms(module):
     # Mutant: a teacher trained for a method's sake, whose cost no table shows.
-    asked, scale = module.study(SMOKE), thinking(SMOKE) if module is leaderboard else SMOKE
+    asked, scale = module.study(SMOKE), tagged(SMOKE) if module is leaderboard else SMOKE
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(scale).before + SMOKE.sft(SMOKE.arm_flops / 2)  # the SFT-guided arm's, which is a control
-    assert tuned(scale) in held and all(recipe in recipes or recipe == guide for recipe in held)
+    assert tuned(scale) in held and (annotator(scale) in held) == (module is leaderboard)
+    assert all(recipe in recipes or recipe == guide for recipe in held)
 
 
 def test_a_method_is_one_line(monkeypatch, runs):
@@ -59,7 +60,7 @@ def test_a_method_is_one_line(monkeypatch, runs):
 
 def test_methods_that_think_share_corpus_and_cold_start():
     # Mutants: a cold start for some only, or left out of the budget; texts that one of them sees; gold at the edge.
-    found = {name: stages(thinking(SMOKE), 1e9) for name, stages in THINKERS.items()}
+    found = {name: stages(tagged(SMOKE), 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
     assert len({stage for stages in found.values() for stage in stages if isinstance(stage, ColdStart)}) == 1
     assert all(sum(stage.flops for stage in stages) == pytest.approx(1e9) for stages in found.values())

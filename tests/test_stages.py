@@ -20,9 +20,10 @@ from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
 from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
-from models.reasoning import Thinking
+from models.reasoning import Reasoning
 from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
+from models.stages.annotate import Annotate
 from models.stages.coldstart import ColdStart
 from models.stages.distil import Distil
 from models.stages.midtrain import Midtrain
@@ -35,6 +36,7 @@ from models.stages.selfgen import SelfGen
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
 from models.stages.sft import SFT
+from models.stages.thinking import Judge, Thinking
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
 from studies.key import key
@@ -50,6 +52,7 @@ REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
 VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6)
 # A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
 STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB))
+TAGGED = Recipe(dataclasses.replace(STRANGER.model, vocab=dataclasses.replace(VOCAB, thoughts=True)))
 ROLLS = COMMON | {"group": 4, "max_new": 30}
 GAPS = dataclasses.replace(EASY, ops=(2, 2), elided=1.0)
 THINKS = ROLLS | {"data": GAPS, "max_new": 26}
@@ -78,16 +81,29 @@ EXAMPLES = {
     "rlp-kl": RLP(**THINKS, plain="learner", objective=dataclasses.replace(GRPO, kl=0.1)),
     "rmt": RMT(**THINKS, budget=20),
     "rpt": RMT(**THINKS, budget=None, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0), ntp=0.0),
+    "annotate": Annotate(**COMMON, annotator=TAGGED, max_thought=20),
+    "annotate-oracle": Annotate(**REPLAYED, annotator="oracle"),
+    "thinking": Thinking(**ROLLS | {"group": 16}, annotator=TAGGED, temperature=1.5),
+    "thinking-any": Thinking(**ROLLS, annotator="any", objective=DAPO, updates_per_batch=2, judge=Judge(noise=0.1)),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
 WHOLE = Machine(micro_tokens=1 << 20, save_every=0)
 
 
 @pytest.fixture
-def learned(request, learned, thinker):
+def learned(request, learned, thinker, primed):
     """Stages that think get a model that knows thoughts."""
     stage = getattr(request.node, "callspec", None) and request.node.callspec.params.get("stage")
-    return thinker if isinstance(stage, (Thinking, ColdStart)) else learned
+    if isinstance(stage, (Annotate, Thinking)):
+        return primed
+    return thinker if isinstance(stage, (Reasoning, ColdStart)) else learned
+
+
+def groups_of(stage: Policy | RFT, lm, seed: int, step: int, rows: list[int]):
+    """The groups that a stage samples for some rows at its first attempt."""
+    if isinstance(stage, Thinking):
+        return stage.rolled(around(stage, lm), seed, step, rows, 0)[0]
+    return rollouts(stage, lm, seed, step, rows, 0)
 
 
 each = pytest.mark.parametrize("stage", EXAMPLES.values(), ids=EXAMPLES)
@@ -185,11 +201,11 @@ def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
     # Mutant: a row drawn by its position in the share instead of its number (machines would train on the same rows).
     lm = learned()
     if isinstance(stage, (Policy, RFT)):  # which groups are kept is told by their rewards; all must be the same groups
-        whole, last = (rollouts(stage, lm, 5, 2, rows, 0) for rows in ([0, 1, 2, 3], [2, 3]))
+        whole, last = (groups_of(stage, lm, 5, 2, rows) for rows in ([0, 1, 2, 3], [2, 3]))
         assert [group.responses for group in whole[2:]] == [group.responses for group in last]
         assert [group.prompt for group in whole[2:]] == [group.prompt for group in last]
         return
-    if isinstance(stage, Thinking):  # groups without an advantage are left out of the rows
+    if isinstance(stage, Reasoning):  # groups without an advantage are left out of the rows
         stage = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, baseline="none", kl=0.1))
         models = Models(lm.eval(), frozen(lm))
         with torch.no_grad():
@@ -372,7 +388,11 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     if isinstance(stage, (RFT, SelfGen)):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
         return
-    if isinstance(stage, Thinking):
+    if isinstance(stage, Annotate):  # it reads all but each row's last token
+        read = sum(batch.lengths) - len(batch.lengths) if references(stage) else 0
+        assert row["reference_tokens"] == read and row["rollout_tokens"] == row["judge_tokens"] == 0
+        return
+    if isinstance(stage, Reasoning):
         charged = Ledger().plus(*batch.spent).as_dict()
         assert all(row[name] == charged[name] for name in row if "train" not in name)
         assert row["rollout_tokens"] > 0 < row["reference_tokens"]
@@ -385,6 +405,8 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)
     if stage.objective.zero_variance == "keep":
+        if isinstance(stage, Thinking):  # it trains on the beginnings of what it sampled (test_thinking_midtraining)
+            return
         groups = rollouts(stage, learned(), 3, 0, list(range(4)), 0)
         read = sum(len(each.prompt) + sum(len(r) - 1 for r in each.responses) for each in groups)
         assert row["rollout_tokens"] == read  # each prompt once, and every response token that is fed back

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.ledger import JUDGE, REFERENCE, forward_cost
-from models.reasoning import Thinking, document, last_logprobs, length, paid, tags, think
+from models.reasoning import Reasoning, document, last_logprobs, length, paid, tags, think
 from models.stages import Batch, Models
 from synth.rng import below, rng
 
 
 @dataclass(frozen=True, kw_only=True)
-class RLP(Thinking):
+class RLP(Reasoning):
     """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is log
     p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh et al. 2025, arXiv
     2510.01265, as told in related.md 1.1). It is a number: no gradient goes through it. The clipped surrogate is on
@@ -26,7 +26,7 @@ class RLP(Thinking):
 
     Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO);
     a thought still open at ``max_new`` is closed by a tag that nobody sampled, which is scored but is no target; the
-    predicted token is read from the corpus, never sampled. Other fields and errors are Thinking's.
+    predicted token is read from the corpus, never sampled. Other fields and errors are Reasoning's.
     """
 
     plain: str = "start"

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.ledger import REFERENCE, forward_cost
 from models.lm import LM
 from models.policy import Objective, sampled
-from models.reasoning import Text, Thinking, document, entropies, length, paid, tags, think
+from models.reasoning import Reasoning, Text, document, entropies, length, paid, tags, think
 from models.stages import Batch, Models, Stage, pack
 from models.stages.relift import stacked
 from synth.rng import below, rng, weighted
@@ -22,7 +22,7 @@ Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token o
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMT(Thinking):
+class RMT(Reasoning):
     """Each of ``rows`` draws picks a tier of entropy, then a token of that tier among the step's ``rows`` texts; a
     group of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, the second a mean over
     the target tokens of those texts that were not drawn (methods.md 2.1, from notes on the paper, as its text was not
@@ -45,7 +45,7 @@ class RMT(Thinking):
     Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
     predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
     in which another is opened, earns nothing (2.6). The paper also asks for B_t tokens in words in the prompt: there
-    are no such words here, so that only the reward tells the budget. Other fields and errors are Thinking's.
+    are no such words here, so that only the reward tells the budget. Other fields and errors are Reasoning's.
     """
 
     objective: Objective = Objective(aggregate="sum")

@@ -1,7 +1,11 @@
 """Which mid-training method is best at equal compute, alone and before the same RL?
 
 What training a reference costs is not charged, as no teacher is trained for a method's sake (methods.md 1.2): it is the
-arm "NTP + RL", whose cost stands in the table. A reference's passes are charged.
+arm "NTP + RL", whose cost stands in the table. A reference's passes are charged. The annotator of "thinking" is the arm
+"thinking SFT, oracle", which learns from the generator's own thoughts and is no method but an upper bound.
+
+Exact exams and RL ask for whole solutions without thoughts; who has learned to think is at home in "zoo-edge-told",
+where every arm may think and leave steps out.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from dataclasses import replace
 from models.stages.distil import Distil
 from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
-from studies.methods import THINKERS, alike, annealed, joined, thinking, tuned
+from studies.methods import ANNOTATED, THINKERS, alike, annealed, joined, tagged, told_exam, tuned
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -33,18 +37,18 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
     "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
     "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
     "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
-} | THINKERS
+} | THINKERS | ANNOTATED
 
 
 def study(scale: Scale) -> Study:
-    scale = thinking(scale)  # the tags are tokens of every arm's model, so that all share one base
+    scale = tagged(scale)  # the tags are tokens of every arm's model, so that all share one base
     base, half, exams, arms = scale.base(), scale.arm_flops / 2, scale.exams(), []
     for name, stages in METHODS.items():
         recipe = joined(base, stages(scale, half))
         arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(half), budget="with RL")]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*exams, scale.sampled_exam()), seeds=scale.seeds, base=base,
+        arms=tuple(arms), exams=(*exams, scale.sampled_exam(), told_exam(scale)), seeds=scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         headline=tuple(exam.name for exam in exams if exam.source.context == "zoo"),
     )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Thinking mid-training, its first stage: imitate a corpus into which an annotator has written thoughts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.annotator import CONTENTS, SFT_HALF, annotate, check_tokens, chunk, drawn, oracle, room, tags, with_content
+from models.ledger import REFERENCE, decode_cost
+from models.stages import Batch, Models, Stage, check_replay, pack
+from synth.problem import Mixture, Source
+from synth.rng import rng, uniforms
+from synth.segments import unthought
+
+if TYPE_CHECKING:
+    from studies.run import Recipe
+
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotate(Stage):
+    """Next-token prediction on annotated chunks, a mean over all their tokens, thoughts too (Thinking Mid-training,
+    arXiv 2601.21343v3, as told in methods.md 4.1). A chunk is one problem with its worked solution (4.7), and only
+    problems of one half of ``data`` are used: the other half is for the stage of RL.
+
+    annotator: a finished model of the same tokens that thinks between the segments of a solution under decoding which
+    copies all the rest (``models.annotator``; 4.7, A), or "oracle" for the generator's own thoughts: an upper bound
+    that no method has (4.7, B). What the annotator reads and writes is charged.
+    Where the paper is silent: a thought may open where a segment begins (4.7, position rule); temperature: the
+    annotator's, 1 (4.6); max_thought: tokens in all thoughts of a chunk, at most. content: "shuffled" permutes the
+    tokens in every thought and "empty" leaves the tags alone, controls that keep the format (4.6).
+    replay, replay_share: as in Midtrain, raw; the paper has none, the default is none. Raises ValueError naming the
+    field, and, before any update, where annotator and learner do not read the same tokens.
+    """
+
+    data: Source | Mixture
+    replay: Source | Mixture | None = None
+    replay_share: float = 0.0
+    annotator: Recipe | str
+    content: str = "own"
+    temperature: float = 1.0
+    max_thought: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_replay(self)
+        if self.replay is None and self.replay_share:
+            raise ValueError(f"Annotate.replay must be given where Annotate.replay_share is {self.replay_share}")
+        if isinstance(self.annotator, str) and self.annotator != ORACLE:
+            raise ValueError(f"Annotate.annotator must be a Recipe or {ORACLE!r}, got {self.annotator!r}")
+        if self.content not in CONTENTS:
+            raise ValueError(f"Annotate.content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
+        if self.temperature < 0 or self.max_thought < 1:
+            what = f"{self.temperature} and {self.max_thought}"
+            raise ValueError(f"Annotate.temperature must not be negative and Annotate.max_thought positive, got {what}")
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        learner, annotator = models.learner, models.references.get("annotator")
+        opening, closing = tags(learner)
+        paths = [("annotate", seed, step, row) for row in rows]
+        old = [rng("replay", *path).random() < self.replay_share for path in paths]
+        problems = [
+            unthought(self.replay.problem(*path)) if again else drawn(self.data, SFT_HALF, *path)
+            for path, again in zip(paths, old, strict=True)
+        ]
+        chunks = [chunk(learner, problem) for problem in problems]
+        told, costs = [each.solution for each in chunks], []
+        new = [nth for nth, again in enumerate(old) if not again]
+        if self.annotator == ORACLE:
+            written = [oracle(learner, problems[nth]) for nth in new]
+        elif new:
+            asked = [chunks[nth] for nth in new]
+            check_tokens(learner, annotator, asked)
+            longest = max(room(each, self.max_thought) for each in asked)
+            streams = np.stack([uniforms("thoughts", *paths[nth], n=longest) for nth in new])
+            written = annotate(annotator, asked, streams, self.max_thought, self.temperature)
+            costs = [
+                decode_cost(annotator, len(each.question), [len(text)])._replace(kind=REFERENCE)
+                for each, text in zip(asked, written, strict=True)
+            ]
+        else:
+            written = []
+        for nth, text in zip(new, written, strict=True):
+            told[nth] = with_content(text, opening, closing, self.content, *paths[nth])
+        ids = [each.question + text for each, text in zip(chunks, told, strict=True)]
+        gains = [[0.0, *[1.0] * (len(row) - 1)] for row in ids]
+        thoughts = sum(row.count(opening) for row in ids)
+        inside = sum(len(text) - len(each.solution) for each, text in zip(chunks, told, strict=True)) - 2 * thoughts
+        batch = pack(ids, gains, float(sum(map(sum, gains))), learner.pad, spent=tuple(costs))
+        return replace(batch, metrics={"thoughts": thoughts / len(ids), "thought_tokens": inside / len(ids)})

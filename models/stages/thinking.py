@@ -1,0 +1,210 @@
+"""Thinking mid-training, its second stage: RL in which a thought is paid for the corpus segment that follows it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, tags, willing
+from models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
+from models.lm import LM
+from models.policy import Policy, weigh
+from models.rollouts import Group, Reward, responses
+from models.stages import Batch, Models
+from synth.problem import Problem
+from synth.render import THINK, split
+from synth.rng import rng, uniforms, weighted
+from synth.segments import Claim, claim
+from synth.thoughts import without
+from synth.verify import Verdict
+
+if TYPE_CHECKING:
+    from studies.run import Recipe
+
+STRICTNESS = ("exact", "facts", "value")
+POSITIONS = ("oracle", "any")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says whether a written segment means what the corpus segment means (methods.md 4.7).
+
+    strictness: "facts" asks for equal sets of parsed facts (relation, values, equation), in any order that is legal;
+    "exact" for the same tokens; "value" for the same number found and nothing else. noise: share of verdicts that are
+    turned round, as those of a language model would be now and then; 0 turns none.
+    """
+
+    strictness: str = "facts"
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.strictness not in STRICTNESS:
+            raise ValueError(f"Judge.strictness must be one of {', '.join(STRICTNESS)}, got {self.strictness!r}")
+        if not 0 <= self.noise <= 1:
+            raise ValueError(f"Judge.noise must be a share between 0 and 1, got {self.noise}")
+
+    @property
+    def content(self) -> int | None:
+        """What a key of this judge rests on beyond its fields: how segments are read, once that has changed."""
+        return Verdict.version if Verdict.version > 1 else None
+
+    def accepts(self, written: Claim, gold: Claim) -> bool:
+        """Without noise."""
+        if self.strictness == "exact":
+            return split(written.text) == split(gold.text)
+        if self.strictness == "value":
+            return written.value == gold.value
+        return written.facts == gold.facts
+
+    def verdict(self, written: Claim | None, gold: Claim, uniform: float = 1.0) -> Verdict:
+        """parsed: a whole segment was written. answer: it finds the right number. process: the share of the corpus'
+        facts that it states. strict: accepted, or the reverse where ``uniform``, in [0, 1), is below the noise."""
+        if written is None:
+            return Verdict(False, False, 0.0, uniform < self.noise, ())
+        stated = len(written.facts & gold.facts) / len(gold.facts)
+        accepted = self.accepts(written, gold) != (uniform < self.noise)
+        return Verdict(True, written.value == gold.value, stated, accepted, ())
+
+
+class Cut(NamedTuple):
+    """Where a chunk is cut: the tokens before a segment, and the segment with what it asserts."""
+
+    prefix: list[int]
+    segment: list[int]
+    gold: Claim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thinking(Policy):
+    """For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
+    learner reads the raw text up to there and an opening tag, and writes a thought and the next segment; a judge that
+    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3, as told
+    in methods.md 4.1). Advantages and loss are Policy's, Dr.GRPO unless said otherwise (4.1).
+
+    annotator: says where a thought belongs and nothing else (4.1). A finished model of the same tokens: one segment of
+    the chunk is drawn in proportion to the probability that this model thinks before it, for one forward pass, which is
+    charged. "oracle": one drawn uniformly among those that come after a skipped step, or among all where nothing is
+    skipped: an upper bound. "any": one drawn uniformly, a control.
+    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (4.1, reading of its figure
+    10); group, temperature 1, no KL, one update (4.6); max_new bounds thought and segment together, and is what Dr.GRPO
+    divides by (4.6); the segment is cut at the corpus' length and ``margin`` tokens more, and text after the segment is
+    neither judged nor reinforced, though sampling it is charged (4.7). A thought that never closes earns what a wrong
+    segment earns. Judging is parsing: it costs no FLOPs.
+
+    The log's ``strict`` is the judge's verdict and ``response_tokens`` the cut response; ``thought_tokens`` says how
+    much of it is thought. Raises ValueError naming the field.
+    """
+
+    annotator: Recipe | str
+    judge: Judge = Judge()
+    margin: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.annotator, str) and self.annotator not in POSITIONS:
+            what = f"a Recipe, {' or '.join(map(repr, POSITIONS))}"
+            raise ValueError(f"Thinking.annotator must be {what}, got {self.annotator!r}")
+        if self.reward != Reward():
+            raise ValueError(f"Thinking.reward must be {Reward()}, got {self.reward}: the judge's verdict is paid")
+        if self.margin < 0:
+            raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
+
+    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+        costs: list[Spent] = []
+
+        def draw(wanted: list[int], attempt: int) -> list[Group]:
+            groups, spent = self.rolled(models, seed, step, wanted, attempt)
+            costs.extend(spent)
+            return groups
+
+        kept, seen = self.groups(models.learner, seed, step, rows, draw)
+        batch = weigh(self, models.learner, kept, seen)
+        # Policy charges the responses it is shown, which are cut; what was sampled is charged instead.
+        others = (entry for entry in batch.spent if entry.kind != ROLLOUT)
+        closing = tags(models.learner)[1]
+        written = [response for group in seen for response in group.responses]
+        thought = [each.index(closing) if closing in each else len(each) for each in written]
+        metrics = batch.metrics | {"thought_tokens": float(np.mean(thought))}
+        return replace(batch, spent=(*others, *costs), metrics=metrics)
+
+    def rolled(
+        self, models: Models, seed: int, step: int, rows: list[int], attempt: int
+    ) -> tuple[list[Group], list[Spent]]:
+        """Sampled and judged groups of these rows, and what they cost."""
+        lm = models.learner
+        cuts, costs = self.cuts(models, seed, step, rows, attempt)
+        opening, closing = tags(lm)
+        prompts = [[*cut.prefix, opening] for _, cut in cuts]
+        samples = responses(self, lm, prompts, seed, step, rows, attempt)
+        groups = []
+        for nth, (problem, cut) in enumerate(cuts):
+            part = slice(nth * self.group, (nth + 1) * self.group)
+            luck = uniforms("judge", seed, step, rows[nth], attempt, n=self.group)
+            ids, verdicts = [], []
+            for sampled, uniform in zip(samples.ids[part], luck.tolist(), strict=True):
+                length, written = read(lm, problem, sampled, closing, len(cut.segment) + self.margin)
+                ids.append(sampled[:length])
+                verdicts.append(self.judge.verdict(written, cut.gold, uniform))
+            logps = [logp[: len(each)] for logp, each in zip(samples.logprobs[part], ids, strict=True)]
+            rewards = np.array([self.reward.of(verdict, 1) for verdict in verdicts])
+            groups.append(Group(problem, prompts[nth], ids, logps, verdicts, rewards))
+            costs.append(decode_cost(lm, len(prompts[nth]), [len(each) for each in samples.ids[part]]))
+        return groups, costs
+
+    def cuts(
+        self, models: Models, seed: int, step: int, rows: list[int], attempt: int
+    ) -> tuple[list[tuple[Problem, Cut]], list[Spent]]:
+        """For each row a problem of the RL half and where it is cut; and what finding that place cost."""
+        lm, annotator = models.learner, models.references.get("annotator")
+        paths = [("thinking", seed, step, row, attempt) for row in rows]
+        chunks = [chunk(lm, drawn(self.data, RL_HALF, *path)) for path in paths]
+        if annotator is None:
+            wishes, costs = [self.needs(each) for each in chunks], []
+        else:
+            check_tokens(lm, annotator, chunks)
+            wishes = willing(annotator, chunks)
+            lengths = [len(each.question + each.solution) for each in chunks]
+            costs = [forward_cost(annotator, REFERENCE, lengths, logits=sum(map(len, wishes)))]
+        found = []
+        for path, each, wish in zip(paths, chunks, wishes, strict=True):
+            at = weighted(rng("cut", *path), tuple(wish))
+            prefix = each.question + sum(each.segments[:at], [])
+            gold = claim(each.problem, lm.decode(each.segments[at]))
+            if gold is None:
+                raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
+            found.append((each.problem, Cut(prefix, each.segments[at], gold)))
+        return found, costs
+
+    def needs(self, each: Chunk) -> list[float]:
+        """How much each segment of a chunk asks for a thought, without an annotator."""
+        told = each.problem.telling
+        if self.annotator == "any" or told is None or not told.skipped:
+            return [1.0] * len(each.segments)
+        found, waiting = [], False
+        for move in each.problem.moves:
+            if move.statement in told.skipped:
+                waiting = True
+            else:
+                found.append(float(waiting))
+                waiting = False
+        return [*found, 0.0]
+
+
+def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Claim | None]:
+    """How many tokens of a response to an opening tag are a thought and the first segment after it, of ``most`` tokens
+    at most, and what the segment asserts (None where thought or segment is not whole)."""
+    if closing not in ids:
+        return len(ids), None
+    after = ids.index(closing) + 1
+    end = min(len(ids), after + most)
+
+    def written(length: int) -> Claim | None:
+        return claim(problem, without(f"{THINK} {lm.decode(ids[:length])}")[0])
+
+    if written(end) is None:
+        return end, None
+    length = bisect_left(range(end), True, lo=after, key=lambda n: written(n) is not None)
+    return length, written(length)

@@ -1,0 +1,64 @@
+"""A worked solution cut into segments, each a step or the answer, and what the first segment of any text asserts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from synth.parse import Step, parse
+
+if TYPE_CHECKING:
+    from synth.problem import Problem
+
+COMMUTE = "+*"
+
+
+class Claim(NamedTuple):
+    """What one segment asserts. text: the segment without the gaps around it. facts: a set that is equal for two
+    segments which say the same in another order, where the order is free. value: the number it finds, or the answer."""
+
+    text: str
+    facts: frozenset[tuple]
+    value: int
+
+
+def unthought(problem: Problem) -> Problem:
+    """The problem as the raw corpus tells it: thoughts may stand in a response, and none stands in its own text."""
+    told = problem.telling
+    if told is None or told.thoughts != "oracle":
+        return problem
+    return replace(problem, telling=replace(told, thoughts="ignored"))
+
+
+def segments(problem: Problem) -> tuple[str, ...]:
+    """The solution of a problem without thoughts, cut after every step; the last segment states the answer."""
+    text, at, found = problem.solution, 0, []
+    for step in parse(text, problem.dialect, problem.copies, worded=problem.worded).steps:
+        found.append(text[at : step.span[1]].strip())
+        at = step.span[1]
+    return (*found, text[at:].strip())
+
+
+def claim(problem: Problem, text: str) -> Claim | None:
+    """What the first segment of ``text`` asserts; None if ``text`` does not begin with a whole one. What follows it
+    does not matter. A step of several sums must reduce them in the same order."""
+    trace = parse(text, problem.dialect, problem.copies, worded=problem.worded)
+    if trace.steps:
+        step = trace.steps[0]
+        true = dict(zip(problem.words, [node.value for node in problem.nodes]))
+        # A remark on what the question gives says nothing new; a false one is a fact that no corpus text has.
+        false = [(noun, value) for noun, value, at in trace.remarks if at < step.span[1] and true.get(noun) != value]
+        return Claim(text[: step.span[1]].strip(), frozenset((*facts(step), *false)), step.value)
+    if trace.answer is None or trace.junk is not None or not trace.ended:
+        return None
+    return Claim(text.strip(), frozenset({("answer", trace.answer)}), trace.answer)
+
+
+def facts(step: Step) -> set[tuple]:
+    """The relation a step restates, the values it recalls and finds, and its equation; what commutes is sorted."""
+    operands = tuple(sorted(step.operands)) if step.op in COMMUTE else step.operands
+    lines = step.lines
+    if len(lines) == 2 and step.used in COMMUTE:
+        lines = (tuple(sorted(lines[0])), lines[1])
+    values = {*step.recalled, (step.solved, step.value)}
+    return values | {("relation", step.statement, step.op, operands), ("equation", step.used, lines)}
