@@ -1,4 +1,4 @@
-"""A ranker says how well a text follows an approach: a linear classifier of runs of tokens, trained on tagged examples."""
+"""A ranker says how well a text follows an approach: a linear classifier of runs of tokens, trained on examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def runs_of(question: str, text: str) -> Counter:
     order of the question, and whether it follows the token before it there too."""
     pieces = PIECE.findall(question)
     asked = {noun: n for n, noun in enumerate(dict.fromkeys(pieces)) if noun.isalpha()}
-    beside = set(zip(pieces, pieces[1:]))
+    beside = set(pairwise(pieces))
     words, last, before = [], None, ""
     for piece in PIECE.findall(text):
         if piece.isdigit():

@@ -24,8 +24,8 @@ Pair = tuple[str, str]  # two approaches, in alphabetical order
 class Diversity:
     """What ``samples`` responses to each of some problems say.
 
-    vendi_runs, vendi_approaches: the Vendi score of a problem's responses by runs of tokens and by approaches, a mean over
-    problems (methods.md 3.4: at most ``samples``). correct: share of responses with the right answer. composition: of
+    vendi_runs, vendi_approaches: the Vendi score of a problem's responses by runs of tokens and by approaches, a mean
+    over problems (methods.md 3.4: at most ``samples``). correct: share of responses with the right answer. composition: of
     those, the share that shows two approaches or more (0 where none is right). pairs: how many of those show each pair of
     approaches together.
     """
@@ -42,7 +42,9 @@ class Diversity:
         return tuple((pair, count) for pair, count in self.pairs if pair not in seen)
 
 
-def diversity(lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0) -> Diversity:
+def diversity(
+    lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0
+) -> Diversity:
     """Sample ``samples`` responses to each problem and measure them. Every response has a random stream of its own."""
     runs, approaches, right, shown = [], [], 0, []
     for nth, problem in enumerate(problems):
@@ -67,7 +69,8 @@ def vendi(similarity_MM: np.ndarray) -> float:
     m = len(similarity_MM)
     fits = similarity_MM.shape == (m, m) and m > 0 and np.allclose(np.diag(similarity_MM), 1)
     if not fits or not np.allclose(similarity_MM, similarity_MM.T):
-        raise ValueError(f"a similarity must be square and symmetric with a diagonal of ones, got shape {similarity_MM.shape}")
+        shape = similarity_MM.shape
+        raise ValueError(f"a similarity must be square and symmetric with a diagonal of ones, got shape {shape}")
     shares_M = np.linalg.eigvalsh(similarity_MM / m)
     if shares_M[0] < -1e-9:
         raise ValueError(f"a similarity must be positive semi-definite, its least eigenvalue is {m * shares_M[0]:.3g}")

@@ -58,7 +58,8 @@ def test_compositions_and_unseen_pairs():
 
 def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
     # Mutants: wrong responses counted in the composition rate; Vendi over all problems at once; another problem's text.
-    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6, approaches=True)).build(0)
+    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6, approaches=True)
+    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0)
     problems = [SOURCE.problem("diversity-test", n) for n in range(3)]
     texts = {}
     for problem in problems:

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_stages import COMMON, EASY, ROLLS, STRANGER, around, collected, learned  # noqa: F401
+from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
 
 from models.annotator import (
     RL_HALF, SFT_HALF, annotate, chunk, drawn, half, oracle, room, starts, tags, willing, with_content,
@@ -154,7 +154,7 @@ def test_too_few_problems_are_an_error():
 def test_all_tokens_are_targets_and_annotation_is_paid(primed):
     # Mutants: thoughts or the question no targets; annotation free, or charged as if nothing were cached.
     lm = primed()
-    stage = Annotate(**COMMON | {"data": dataclasses.replace(EASY, filler=(0, 3))}, annotator=STRANGER, max_thought=20)
+    stage = Annotate(**COMMON | {"data": dataclasses.replace(EASY, filler=(0, 3))}, annotator=TAGGED, max_thought=20)
     batch = collected(stage, lm)
     for b, length in enumerate(batch.lengths):
         assert batch.gain_BT[b].tolist() == [0.0, *[1.0] * (length - 1), *[0.0] * (batch.gain_BT.shape[1] - length)]
@@ -172,9 +172,9 @@ def test_all_tokens_are_targets_and_annotation_is_paid(primed):
 @pytest.mark.parametrize("kind", ("annotate", "thinking"))
 def test_other_tokens_are_an_error_before_training(kind, primed):
     # Mutants: ids of one vocabulary read as another's; a learner without tags that pads instead of thinking.
-    other = Recipe(dataclasses.replace(SMALL, vocab=dataclasses.replace(STRANGER.model.vocab, words=True)))
+    other = Recipe(dataclasses.replace(SMALL, vocab=dataclasses.replace(TAGGED.model.vocab, words=True)))
     stage = Annotate(**COMMON, annotator=other) if kind == "annotate" else Thinking(**ROLLS, annotator=other)
-    sizes = GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=STRANGER.model.vocab)
+    sizes = GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=TAGGED.model.vocab)
     with pytest.raises(ValueError, match="annotator reads other tokens than the model"):
         Recipe(sizes) + stage
     shifted = Recipe(dataclasses.replace(SMALL, vocab=Vocabulary(modulus=5, worlds=("zoo",), names=6, thoughts=True)))
@@ -182,7 +182,7 @@ def test_other_tokens_are_an_error_before_training(kind, primed):
         collected(dataclasses.replace(stage, annotator=shifted), primed())
     mute = dataclasses.replace(sizes, vocab=dataclasses.replace(sizes.vocab, thoughts=False)).build(0)
     with pytest.raises(ValueError, match="<think>"):
-        collected(dataclasses.replace(stage, annotator=STRANGER), mute)
+        collected(dataclasses.replace(stage, annotator=TAGGED), mute)
 
 
 # The judge
@@ -260,7 +260,7 @@ def test_noise_turns_the_share_it_says():
 def test_reading_cuts_after_the_segment():
     # Mutants: the rest of the solution reinforced; a thought read as the segment; the margin ignored; no tag, no fault.
     problem = dataclasses.replace(EASY, ops=(2, 2), names=None).problem("read", 0)
-    lm = dataclasses.replace(STRANGER.model, vocab=Vocabulary(modulus=3, worlds=("zoo",), thoughts=True)).build(0)
+    lm = dataclasses.replace(TAGGED.model, vocab=Vocabulary(modulus=3, worlds=("zoo",), thoughts=True)).build(0)
     closing = tags(lm)[1]
     first, second, last = segments(problem)
     size = len(lm.encode(first))
@@ -280,7 +280,7 @@ def test_reading_cuts_after_the_segment():
 def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     # Mutants: gold thoughts in the prefix; the segment given away; a thought judged; text after the segment in the row.
     lm = primed().eval()
-    stage = Thinking(**ROLLS | {"group": 8}, annotator=STRANGER)
+    stage = Thinking(**ROLLS | {"group": 8}, annotator=TAGGED)
     opening, closing = tags(lm)
     with torch.no_grad():
         models = around(stage, lm)

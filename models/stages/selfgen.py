@@ -115,7 +115,8 @@ class SelfGen(Stage):
         if (self.source == "distil") != (self.reference is not None):
             raise ValueError('SelfGen.reference is needed with SelfGen.source "distil", and with no other')
         if self.source == "star" and (self.n, self.traces) != (1, "correct"):
-            raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", got {self.n}, {self.traces!r}')
+            got = f"got {self.n}, {self.traces!r}"
+            raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", {got}')
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
@@ -163,8 +164,9 @@ class SelfGen(Stage):
             if len(traces) == self.n:
                 return Kept(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
         raise ValueError(
-            f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row kept that many {self.traces} "
-            f"traces out of SelfGen.samples {self.samples} (source {self.source!r}): the pool is empty after filtering"
+            f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row kept that many "
+            f"{self.traces} traces out of SelfGen.samples {self.samples} (source {self.source!r}): "
+            "the pool is empty after filtering"
         )
 
     def groups(self, generator: LM, problem: Problem, path: tuple) -> list[Group]:
@@ -181,7 +183,7 @@ class SelfGen(Stage):
     def sampled(
         self, generator: LM, problem: Problem, asked: list[tuple[str | None, str]], times: int, path: tuple
     ) -> list[Group]:
-        """``times`` responses to each prompt. They are sampled in one batch, which depends on nothing but the question."""
+        """``times`` responses to each prompt, sampled in one batch, which depends on nothing but the question."""
         prompts = [generator.encode(text) for _, text in asked]
         streams = [uniforms(*path, name or "", n, n=self.max_new) for name, _ in asked for n in range(times)]
         found = generator.sample(
@@ -196,7 +198,8 @@ class SelfGen(Stage):
             ids = found.ids[part]
             texts = [generator.decode(each) for each in ids]
             right = [verify(problem, text).answer for text in texts]
-            usable = [end and ok == (self.traces == "correct") for end, ok in zip(found.stopped[part], right, strict=True)]
+            wanted = self.traces == "correct"
+            usable = [end and ok == wanted for end, ok in zip(found.stopped[part], right, strict=True)]
             cost = decode_cost(generator, len(prompts[nth]), [len(each) for each in ids])
             groups.append(Group(name, ids, texts, right, usable, cost))
         return groups
@@ -228,7 +231,7 @@ class Group(NamedTuple):
 
 
 def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent]:
-    """The usable response that follows its approach best by the ranker (the first of equal ones), and what ranking cost."""
+    """The usable response that follows its approach best by the ranker (the first of equals), and what ranking cost."""
     usable = [n for n, good in enumerate(group.usable) if good]
     scores_NC, cost = ranker.scores(problem.question, [group.texts[n] for n in usable])
     scores_N = scores_NC[:, ranker.approaches.index(group.asked)]
@@ -253,8 +256,8 @@ def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
 
 def told(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
     """What the log says: of the traces taught, the shares without any fault, that show the approach asked for and no
-    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many were dropped before
-    them, and the responses sampled and those with a right answer."""
+    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many
+    were dropped before them, and the responses sampled and those with a right answer."""
     more = {}
     if asked := [each for each in taught if each.approach in NAMES]:
         more["adherence"] = float(np.mean([each.adherence for each in asked]))
