@@ -152,7 +152,7 @@ def test_the_generator_is_the_start(asked, monkeypatch):
 def test_every_flop_is_charged_once(asked):
     # Mutants: dropped questions free; ranking or training the ranker free; a pool charged in every epoch, or per row.
     lm = asked()
-    stage = dataclasses.replace(STAGE, steps=8, samples=1)  # two epochs; one sample is often not enough
+    stage = dataclasses.replace(STAGE, steps=8, samples=1, temperature=1.6)  # two epochs; one hot sample is often not enough
     spent = [each for step in range(8) for each in collected(stage, lm, step).spent]
     kept = pool(stage, lm)
     training = stage.ranker(frozen(lm), 3).spent
@@ -230,7 +230,7 @@ def test_rejection_takes_different_traces_first(asked):
 def test_star_asks_with_the_answer_where_it_failed(asked, monkeypatch):
     # Mutants: hints everywhere or nowhere; a hint left in the prompt that is taught; the hint's work free.
     lm, asked_with = asked(), []
-    stage = dataclasses.replace(STAGE, source="star", examples=None, n=1, samples=2, instances=48)
+    stage = dataclasses.replace(STAGE, source="star", examples=None, n=1, samples=2, instances=48, temperature=1.6)
     sample = type(lm).sample
 
     def watched(self, prompts, *args, **more):
