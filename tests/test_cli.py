@@ -21,7 +21,7 @@ COMMANDS = {
     "run": {"--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--worker-index", "--parent"},
     "show": {"--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
-    "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed"},
+    "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
     "audit": {"--json", "--scale", "--ops", "--context", "--mode", "--dialect", "--modulus", "--problems"},
     "bench": {"--json", "--parts"},

@@ -198,3 +198,20 @@ def pack(rows: list[list[int]], gains: list[list[float]], total: float, pad: int
     ids_BT = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
     gain_BT = torch.tensor([gain + [0.0] * (longest - len(gain)) for gain in gains])
     return Batch(ids_BT, gain_BT, total, lengths, **more)
+
+
+def stacked(own: Batch, gold: Batch, pad: int) -> Batch:
+    """``own`` and, below it, the rows of ``gold``, which nobody sampled; everything but rows is ``own``'s."""
+    width = max(own.ids_BT.shape[1], gold.ids_BT.shape[1])
+
+    def below(above_BT: Tensor, under_BT: Tensor, fill: float) -> Tensor:
+        wide = [torch.nn.functional.pad(x_BT, (0, width - x_BT.shape[1]), value=fill) for x_BT in (above_BT, under_BT)]
+        return torch.cat(wide)
+
+    return replace(
+        own,
+        ids_BT=below(own.ids_BT, gold.ids_BT, pad),
+        gain_BT=below(own.gain_BT, gold.gain_BT, 0.0),
+        old_BT=below(own.old_BT, torch.full_like(gold.gain_BT, torch.nan), torch.nan),
+        lengths=own.lengths + gold.lengths,
+    )

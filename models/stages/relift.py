@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from models.policy import Policy, sampled, weigh
-from models.stages import Batch, Models, Stage, imitate
+from models.stages import Batch, Models, Stage, imitate, stacked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +44,3 @@ class ReLIFT(Policy):
     def loss(self, models: Models, batch: Batch) -> Tensor:
         """Policy's on sampled rows, cross-entropy on the others; a batch of ``updates`` has one kind only."""
         return super().loss(models, batch) if bool(sampled(batch).any()) else Stage.loss(self, models, batch)
-
-
-def stacked(own: Batch, gold: Batch, pad: int) -> Batch:
-    """``own`` and, below it, the rows of ``gold``, which nobody sampled; everything but rows is ``own``'s."""
-    width = max(own.ids_BT.shape[1], gold.ids_BT.shape[1])
-
-    def below(above_BT: Tensor, under_BT: Tensor, fill: float) -> Tensor:
-        wide = [torch.nn.functional.pad(x_BT, (0, width - x_BT.shape[1]), value=fill) for x_BT in (above_BT, under_BT)]
-        return torch.cat(wide)
-
-    return replace(
-        own,
-        ids_BT=below(own.ids_BT, gold.ids_BT, pad),
-        gain_BT=below(own.gain_BT, gold.gain_BT, 0.0),
-        old_BT=below(own.old_BT, torch.full_like(gold.gain_BT, torch.nan), torch.nan),
-        lengths=own.lengths + gold.lengths,
-    )

@@ -13,8 +13,7 @@ from models.ledger import REFERENCE, forward_cost
 from models.lm import LM
 from models.policy import Objective, sampled
 from models.reasoning import Reasoning, Text, document, entropies, length, paid, tags, think
-from models.stages import Batch, Models, Stage, pack
-from models.stages.relift import stacked
+from models.stages import Batch, Models, Stage, pack, stacked
 from synth.rng import below, rng, weighted
 
 TIERS = ("easy", "medium", "hard")
