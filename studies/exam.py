@@ -15,7 +15,6 @@ from torch import Tensor
 from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
-from models.train import Machine
 from studies.key import key
 from studies.run import Recipe, load
 from synth import thoughts

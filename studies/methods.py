@@ -29,9 +29,9 @@ def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
 
 
 def tuned(scale: Scale) -> Recipe:
-    """The first reference of methods that need one: the base after next-token prediction and RL with half of an arm's
+    """The first reference of methods that need one: the base after next-token prediction and RL with a method's
     budget each. It is an arm of every study here, so no teacher is trained for a method's sake (methods.md 1.2)."""
-    return scale.base() + scale.midtrain(scale.arm_flops / 2) + scale.rl(scale.arm_flops / 2)
+    return scale.base() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
 
 
 def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
@@ -95,8 +95,8 @@ def annotated(scale: Scale, flops: float, annotator: Recipe | str) -> Annotate:
 
 
 def annotator(scale: Scale) -> Recipe:
-    """The learned annotator: the base after half an arm's budget of the generator's own thoughts. It is an arm itself."""
-    return scale.base() + annotated(scale, scale.arm_flops / 2, ORACLE)
+    """The learned annotator: the base after a method's budget of the generator's own thoughts. It is an arm itself."""
+    return scale.base() + annotated(scale, scale.method_flops, ORACLE)
 
 
 def thinking(scale: Scale, flops: float) -> tuple[Stage, Stage]:

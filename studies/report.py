@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 
 from studies.claims import CLAIMS, Finding
-from studies.console import duration, large, share, with_interval
+from studies.console import duration, large, with_interval
 from studies.results import ROLES, Results, fault_counts
 from studies.results import numbers as cell_numbers
 from studies.stats import Estimate, interval, over_seeds, paired

@@ -35,6 +35,8 @@ class Scale:
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
     questions, and on questions of full length, ``rows`` rows each. In short ones every other row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
+    method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an arm's: half
+    of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods nothing to differ in.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Scale:
     long_steps: int
     anneal_flops: float
     arm_flops: float
+    method_flops: float
     rl_prompts: int
     rl_group: int
     problems: int
@@ -198,16 +201,16 @@ SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
     band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
-    rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, rl_prompts=2, rl_group=2,
-    problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
+    rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9,
+    rl_prompts=2, rl_group=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, rl_prompts=8, rl_group=16,
-    problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
+    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12,
+    rl_prompts=8, rl_group=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
 # Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.
@@ -215,8 +218,8 @@ SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
     band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
-    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, rl_prompts=64, rl_group=16,
-    problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, method_flops=1e15,
+    rl_prompts=64, rl_group=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 
 # The Interplay study's model (interplay.md 3.1) and bands, in our dialect; not yet run.
@@ -226,8 +229,8 @@ PAPER = Scale(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
     band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
-    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, rl_prompts=1024, rl_group=6,
-    problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17,
+    rl_prompts=1024, rl_group=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 
 SCALES = {scale.name: scale for scale in (SMOKE, NANO, SMALL, PAPER)}

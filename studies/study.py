@@ -19,7 +19,7 @@ from studies import results
 from studies.exam import Answers, Exam, answered, answers, span
 from studies.run import Cost, Observe, Recipe, chain, costs, obtain
 from synth.graph import nearest
-from synth.problem import Mixture, Source
+from synth.problem import Mixture
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 POINTS = 40  # of one stage's training curve at most

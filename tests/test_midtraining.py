@@ -30,7 +30,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     for name, arm in arms.items():
         if name.endswith(" + RL"):
             alone = arms[name.removesuffix(" + RL")]
-            assert arm.recipe == alone.recipe + here.rl(here.arm_flops / 2) and alone.equal == arm.equal
+            assert arm.recipe == alone.recipe + here.rl(here.method_flops) and alone.equal == arm.equal
     planned = {run.arm: run.flops for run in plan(asked) if run.equal}
     for name, flops in planned.items():
         assert flops == pytest.approx(here.arm_flops * (1 if arms[name].budget == "with RL" else 0.5)), name
@@ -43,7 +43,7 @@ def test_references_are_arms(module):
     asked, scale = module.study(SMOKE), tagged(SMOKE) if module is leaderboard else SMOKE
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
-    guide = tuned(scale).before + SMOKE.sft(SMOKE.arm_flops / 2)  # the SFT-guided arm's, which is a control
+    guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
     assert tuned(scale) in held and (annotator(scale) in held) == (module is leaderboard)
     assert all(recipe in recipes or recipe == guide for recipe in held)
 
@@ -104,7 +104,7 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     store = results.store
     monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
     monkeypatch.setattr(results, "store_curves", lambda *args: None)
-    small = dataclasses.replace(SMOKE, arm_flops=4e9, anneal_flops=5e8)
+    small = dataclasses.replace(SMOKE, method_flops=2e9, arm_flops=4e9, anneal_flops=5e8)
     whole = remit.study(small)
     names = ("NTP", "NTP, tokens of ReMiT", "ReMiT")
     chosen = tuple(arm for arm in whole.arms if arm.name in names)

@@ -42,10 +42,10 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
 
 def study(scale: Scale) -> Study:
     scale = tagged(scale)  # the tags are tokens of every arm's model, so that all share one base
-    base, half, exams, arms = scale.base(), scale.arm_flops / 2, scale.exams(), []
+    base, budget, exams, arms = scale.base(), scale.method_flops, scale.exams(), []
     for name, stages in METHODS.items():
-        recipe = joined(base, stages(scale, half))
-        arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(half), budget="with RL")]
+        recipe = joined(base, stages(scale, budget))
+        arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(budget), budget="with RL")]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=tuple(arms), exams=(*exams, scale.sampled_exam(), told_exam(scale)), seeds=scale.seeds, base=base,

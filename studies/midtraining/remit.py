@@ -25,25 +25,25 @@ RULE = (
 
 
 def study(scale: Scale) -> Study:
-    base, half, first, exams = scale.base(), scale.midtrain(scale.arm_flops / 2), tuned(scale), scale.exams(("zoo",))
-    plain, rl, remit = first.before, first.stages[-1], base + alike(ReMiT, half, reference=first)
+    base, ntp, first, exams = scale.base(), scale.midtrain(scale.method_flops), tuned(scale), scale.exams(("zoo",))
+    plain, rl, remit = first.before, first.stages[-1], base + alike(ReMiT, ntp, reference=first)
     methods = {
         "NTP": plain,
-        "NTP, tokens of ReMiT": base + scale.midtrain(half.flops * 3 / 4),  # a reference pass is a third of training
+        "NTP, tokens of ReMiT": base + scale.midtrain(ntp.flops * 3 / 4),  # a reference pass is a third of training
         "ReMiT": remit,
-        "ReMiT twice": base + alike(ReMiT, half, reference=remit + rl),
-        "shuffled weights": base + alike(ReMiT, half, reference=first, weights="shuffled"),
-        "renormalised": base + alike(ReMiT, half, reference=first, renormalise=True),
-        "top-k": base + alike(ReMiT, half, reference=first, weights="topk", renormalise=True),
-        "SFT-guided": base + alike(ReMiT, half, reference=plain + scale.sft(half.flops)),
-        "distillation": base + alike(Distil, half, reference=first),
+        "ReMiT twice": base + alike(ReMiT, ntp, reference=remit + rl),
+        "shuffled weights": base + alike(ReMiT, ntp, reference=first, weights="shuffled"),
+        "renormalised": base + alike(ReMiT, ntp, reference=first, renormalise=True),
+        "top-k": base + alike(ReMiT, ntp, reference=first, weights="topk", renormalise=True),
+        "SFT-guided": base + alike(ReMiT, ntp, reference=plain + scale.sft(ntp.flops)),
+        "distillation": base + alike(Distil, ntp, reference=first),
     }
     arms = [Arm(name, recipe, "tokens" not in name, budget="alone") for name, recipe in methods.items()]
     arms += [Arm(f"{arm.name} + RL", arm.recipe + rl, arm.equal, budget="with RL") for arm in arms]
     pairs = [*((name, "NTP") for name in [*methods][1:]), ("ReMiT", "shuffled weights"), ("ReMiT twice", "ReMiT")]
     return Study(
         name="midtraining/remit", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
-        arms=(*arms, Arm("longer RL", first + scale.rl(scale.arm_flops), equal=False)), seeds=scale.seeds,
+        arms=(*arms, Arm("longer RL", first + scale.rl(2 * scale.method_flops), equal=False)), seeds=scale.seeds,
         exams=(*exams, scale.sampled_exam()), headline=tuple(exam.name for exam in exams),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("ReMiT + RL", "longer RL")),
     )  # fmt: skip
