@@ -33,7 +33,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
             assert arm.recipe == alone.recipe + here.rl(here.method_flops) and alone.equal == arm.equal
     planned = {run.arm: run.flops for run in plan(asked) if run.equal}
     for name, flops in planned.items():
-        assert flops == pytest.approx(here.arm_flops * (1 if arms[name].budget == "with RL" else 0.5)), name
+        assert flops == pytest.approx(here.method_flops * (2 if arms[name].budget == "with RL" else 1)), name
     assert len(planned) >= 16
 
 
