@@ -573,38 +573,35 @@ def judge_grouped(book: Book) -> None:
             done.add(event.at)
 
 
-def judge_running(book: Book) -> None:
-    work, done, said = book.work, [], True
+def judge_turns(book: Book, first: bool, value: Callable[[list[int]], Words], missing: str, again: str, end: str) -> None:
+    """Lines and steps take turns, beginning with a line if ``first``; each line says ``value`` of the steps so far."""
+    done, due = [], first
     for event in book.events:
         if event.line:
-            if said:
-                book.broken(event, "There is nothing new to hold.")
-            book.compare(event, work.held(done))
-            said = True
+            if not due:
+                book.broken(event, again)
+            book.compare(event, value(done))
+            due = False
         elif event.at is not None:
-            if not said:
-                book.broken(event, "What the step before found is not held.")
+            if due:
+                book.broken(event, missing)
             done.append(event.at)
-            said = False
-    if not said:
-        book.broken(None, "What the last step found is not held.")
+            due = True
+    if due is not first:
+        book.broken(None, end)
+
+
+def judge_running(book: Book) -> None:
+    missing = "What the step before found is not held."
+    judge_turns(
+        book, False, book.work.held, missing, "There is nothing new to hold.", "What the last step found is not held."
+    )
 
 
 def judge_countdown(book: Book) -> None:
-    work, done, said = book.work, [], False
-    for event in book.events:
-        if event.line:
-            if said:
-                book.broken(event, "What is left was said before.")
-            book.compare(event, work.left(done))
-            said = True
-        elif event.at is not None:
-            if not said:
-                book.broken(event, "What is left was not said.")
-            done.append(event.at)
-            said = False
-    if said:
-        book.broken(None, "Nothing was left.")
+    judge_turns(
+        book, True, book.work.left, "What is left was not said.", "What is left was said before.", "Nothing was left."
+    )
 
 
 JUDGES: dict[str, Callable[[Book], None]] = {

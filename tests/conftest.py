@@ -9,6 +9,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tiny models
 import pytest
 
 
+def copies(lm):
+    """A function that builds models like this one, each with weights of its own."""
+    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+
+    def build():
+        fresh = lm.sizes.build(0)
+        fresh.load_state_dict(weights)
+        return fresh
+
+    return build
+
+
 @pytest.fixture(autouse=True)
 def no_disk_waits(request, monkeypatch):
     """Nothing here simulates a power cut, and fsync on a busy disk takes seconds; test_files keeps it."""
@@ -52,14 +64,7 @@ def learned(tiny, source):
     lm = tiny.build(0)
     optim = Optim(schedule="linear", floor=0.0)
     train(lm, Pretrain(steps=320, rows=32, optim=optim, data=source), seed=0)
-    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-
-    def build():
-        fresh = tiny.build(0)
-        fresh.load_state_dict(weights)
-        return fresh
-
-    return build
+    return copies(lm)
 
 
 @pytest.fixture(scope="session")
@@ -78,14 +83,7 @@ def thinker(tiny, source):
     two = replace(source, ops=(2, 2))
     train(lm, Pretrain(steps=80, rows=32, optim=optim, data=two), seed=0)
     train(lm, ColdStart(steps=200, rows=32, optim=optim, data=replace(two, elided=1.0, thoughts="oracle")), seed=0)
-    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-
-    def build():
-        fresh = sizes.build(0)
-        fresh.load_state_dict(weights)
-        return fresh
-
-    return build
+    return copies(lm)
 
 
 @pytest.fixture(scope="session")
@@ -114,11 +112,4 @@ def primed(tiny, source):
 
     lm = sizes.build(0)
     train(lm, Primed(steps=640, rows=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
-    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-
-    def build():
-        fresh = sizes.build(0)
-        fresh.load_state_dict(weights)
-        return fresh
-
-    return build
+    return copies(lm)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import test_stages
 import torch
+from conftest import copies
 
 from models.files import read_jsonl
 from models.gpt import GPT
@@ -45,14 +46,7 @@ def asked():
     lm = sizes.build(0)
     data = dataclasses.replace(EASY, approach=NAMES, tagged=True)
     train(lm, Pretrain(steps=600, rows=32, optim=Optim(schedule="linear", floor=0.0), data=data), seed=0)
-    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-
-    def build():
-        fresh = sizes.build(0)
-        fresh.load_state_dict(weights)
-        return fresh
-
-    return build
+    return copies(lm)
 
 
 def pool(stage: SelfGen, lm, seed: int = 3):
