@@ -98,6 +98,19 @@ def test_unequal_arms_are_refused(runs):
     assert not any(quick.arms[2].recipe.folder.parent.glob("*"))
 
 
+def test_arms_are_chosen_by_any_of_some_patterns():
+    # Mutants: an arm must match all patterns; contrasts kept of which one arm is left out.
+    quick = study("stages/quickstart", "smoke")
+    names = [arm.name for arm in quick.arms]
+    some = quick.with_arms(("RL", "pre-*"))
+    assert [arm.name for arm in some.arms] == [name for name in names if name in ("RL", "pre-training")]
+    assert 0 < len(some.contrasts) < len(quick.contrasts)
+    assert some.contrasts == tuple(pair for pair in quick.contrasts if set(pair) <= {"RL", "pre-training"})
+    assert quick.with_arms(("*",)) == quick
+    with pytest.raises(ValueError, match="'RL beyond'"):
+        quick.with_arms(("RL", "RL beyond"))
+
+
 def test_arms_without_a_budget_are_refused(runs):
     quick = study("stages/quickstart", "smoke")
     stage = dataclasses.replace(quick.arms[2].recipe.stages[-1], flops=None, steps=3)
