@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.files import Corrupt, append_jsonl, read_json, read_jsonl, write_atomic, write_json
+from models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
 from models.ledger import TRAIN, Ledger, forward_cost
 from models.lm import LM
 from models.optim import make, rate
@@ -104,7 +104,7 @@ def train(
     optimiser = make(stage.optim, lm)
     state = resume(folder, lm, optimiser) if folder else State()
     clock, saved = time.monotonic(), time.monotonic()
-    while (done := stage.progress(state.step, state.ledger.total_flops)) < 1:
+    while stage.progress(state.step, state.ledger.total_flops) < 1:
         line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
         state.step += 1
         now = time.monotonic()

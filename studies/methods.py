@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 from models.reasoning import Reasoning
 from models.stages import Stage
@@ -14,11 +14,13 @@ from models.stages.rmt import RMT
 from models.stages.thinking import Thinking
 from studies.exam import Exam
 from studies.run import Recipe
-from studies.scales import REPLAY_SHARE, Scale
+from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
+from synth.approaches import PLAIN
 from synth.problem import Mixture
 
-COLD_SHARE = 0.1  # of a budget, for the cold start: short (methods.md 2.6 gives no length)
-ELIDED = 0.5  # probability that a text of the corpus of methods that think skips a step
+ELIDED = 0.5  # probability that a text at the edge skips a step
+SHOWN = 0.5  # share of the cold start's rows that show approaches, the others thoughts
+NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)  # of approaches that are shown
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 HARD_ONLY = (0.0, 0.0, 1.0)
 
@@ -46,46 +48,63 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
     return anneal, stage(flops - anneal.flops)
 
 
-# Methods that think before they predict. Their corpus skips steps; each has the same corpus and the same cold start.
+@dataclass(frozen=True)
+class Told(Scale):
+    """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
+    whose texts skip steps, as a text in full leaves thoughts nothing to infer (related.md 1.1, methods.md 2.7); what RL
+    and sampled exams judge may skip steps and think; and all start from one base that has been shown, at depths it knows,
+    thoughts at any place and solutions by approaches, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
+
+    def corpus(self) -> Mixture:
+        return self.mixed(self.edge, elided=ELIDED, thoughts="ignored")
+
+    def traces(self) -> Mixture:
+        """Problems of the band whose skipped steps stand in thoughts."""
+        return self.mixed((max(2, self.band[0]), self.band[1]), elided=ELIDED, thoughts="oracle")
+
+    def base(self) -> Recipe:
+        shown = self.mixed((self.band[0], max(self.band[0], self.band[1] // 2)), approach=NAMES, tagged=True)
+        more = {"optim": replace(self.optim, schedule="constant"), "shown": shown, "shown_share": SHOWN}
+        return super().base() + replace(self.cold(1.0), flops=None, steps=self.cold_steps, **more)
+
+    def cold(self, flops: float) -> ColdStart:
+        """Solutions that think, while the rate decays to its floor."""
+        decaying = replace(self.optim, schedule="linear")
+        return ColdStart(flops=flops, rows=self.rows, optim=decaying, data=self.traces(), idle=1.0)
+
+    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+        exam = super().sampled_exam(band, world)
+        return replace(exam, source=replace(exam.source, elided=ELIDED, thoughts="ignored"))
 
 
-def tagged(scale: Scale) -> Scale:
-    """The same scale with the tags of thoughts among its model's tokens."""
-    return replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, thoughts=True)))
+def told(scale: Scale) -> Told:
+    """The same scale as a ``Told`` one, with the tags of thoughts and approaches among its model's tokens."""
+    vocab = replace(scale.model.vocab, thoughts=True, approaches=True)
+    held = {field.name: getattr(scale, field.name) for field in fields(scale)}
+    return Told(**held | {"model": replace(scale.model, vocab=vocab)})
 
 
-def gaps(scale: Scale) -> Mixture:
-    """Problems at the edge whose solutions skip steps: the texts that thinking may help to predict."""
-    return scale.mixed(scale.edge, elided=ELIDED)
-
-
-def coldstart(scale: Scale, flops: float) -> ColdStart:
-    """Short imitation of thoughts at depths that the base has been trained on."""
-    data = scale.mixed((max(2, scale.band[0]), scale.band[1]), elided=ELIDED, thoughts="oracle")
-    return ColdStart(flops=COLD_SHARE * flops, rows=scale.rows, optim=scale.sft_optim, data=data)
-
-
-def thought(scale: Scale, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL."""
-    anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops))
-    rl = scale.rl(flops - anneal.flops - cold.flops)
+def thought(scale: Told, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
+    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think: one on plain
+    solutions unteaches it (of thoughts 1.00 were closed before and .00 after, studies/LOG.md, 2026-11-21)."""
+    cold = scale.cold(flops * scale.anneal_flops / scale.arm_flops)
+    rl = scale.rl(flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
-    return anneal, cold, kind(data=scale.replayed(gaps(scale)), **own, **more)
+    return cold, kind(data=rl.data, **own, **more)
 
 
-def mixed_sft(scale: Scale, flops: float) -> tuple[Stage, ...]:
-    """The control without which none of them should be reported (related.md 1.5): the cold start, and next-token
-    prediction on the same texts with skipped steps and full ones replayed."""
-    cold = coldstart(scale, flops)
-    return cold, replace(scale.midtrain(flops - cold.flops), data=gaps(scale))
+def mixed_sft(scale: Told, flops: float) -> tuple[Stage, ...]:
+    """The control without which none of them should be reported (related.md 1.5): one stage on the corpus and, as often,
+    on solutions that think."""
+    return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
-def implicit(scale: Scale) -> Mixture:
-    """Problems of the edge whose solutions leave steps out (methods.md 4.7, raw corpus)."""
+def implicit(scale: Told) -> Mixture:
+    """The corpus, as annotators read it: with the steps that it leaves out (methods.md 4.7, raw corpus)."""
     return scale.mixed(scale.edge, elided=ELIDED, thoughts="oracle")
 
 
-def annotated(scale: Scale, flops: float, annotator: Recipe | str) -> Annotate:
+def annotated(scale: Told, flops: float, annotator: Recipe | str) -> Annotate:
     """Mid-training on the implicit corpus with an annotator's thoughts, and the replay that next-token prediction has."""
     plain = scale.midtrain(flops)
     return Annotate(
@@ -94,24 +113,17 @@ def annotated(scale: Scale, flops: float, annotator: Recipe | str) -> Annotate:
     )  # fmt: skip
 
 
-def annotator(scale: Scale) -> Recipe:
+def annotator(scale: Told) -> Recipe:
     """The learned annotator: the base after a method's budget of the generator's own thoughts. It is an arm itself."""
     return scale.base() + annotated(scale, scale.method_flops, ORACLE)
 
 
-def thinking(scale: Scale, flops: float) -> tuple[Stage, Stage]:
+def thinking(scale: Told, flops: float) -> tuple[Stage, Stage]:
     """Half a budget of imitating annotated chunks, half of RL on thoughts before segments of the corpus' other half."""
     plain, learned = scale.rl(flops / 2), annotator(scale)
     more = {"data": implicit(scale), "annotator": learned, "max_new": scale.max_new}
     rl = Thinking(flops=flops / 2, rows=plain.rows, group=plain.group, optim=plain.optim, **more)
     return annotated(scale, flops / 2, learned), rl
-
-
-def told_exam(scale: Scale) -> Exam:
-    """The sampled exam of the edge in which responses may think and leave steps out: each arm answers in its own way."""
-    exam = scale.sampled_exam()
-    free = replace(exam.source, elided=ELIDED, thoughts="ignored")
-    return replace(exam, name="zoo-edge-told", source=free)
 
 
 THINKERS = {

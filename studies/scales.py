@@ -35,6 +35,7 @@ class Scale:
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
     questions, and on questions of full length, ``rows`` rows each. In short ones every other row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
+    cold_steps: steps, of ``rows`` rows, in which the base of the leaderboard learns the formats its methods ask for.
     method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an arm's: half
     of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods nothing to differ in.
     """
@@ -53,6 +54,7 @@ class Scale:
     anneal_flops: float
     arm_flops: float
     method_flops: float
+    cold_steps: int
     rl_prompts: int
     rl_group: int
     problems: int
@@ -74,6 +76,10 @@ class Scale:
         """Problems told in the common world, and a share of them in the rare one."""
         worlds = ((1 - RARE_SHARE, CONTEXTS[0]), (RARE_SHARE, CONTEXTS[1]))
         return Mixture(tuple((share, self.source(ops, world, **changes)) for share, world in worlds))
+
+    def corpus(self) -> Mixture:
+        """What mid-training reads and RL is asked: problems at the edge."""
+        return self.mixed(self.edge)
 
     def pretraining(self) -> Mixture:
         """The band, and the tail beyond it."""
@@ -102,8 +108,8 @@ class Scale:
     def midtrain(self, flops: float) -> Midtrain:
         """Gold solutions at the edge with a fifth of pre-training data replayed (interplay.md 3.2), decaying."""
         decaying = replace(self.optim, schedule="linear")
-        data, replay = self.mixed(self.edge), self.pretraining()
-        return Midtrain(flops=flops, rows=self.rows, optim=decaying, data=data, replay=replay, replay_share=REPLAY_SHARE)
+        more = {"data": self.corpus(), "replay": self.pretraining(), "replay_share": REPLAY_SHARE}
+        return Midtrain(flops=flops, rows=self.rows, optim=decaying, **more)
 
     @property
     def bands(self) -> dict[str, tuple[int, int]]:
@@ -123,7 +129,7 @@ class Scale:
 
     def sft(self, flops: float) -> SFT:
         """Gold solutions of the problems that RL at the edge is given: what RL is to be compared with."""
-        return SFT(flops=flops, rows=self.rows, optim=self.sft_optim, data=self.replayed(self.mixed(self.edge)))
+        return SFT(flops=flops, rows=self.rows, optim=self.sft_optim, data=self.replayed(self.corpus()))
 
     def rft(self, flops: float) -> RFT:
         """The base's own correct solutions of the problems that RL at the edge is given."""
@@ -132,7 +138,7 @@ class Scale:
             rows=self.rl_prompts,
             group=self.rl_group,
             optim=self.sft_optim,
-            data=self.replayed(self.mixed(self.edge)),
+            data=self.replayed(self.corpus()),
             max_new=self.max_new,
         )
 
@@ -145,7 +151,7 @@ class Scale:
             rows=self.rl_prompts,
             group=self.rl_group,
             optim=self.rl_optim,
-            data=self.replayed(data or self.mixed(self.edge)),
+            data=self.replayed(data or self.corpus()),
             reward=reward,
             objective=objective,
             max_new=self.max_new,
@@ -172,11 +178,11 @@ class Scale:
         vocab = replace(self.model.vocab, modulus=modulus)
         return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
 
-    def sampled_exam(self) -> Exam:
-        """Sampled answers at the edge: the cross-check of the exact exams, and the answer-only score."""
+    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+        """Sampled answers on the "band" or the "edge": the cross-check of the exact exams, and the answer-only score."""
         longest = (self.length[1], self.length[1])
-        source = self.source(self.edge, split="held_out", length=longest)
-        return Exam("zoo-edge-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
+        source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
+        return Exam(f"{world}-{band}-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
 
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
@@ -201,7 +207,7 @@ SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
     band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
-    rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9,
+    rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9, cold_steps=2,
     rl_prompts=2, rl_group=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -209,7 +215,7 @@ NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12,
+    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12, cold_steps=480,
     rl_prompts=8, rl_group=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -218,7 +224,7 @@ SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
     band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
-    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, method_flops=1e15,
+    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, method_flops=1e15, cold_steps=200,
     rl_prompts=64, rl_group=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 
@@ -229,7 +235,7 @@ PAPER = Scale(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
     band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
-    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17,
+    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17, cold_steps=500,
     rl_prompts=1024, rl_group=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 
