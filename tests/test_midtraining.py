@@ -9,11 +9,12 @@ import pytest
 from models.files import read_jsonl
 from models.stages.coldstart import ColdStart
 from models.stages.midtrain import Midtrain
+from models.stages.pretrain import Pretrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.train import Machine
 from studies import results
-from studies.methods import THINKERS, alike, annealed, annotator, tagged, tuned
+from studies.methods import THINKERS, Told, alike, annealed, annotator, told, tuned
 from studies.midtraining import leaderboard, remit
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
@@ -25,6 +26,7 @@ from studies.study import check_budget, execute, plan
 def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     # Mutants: another RL after one method; an arm without its pair; budgets of both kinds compared with each other.
     here, asked = SCALES[scale], module.study(SCALES[scale])
+    here = told(here) if module is leaderboard else here
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
     assert asked.unequal == "" and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
     for name, arm in arms.items():
@@ -40,7 +42,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
 @pytest.mark.parametrize("module", (leaderboard, remit))
 def test_references_are_arms(module):
     # Mutant: a teacher trained for a method's sake, whose cost no table shows.
-    asked, scale = module.study(SMOKE), tagged(SMOKE) if module is leaderboard else SMOKE
+    asked, scale = module.study(SMOKE), told(SMOKE) if module is leaderboard else SMOKE
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
@@ -59,18 +61,39 @@ def test_a_method_is_one_line(monkeypatch, runs):
 
 
 def test_methods_that_think_share_corpus_and_cold_start():
-    # Mutants: a cold start for some only, or left out of the budget; texts that one of them sees; gold at the edge.
-    found = {name: stages(tagged(SMOKE), 1e9) for name, stages in THINKERS.items()}
+    # Mutants: a decay for some only, or left out of the budget; texts that one of them sees; thoughts shown at the edge.
+    scale = told(SMOKE)
+    found = {name: stages(scale, 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
-    assert len({stage for stages in found.values() for stage in stages if isinstance(stage, ColdStart)}) == 1
     assert all(sum(stage.flops for stage in stages) == pytest.approx(1e9) for stages in found.values())
-    (cold, plain), *thought = found.values()
-    assert all(stages[1] == cold for stages in thought) and len({stages[2].data for stages in thought}) == 1
-    elided = [(share, source) for share, source in thought[0][2].data.parts if source.elided]
-    assert [(pytest.approx(0.8 * share), source) for share, source in plain.data.parts] == elided
-    assert {source for _, source in thought[0][2].data.parts if not source.elided} == {s for _, s in plain.replay.parts}
-    assert all(source.ops[0] > SMOKE.band[1] for _, source in elided)
-    assert all(source.ops[1] <= SMOKE.band[1] for _, source in cold.data.parts)
+    (plain,), *thought = found.values()
+    assert len({stages[0] for stages in thought}) == len({stages[1].data for stages in thought}) == 1
+    base, (cold, stage) = scale.base().stages[-1], thought[0]
+    assert isinstance(base, ColdStart) and base.data == cold.data and cold.idle == base.idle == 1 and base.shown
+    edge = {source for _, source in stage.data.parts if source.elided}
+    assert edge == {source for _, source in scale.midtrain(1e9).data.parts} <= {source for _, source in plain.data.parts}
+    assert {source for _, source in stage.data.parts} - edge == {source for _, source in plain.replay.parts}
+    assert all(source.ops[0] > SMOKE.band[1] and source.thoughts == "ignored" for source in edge)
+    assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in cold.data.parts)
+    assert all(source.ops[1] <= SMOKE.band[1] and source.tagged for _, source in base.shown.parts)
+
+
+def test_every_method_reads_and_is_judged_on_one_corpus():
+    # Mutants: a method with full solutions at the edge; RL or an exam that refuses skipped steps or thoughts.
+    scale, asked = told(SMOKE), leaderboard.study(SMOKE)
+    assert isinstance(scale, Told) and scale.base() == asked.base and scale.base().before == dataclasses.replace(
+        SMOKE, model=scale.model
+    ).base()
+    for arm in asked.arms:
+        for stage in arm.recipe.stages[len(asked.base.stages) :]:
+            old = {source for _, source in scale.pretraining().parts}
+            sources = [source for _, source in stage.data.parts if source.ops == SMOKE.edge and source not in old]
+            assert all(source.elided == 0.5 and source.thoughts != "none" for source in sources), arm.name
+            assert sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
+    sampled = [exam for exam in asked.exams if exam.kind == "sampled"]
+    assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "school-edge-sampled", "zoo-band-sampled"]
+    assert all(exam.source.elided and exam.source.thoughts == "ignored" for exam in sampled)
+    assert [exam.source.ops for exam in sampled] == [SMOKE.edge, SMOKE.edge, SMOKE.band]
 
 
 def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):

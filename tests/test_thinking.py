@@ -340,7 +340,7 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
     places = set()
     for n in range(60):
         problem = source.problem("cold", n)
-        tokens = moved(problem, 0, 0, n)
+        tokens = moved(problem, 0.0, 0, 0, n)
         text = " ".join(tokens)
         plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
         assert verify(plain, text).strict
@@ -349,6 +349,43 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
         if "<think>" in tokens:
             places.add(tokens.index("<think>"))
     assert len(places) > 5
+
+
+@pytest.mark.parametrize("idle", (0.5, 1.0))
+def test_idle_thoughts_are_empty_and_say_where_to_go_on(idle):
+    # Mutants: idle thoughts in every step whatever the share; in steps that have a thought; never within a step.
+    from models.stages.coldstart import moved
+
+    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, elided=0.5, thoughts="oracle")
+    steps, thoughts, within = 0, 0, 0
+    for n in range(80):
+        problem = source.problem("idle", n)
+        text = " ".join(moved(problem, idle, 0, 0, n))
+        plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
+        assert verify(plain, text).strict
+        told = [part for part in without(text)[0].split(";") if part.strip()]
+        steps += len(told)
+        thoughts += text.count("<think>")
+        within += sum("<think>" in part and not part.strip().startswith("<think>") for part in text.split(";"))
+        assert text.count("<think> </think>") + problem.solution.count("<think>") == text.count("<think>")
+    meant = sum(source.problem("idle", n).solution.count("<think>") for n in range(80))
+    assert (thoughts - meant) / (steps - meant) == pytest.approx(idle, abs=0.12) and within > 80
+
+
+def test_the_cold_start_shows_other_formats(thinker):
+    # Mutants: the share ignored; the question of a shown text a target; thoughts moved into it.
+    lm = thinker()
+    data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), elided=0.0)
+    fields = {"steps": 1, "rows": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
+    found = ColdStart(**fields, shown=shown, shown_share=0.25).collect(Models(lm), 0, 0, range(200))
+    opening = tags(lm)[0]
+    other_B = ~(found.ids_BT == opening).any(1)
+    assert float(other_B.double().mean()) == pytest.approx(0.25, abs=0.08)
+    row = int(other_B.nonzero()[0])
+    problem = shown.problem("coldstart", 0, 0, row)
+    question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+    assert found.ids_BT[row, : len(question + solution)].tolist() == question + solution
+    assert found.gain_BT[row, : len(question + solution)].tolist() == [0.0] * len(question) + [1.0] * len(solution)
 
 
 def test_the_cold_start_never_opens_a_thought(thinker):
@@ -390,6 +427,10 @@ def test_a_corpus_without_gaps_is_refused():
         dataclasses.replace(INFORMATION, plain="average")
     with pytest.raises(ValueError, match="ColdStart.data must hold thoughts"):
         ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=GAPS)
+    cold = ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
+    for bad in ({"idle": 1.5}, {"shown_share": -0.1, "shown": GAPS}, {"shown_share": 0.1}, {"shown": GAPS}):
+        with pytest.raises(ValueError, match="ColdStart.*shown" if "idle" not in bad else "ColdStart.idle"):
+            dataclasses.replace(cold, **bad)
 
 
 def test_a_model_without_tags_is_refused(learned):
