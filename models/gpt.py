@@ -223,6 +223,8 @@ class Layer(nn.Module):
         """q_BHTW, k_BKTW, v_BKTW with queries and keys normalised and rotated."""
         s = self.sizes
         qkv = F.linear(norm(x_BTD, self.attention_norm, s.norm_eps), self.qkv, self.qkv_bias)
+        if qkv.device.type == "cpu":
+            qkv = qkv.float()
         qk, v = qkv.split((sum(s.qkv_rows[:2]), s.qkv_rows[2]), -1)
         qk_BTAW = qk.unflatten(-1, (-1, s.head_width))
         if s.qk_norm:
@@ -235,7 +237,8 @@ class Layer(nn.Module):
     def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor) -> Tensor:
         """The causal weighted sums y_BTE, heads side by side in the last dimension."""
         grouped = self.sizes.heads != self.sizes.kv_heads
-        y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, is_causal=True, enable_gqa=grouped)
+        with torch.autocast("cpu", enabled=False):
+            y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, is_causal=True, enable_gqa=grouped)
         return y_BHTW.transpose(1, 2).flatten(2)
 
     def finish(self, x: Tensor, y: Tensor) -> Tensor:
