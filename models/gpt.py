@@ -165,16 +165,17 @@ class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, gate_up: Tensor) -> Tensor:
         gate, up = gate_up.chunk(2, -1)
-        ctx.save_for_backward(gate_up)
-        return F.silu(gate).mul_(up)
+        active = F.silu(gate)
+        ctx.save_for_backward(gate_up, active)
+        return active * up
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
-        (gate_up,) = ctx.saved_tensors
+        gate_up, active = ctx.saved_tensors
         gate, up = gate_up.chunk(2, -1)
         both = torch.empty_like(gate_up)
         to_gate, to_up = both.chunk(2, -1)
-        torch.mul(grad, F.silu(gate), out=to_up)
+        torch.mul(grad, active, out=to_up)
         torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=to_gate)
         return both
 
