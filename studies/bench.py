@@ -257,8 +257,8 @@ def train(seconds: float) -> Iterator[Measure]:
     """Our loop, whole (problems are made, encoded and packed in the time), against a plain loop fed by the same code.
 
     Both sides read the same rows in the same order and use a fused AdamW with the same rates, decay and clipping; the
-    plain loop runs each batch at once, padded to its longest row. Tokens are counted without padding. Ours in bfloat16 is
-    held against the plain loop in the precision in which that is faster.
+    plain loop runs each batch at once, padded to its longest row. Tokens are counted without padding. Ours in bfloat16
+    is held against the plain loop in the precision in which that is faster.
     """
     memory = peak_memory()
     muon = NANO.base().stages[0].optim

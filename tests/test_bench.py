@@ -183,9 +183,8 @@ def test_bfloat16_is_held_against_the_faster_plain_loop(faster, tiny, monkeypatc
     """Kills: always one precision of the peer, or its slower one; our bfloat16 line with float32's rates."""
     pytest.importorskip("transformers")
     monkeypatch.setattr(bench, "peak_memory", lambda: 123.0)
-    rates = {"AdamW": [4.0] * 3, "Muon": [3.0] * 3, "AdamW, bfloat16": [12.0] * 3, "float32": [2.0] * 3, "bfloat16": [1.0] * 3}
-    if faster == "bfloat16":
-        rates["bfloat16"] = [3.0] * 3
+    rates = {"AdamW": [4.0] * 3, "Muon": [3.0] * 3, "AdamW, bfloat16": [12.0] * 3, "float32": [2.0] * 3}
+    rates["bfloat16"] = [3.0 if faster == "bfloat16" else 1.0] * 3
     monkeypatch.setattr(bench, "race", lambda sides, seconds, threads: {name: rates[name] for name in sides})
     adam, half, _ = bench.train(1.0)
     assert (adam.ratio, half.rate, half.ratio) == (2.0, 12.0, 12.0 / rates[faster][0])
