@@ -172,7 +172,38 @@ def test_without_transformers_the_peer_is_null_and_says_so(tiny, monkeypatch):
     """Kills: failing, or leaving the line out, where transformers is not installed."""
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     monkeypatch.setattr(bench, "peak_memory", lambda: 123.0)
-    adam, muon, sampling = bench.bench(("train", "sample"), 1e-6, note=lambda line: None)
-    for line in (adam, sampling):
+    adam, half, muon, sampling = bench.bench(("train", "sample"), 1e-6, note=lambda line: None)
+    for line in (adam, half, sampling):
         assert line.peer == "transformers is not installed" and line.peer_rate is None and line.ratio is None
-    assert (adam.memory_mb, muon.memory_mb, sampling.memory_mb) == (123.0, 123.0, None)
+    assert (adam.memory_mb, half.memory_mb, muon.memory_mb, sampling.memory_mb) == (123.0, None, 123.0, None)
+
+
+@pytest.mark.parametrize("faster", ("float32", "bfloat16"))
+def test_bfloat16_is_held_against_the_faster_plain_loop(faster, tiny, monkeypatch):
+    """Kills: always one precision of the peer, or its slower one; our bfloat16 line with float32's rates."""
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(bench, "peak_memory", lambda: 123.0)
+    rates = {"AdamW": [4.0] * 3, "Muon": [3.0] * 3, "AdamW, bfloat16": [12.0] * 3, "float32": [2.0] * 3}
+    rates["bfloat16"] = [3.0 if faster == "bfloat16" else 1.0] * 3
+    monkeypatch.setattr(bench, "race", lambda sides, seconds, threads: {name: rates[name] for name in sides})
+    adam, half, _ = bench.train(1.0)
+    assert (adam.ratio, half.rate, half.ratio) == (2.0, 12.0, 12.0 / rates[faster][0])
+    assert f"in {faster}, where it is faster" in half.peer
+
+
+def test_both_loops_of_a_precision_compute_in_it():
+    """Kills: a precision that does not reach a loop's steps, whose losses would then be float32's."""
+    pytest.importorskip("transformers")
+    stage = replace(SMOKE.base().stages[0], rows=4)
+    stage = replace(stage, optim=replace(stage.optim, kind="adamw", weight_decay=0.0, warmup=2))
+    batch = stage.collect(Models(SMOKE.model.build(0)), 0, 0, range(4))
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        models, state = Models(SMOKE.model.build(0)), State()
+        peer = bench.twin(models.learner).train()
+        adam, ours = bench.plain_adam(peer, stage.optim), make(stage.optim, models.learner)
+        theirs = [bench.plain_step(peer, adam, stage.optim, batch, 1.0, precision) for _ in range(3)]
+        lines = [one_step(models, stage, 0, state, ours, Machine(), precision, None)["loss"] for _ in range(3)]
+        losses[precision] = theirs[1:] + lines[1:]  # the first loss is log V in any precision, as the head is zero
+    for exact, rounded in zip(losses["float32"], losses["bfloat16"], strict=True):
+        assert rounded == pytest.approx(exact, rel=0.05) and rounded != exact

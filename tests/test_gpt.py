@@ -6,12 +6,14 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.gpt import GPT, POSITIONS, GPTModel, _Norm, load_pretrained, rotate, save_pretrained, swiglu
+from models.gpt import GPT, POSITIONS, GPTModel, _Attention, _Norm, load_pretrained, rotate, save_pretrained, swiglu
+from synth.rng import uniforms
 from synth.tokens import Vocabulary
 
 VOCAB = Vocabulary(worlds=("zoo",), names=8)
@@ -114,6 +116,63 @@ def test_gradients_are_those_of_transformers(tmp_path):
     expected = torch.cat((gate_up.gate_proj.weight.grad, gate_up.up_proj.weight.grad))
     torch.testing.assert_close(model.layers[1].gate_up.grad, expected, rtol=1e-3, atol=1e-6)
     assert model.layers[0].q_norm.grad.abs().sum() > 0
+
+
+def gradients(model: GPTModel, ids_BT: torch.Tensor, bfloat16: bool) -> dict[str, torch.Tensor]:
+    """Of the next-token loss, by parameter."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        logits_BTV = model(ids_BT[:, :-1])
+    loss = F.cross_entropy(logits_BTV.float().flatten(0, 1), ids_BT[:, 1:].flatten())
+    return dict(zip(dict(model.named_parameters()), torch.autograd.grad(loss, list(model.parameters())), strict=True))
+
+
+@pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
+def test_bfloat16_gradients_are_close_to_float32(sizes):
+    # Mutants, in _Attention: no scale or no mask, forward or backward; a gradient of another head, or transposed; key
+    # heads repeated in another order. An error of 1 in 2^8 at each of a dozen products is a cosine of .999 or so.
+    model, ids_BT = shaken(sizes), rows()
+    exact, found = (gradients(model, ids_BT, bfloat16) for bfloat16 in (False, True))
+    for name, gradient in found.items():
+        assert gradient.dtype == torch.float32 and not torch.equal(gradient, exact[name])
+        assert F.cosine_similarity(gradient.flatten(), exact[name].flatten(), dim=0) > 0.99, name
+        assert 0.9 < gradient.norm() / exact[name].norm() < 1.1, name
+
+
+def test_bfloat16_attention_against_torch_in_float32():
+    # Mutants: as above; unlike there, nothing else can hide an error.
+    draw = torch.Generator().manual_seed(0)
+    q, k, v, grad = (torch.randn(2, 3, 40, 32, generator=draw).bfloat16() for _ in range(4))
+    both = []
+    for attend, dtype in ((_Attention.apply, torch.bfloat16), (F.scaled_dot_product_attention, torch.float32)):
+        inputs = [z.to(dtype).requires_grad_() for z in (q * 2, k, v)]
+        y = attend(*inputs) if dtype == torch.bfloat16 else attend(*inputs, is_causal=True)
+        both.append([y.detach(), *torch.autograd.grad(y, inputs, grad.to(dtype))])
+    for found, exact in zip(*both, strict=True):
+        assert found.dtype == torch.bfloat16 and (found - exact).norm() < 0.01 * exact.norm()
+
+
+def test_bfloat16_attention_sees_no_later_token():
+    # Mutant: a mask that lets position t see t + 1.
+    model, ids_BT = shaken(LLAMA), rows()
+    other_BT = torch.cat((ids_BT[:, :12], rows(seed=1)[:, 12:]), 1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits_BTV, others_BTV = model(ids_BT), model(other_BT)
+    assert torch.equal(logits_BTV[:, :12], others_BTV[:, :12]) and not torch.equal(logits_BTV[:, 12], others_BTV[:, 12])
+
+
+@pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
+def test_sampled_log_probabilities_are_those_of_training_in_bfloat16(sizes):
+    # Mutants: a decoder that leaves autocast, or loses precision (keys and values scaled twice).
+    model = shaken(sizes)
+    prompts = [row[: 4 + 3 * n].tolist() for n, row in enumerate(rows())]
+    streams = np.stack([uniforms("bfloat16", row, n=20) for row in range(len(prompts))])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = model.sample(prompts, streams, max_new=20)
+        for prompt, ids, logprobs in zip(prompts, found.ids, found.logprobs, strict=True):
+            index_N = torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1)
+            logp_NV = model.logits_at(torch.tensor([prompt + ids]), index_N).float().log_softmax(-1)
+            gap_N = logp_NV[torch.arange(len(ids)), ids] - torch.tensor(logprobs)
+            assert gap_N.square().mean().sqrt() < 0.05
 
 
 def test_the_two_forms_of_rotation_agree():

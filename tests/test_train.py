@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 import models.sample
 from models.files import Corrupt, read_jsonl
 from models.optim import Optim
-from models.stages import pack
+from models.stages import Models, pack
 from models.stages.pretrain import Pretrain
 from models.stages.rl import RL
-from models.train import Diverged, Machine, micro_batches, train
+from models.train import Diverged, Machine, backward, micro_batches, train
 from synth.problem import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
@@ -241,6 +241,26 @@ def test_bfloat16_runs_and_keeps_float32_weights(kind, qk_norm, tiny, tmp_path):
         assert {weight.dtype for weight in lm.parameters()} == {torch.float32}
     if kind == "pretrain":
         assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05) and losses["bfloat16"] != losses["float32"]
+
+
+def test_bfloat16_gradients_hardly_depend_on_the_split(tiny):
+    # Mutant: a piece's gradients rounded to bfloat16 once more as they are added up, or weighed by its own size.
+    lm = tiny.build(0)
+    with torch.no_grad():
+        for weight in lm.parameters():
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
+    found = []
+    for micro_tokens in (10_000, 60, 1):
+        models = Models(lm)
+        batch = STAGE.collect(models, 0, 0, range(STAGE.rows))
+        backward(models, STAGE, batch, Machine(micro_tokens=micro_tokens), "bfloat16")
+        found.append({name: weight.grad for name, weight in lm.named_parameters()})
+        for weight in lm.parameters():
+            weight.grad = None
+    for other in found[1:]:
+        for name, gradient in other.items():
+            assert gradient.dtype == torch.float32
+            assert (gradient - found[0][name]).norm() < 0.03 * found[0][name].norm(), name
 
 
 def test_bad_requests_are_refused(tiny):
