@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 
-from models.reasoning import Reasoning
+from models.reasoning import Bins, Reasoning
 from models.stages import Stage
 from models.stages.annotate import ORACLE, Annotate
 from models.stages.coldstart import ColdStart
@@ -20,6 +20,7 @@ from synth.problem import Mixture
 COLD_SHARE = 0.1  # of a budget, for the cold start: short (methods.md 2.6 gives no length)
 ELIDED = 0.5  # probability that a text of the corpus of methods that think skips a step
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
+BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 HARD_ONLY = (0.0, 0.0, 1.0)
 
 
@@ -59,15 +60,16 @@ def gaps(scale: Scale) -> Mixture:
     return scale.mixed(scale.edge, elided=ELIDED)
 
 
-def coldstart(scale: Scale, flops: float) -> ColdStart:
-    """Short imitation of thoughts at depths that the base has been trained on."""
+def coldstart(scale: Scale, flops: float, told: Bins | None = None) -> ColdStart:
+    """Short imitation of thoughts at depths that the base has been trained on, the same ones whether told or not."""
     data = scale.mixed((max(2, scale.band[0]), scale.band[1]), elided=ELIDED, thoughts="oracle")
-    return ColdStart(flops=COLD_SHARE * flops, rows=scale.rows, optim=scale.sft_optim, data=data)
+    return ColdStart(flops=COLD_SHARE * flops, rows=scale.rows, optim=scale.sft_optim, data=data, told=told)
 
 
 def thought(scale: Scale, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL."""
-    anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops))
+    """The end of pre-training, the cold start and a stage that thinks, with prompts, groups and rate of RL. A stage
+    that is told its budget (``told`` in ``more``) has a cold start that tells lengths."""
+    anneal, cold = annealed(scale, flops, lambda rest: coldstart(scale, flops, more.get("told")))
     rl = scale.rl(flops - anneal.flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
     return anneal, cold, kind(data=scale.replayed(gaps(scale)), **own, **more)
@@ -118,7 +120,7 @@ THINKERS = {
     "mixed SFT": mixed_sft,
     "RLP": lambda scale, flops: thought(scale, flops, RLP),
     "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
-    "RMT": lambda scale, flops: thought(scale, flops, RMT),
+    "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
 }
 ANNOTATED = {
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -11,10 +12,11 @@ from models.stages.coldstart import ColdStart
 from models.stages.midtrain import Midtrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
+from models.stages.rmt import TIERS
 from models.train import Machine
 from studies import results
-from studies.methods import THINKERS, alike, annealed, annotator, tagged, tuned
-from studies.midtraining import leaderboard, remit
+from studies.methods import BINS, THINKERS, alike, annealed, annotator, tagged, tuned
+from studies.midtraining import leaderboard, remit, rmt
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
 from studies.study import check_budget, execute, plan
@@ -62,10 +64,13 @@ def test_methods_that_think_share_corpus_and_cold_start():
     # Mutants: a cold start for some only, or left out of the budget; texts that one of them sees; gold at the edge.
     found = {name: stages(tagged(SMOKE), 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
-    assert len({stage for stages in found.values() for stage in stages if isinstance(stage, ColdStart)}) == 1
+    colds = {name: stage for name, stages in found.items() for stage in stages if isinstance(stage, ColdStart)}
+    bare = dataclasses.replace(colds["RMT"], told=None)  # RMT alone is told budgets, so its cold start tells lengths
+    assert colds == dict.fromkeys(found, bare) | {"RMT": colds["RMT"]}
+    assert colds["RMT"].told == found["RMT"][2].told == BINS and BINS.count <= SMOKE.modulus
     assert all(sum(stage.flops for stage in stages) == pytest.approx(1e9) for stages in found.values())
     (cold, plain), *thought = found.values()
-    assert all(stages[1] == cold for stages in thought) and len({stages[2].data for stages in thought}) == 1
+    assert all(stages[1] in (cold, colds["RMT"]) for stages in thought) and len({stages[2].data for stages in thought}) == 1
     elided = [(share, source) for share, source in thought[0][2].data.parts if source.elided]
     assert [(pytest.approx(0.8 * share), source) for share, source in plain.data.parts] == elided
     assert {source for _, source in thought[0][2].data.parts if not source.elided} == {s for _, s in plain.replay.parts}
@@ -121,3 +126,49 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     own = {run.arm: costs(run.recipe)[-1].ledger.as_dict() for run in plan(asked)}
     tokens = [own["ReMiT"][name] for name in ("train_tokens", "reference_tokens")]
     assert tokens == [own["NTP, tokens of ReMiT"]["train_tokens"]] * 2
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_rmt_shares_its_runs_with_the_leaderboard(scale):
+    # Mutants: another base, another cold start or budget for an arm of the same name; an ablation that changes nothing,
+    # or more than it says; a cold start that is no beginning of RMT's.
+    board = {arm.name: arm.recipe for arm in leaderboard.study(SCALES[scale]).arms}
+    asked = rmt.study(SCALES[scale])
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    shared = ("NTP", "mixed SFT", "RPT", "RMT")
+    assert all(arms[f"{name}{then}"] == board[f"{name}{then}"] for name in shared for then in ("", " + RL"))
+    assert arms["cold start"] == arms["RMT"].before
+    whole = arms["RMT"].stages[-1]
+    for name, changed in ABLATED.items():
+        ablated = arms[name].stages[-1]
+        found = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(ablated, f.name)}
+        assert found == changed and (arms[name].stages[-2].told is None) == (name == "no budget")
+    assert {name.removesuffix(" + RL") for name in arms} == {*shared, "cold start", *ABLATED}
+    assert all((arm.recipe.stages[-1] == board["NTP + RL"].stages[-1]) == arm.name.endswith(" + RL") for arm in asked.arms)
+
+
+ABLATED = {"no budget": {"budget", "told"}, "no words": {"told"}, "no curriculum": {"early", "late"}, "no NTP": {"ntp"}}
+
+
+def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
+    # Mutants: curves of stages that think missing, or their reward unnamed; tiers or roles lost between log and table.
+    for name in ("store", "store_curves"):
+        real = getattr(results, name)
+        monkeypatch.setattr(results, name, lambda study, scale, rows, real=real: real(study, scale, rows, tmp_path))
+    whole = rmt.study(dataclasses.replace(SMOKE, method_flops=3e9))
+    chosen = tuple(arm for arm in whole.arms if arm.name in ("RMT", "RPT", "no budget"))
+    asked = dataclasses.replace(whole, arms=chosen, exams=whole.exams[:1], contrasts=(), headline=())
+    execute(asked, Machine(), note=str)
+    points = results.load_curves(asked.name, "smoke", tmp_path)
+    assert {p["arm"] for p in points} == {"RMT", "RPT", "no budget"}
+    for run in plan(asked):
+        lines = read_jsonl(run.recipe.folder / "log.jsonl")
+        own = [p for p in points if p["arm"] == run.arm]
+        assert [math.isnan(p["budget"]) for p in own] == [run.arm != "RMT"] * len(own)
+        assert all(math.isnan(p["strict"]) and math.isfinite(p["reward"] + p["thought_tokens"] + p["plain"]) for p in own)
+        drawn, matched = ([results.tallies(p[name]) for p in own] for name in ("drawn", "matched"))
+        tiers = [sum(d.get(tier, 0.0) for d in drawn) for tier in TIERS]
+        assert sum(tiers) == sum(line["rollouts"] for line in lines) and (tiers[0] > 0) == (run.arm != "RPT")
+        assert sum(sum(d.values()) for d in drawn) == pytest.approx(2 * sum(tiers))  # once by tier and once by role
+        right = sum(sum(m.get(tier, 0.0) for tier in TIERS) for m in matched)
+        assert right == pytest.approx(sum(line["match"] * line["rollouts"] for line in lines))

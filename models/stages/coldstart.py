@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.reasoning import parts, tags
+from models.lm import LM
+from models.reasoning import Bins, check_told, parts, tags
 from models.stages import Batch, Models, Stage, pack
+from synth.later import later
 from synth.problem import Mixture, Problem, Source
 from synth.render import THOUGHT
 from synth.rng import below, rng
@@ -19,24 +21,45 @@ class ColdStart(Stage):
 
     The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
     related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
-    is what is new. Raises ValueError naming the field.
+    is what is new. told: bins of length (methods.md 2.7): right after an opening tag stands the number of the bin of
+    the thought that follows. It is read and is no target, as whoever asks for a thought gives it. None: nothing stands
+    there.
+
+    Raises ValueError naming the field; at the first collection, if the model's tokens have no tags or numbers.
     """
 
     data: Source | Mixture
+    told: Bins | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if any(source.thoughts != "oracle" for source in parts(self.data)):
             raise ValueError("ColdStart.data must hold thoughts (Source.thoughts 'oracle')")
+        check_told(self)
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
         for row in rows:
             problem = self.data.problem("coldstart", seed, step, row)
             question, solution = lm.encode(problem.question), lm.encode(" ".join(moved(problem, seed, step, row)))
+            worth = [float(token != opening) for token in solution]
+            if self.told is not None:
+                solution, worth = told(lm, self.told, solution)
             ids.append(question + solution)
-            gains.append([0.0] * len(question) + [float(token != opening) for token in solution])
+            gains.append([0.0] * len(question) + worth)
         return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
+
+
+def told(lm: LM, bins: Bins, solution: list[int]) -> tuple[list[int], list[float]]:
+    """A solution's tokens with the number of its bin in front of each thought, and what each is worth as a target."""
+    (opening, closing), names = tags(lm), bins.names(lm)
+    ids: list[int] = []
+    worth: list[float] = []
+    for at, token in enumerate(solution):
+        more = [names[bins.of(solution.index(closing, at) - at - 1)]] if token == opening else []
+        ids += [token, *more]
+        worth += [0.0, 0.0] if more else [1.0]
+    return ids, worth
 
 
 def moved(problem: Problem, *path: str | int) -> list[str]:
