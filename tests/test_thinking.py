@@ -15,7 +15,7 @@ from models.optim import Optim
 from models.policy import Objective, sampled
 from models.reasoning import Bins, document, length, tags, think, unsure
 from models.stages import Models, logprobs
-from models.stages.coldstart import ColdStart
+from models.stages.coldstart import ColdStart, told
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT, TIERS
 from models.train import Machine, backward, frozen, train
@@ -411,6 +411,10 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
         width = bare.lengths[row]
         assert (ids, gains) == (bare.ids_BT[row, :width].tolist(), bare.gain_BT[row, :width].tolist())
     assert batch.total == bare.total == float(batch.gain_BT.sum()) and bins == {1, 2}
+    thought = [opening, *[numbers[0]] * 20, closing]
+    for longest, k in ((20**3, 1), (21**3, 0)):  # the first edge is at 20 tokens, and at 21
+        ids, worth = told(lm, Bins(longest=longest, count=3), thought)
+        assert ids == [opening, numbers[k], *thought[1:]] and worth == [0.0, 0.0, *[1.0] * 21]
 
 
 def test_the_prompt_tells_the_bin_of_the_budget(thinker):
@@ -432,7 +436,10 @@ def test_the_prompt_tells_the_bin_of_the_budget(thinker):
         assert lengths and batch.metrics["budget"] == stage.tokens(done)
         found.append(told)
         bare = collected(dataclasses.replace(stage, told=None), dataclasses.replace(models, done=done))
-        read = [sum(s.tokens for s in b.spent if s.kind == ROLLOUT) - round(b.metrics["thought_tokens"] * 24) for b in (batch, bare)]
+        read = [
+            sum(each.tokens for each in b.spent if each.kind == ROLLOUT) - round(b.metrics["thought_tokens"] * 24)
+            for b in (batch, bare)
+        ]
         assert abs(read[0] - read[1] - 6) <= 24  # a token more in six prompts; closed thoughts read a tag more
     assert found == sorted(found, reverse=True) and len(set(found)) > 1
 
