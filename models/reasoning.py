@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -49,6 +50,52 @@ class Reasoning(Surrogate):
 
 
 @dataclass(frozen=True)
+class Bins:
+    """Words for the length of a thought: the number k, right after the opening tag, says that the length is in bin k of
+    ``count``, which begins at longest^(k/count) tokens (the first at none; the last has no end).
+
+    They are the control tokens <budget_k>, log-spaced, of methods.md 2.7. Each is a number, which every model of these
+    problems has as a token, as new tokens would make every base another one; so at most 7, the usual modulus. Raises
+    ValueError naming the field, also where a bin would hold no length.
+    """
+
+    longest: int
+    count: int = 7
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.count <= 7:
+            raise ValueError(f"Bins.count must be between 2 and 7, got {self.count}")
+        if self.longest < 2**self.count:
+            raise ValueError(f"Bins.longest must be at least {2**self.count}, got {self.longest}: a bin would be empty")
+
+    def of(self, tokens: int) -> int:
+        """The bin of a length or a budget, in whole numbers, so that no edge depends on rounding."""
+        return sum(tokens**self.count >= self.longest**k for k in range(1, self.count))
+
+    def names(self, lm: LM) -> list[int]:
+        """The model's token of each bin. Raises ValueError unless each number is one token."""
+        found = [lm.encode(str(k)) for k in range(self.count)]
+        if any(len(ids) != 1 for ids in found):
+            raise ValueError(f"the numbers of Bins must be one token each, but this model's tokenizer reads {found}")
+        return [ids[0] for ids in found]
+
+
+def check_told(stage: Told) -> None:
+    """Raises ValueError unless every bin's number is a number of the stage's problems."""
+    moduli = [source.modulus for source in parts(stage.data) if source.modulus is not None]
+    if stage.told is not None and moduli and min(moduli) < stage.told.count:
+        name = type(stage).__name__
+        raise ValueError(f"{name}.told has {stage.told.count} bins, more than the modulus of {name}.data has numbers")
+
+
+class Told(Protocol):
+    """A stage whose thoughts may be told their length."""
+
+    data: Source | Mixture
+    told: Bins | None
+
+
+@dataclass(frozen=True)
 class Thoughts:
     """One prompt, which ends in an opened thought, and the group of responses that were sampled and paid."""
 
@@ -78,12 +125,19 @@ def document(lm: LM, problem: Problem, targets: str) -> Text:
 
 
 def think(
-    stage: Reasoning, lm: LM, prefixes: list[list[int]], seed: int, step: int, rows: range, after: int
+    stage: Reasoning,
+    lm: LM,
+    prefixes: list[list[int]],
+    seed: int,
+    step: int,
+    rows: range,
+    after: int,
+    told: tuple[int, ...] = (),
 ) -> list[Thoughts]:
-    """A group of responses, not yet paid, after each prefix and an opening tag: a thought, its closing tag and
-    ``after`` more tokens. Every response has a random stream of its own."""
+    """A group of responses, not yet paid, after each prefix, an opening tag and what is told about the thought: the
+    thought, its closing tag and ``after`` more tokens. Every response has a random stream of its own."""
     opening, closing = tags(lm)
-    prompts = [prefix + [opening] for prefix in prefixes]
+    prompts = [[*prefix, opening, *told] for prefix in prefixes]
     members = [(row, member) for row in rows for member in range(stage.group)]
     streams = np.stack([uniforms("thought", seed, step, row, member, n=stage.max_new) for row, member in members])
     repeated = [prompt for prompt in prompts for _ in range(stage.group)]
@@ -114,8 +168,9 @@ def last_logprobs(lm: LM, rows: list[list[int]]) -> list[float]:
     return found
 
 
-def entropies(lm: LM, documents: list[Text]) -> list[np.ndarray]:
-    """For each text, the entropy in nats of the model's next-token distribution at every candidate."""
+def unsure(lm: LM, documents: list[Text]) -> list[np.ndarray]:
+    """For each text and every candidate (2N), the entropy in nats of the model's next-token distribution and the
+    probability in it of the text's own token: how often a prediction without a thought would match."""
     device = next(lm.parameters()).device
     found = []
     for first in range(0, len(documents), PIECE):
@@ -125,7 +180,10 @@ def entropies(lm: LM, documents: list[Text]) -> list[np.ndarray]:
         index = [b * wide + t - 1 for b, (ids, start) in enumerate(piece) for t in range(start, len(ids))]
         logp_NV = lm.logits_at(ids_BT, torch.tensor(index, device=device)).float().log_softmax(-1)
         entropy_N = -(logp_NV.exp() * logp_NV).sum(1).double().cpu().numpy()
-        found += np.split(entropy_N, np.cumsum([len(ids) - start for ids, start in piece])[:-1])
+        own_N1 = torch.tensor([[token] for ids, start in piece for token in ids[start:]], device=device)
+        p_N = logp_NV.gather(1, own_N1)[:, 0].exp().double().cpu().numpy()
+        ends = np.cumsum([len(ids) - start for ids, start in piece])
+        found += np.split(np.stack([entropy_N, p_N]), ends[:-1], axis=1)
     return found
 
 

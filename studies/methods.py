@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
-from models.reasoning import Reasoning
+from models.reasoning import Bins, Reasoning
 from models.stages import Stage
 from models.stages.annotate import ORACLE, Annotate
 from models.stages.coldstart import ColdStart
@@ -22,6 +22,7 @@ ELIDED = 0.5  # probability that a text at the edge skips a step
 SHOWN = 0.5  # share of the cold start's rows that show approaches, the others thoughts
 NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)  # of approaches that are shown
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
+BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 HARD_ONLY = (0.0, 0.0, 1.0)
 
 
@@ -49,7 +50,7 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
 
 
 @dataclass(frozen=True)
-class Told(Scale):
+class Primed(Scale):
     """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
     whose texts skip steps, as a text in full leaves thoughts nothing to infer (related.md 1.1, methods.md 2.7); what RL
     and sampled exams judge may skip steps and think; and all start from one base that has been shown, at depths it knows,
@@ -77,34 +78,35 @@ class Told(Scale):
         return replace(exam, source=replace(exam.source, elided=ELIDED, thoughts="ignored"))
 
 
-def told(scale: Scale) -> Told:
-    """The same scale as a ``Told`` one, with the tags of thoughts and approaches among its model's tokens."""
+def primed(scale: Scale) -> Primed:
+    """The same scale as a ``Primed`` one, with the tags of thoughts and approaches among its model's tokens."""
     vocab = replace(scale.model.vocab, thoughts=True, approaches=True)
     held = {field.name: getattr(scale, field.name) for field in fields(scale)}
-    return Told(**held | {"model": replace(scale.model, vocab=vocab)})
+    return Primed(**held | {"model": replace(scale.model, vocab=vocab)})
 
 
-def thought(scale: Told, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
+def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
     """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think: one on plain
-    solutions unteaches it (of thoughts 1.00 were closed before and .00 after, studies/LOG.md, 2026-11-21)."""
-    cold = scale.cold(flops * scale.anneal_flops / scale.arm_flops)
+    solutions unteaches it (of thoughts 1.00 were closed before and .00 after, studies/LOG.md, 2026-11-21). A stage that is
+    told its budget (``told`` in ``more``) has a decay that tells lengths."""
+    cold = replace(scale.cold(flops * scale.anneal_flops / scale.arm_flops), told=more.get("told"))
     rl = scale.rl(flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
     return cold, kind(data=rl.data, **own, **more)
 
 
-def mixed_sft(scale: Told, flops: float) -> tuple[Stage, ...]:
+def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
     """The control without which none of them should be reported (related.md 1.5): one stage on the corpus and, as often,
     on solutions that think."""
     return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
-def implicit(scale: Told) -> Mixture:
+def implicit(scale: Primed) -> Mixture:
     """The corpus, as annotators read it: with the steps that it leaves out (methods.md 4.7, raw corpus)."""
     return scale.mixed(scale.edge, elided=ELIDED, thoughts="oracle")
 
 
-def annotated(scale: Told, flops: float, annotator: Recipe | str) -> Annotate:
+def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
     """Mid-training on the implicit corpus with an annotator's thoughts, and the replay that next-token prediction has."""
     plain = scale.midtrain(flops)
     return Annotate(
@@ -113,12 +115,12 @@ def annotated(scale: Told, flops: float, annotator: Recipe | str) -> Annotate:
     )  # fmt: skip
 
 
-def annotator(scale: Told) -> Recipe:
+def annotator(scale: Primed) -> Recipe:
     """The learned annotator: the base after a method's budget of the generator's own thoughts. It is an arm itself."""
     return scale.base() + annotated(scale, scale.method_flops, ORACLE)
 
 
-def thinking(scale: Told, flops: float) -> tuple[Stage, Stage]:
+def thinking(scale: Primed, flops: float) -> tuple[Stage, Stage]:
     """Half a budget of imitating annotated chunks, half of RL on thoughts before segments of the corpus' other half."""
     plain, learned = scale.rl(flops / 2), annotator(scale)
     more = {"data": implicit(scale), "annotator": learned, "max_new": scale.max_new}
@@ -130,7 +132,7 @@ THINKERS = {
     "mixed SFT": mixed_sft,
     "RLP": lambda scale, flops: thought(scale, flops, RLP),
     "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
-    "RMT": lambda scale, flops: thought(scale, flops, RMT),
+    "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
 }
 ANNOTATED = {
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),

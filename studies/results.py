@@ -67,14 +67,23 @@ CURVE_COLUMNS = (
     Column("stage", int, "", "index of the stage in the arm's recipe, from 0"),
     Column("step", int, "steps", "the last of the steps that this row is the mean of"),
     Column("share", float, "", "share of the stage's FLOPs spent by then"),
-    Column("reward", float, "", "mean reward of the responses"),
-    Column("strict", float, "", "share of strictly correct responses"),
-    Column("answer", float, "", "share of responses with the right answer"),
-    Column("process", float, "", "mean share of right steps"),
-    Column("response_tokens", float, "tokens", "mean response length"),
+    Column("reward", float, "", "mean reward of the responses, or thoughts"),
+    Column("strict", float, "", "share of strictly correct responses", nan=True),
+    Column("answer", float, "", "share of responses with the right answer", nan=True),
+    Column("process", float, "", "mean share of right steps", nan=True),
+    Column("response_tokens", float, "tokens", "mean response length", nan=True),
     Column("zero_variance", float, "", "share of groups whose rewards are all equal"),
     Column("loss", float, "", "mean loss"),
     Column("key", str, "", "content key of the arm's recipe"),
+    # Of stages that think before a token; the four above that may be NaN are of those whose responses are solutions.
+    Column("thought_tokens", float, "tokens", "mean length of a thought", nan=True, later=math.nan),
+    Column("budget", float, "tokens", "mean length that a thought should have", nan=True, later=math.nan),
+    Column("closed", float, "", "share of thoughts that end", nan=True, later=math.nan),
+    Column("match", float, "", "share of thoughts after which the token is right", nan=True, later=math.nan),
+    Column("plain", float, "", "mean probability of that token at the start, without a thought", nan=True, later=math.nan),
+    Column("drawn", str, "responses", "thoughts by tier and by role of the token, kind:count", later=""),
+    Column("matched", str, "responses", "those after which the token is right, kind:count", later=""),
+    Column("foreseen", str, "responses", "how many would be right without a thought, kind:expectation", later=""),
 )
 
 
@@ -160,6 +169,11 @@ def numbers(cell: str) -> np.ndarray:
 def cell(values: np.ndarray, digits: int) -> str:
     """Values as a space-separated cell, with so many digits after the point."""
     return " ".join(f"{value:.{digits}f}" for value in values)
+
+
+def tallies(cell: str) -> dict[str, float]:
+    """The numbers of a cell of kind:number pairs, by kind."""
+    return {kind: float(number) for kind, _, number in (each.rpartition(":") for each in cell.split())}
 
 
 def fault_counts(cell: str) -> dict[str, int]:

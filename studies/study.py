@@ -23,6 +23,7 @@ from synth.problem import Mixture
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 POINTS = 40  # of one stage's training curve at most
+AVERAGED = tuple(column.name for column in results.CURVE_COLUMNS if column.type is float and column.name != "share")
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def curve(run: Run, recipe: Recipe) -> list[dict]:
     """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none where the
     stage has no rewards."""
     lines = read_jsonl(recipe.folder / "log.jsonl")
+    lines = [line | {"reward": line["thought_reward"]} if "thought_reward" in line else line for line in lines]
     if "reward" not in lines[0]:
         return []
-    numbers = ("reward", "strict", "answer", "process", "response_tokens", "zero_variance", "loss")
     return [
         {
             "arm": run.arm,
@@ -215,10 +216,28 @@ def curve(run: Run, recipe: Recipe) -> list[dict]:
             "stage": len(recipe.stages) - 1,
             "step": part[-1]["step"],
             "share": float(part[-1]["flops"] / lines[-1]["flops"]),
-            **{name: float(np.mean([line[name] for line in part])) for name in numbers},
+            **{name: mean(part, name) for name in AVERAGED},
+            "drawn": tally(part, "drawn"),
+            "matched": tally(part, "drawn", "match"),
+            "foreseen": tally(part, "drawn", "plain"),
         }
         for part in ([lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines))))
     ]
+
+
+def mean(lines: list[dict], name: str) -> float:
+    """The mean of a number over log lines; NaN where the stage has no such number."""
+    return float(np.mean([line[name] for line in lines])) if name in lines[0] else math.nan
+
+
+def tally(lines: list[dict], *names: str) -> str:
+    """For each kind of place that some lines drew, the sum of the product of the named numbers, as kind:sum."""
+    kinds = sorted({name.removeprefix("drawn_") for line in lines for name in line if name.startswith("drawn_")})
+    sums = {
+        kind: sum(math.prod(line[f"{name}_{kind}"] for name in names) for line in lines if f"drawn_{kind}" in line)
+        for kind in kinds
+    }
+    return " ".join(f"{kind}:{total:.2f}" for kind, total in sums.items())
 
 
 def rows(study: Study, run: Run) -> list[dict]:

@@ -74,6 +74,28 @@ def study_rows(ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), t
     return made
 
 
+UNTHOUGHT = dict.fromkeys(("thought_tokens", "budget", "closed", "match", "plain"), math.nan) | dict.fromkeys(
+    ("drawn", "matched", "foreseen"), ""
+)
+
+
+def thought_rows(arms, seeds=(10, 11, 12), points=20) -> list[dict]:
+    """Training curves of stages that think, before those of RL: matches rise from a fifth to three fifths, easy tiers
+    and later arms above others; thoughts shorten from 60 tokens, and only "RPT" and "no budget" have no budget."""
+    made = []
+    for point in curve_rows(arms, seeds, points, stages=(5,)):
+        nth, bare = arms.index(point["arm"]), point["arm"] in ("RPT", "no budget")
+        solved = {k: 5 + 20 * point["share"] + nth - 2 * n for n, k in enumerate(("easy", "medium", "hard", "inferred", "copy"))}
+        if point["arm"] == "RPT":
+            del solved["easy"], solved["medium"]
+        about = {"thought_tokens": 60 - 40 * point["share"] + point["seed"] - 10, "budget": math.nan if bare else 60.0}
+        about |= {name: math.nan for name in ("strict", "answer", "process", "response_tokens")}
+        cells = {"drawn": dict.fromkeys(solved, 50), "matched": solved, "foreseen": {k: v / 2 for k, v in solved.items()}}
+        about |= {name: " ".join(f"{k}:{v:.2f}" for k, v in cell.items()) for name, cell in cells.items()}
+        made.append(point | {"closed": 0.9, "match": 0.5, "plain": 0.4} | about)
+    return made + curve_rows([f"{arm} + RL" for arm in arms], seeds)
+
+
 def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
     """Training curves whose reward rises from .2 to .6, but stays at .2 for an arm called beyond."""
     return [
@@ -81,6 +103,7 @@ def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
             "arm": arm, "seed": seed, "stage": stage, "step": 3 * n + 3, "share": (n + 1) / points,
             "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points), "strict": 0.2, "answer": 0.4,
             "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5, "loss": 0.1, "key": f"{arm}{seed}"[:16],
+            **UNTHOUGHT,
         }
         for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
     ]  # fmt: skip

@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from crafted import curve_rows, rows, study_rows
+from crafted import curve_rows, rows, study_rows, thought_rows
 
 from figures import __main__ as main
-from figures import panels, quickstart, style
+from figures import midtraining_rmt, panels, quickstart, style
 from studies import results
 
 REPOSITORY = Path(__file__).parent.parent
@@ -98,7 +98,11 @@ NAMES = [figure.__name__.rpartition(".")[2] for figure in INTERPLAY]
 
 
 def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
-    """Tables of all nine studies, as their arms are named, in which later arms reach further."""
+    """Tables of all nine studies and of RMT's, as their arms are named, in which later arms reach further."""
+    names = [f"{arm}{more}" for more in ("", " + RL") for arm in midtraining_rmt.ARMS]
+    made = study_rows({arm: 4.5 + shift + nth / 9 for nth, arm in enumerate(names)}, seeds, problems=3)
+    results.store(midtraining_rmt.STUDY, "nano", made, folder)
+    results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     for name, arms in ARMS.items():
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if name in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
@@ -202,3 +206,17 @@ def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
 def redraw(folder: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "INTERLUDE_RESULTS": str(folder), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run([sys.executable, "-m", "figures"], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
+    """Mutants: the first part of a stage for the last; one tier for another; a mean of shares for the share of sums; the
+    budget of an arm that has none; curves of RL, which has no thoughts, among those that have."""
+    points = panels.curves(midtraining_rmt.STUDY, ("RMT", "RPT"), tables[0])
+    late, shares = midtraining_rmt.matched(points, "RMT", "medium"), [(n + 1) / 20 for n in range(15, 20)]
+    assert late.mean == pytest.approx(sum(round(5 + 20 * share - 2, 2) for share in shares) / 250)
+    first = midtraining_rmt.matched(points, "RMT", "hard", "foreseen", late=False)
+    assert first.mean == pytest.approx(sum(round((5 + 20 * n / 20 - 4) / 2, 2) for n in (1, 2)) / 100)
+    assert midtraining_rmt.matched(points, "RPT", "easy").mean != midtraining_rmt.matched(points, "RMT", "easy").mean
+    lengths = midtraining_rmt.draw(tables[0]).axes[2]
+    budget = [line for line in lengths.get_lines() if line.get_label() == "budget"]
+    assert [set(line.get_ydata()) for line in budget] == [{60.0}]

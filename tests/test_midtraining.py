@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -12,10 +13,11 @@ from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
+from models.stages.rmt import TIERS
 from models.train import Machine
 from studies import results
-from studies.methods import THINKERS, Told, alike, annealed, annotator, told, tuned
-from studies.midtraining import leaderboard, remit
+from studies.methods import BINS, THINKERS, Primed, alike, annealed, annotator, primed, tuned
+from studies.midtraining import leaderboard, remit, rmt
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
 from studies.study import check_budget, execute, plan
@@ -26,7 +28,7 @@ from studies.study import check_budget, execute, plan
 def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     # Mutants: another RL after one method; an arm without its pair; budgets of both kinds compared with each other.
     here, asked = SCALES[scale], module.study(SCALES[scale])
-    here = told(here) if module is leaderboard else here
+    here = primed(here) if module is leaderboard else here
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
     assert asked.unequal == "" and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
     for name, arm in arms.items():
@@ -42,7 +44,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
 @pytest.mark.parametrize("module", (leaderboard, remit))
 def test_references_are_arms(module):
     # Mutant: a teacher trained for a method's sake, whose cost no table shows.
-    asked, scale = module.study(SMOKE), told(SMOKE) if module is leaderboard else SMOKE
+    asked, scale = module.study(SMOKE), primed(SMOKE) if module is leaderboard else SMOKE
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
@@ -62,12 +64,15 @@ def test_a_method_is_one_line(monkeypatch, runs):
 
 def test_methods_that_think_share_corpus_and_cold_start():
     # Mutants: a decay for some only, or left out of the budget; texts that one of them sees; thoughts shown at the edge.
-    scale = told(SMOKE)
+    scale = primed(SMOKE)
     found = {name: stages(scale, 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
     assert all(sum(stage.flops for stage in stages) == pytest.approx(1e9) for stages in found.values())
     (plain,), *thought = found.values()
-    assert len({stages[0] for stages in thought}) == len({stages[1].data for stages in thought}) == 1
+    colds = {name: stages[0] for name, stages in found.items() if name != "mixed SFT"}
+    bare = dataclasses.replace(colds["RMT"], told=None)  # RMT alone is told budgets, so its decay tells lengths
+    assert colds == dict.fromkeys(colds, bare) | {"RMT": colds["RMT"]} and len({stages[1].data for stages in thought}) == 1
+    assert colds["RMT"].told == found["RMT"][1].told == BINS and BINS.count <= SMOKE.modulus
     base, (cold, stage) = scale.base().stages[-1], thought[0]
     assert isinstance(base, ColdStart) and base.data == cold.data and cold.idle == base.idle == 1 and base.shown
     edge = {source for _, source in stage.data.parts if source.elided}
@@ -80,8 +85,8 @@ def test_methods_that_think_share_corpus_and_cold_start():
 
 def test_every_method_reads_and_is_judged_on_one_corpus():
     # Mutants: a method with full solutions at the edge; RL or an exam that refuses skipped steps or thoughts.
-    scale, asked = told(SMOKE), leaderboard.study(SMOKE)
-    assert isinstance(scale, Told) and scale.base() == asked.base and scale.base().before == dataclasses.replace(
+    scale, asked = primed(SMOKE), leaderboard.study(SMOKE)
+    assert isinstance(scale, Primed) and scale.base() == asked.base and scale.base().before == dataclasses.replace(
         SMOKE, model=scale.model
     ).base()
     for arm in asked.arms:
@@ -144,3 +149,49 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     own = {run.arm: costs(run.recipe)[-1].ledger.as_dict() for run in plan(asked)}
     tokens = [own["ReMiT"][name] for name in ("train_tokens", "reference_tokens")]
     assert tokens == [own["NTP, tokens of ReMiT"]["train_tokens"]] * 2
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_rmt_shares_its_runs_with_the_leaderboard(scale):
+    # Mutants: another base, another cold start or budget for an arm of the same name; an ablation that changes nothing,
+    # or more than it says; a cold start that is no beginning of RMT's.
+    board = {arm.name: arm.recipe for arm in leaderboard.study(SCALES[scale]).arms}
+    asked = rmt.study(SCALES[scale])
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    shared = ("NTP", "mixed SFT", "RPT", "RMT")
+    assert all(arms[f"{name}{then}"] == board[f"{name}{then}"] for name in shared for then in ("", " + RL"))
+    assert arms["cold start"] == arms["RMT"].before
+    whole = arms["RMT"].stages[-1]
+    for name, changed in ABLATED.items():
+        ablated = arms[name].stages[-1]
+        found = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(ablated, f.name)}
+        assert found == changed and (arms[name].stages[-2].told is None) == ("told" in changed)
+    assert {name.removesuffix(" + RL") for name in arms} == {*shared, "cold start", *ABLATED}
+    assert all((arm.recipe.stages[-1] == board["NTP + RL"].stages[-1]) == arm.name.endswith(" + RL") for arm in asked.arms)
+
+
+ABLATED = {"no budget": {"budget", "told"}, "no words": {"told"}, "no curriculum": {"early", "late"}, "no NTP": {"ntp"}}
+
+
+def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
+    # Mutants: curves of stages that think missing, or their reward unnamed; tiers or roles lost between log and table.
+    for name in ("store", "store_curves"):
+        real = getattr(results, name)
+        monkeypatch.setattr(results, name, lambda study, scale, rows, real=real: real(study, scale, rows, tmp_path))
+    whole = rmt.study(SMOKE)
+    chosen = tuple(arm for arm in whole.arms if arm.name in ("RMT", "RPT", "no budget"))
+    asked = dataclasses.replace(whole, arms=chosen, exams=whole.exams[:1], contrasts=(), headline=())
+    execute(asked, Machine(), note=str)
+    points = results.load_curves(asked.name, "smoke", tmp_path)
+    assert {p["arm"] for p in points} == {"RMT", "RPT", "no budget"}
+    for run in plan(asked):
+        lines = read_jsonl(run.recipe.folder / "log.jsonl")
+        own = [p for p in points if p["arm"] == run.arm]
+        assert [math.isnan(p["budget"]) for p in own] == [run.arm != "RMT"] * len(own)
+        assert all(math.isnan(p["strict"]) and math.isfinite(p["reward"] + p["thought_tokens"] + p["plain"]) for p in own)
+        drawn, matched = ([results.tallies(p[name]) for p in own] for name in ("drawn", "matched"))
+        tiers = [sum(d.get(tier, 0.0) for d in drawn) for tier in TIERS]
+        assert sum(tiers) == sum(line["rollouts"] for line in lines) and (tiers[0] > 0) == (run.arm != "RPT")
+        assert sum(sum(d.values()) for d in drawn) == pytest.approx(2 * sum(tiers))  # once by tier and once by role
+        right = sum(sum(m.get(tier, 0.0) for tier in TIERS) for m in matched)
+        assert right == pytest.approx(sum(line["match"] * line["rollouts"] for line in lines))

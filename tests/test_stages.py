@@ -20,7 +20,7 @@ from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
 from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
-from models.reasoning import Reasoning
+from models.reasoning import Bins, Reasoning
 from models.rollouts import Reward, rollouts
 from models.stages import Batch, Models, Stage, pack
 from models.stages.annotate import Annotate
@@ -39,7 +39,7 @@ from models.stages.sft import SFT
 from models.stages.thinking import Judge, Thinking
 from models.train import Machine, State, backward, frozen
 from models.train import train as train_
-from studies.key import key
+from studies.key import canonical, key
 from studies.run import Recipe, references
 from synth.problem import Source
 from synth.tokens import Vocabulary
@@ -56,6 +56,7 @@ TAGGED = Recipe(dataclasses.replace(STRANGER.model, vocab=dataclasses.replace(VO
 ROLLS = COMMON | {"group": 4, "max_new": 30}
 GAPS = dataclasses.replace(EASY, ops=(2, 2), elided=1.0)
 THINKS = ROLLS | {"data": GAPS, "max_new": 26}
+BINS = Bins(longest=26, count=3)
 
 # One example at least of every stage; a new stage adds its own here.
 EXAMPLES = {
@@ -76,10 +77,12 @@ EXAMPLES = {
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
     "relift": ReLIFT(**ROLLS),
     "coldstart": ColdStart(**COMMON | {"data": dataclasses.replace(GAPS, thoughts="oracle")}),
+    "coldstart-told": ColdStart(**COMMON | {"data": dataclasses.replace(GAPS, thoughts="oracle")}, told=BINS),
     "rlp": RLP(**THINKS),
     "rlp-2-updates": RLP(**THINKS, updates_per_batch=2, plain="learner", targets="all"),
     "rlp-kl": RLP(**THINKS, plain="learner", objective=dataclasses.replace(GRPO, kl=0.1)),
     "rmt": RMT(**THINKS, budget=20),
+    "rmt-told": RMT(**THINKS, budget=20, told=BINS),
     "rpt": RMT(**THINKS, budget=None, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0), ntp=0.0),
     "annotate": Annotate(**COMMON, annotator=TAGGED, max_thought=20),
     "annotate-oracle": Annotate(**REPLAYED, annotator="oracle"),
@@ -259,6 +262,14 @@ def test_the_key_is_stable_and_covers_every_field(stage):
         *(dataclasses.replace(stage, **{name: recipe.with_seed(1)}) for name, recipe in references(stage).items()),
     ]
     assert len({key(stage), *map(key, changed)}) == 1 + len(changed)
+
+
+def test_telling_the_budget_is_in_the_key_and_only_where_it_is_told():
+    # Mutants: a field that changes the keys of recipes from before it; bins left out of the key.
+    for name in ("rmt", "coldstart"):
+        plain, told = EXAMPLES[name], EXAMPLES[f"{name}-told"]
+        assert "told" not in canonical(plain) and '"told"' in canonical(told)
+        assert key(dataclasses.replace(told, told=Bins(longest=27, count=3))) != key(told)
 
 
 def test_stages_of_different_kinds_have_different_keys():

@@ -9,18 +9,21 @@ import numpy as np
 import pytest
 import torch
 
+from models.gpt import GPT
 from models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
 from models.optim import Optim
 from models.policy import Objective, sampled
-from models.reasoning import document, entropies, tags, think
+from models.reasoning import Bins, document, length, tags, think, unsure
 from models.stages import Models, logprobs
-from models.stages.coldstart import ColdStart
+from models.stages.coldstart import ColdStart, told
 from models.stages.rlp import RLP
-from models.stages.rmt import RMT
+from models.stages.rmt import RMT, TIERS
 from models.train import Machine, backward, frozen, train
 from synth.problem import Mixture, Source
 from synth.rng import uniforms
+from synth.roles import SOLUTION_ROLES, roles
 from synth.thoughts import without
+from synth.tokens import Vocabulary
 from synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
@@ -45,6 +48,11 @@ def models(thinker):
 def collected(stage, models, step: int = 3):
     with torch.no_grad():
         return stage.collect(models, 5, step, range(stage.rows))
+
+
+def places(stage, models, texts) -> list[tuple[int, int, int]]:
+    """The draws of step 3."""
+    return stage.drawn(models.done, texts, np.concatenate(unsure(models.start, texts), axis=1)[0], 5, 3)
 
 
 def nats(lm, ids: list[int]) -> float:
@@ -238,20 +246,21 @@ def test_draws_come_from_the_tier_they_name(models):
         with torch.no_grad():
             logp_TV = models.start.forward(torch.tensor([ids]))[0].double().log_softmax(-1)
         measured |= {(n, t): -float((logp_TV[t - 1].exp() * logp_TV[t - 1]).sum()) for t in range(first, len(ids))}
-    assert np.concatenate(entropies(models.start, texts)) == pytest.approx(list(measured.values()), abs=1e-4)
+    found, plain = np.concatenate(unsure(models.start, texts), axis=1)
+    assert found == pytest.approx(list(measured.values()), abs=1e-4)
+    expected = [math.exp(nats(models.start, texts[n][0][: t + 1])) for n, t in measured]
+    assert plain == pytest.approx(expected, abs=1e-4)
     ranked = sorted(measured, key=measured.get, reverse=True)
     size = round(0.2 * len(ranked))
     tiers = np.array_split(np.arange(size), 3)  # hard, medium, easy
     seen = set()
     for step in range(60):
-        with torch.no_grad():
-            drawn = MATCHING.drawn(dataclasses.replace(models, done=step / 60), texts, 5, step)
-        for tier, *place in drawn:
+        for tier, *place in MATCHING.drawn(step / 60, texts, found, 5, step):
             assert ranked.index(tuple(place)) in tiers[2 - tier]
             seen.add(tuple(place))
     assert len(seen) > 0.9 * size
     only = dataclasses.replace(MATCHING, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0))
-    assert {tier for tier, *_ in only.drawn(models, texts, 5, 3)} == {2}
+    assert {tier for tier, *_ in only.drawn(0.0, texts, found, 5, 3)} == {2}
 
 
 @pytest.mark.parametrize("budget", (20, None))
@@ -286,7 +295,7 @@ def test_places_thought_about_are_not_read(models):
     lm = models.learner
     batch = collected(MATCHING, models)
     texts = [document(lm, GAPS.problem("think", 5, 3, row), "solution") for row in range(6)]
-    drawn = {(n, t) for _, n, t in MATCHING.drawn(models, texts, 5, 3)}
+    drawn = {(n, t) for _, n, t in places(MATCHING, models, texts)}
     read = [row for row in range(len(batch.lengths)) if not sampled(batch)[row].any()]
     assert len(read) == 6 and len(drawn) >= 2
     targets = set()
@@ -398,12 +407,103 @@ def test_the_cold_start_never_opens_a_thought(thinker):
     assert bool((batch.gain_BT[batch.ids_BT == closing] == 1).all()) and batch.total == float(batch.gain_BT.sum())
 
 
+# Budgets in words
+
+BINS = Bins(longest=26, count=3)
+LONG = Bins(longest=150, count=3)  # a step's thought of some 20 tokens is in bin 1, two steps' in bin 2
+TELLING = dataclasses.replace(MATCHING, told=BINS)
+
+
+def test_bins_are_log_spaced():
+    # Mutants: linear bins; a bin more or less; an edge that belongs to the bin below, or to rounding; 0 in no bin.
+    seven = Bins(longest=128)
+    assert [seven.of(n) for n in range(9)] == [0, 0, 1, 1, 2, 2, 2, 2, 3]
+    assert [seven.of(2**k) for k in range(1, 8)] == [1, 2, 3, 4, 5, 6, 6] and seven.of(127) == seven.of(10**6) == 6
+    assert [seven.of(2**k - 1) for k in range(1, 7)] == [0, 1, 2, 3, 4, 5]
+    for bins in (BINS, seven, Bins(longest=154), Bins(longest=1000, count=5)):
+        found = [bins.of(n) for n in range(bins.longest + 1)]
+        assert found == sorted(found) and set(found) == set(range(bins.count))
+        edges = [found.index(k) for k in range(1, bins.count)]
+        assert edges == [math.ceil(bins.longest ** (k / bins.count) - 1e-9) for k in range(1, bins.count)]
+    assert [Bins(longest=154).of(dataclasses.replace(MATCHING, budget=60).tokens(d)) for d in (0, 0.5, 1)] == [5, 4, 3]
+
+
+def test_the_cold_start_tells_the_bin_of_what_follows():
+    # Mutants: the bin shifted by one, or of the whole span with its tags; the number before the tag; the number a
+    # target, or its thought not one; other problems, or another place for a thought, than without being told.
+    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
+    oracle = dataclasses.replace(GAPS, ops=(2, 4), names=None, elided=0.7, thoughts="oracle")
+    plain = ColdStart(steps=1, rows=40, optim=FIELDS["optim"], data=oracle)
+    bare, batch = (s.collect(Models(lm), 0, 0, range(40)) for s in (plain, dataclasses.replace(plain, told=LONG)))
+    opening, closing = tags(lm)
+    numbers, bins = [lm.encode(str(k))[0] for k in range(3)], set()
+    for row, size in enumerate(batch.lengths):
+        ids, gains = batch.ids_BT[row, :size].tolist(), batch.gain_BT[row, :size].tolist()
+        for at in [at for at, token in enumerate(ids) if token == opening][::-1]:
+            tokens = ids[at:].index(closing) - 2
+            assert ids[at + 1] == numbers[LONG.of(tokens)] and gains[at : at + 2] == [0.0, 0.0]
+            assert gains[at + 2 : at + 3 + tokens] == [1.0] * (tokens + 1)
+            bins.add(LONG.of(tokens))
+            del ids[at + 1], gains[at + 1]
+        width = bare.lengths[row]
+        assert (ids, gains) == (bare.ids_BT[row, :width].tolist(), bare.gain_BT[row, :width].tolist())
+    assert batch.total == bare.total == float(batch.gain_BT.sum()) and bins == {1, 2}
+    thought = [opening, *[numbers[0]] * 20, closing]
+    for longest, k in ((20**3, 1), (21**3, 0)):  # the first edge is at 20 tokens, and at 21
+        ids, worth = told(lm, Bins(longest=longest, count=3), thought)
+        assert ids == [opening, numbers[k], *thought[1:]] and worth == [0.0, 0.0, *[1.0] * 21]
+
+
+def test_the_prompt_tells_the_bin_of_the_budget(thinker):
+    # Mutants: the bin of B_0 for ever; shifted; told before the tag; a target, or counted as thought; not charged.
+    lm = thinker().eval()
+    models, stage, found = Models(lm, frozen(lm)), dataclasses.replace(TELLING, objective=KEPT), []
+    opening, closing = tags(lm)
+    for done in (0.0, 0.3, 0.6, 1.0):
+        batch = collected(stage, dataclasses.replace(models, done=done))
+        told, lengths = BINS.of(stage.tokens(done)), []
+        for row, flags_T in enumerate(sampled(batch)):
+            if flags_T.any():
+                first, ids = int(flags_T.nonzero()[0]), batch.ids_BT[row, : batch.lengths[row]].tolist()
+                assert ids[first - 2 : first] == [opening, lm.encode(str(told))[0]]
+                assert not batch.gain_BT[row, :first].any()
+                lengths.append(length(ids[first:], closing))
+                rewards = [0.0, *(0.2 * stage.length_reward(lengths[-1], stage.tokens(done)) + m for m in (0.0, 0.8))]
+                assert min(abs(float(batch.gain_BT[row, first]) - each) for each in rewards) < 1e-6
+        assert lengths and batch.metrics["budget"] == stage.tokens(done)
+        found.append(told)
+        bare = collected(dataclasses.replace(stage, told=None), dataclasses.replace(models, done=done))
+        read = [
+            sum(each.tokens for each in b.spent if each.kind == ROLLOUT) - round(b.metrics["thought_tokens"] * 24)
+            for b in (batch, bare)
+        ]
+        assert abs(read[0] - read[1] - 6) <= 24  # a token more in six prompts; closed thoughts read a tag more
+    assert found == sorted(found, reverse=True) and len(set(found)) > 1
+
+
+def test_the_log_tells_tiers_and_roles_apart(models):
+    # Mutants: a role of the token before; responses counted as places; matches of all kinds in one; a tier's start.
+    stage = dataclasses.replace(MATCHING, rows=24)
+    line = collected(stage, models).metrics
+    for kinds in (TIERS, SOLUTION_ROLES):
+        count = {kind: line[f"drawn_{kind}"] for kind in kinds if f"drawn_{kind}" in line}
+        assert sum(count.values()) == 24 * 4 and len(count) > 1
+        for name in ("match", "plain"):
+            assert sum(count[kind] * line[f"{name}_{kind}"] for kind in count) / 96 == pytest.approx(line[name])
+    problems = [GAPS.problem("think", 5, 3, row) for row in range(24)]
+    texts = [document(models.learner, problem, "solution") for problem in problems]
+    expected = [roles(problems[n])[t] for _, n, t in places(stage, models, texts)]
+    assert all(line[f"drawn_{role}"] == 4 * expected.count(role) for role in set(expected))
+    plain = [math.exp(nats(models.start, texts[n][0][: t + 1])) for _, n, t in places(stage, models, texts)]
+    assert line["plain"] == pytest.approx(np.mean(plain), abs=1e-4)
+
+
 # Errors
 
 BAD = {
     "data": EASY, "least": 0, "shrink": 0.0, "weight": 1.0, "peak": 0.0, "early": (0.5, 0.5), "late": (1.0, 0.5, -0.5),
     "turn": (0.7, 0.3), "pool": 0.0, "ntp": -1.0, "updates_per_batch": 2, "targets": "question", "group": 1,
-    "objective": Objective(zero_variance="resample"),
+    "objective": Objective(zero_variance="resample"), "told": Bins(longest=150, count=7),
 }  # fmt: skip
 
 
@@ -437,3 +537,16 @@ def test_a_model_without_tags_is_refused(learned):
     # Mutant: a tag of several tokens, or the padding, taken for one.
     with pytest.raises(ValueError, match="<think>"):
         collected(INFORMATION, Models(learned().eval(), learned().eval()))
+
+
+def test_bins_that_tell_nothing_are_refused():
+    # Mutants: told without a budget, or with one beyond the bins; more bins than numbers; bins without a length.
+    for change in ({"budget": None}, {"budget": 27}, {"told": Bins(longest=150)}):
+        with pytest.raises(ValueError, match="RMT.told"):
+            dataclasses.replace(TELLING, **change)
+    with pytest.raises(ValueError, match="ColdStart.told has 7 bins"):
+        data = dataclasses.replace(GAPS, thoughts="oracle")
+        ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=data, told=Bins(longest=150))
+    for bad, name in (({"longest": 100}, "longest"), ({"longest": 100, "count": 1}, "count"), ({"longest": 999, "count": 8}, "count")):
+        with pytest.raises(ValueError, match=f"Bins.{name}"):
+            Bins(**bad)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.reasoning import parts, tags
+from models.lm import LM
+from models.reasoning import Bins, check_told, parts, tags
 from models.stages import Batch, Models, Stage, pack
 from synth.later import later
 from synth.problem import Mixture, Problem, Source
@@ -23,13 +24,18 @@ class ColdStart(Stage):
     is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after a thought
     the text must go on where it was left, which a model learns slowly from the few thoughts that say something
     (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). shown: other texts whose format is to be known,
-    such as solutions by approaches with their tags, in a share ``shown_share`` of rows. Raises ValueError naming the field.
+    such as solutions by approaches with their tags, in a share ``shown_share`` of rows. told: bins of length (methods.md
+    2.7): right after an opening tag stands the number of the bin of the thought that follows. It is read and is no
+    target, as whoever asks for a thought gives it. None: nothing stands there.
+
+    Raises ValueError naming the field; at the first collection, if the model's tokens have no tags or numbers.
     """
 
     data: Source | Mixture
     idle: float = later(0.0)
     shown: Source | Mixture | None = later(None)
     shown_share: float = later(0.0)
+    told: Bins | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,17 +46,33 @@ class ColdStart(Stage):
             raise ValueError(f"ColdStart.idle and ColdStart.shown_share must be between 0 and 1, got {what}")
         if (self.shown is None) != (self.shown_share == 0):
             raise ValueError("ColdStart.shown must be given with ColdStart.shown_share above 0, and only then")
+        check_told(self)
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
         for row in rows:
             other = self.shown is not None and rng("shown", seed, step, row).random() < self.shown_share
             problem = (self.shown if other else self.data).problem("coldstart", seed, step, row)
-            told = problem.solution if other else " ".join(moved(problem, self.idle, seed, step, row))
-            question, solution = lm.encode(problem.question), lm.encode(told)
+            text = problem.solution if other else " ".join(moved(problem, self.idle, seed, step, row))
+            question, solution = lm.encode(problem.question), lm.encode(text)
+            worth = [float(token != opening) for token in solution]
+            if self.told is not None:
+                solution, worth = told(lm, self.told, solution)
             ids.append(question + solution)
-            gains.append([0.0] * len(question) + [float(token != opening) for token in solution])
+            gains.append([0.0] * len(question) + worth)
         return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
+
+
+def told(lm: LM, bins: Bins, solution: list[int]) -> tuple[list[int], list[float]]:
+    """A solution's tokens with the number of its bin in front of each thought, and what each is worth as a target."""
+    (opening, closing), names = tags(lm), bins.names(lm)
+    ids: list[int] = []
+    worth: list[float] = []
+    for at, token in enumerate(solution):
+        more = [names[bins.of(solution.index(closing, at) - at - 1)]] if token == opening else []
+        ids += [token, *more]
+        worth += [0.0, 0.0] if more else [1.0]
+    return ids, worth
 
 
 def moved(problem: Problem, idle: float, *path: str | int) -> list[str]:

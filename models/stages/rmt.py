@@ -12,9 +12,11 @@ from torch import Tensor
 from models.ledger import REFERENCE, forward_cost
 from models.lm import LM
 from models.policy import Objective, sampled
-from models.reasoning import Reasoning, Text, document, entropies, length, paid, tags, think
+from models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, tags, think, unsure
 from models.stages import Batch, Models, Stage, pack, stacked
+from synth.later import later
 from synth.rng import below, rng, weighted
+from synth.roles import roles
 
 TIERS = ("easy", "medium", "hard")
 Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
@@ -43,8 +45,15 @@ class RMT(Reasoning):
 
     Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
     predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
-    in which another is opened, earns nothing (2.6). The paper also asks for B_t tokens in words in the prompt: there
-    are no such words here, so that only the reward tells the budget. Other fields and errors are Reasoning's.
+    in which another is opened, earns nothing (2.6). Other fields and errors are Reasoning's.
+
+    told: bins of length; the number of B_t's stands in the prompt right after the opening tag, where the paper asks for
+    B_t tokens in words (2.7), and is no part of the thought. The cold start must have told the same bins. None: only
+    the reward knows the budget.
+
+    The log counts responses (``drawn_``) and the share of them that match (``match_``) by tier and by the role of the
+    token to predict (synth.roles), as entropy is not difficulty (2.7); ``plain_`` is the probability that the start
+    gives that token without a thought. Roles are left out where the tokenizer splits words.
     """
 
     objective: Objective = Objective(aggregate="sum")
@@ -59,6 +68,7 @@ class RMT(Reasoning):
     turn: tuple[float, float] = (0.3, 0.7)
     pool: float = 0.2
     ntp: float = 0.1
+    told: Bins | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,6 +89,9 @@ class RMT(Reasoning):
             raise ValueError(f"RMT.turn must be two ascending shares of the stage, got {self.turn!r}")
         if not self.ntp >= 0:
             raise ValueError(f"RMT.ntp must not be negative, got {self.ntp}")
+        if self.told is not None and (self.budget is None or self.budget > self.told.longest):
+            raise ValueError(f"RMT.told needs an RMT.budget of at most {self.told.longest}, got {self.budget}")
+        check_told(self)
 
     @property
     def keeps_start(self) -> bool:  # type: ignore[override]
@@ -97,15 +110,15 @@ class RMT(Reasoning):
         """r_len, a triangle over the tokens of a thought."""
         return self.peak * max(0.0, 1 - abs(tokens - budget) / budget)
 
-    def drawn(self, models: Models, texts: list[Text], seed: int, step: int) -> list[Draw]:
-        """C, the step's draws: for each the tier, the text and the place in it."""
+    def drawn(self, done: float, texts: list[Text], entropy_N: np.ndarray, seed: int, step: int) -> list[Draw]:
+        """C, the step's draws: for each the tier, the text and the place in it. entropy_N: of every candidate."""
         places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
-        order = np.argsort(-np.concatenate(entropies(models.start, texts)), kind="stable")
+        order = np.argsort(-entropy_N, kind="stable")
         hardest = np.array_split(order[: max(len(TIERS), round(self.pool * len(order)))], len(TIERS))
         found = []
         for row in range(self.rows):
             draw = rng("place", seed, step, row)
-            tier = weighted(draw, self.chances(models.done))
+            tier = weighted(draw, self.chances(done))
             chosen = hardest[-1 - tier]
             found.append((tier, *places[chosen[below(draw, len(chosen))]]))
         return found
@@ -114,10 +127,13 @@ class RMT(Reasoning):
         lm, budget = models.learner, self.tokens(models.done)
         opening, closing = tags(lm)
         # Tiers compare all texts of the step, whichever rows of it are asked for.
-        texts = [document(lm, self.data.problem("think", seed, step, row), self.targets) for row in range(self.rows)]
-        every = self.drawn(models, texts, seed, step)
+        problems = [self.data.problem("think", seed, step, row) for row in range(self.rows)]
+        texts = [document(lm, problem, self.targets) for problem in problems]
+        before = unsure(models.start, texts)
+        every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step)
         asked = [every[row] for row in rows]
-        groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1)
+        word = () if self.told is None else (self.told.names(lm)[self.told.of(budget)],)
+        groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1, told=word)
         matches, fits, judged = [], [], []
         for group, (_, n, t) in zip(groups, asked, strict=True):
             whole = [predicts(response, opening, closing) for response in group.responses]
@@ -131,15 +147,17 @@ class RMT(Reasoning):
                 fits.append(fit_G)
             matches.append(match_G)
             judged.append(replace(group, rewards=rewards))
-        told = {"match": float(np.mean(matches))}
+        plain = [before[n][1, t - texts[n][1]] for _, n, t in asked]
+        line = {"match": float(np.mean(matches)), "plain": float(np.mean(plain))}
         if budget is not None:
-            told |= {"budget": float(budget), "length_reward": float(np.mean(fits))}
-        for tier, name in enumerate(TIERS):
-            if own := [match_G for match_G, (kind, _, _) in zip(matches, asked, strict=True) if kind == tier]:
-                told[f"match_{name}"] = float(np.mean(own))
+            line |= {"budget": float(budget), "length_reward": float(np.mean(fits))}
+        line |= by_kind([TIERS[tier] for tier, _, _ in asked], matches, plain)
+        purposes = [roles(problem) for problem in problems]
+        if all(len(roles_T) == len(ids) for roles_T, (ids, _) in zip(purposes, texts, strict=True)):
+            line |= by_kind([purposes[n][t] for _, n, t in asked], matches, plain)
         candidates = sum(len(ids) - first for ids, first in texts)
         cost = forward_cost(models.start, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
-        batch = paid(self, lm, judged, (cost,), told)
+        batch = paid(self, lm, judged, (cost,), line)
         return stacked(batch, self.read(lm, texts, every, rows, batch.total), lm.pad) if self.ntp else batch
 
     def read(self, lm: LM, texts: list[Text], every: list[Draw], rows: range, total: float) -> Batch:
@@ -162,6 +180,17 @@ class RMT(Reasoning):
         if not bool(own_B.all()):
             loss = loss + Stage.loss(self, models, batch.rows((~own_B).nonzero()[:, 0].tolist()))
         return loss
+
+
+def by_kind(kinds: list[str], matches: list[np.ndarray], plain: list[float]) -> dict[str, float]:
+    """How many responses each kind of place had, which share matched, and how likely that was without a thought."""
+    line = {}
+    for kind in sorted(set(kinds)):
+        own = [nth for nth, each in enumerate(kinds) if each == kind]
+        line[f"drawn_{kind}"] = float(sum(len(matches[nth]) for nth in own))
+        line[f"match_{kind}"] = float(np.mean([matches[nth] for nth in own]))
+        line[f"plain_{kind}"] = float(np.mean([plain[nth] for nth in own]))
+    return line
 
 
 def predicts(response: list[int], opening: int, closing: int) -> bool:

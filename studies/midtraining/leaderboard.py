@@ -15,7 +15,7 @@ from dataclasses import replace
 from models.stages.distil import Distil
 from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
-from studies.methods import ANNOTATED, THINKERS, alike, annealed, joined, told, tuned
+from studies.methods import ANNOTATED, THINKERS, alike, annealed, joined, primed, tuned
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -41,7 +41,7 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
 
 
 def study(scale: Scale) -> Study:
-    scale = told(scale)
+    scale = primed(scale)
     base, budget, exams, arms = scale.base(), scale.method_flops, scale.exams(), []
     for name, stages in METHODS.items():
         recipe = joined(base, stages(scale, budget))

@@ -1,0 +1,69 @@
+"""Does RMT learn to predict uncertain tokens by thinking, do thoughts follow the budget, and what is left after RL?"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.panels import GRID, Missing, by_category, by_training, curves, legend, on_grid, pooled, said, table
+from figures.style import figure, panel_letter
+from studies.results import FOLDER, tallies
+from studies.stats import Estimate, difference
+
+STUDY = "midtraining/rmt"
+ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "no words": 4, "no curriculum": 5, "no NTP": 6}  # arms that think
+ARMS = ("NTP", "mixed SFT", "cold start", *ABLATED)
+TIERS = ("easy", "medium", "hard")
+ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
+LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, up to the other what was there
+
+
+def draw(folder=FOLDER) -> Figure:
+    """Matches by tier and by role, thought length and budget against training, and the edge before and after RL."""
+    found = table(STUDY, (*ARMS, *(f"{arm} + RL" for arm in ARMS)), folder)
+    rows = [row for row in curves(STUDY, tuple(ABLATED), folder) if row["drawn"]]
+    if {row["arm"] for row in rows} != set(ABLATED):
+        raise Missing(f"{STUDY} has training curves without thoughts; run it again")
+    made = figure(8.4, 5.6)
+    (by_tier, by_role), (lengths, scores) = made.subplots(2, 2)
+    arms = {arm: (nth, [matched(rows, arm, tier) for tier in TIERS]) for arm, nth in ABLATED.items()}
+    plain = (0, [matched(rows, "RMT", tier, "foreseen") for tier in TIERS])
+    untrained = (7, [matched(rows, "RMT", tier, late=False) for tier in TIERS])
+    by_category(by_tier, list(TIERS), {"no thought": plain, "RMT, first tenth": untrained} | arms)
+    roles = [role for role in ROLES if any(role in tallies(row["drawn"]) for row in rows if row["arm"] == "RMT")]
+    judged = (("no thought", 0, "foreseen"), ("RMT", 1, "matched"))
+    by_category(by_role, roles, {name: (nth, [matched(rows, "RMT", r, what) for r in roles]) for name, nth, what in judged})
+    for axis in (by_tier, by_role):
+        axis.set(ylabel="share of right predictions", ylim=(0, 1.05))
+    by_training(lengths, rows, ABLATED, "thought_tokens")
+    told = [row for row in rows if row["arm"] == "RMT"]
+    each = [on_grid([row for row in told if row["seed"] == seed], "budget") for seed in sorted({r["seed"] for r in told})]
+    budget = lengths.plot(GRID, np.mean(each, axis=0), color="black", linewidth=0.9, linestyle="--", label="budget")
+    lengths.set(ylabel="tokens of a thought", ylim=(0, None))
+    lengths.legend(handles=budget, loc="upper right")
+    after = (("alone", 0, ""), ("+ RL", 1, " + RL"))
+    edge = {name: (nth, [pooled(found, f"{arm}{more}", "edge", 1) for arm in ARMS]) for name, nth, more in after}
+    by_category(scores, list(ARMS), edge)
+    scores.set(ylabel="strictly right at once (exact)", ylim=(0, 1.05))
+    scores.tick_params(axis="x", labelrotation=30)
+    scores.legend(loc="upper right")
+    titles = ("by tier of entropy", "by role, RMT's last quarter", "thought length", "edge, before and after RL")
+    for axis, letter, title in zip((by_tier, by_role, lengths, scores), "abcd", titles, strict=True):
+        panel_letter(axis, letter, title)
+    legend(made, by_tier, 4)
+    said(made, found, "; 95 % intervals (a to c: t over seeds)")
+    return made
+
+
+def matched(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> Estimate:
+    """The share of an arm's responses at places of a kind that matched, in the last or first part of its stage. NaN,
+    and so not drawn, where a seed has no such place."""
+    shares = []
+    for seed in sorted({row["seed"] for row in rows if row["arm"] == arm}):
+        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
+        part = [row for row in own if (row["share"] > LATE if late else row["share"] <= EARLY)]
+        drawn, right = (sum(tallies(row[name]).get(kind, 0.0) for row in part) for name in ("drawn", what))
+        shares.append(right / drawn if drawn else np.nan)
+    if np.isnan(shares).any():
+        return Estimate(np.nan, np.nan, np.nan, len(shares), 1)
+    return difference(np.array(shares)[:, None], np.zeros((len(shares), 1)))
