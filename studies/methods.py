@@ -9,10 +9,13 @@ from models.reasoning import Reasoning
 from models.stages import Stage
 from models.stages.annotate import ORACLE, Annotate
 from models.stages.coldstart import ColdStart
+from models.stages.midtrain import Midtrain
+from models.stages.rl import RL
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
 from models.stages.thinking import Thinking
 from studies.exam import Exam
+from studies.probe import THOUGHTS
 from studies.run import Recipe
 from studies.scales import REPLAY_SHARE, Scale
 from synth.problem import Mixture
@@ -20,6 +23,7 @@ from synth.problem import Mixture
 COLD_SHARE = 0.1  # of a budget, for the cold start: short (methods.md 2.6 gives no length)
 ELIDED = 0.5  # probability that a text of the corpus of methods that think skips a step
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
+PROBED = 4  # thoughts a problem in the causal probe
 HARD_ONLY = (0.0, 0.0, 1.0)
 
 
@@ -85,6 +89,11 @@ def implicit(scale: Scale) -> Mixture:
     return scale.mixed(scale.edge, elided=ELIDED, thoughts="oracle")
 
 
+def raw(scale: Scale, flops: float) -> Midtrain:
+    """The control of all that is annotated: next-token prediction on such a corpus as it is, without thoughts."""
+    return replace(scale.midtrain(flops), data=gaps(scale))
+
+
 def annotated(scale: Scale, flops: float, annotator: Recipe | str) -> Annotate:
     """Mid-training on the implicit corpus with an annotator's thoughts, and the replay that next-token prediction has."""
     plain = scale.midtrain(flops)
@@ -99,12 +108,17 @@ def annotator(scale: Scale) -> Recipe:
     return scale.base() + annotated(scale, scale.method_flops, ORACLE)
 
 
-def thinking(scale: Scale, flops: float) -> tuple[Stage, Stage]:
-    """Half a budget of imitating annotated chunks, half of RL on thoughts before segments of the corpus' other half."""
-    plain, learned = scale.rl(flops / 2), annotator(scale)
-    more = {"data": implicit(scale), "annotator": learned, "max_new": scale.max_new}
-    rl = Thinking(flops=flops / 2, rows=plain.rows, group=plain.group, optim=plain.optim, **more)
-    return annotated(scale, flops / 2, learned), rl
+def thought_rl(scale: Scale, flops: float, **more) -> Thinking:
+    """RL on thoughts before segments of the implicit corpus, where the learned annotator would think."""
+    plain = scale.rl(flops)
+    own = {"rows": plain.rows, "group": plain.group, "optim": plain.optim, "max_new": scale.max_new}
+    return Thinking(flops=flops, data=implicit(scale), annotator=annotator(scale), **own, **more)
+
+
+def thinking(scale: Scale, flops: float, share: float = 0.5, **more) -> tuple[Stage, Stage]:
+    """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
+    imitates annotated chunks of the other half."""
+    return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
 
 
 def told_exam(scale: Scale) -> Exam:
@@ -112,6 +126,18 @@ def told_exam(scale: Scale) -> Exam:
     exam = scale.sampled_exam()
     free = replace(exam.source, elided=ELIDED, thoughts="ignored")
     return replace(exam, name="zoo-edge-told", source=free)
+
+
+def told_rl(scale: Scale, flops: float) -> RL:
+    """RL after which question, thought and answer may follow each other (methods.md 4.1): a scale's, on problems of the
+    edge whose responses may think and leave steps out, as in ``told_exam``."""
+    return scale.rl(flops, data=scale.mixed(scale.edge, elided=ELIDED, thoughts="ignored"))
+
+
+def probes(scale: Scale) -> tuple[Exam, ...]:
+    """What follows a thought in which stands the model's own, none, its own tokens shuffled, or another problem's."""
+    told = told_exam(scale)
+    return tuple(replace(told, name=f"thought-{t}", kind="probe", samples=PROBED, thought=t) for t in THOUGHTS)
 
 
 THINKERS = {
