@@ -16,14 +16,14 @@ from studies.study import Arm, Study
 
 QUESTION = "At equal FLOPs with annotation, what do thoughts and RL on thoughts add to a raw corpus, alone and + RL?"
 PREDICTION = (
-    "The paper's shape at the edge, alone and + RL: raw < thinking SFT < thinking; more RL on thoughts adds, RL alone is "
-    "worse, contents not its own equal raw, bad judges cost. A segment is likelier after the own thought than others."
+    "The paper's shape at the edge, alone and + RL: raw < thinking SFT < thinking; more RL on thoughts adds, RL alone "
+    "loses, contents not its own equal raw, bad judges cost. A segment is likelier after the own thought than others."
 )
 RULE = (
     "Differences in strict pass@1 on zoo-edge-told, 95 % Student t over seeds. Found where thinking SFT - raw and "
-    "thinking - thinking SFT are above 0, alone and + RL apart, refuted where one is below. Content counts if shuffled, "
-    "empty - thinking SFT are below, RL on thoughts if thinking + RL - longer RL is above. An arm's thoughts matter where "
-    "a segment's log-probability after own - after each other thought is above 0, and do not where one is below."
+    "thinking - thinking SFT are above 0, alone and + RL apart, refuted where one is below. Content counts if empty "
+    "and shuffled - thinking SFT are below, RL on thoughts if thinking + RL - longer RL is above. An arm's thoughts "
+    "matter where a segment's log-probability after own - each other thought is above 0, and do not where one is below."
 )
 LADDER = {"1/4 RL": {"share": 0.25}, "3/4 RL": {"share": 0.75}}  # of a budget on RL; in "thinking" half of it
 JUDGES = {"judge of values": {"judge": Judge("value")}, "noisy judge": {"judge": Judge(noise=0.1)}}
