@@ -39,9 +39,11 @@ def draw(folder=FOLDER) -> Figure:
     solved.set(xlabel="strictly right", xlim=(0, 1.02), ylim=(len(METHODS) - 0.5, -0.5))
     likely.set_xlabel("log-probability of the next segment (nats)")
     right.set(xlabel="right segments written", xlim=(0, 1.02))
-    titles = ("edge, pass@1", "after each thought", "after each thought")
+    titles = ("edge, pass@1", "next segment, forced", "next segment, written")
     for axis, letter, title in zip((solved, likely, right), "abc", titles, strict=True):
-        axis.legend(loc="lower left" if axis is likely else "lower right", handlelength=1)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, handletextpad=0.2, columnspacing=1.0)
+        for nth in range(1, len(METHODS), 2):
+            axis.axhspan(nth - 0.5, nth + 0.5, color="#f0ede4", linewidth=0, zorder=0)
         panel_letter(axis, letter, title)
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)} (dots)"
     problems = found.of("raw", TOLD)[0]["problems"]
@@ -58,6 +60,6 @@ def rows(
     made = [interval(each, path=(found.study, name, label, place, places)) for name, each in values.items()]
     axis.hlines(y, [e.low for e in made], [e.high for e in made], color=colour, linewidth=1.1)
     for at, each in zip(y, values.values(), strict=True):
-        axis.plot(each.mean(1), [at] * len(each), color=colour, marker=".", markersize=2.5, alpha=0.5, linestyle="none")
+        axis.plot(each.mean(1), [at] * len(each), color=colour, marker=".", markersize=4, alpha=0.6, linestyle="none")
     means = [e.mean for e in made]
     axis.plot(means, y, color=colour, marker=MARKERS[nth], markersize=3.6, linestyle="none", label=label)
