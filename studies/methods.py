@@ -129,8 +129,8 @@ def told_exam(scale: Scale) -> Exam:
 
 
 def told_rl(scale: Scale, flops: float) -> RL:
-    """RL after which question, thought and answer may follow each other (methods.md 4.1): a scale's, on problems of the
-    edge whose responses may think and leave steps out, as in ``told_exam``."""
+    """RL from question to thought and answer (methods.md 4.1): a scale's own, on problems of the edge whose responses may
+    think and leave steps out, as in ``told_exam``."""
     return scale.rl(flops, data=scale.mixed(scale.edge, elided=ELIDED, thoughts="ignored"))
 
 
