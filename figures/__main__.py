@@ -25,6 +25,7 @@ NAMES = (
     "interplay_fig18_budgets",
     "interplay_forgetting",
     "midtraining_rmt",
+    "midtraining_thinking",
 )
 FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
 

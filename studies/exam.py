@@ -10,12 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
+from studies.forcing import chunks, logprobs, predictions
 from studies.key import key
+from studies.probe import THOUGHTS, probe
 from studies.run import Recipe, load
 from synth import thoughts
 from synth.later import later
@@ -24,7 +25,8 @@ from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
 from synth.verify import ORDERED, Verdict, verify
 
-KINDS = ("exact", "sampled", "divergence")
+KINDS = ("exact", "sampled", "divergence", "probe")
+JUDGED = ("sampled", "probe")  # kinds that count right responses
 
 
 def parts(source: Source | Mixture) -> list[Source]:
@@ -37,11 +39,6 @@ def span(source: Source | Mixture) -> tuple[int, int]:
     return min(part.ops[0] for part in parts(source)), max(part.ops[1] for part in parts(source))
 
 
-# Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
-ROWS = {"cpu": 8}
-ROWS_ELSEWHERE = 512
-
-
 @dataclass(frozen=True)
 class Exam:
     """``problems`` problems of ``source``, the same for every model.
@@ -49,8 +46,9 @@ class Exam:
     kind "exact": the log-probability of the canonical worked solution, by teacher forcing, and its split by token role.
     In an ordered dialect this is the log of the probability that a sample is strictly correct, so pass@k is known for
     every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
-    KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. All at
-    ``temperature``.
+    KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. kind
+    "probe": what follows ``samples`` thoughts before a segment, of ``max_new`` tokens at most, when ``thought`` stands
+    in each ("own", or what replaces it; see ``studies.probe``). All at ``temperature``.
     """
 
     name: str
@@ -61,13 +59,20 @@ class Exam:
     temperature: float = 1.0
     max_new: int = 256
     reference: Recipe | None = later(None)
+    thought: str | None = later(None)
     version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"Exam.kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
-        if (self.kind == "sampled") != (self.samples > 0):
-            raise ValueError(f"Exam.samples must be positive for a sampled exam and 0 for an exact one, got {self.samples}")
+        if (self.kind in JUDGED) != (self.samples > 0):
+            what = f"positive for a sampled exam or a probe and 0 for any other, got {self.samples}"
+            raise ValueError(f"Exam.samples must be {what}")
+        if self.thought not in (THOUGHTS if self.kind == "probe" else (None,)):
+            what = f"one of {', '.join(THOUGHTS)} for a probe and None for any other kind, got {self.thought!r}"
+            raise ValueError(f"Exam.thought must be {what}")
+        if self.kind == "probe" and self.problems < 2:
+            raise ValueError("Exam.problems must be at least 2 for a probe, in which thoughts change places, got 1")
         free = {part.dialect for part in parts(self.source)} - ORDERED
         if self.kind == "exact" and free:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
@@ -86,7 +91,7 @@ class Exam:
     @property
     def content(self) -> int | None:
         """What a key of this exam rests on beyond its fields: how responses are judged, where they are."""
-        return Verdict.version if self.kind == "sampled" else None
+        return Verdict.version if self.kind in JUDGED else None
 
     def paper(self) -> list[Problem]:
         """The exam's problems: the same whatever is examined, and the same graphs in every world."""
@@ -105,7 +110,8 @@ class Answers:
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
     ``samples``, process is the mean share of right steps, tokens the mean response length, thought the mean number of
     words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least one
-    fault of a kind. Divergence: divergence, in nats.
+    fault of a kind. Divergence: divergence, in nats. Probe: logp of the corpus' segment, a mean over thoughts, and the
+    counts and means of sampled exams for written segments.
     """
 
     logp: np.ndarray | None = None
@@ -127,7 +133,7 @@ def take(lm: LM, exam: Exam) -> Answers:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
-        return {"exact": exact, "sampled": sampled, "divergence": divergence}[exam.kind](lm, exam)
+        return {"exact": exact, "sampled": sampled, "divergence": divergence, "probe": probed}[exam.kind](lm, exam)
 
 
 def exact(lm: LM, exam: Exam) -> Answers:
@@ -146,33 +152,14 @@ def exact(lm: LM, exam: Exam) -> Answers:
     return Answers(logp=logp, roles=roles)
 
 
-def chunks(problems: list[int], lm: LM) -> list[list[int]]:
-    """Numbers of problems, cut for one forward pass each."""
-    rows = ROWS.get(next(lm.parameters()).device.type, ROWS_ELSEWHERE)
-    return [problems[first : first + rows] for first in range(0, len(problems), rows)]
-
-
 def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
     """Log-probabilities (float64) of the tokens of each problem's solution, given its question and those before."""
-    found = []
-    for problem, logp_TV in zip(problems, predictions(lm, problems, temperature), strict=True):
-        solution = lm.encode(problem.solution)
-        found.append(logp_TV[torch.arange(len(solution)), solution].cpu().numpy())
-    return found
+    return logprobs(lm, *encoded(lm, problems), temperature)
 
 
-def predictions(lm: LM, problems: list[Problem], temperature: float) -> tuple[Tensor, ...]:
-    """For each problem, log-probabilities (float64, TV) of every next token at the T positions of its solution."""
-    device = next(lm.parameters()).device
-    questions = [lm.encode(p.question) for p in problems]
-    solutions = [lm.encode(p.solution) for p in problems]
-    longest = max(len(q) + len(s) for q, s in zip(questions, solutions))
-    ids_BT = torch.tensor([q + s + [lm.pad] * (longest - len(q) - len(s)) for q, s in zip(questions, solutions)])
-    ids_BT = ids_BT.to(device)
-    starts = [b * (longest - 1) + len(q) - 1 for b, q in enumerate(questions)]
-    index_N = torch.cat([torch.arange(start, start + len(s)) for start, s in zip(starts, solutions)]).to(device)
-    logp_NV = torch.log_softmax(lm.logits_at(ids_BT[:, :-1], index_N).double() / temperature, -1)
-    return logp_NV.split([len(s) for s in solutions])
+def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list[int]]]:
+    """Questions and solutions."""
+    return [lm.encode(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
 def divergence(lm: LM, exam: Exam) -> Answers:
@@ -182,7 +169,7 @@ def divergence(lm: LM, exam: Exam) -> Answers:
 
     def nats(chunk: list[int]) -> list[float]:
         part = [problems[i] for i in chunk]
-        pairs = zip(*(predictions(each, part, exam.temperature) for each in (lm, base)), strict=True)
+        pairs = zip(*(predictions(each, *encoded(lm, part), exam.temperature) for each in (lm, base)), strict=True)
         return [float((base_TV.exp() * (base_TV - own_TV)).sum()) for own_TV, base_TV in pairs]
 
     found = together([partial(nats, chunk) for chunk in chunks(list(range(len(problems))), lm)])
@@ -211,6 +198,12 @@ def sampled(lm: LM, exam: Exam) -> Answers:
             totals["thought"][i] += thoughts.length(text.split()) / exam.samples
             faults.update({fault.kind for fault in verdict.faults})
     return Answers(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
+
+
+def probed(lm: LM, exam: Exam) -> Answers:
+    """What follows thoughts whose content may have been replaced."""
+    found = probe(lm, exam.paper(), exam.thought, exam.samples, exam.max_new, exam.temperature)
+    return Answers(samples=exam.samples, **found)
 
 
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:

@@ -18,6 +18,7 @@ import re
 import sys
 import types
 from dataclasses import MISSING, fields
+from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
@@ -181,6 +182,7 @@ def _content(value, path: str) -> dict:
     return {} if content is None else {"content": _plain(content, Any, f"{path}.content")}
 
 
+@cache  # a class does not change, and a study asks for the same few fields some hundred thousand times
 def _annotation(kind: type, name: str):
     owner = next((base for base in kind.__mro__ if name in get_annotations(base)), None)
     if owner is None:

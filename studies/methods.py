@@ -13,6 +13,7 @@ from models.stages.rlp import RLP
 from models.stages.rmt import RMT
 from models.stages.thinking import Thinking
 from studies.exam import Exam
+from studies.probe import THOUGHTS
 from studies.run import Recipe
 from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
 from synth.approaches import PLAIN
@@ -23,6 +24,7 @@ SHOWN = 0.5  # share of the cold start's rows that show approaches, the others t
 NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)  # of approaches that are shown
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
+PROBED = 4  # thoughts a problem in the causal probe
 HARD_ONLY = (0.0, 0.0, 1.0)
 
 
@@ -66,16 +68,21 @@ class Primed(Scale):
     def base(self) -> Recipe:
         shown = self.mixed((self.band[0], max(self.band[0], self.band[1] // 2)), approach=NAMES, tagged=True)
         more = {"optim": replace(self.optim, schedule="constant"), "shown": shown, "shown_share": SHOWN}
-        return super().base() + replace(self.cold(1.0), flops=None, steps=self.cold_steps, **more)
+        return super().base() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, **more)
 
-    def cold(self, flops: float) -> ColdStart:
-        """Solutions that think, while the rate decays to its floor."""
-        decaying = replace(self.optim, schedule="linear")
-        return ColdStart(flops=flops, rows=self.rows, optim=decaying, data=self.traces(), idle=1.0)
+    def decay(self, flops: float) -> ColdStart:
+        """Solutions that think while the rate decays to its floor, in the share of a budget that ``annealed`` takes: a
+        decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, .00 after; studies/LOG.md)."""
+        more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
+        return ColdStart(flops=flops * self.anneal_flops / self.arm_flops, rows=self.rows, **more)
 
     def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
         exam = super().sampled_exam(band, world)
         return replace(exam, source=replace(exam.source, elided=ELIDED, thoughts="ignored"))
+
+    def sampled_exams(self) -> tuple[Exam, ...]:
+        """The edge, the edge told in the rare world, and the band."""
+        return self.sampled_exam(), self.sampled_exam("edge", CONTEXTS[1]), self.sampled_exam("band")
 
 
 def primed(scale: Scale) -> Primed:
@@ -86,10 +93,9 @@ def primed(scale: Scale) -> Primed:
 
 
 def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think: one on plain
-    solutions unteaches it (of thoughts 1.00 were closed before and .00 after, studies/LOG.md, 2026-11-21). A stage that is
-    told its budget (``told`` in ``more``) has a decay that tells lengths."""
-    cold = replace(scale.cold(flops * scale.anneal_flops / scale.arm_flops), told=more.get("told"))
+    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think. A stage that is told
+    its budget (``told`` in ``more``) has a decay that tells lengths."""
+    cold = replace(scale.decay(flops), told=more.get("told"))
     rl = scale.rl(flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
     return cold, kind(data=rl.data, **own, **more)
@@ -120,12 +126,23 @@ def annotator(scale: Primed) -> Recipe:
     return scale.base() + annotated(scale, scale.method_flops, ORACLE)
 
 
-def thinking(scale: Primed, flops: float) -> tuple[Stage, Stage]:
-    """Half a budget of imitating annotated chunks, half of RL on thoughts before segments of the corpus' other half."""
-    plain, learned = scale.rl(flops / 2), annotator(scale)
-    more = {"data": implicit(scale), "annotator": learned, "max_new": scale.max_new}
-    rl = Thinking(flops=flops / 2, rows=plain.rows, group=plain.group, optim=plain.optim, **more)
-    return annotated(scale, flops / 2, learned), rl
+def thought_rl(scale: Primed, flops: float, **more) -> Thinking:
+    """RL on thoughts before segments of the implicit corpus, where the learned annotator would think."""
+    plain = scale.rl(flops)
+    own = {"rows": plain.rows, "group": plain.group, "optim": plain.optim, "max_new": scale.max_new}
+    return Thinking(flops=flops, data=implicit(scale), annotator=annotator(scale), **own, **more)
+
+
+def thinking(scale: Primed, flops: float, share: float = 0.5, **more) -> tuple[Stage, Stage]:
+    """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
+    imitates annotated chunks of the other half."""
+    return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
+
+
+def probes(scale: Primed) -> tuple[Exam, ...]:
+    """What follows a thought in which stands the model's own, none, its own tokens shuffled, or another problem's."""
+    asked = scale.sampled_exam()
+    return tuple(replace(asked, name=f"thought-{t}", kind="probe", samples=PROBED, thought=t) for t in THOUGHTS)
 
 
 THINKERS = {

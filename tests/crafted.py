@@ -107,3 +107,19 @@ def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
         }
         for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
     ]  # fmt: skip
+
+
+def thinking_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
+    """Rows as the study of thinking has them: responses that may think, and segments after each kind of thought, the
+    likelier the later an arm comes, and the own thought's by far."""
+    made = []
+    for nth, arm in enumerate(arms):
+        for s, seed in enumerate(seeds):
+            right = min(8, nth // 4 + s)
+            counts = {"strict": f"{right} " * 3 + "0", "correct": "8 8 8 8"}
+            made.append(sampled_row(arm, seed) | counts | {"exam": "zoo-edge-sampled", "ops": "5-6"})
+            for each, thought in enumerate(("own", "empty", "shuffled", "other")):
+                logp = -np.linspace(1.0, 2.0, 4) - 3.0 * (each > 0) - 0.2 * each - 0.1 * s + 0.02 * nth + shift
+                about = {"exam": f"thought-{thought}", "kind": "probe", "logp": results.cell(logp, 4), "ops": "5-6"}
+                made.append(sampled_row(arm, seed) | about | {"strict": " ".join(["6" if each == 0 else "1"] * 4)})
+    return made

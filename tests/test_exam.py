@@ -13,6 +13,7 @@ from models.files import Corrupt
 from models.optim import Optim
 from models.stages.pretrain import Pretrain
 from studies import exam as exam_
+from studies import forcing
 from studies.exam import Exam, answered, answers, solution_logprobs, take
 from studies.key import key
 from studies.run import Recipe, obtain
@@ -68,7 +69,7 @@ def test_batches_are_of_no_consequence(learned, monkeypatch):
     lm = learned()
     whole = take(lm, EXACT)
     for rows in (1, 7):
-        monkeypatch.setitem(exam_.ROWS, "cpu", rows)
+        monkeypatch.setitem(forcing.ROWS, "cpu", rows)
         part = take(lm, EXACT)
         assert part.logp == pytest.approx(whole.logp, abs=1e-4)
         assert part.roles["planning"] == pytest.approx(whole.roles["planning"], abs=1e-4)

@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from crafted import curve_rows, rows, study_rows, thought_rows
+from crafted import curve_rows, rows, study_rows, thinking_rows, thought_rows
 
 from figures import __main__ as main
-from figures import midtraining_rmt, panels, quickstart, style
+from figures import midtraining_rmt, midtraining_thinking, panels, quickstart, style
 from studies import results
 
 REPOSITORY = Path(__file__).parent.parent
@@ -72,7 +72,7 @@ def test_colours_differ_for_every_arm_and_role():
     assert len(set(style.ROLE_COLOURS)) >= len(results.ROLES) and len(set(style.PALETTE)) >= len(style.PALETTE)
 
 
-# The figures of the Interplay study
+# The figures of the Interplay study, and of mid-training
 
 SHARES = (0, 20, 50, 80, 100)
 EXPOSED = [f"{share} {kind}" for kind in ("names", "copies", "arithmetic") for share in ("0.1 %", "1 %", "10 %")]
@@ -94,15 +94,17 @@ ARMS = {
 }
 CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
 INTERPLAY = [figure for figure in main.FIGURES if figure is not quickstart]
+THINKING = tuple(f"{name}{then}" for name in midtraining_thinking.METHODS for then in ("", " + RL"))
 NAMES = [figure.__name__.rpartition(".")[2] for figure in INTERPLAY]
 
 
 def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
-    """Tables of all nine studies and of RMT's, as their arms are named, in which later arms reach further."""
+    """Tables of all studies with figures, as their arms are named, in which later arms reach further."""
     names = [f"{arm}{more}" for more in ("", " + RL") for arm in midtraining_rmt.ARMS]
     made = study_rows({arm: 4.5 + shift + nth / 9 for nth, arm in enumerate(names)}, seeds, problems=3)
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
+    results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
     for name, arms in ARMS.items():
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if name in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
@@ -123,7 +125,7 @@ def tables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawings(tables):
-    """Every Interplay figure and its SVG, by name."""
+    """Every figure of those tables and its SVG, by name."""
     figures = [figure.draw(tables[0]) for figure in INTERPLAY]
     return {name: (made, style.drawn(made)) for name, made in zip(NAMES, figures, strict=True)}
 
@@ -178,6 +180,34 @@ def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):
     floors = answer.collections[len(strict[0].collections) :]
     assert [text.get_text() for text in answer.texts] == ["guess"] * 3
     assert [segment[0][1] for floor in floors for segment in floor.get_segments()] == [0.25] * 3
+
+
+def test_the_thinking_figure_is_the_study(drawings):
+    """Mutants: an arm or a thought left out or under another's name; another exam; a seed without its dot; an interval
+    over seeds alone."""
+    from studies.midtraining import thinking
+    from studies.scales import SCALES
+
+    asked = thinking.study(SCALES[panels.SCALE])
+    assert {arm.name for arm in asked.arms} == {*THINKING, "longer RL"}
+    drawn_exams = {midtraining_thinking.TOLD, *(f"thought-{thought}" for thought in midtraining_thinking.THOUGHTS)}
+    assert drawn_exams == {exam.name for exam in asked.exams if exam.kind == "probe"} | set(asked.headline)
+    solved, likely, right = drawings["midtraining_thinking"][0].axes
+    count = len(midtraining_thinking.METHODS)
+    assert [text.get_text() for text in solved.get_yticklabels()] == [*midtraining_thinking.METHODS]
+    thoughts = [*midtraining_thinking.THOUGHTS]
+    for axis, labels in ((solved, ["alone", "+ RL"]), (likely, thoughts), (right, thoughts)):
+        lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
+        dots = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
+        assert [*lines] == labels and all(len(line.get_xdata()) == count for line in lines.values())
+        assert len(dots) == count * len(labels) and all(len(dot.get_xdata()) == 3 for dot in dots)
+    last = {line.get_label(): line.get_xdata()[-1] for line in likely.get_lines()}
+    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 22 for n, t in enumerate(thoughts)}  # the 23rd arm
+    assert {t: last[t] for t in thoughts} == pytest.approx(expected, abs=1e-3)
+    by_right = {line.get_label(): line.get_xdata() for line in right.get_lines()}
+    assert by_right["own"] == pytest.approx([0.75] * count) and by_right["empty"] == pytest.approx([0.125] * count)
+    alone, then = (line.get_xdata() for line in solved.get_lines() if line.get_label()[:1] != "_")
+    assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * 6 / 8)
 
 
 def test_a_curve_of_several_stages_is_one(tables):

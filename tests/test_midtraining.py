@@ -14,21 +14,22 @@ from models.stages.pretrain import Pretrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.stages.rmt import TIERS
+from models.stages.thinking import Judge
 from models.train import Machine
 from studies import results
 from studies.methods import BINS, THINKERS, Primed, alike, annealed, annotator, primed, tuned
-from studies.midtraining import leaderboard, remit, rmt
+from studies.midtraining import leaderboard, remit, rmt, thinking
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
 from studies.study import check_budget, execute, plan
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("module", (leaderboard, remit))
+@pytest.mark.parametrize("module", (leaderboard, remit, thinking))
 def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     # Mutants: another RL after one method; an arm without its pair; budgets of both kinds compared with each other.
     here, asked = SCALES[scale], module.study(SCALES[scale])
-    here = primed(here) if module is leaderboard else here
+    here = here if module is remit else primed(here)
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
     assert asked.unequal == "" and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
     for name, arm in arms.items():
@@ -37,7 +38,8 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
             assert arm.recipe == alone.recipe + here.rl(here.method_flops) and alone.equal == arm.equal
     planned = {run.arm: run.flops for run in plan(asked) if run.equal}
     for name, flops in planned.items():
-        assert flops == pytest.approx(here.method_flops * (2 if arms[name].budget == "with RL" else 1)), name
+        more = name.endswith(" + RL") or name == "longer RL"
+        assert flops == pytest.approx(here.method_flops * (1 + more)), name
     assert len(planned) >= 16
 
 
@@ -50,6 +52,48 @@ def test_references_are_arms(module):
     guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
     assert tuned(scale) in held and (annotator(scale) in held) == (module is leaderboard)
     assert all(recipe in recipes or recipe == guide for recipe in held)
+
+
+def test_thinking_is_the_leaderboards_where_it_means_the_same():
+    # Mutants: another base, corpus or annotator, so that nothing is shared; RL that forbids thoughts; an annotator that
+    # is no arm; a ladder whose steps spend other budgets; a control that differs from its method in more than its name.
+    asked, board = thinking.study(SMOKE), leaderboard.study(SMOKE)
+    arms, others = ({arm.name: arm.recipe for arm in each.arms} for each in (asked, board))
+    same = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")
+    same += tuple(f"{name} + RL" for name in same)
+    assert all(arms[name] == others[name] for name in same) and asked.base == board.base
+    own = {name: recipe.stages[len(asked.base.stages) :] for name, recipe in arms.items()}
+    held = {each for recipe in arms.values() for stage in recipe.stages for each in references(stage).values()}
+    assert held == {annotator(primed(SMOKE))} == {arms["thinking SFT, oracle"]}
+    (sft,), (raw,) = own["thinking SFT"], own["NTP"]
+    for content in ("shuffled", "empty"):
+        assert own[f"thinking SFT, {content}"] == (dataclasses.replace(sft, content=content),)
+    told = [(share, dataclasses.replace(part, thoughts="ignored")) for share, part in sft.data.parts]
+    assert [*raw.data.parts] == told and all(part.elided for _, part in told)
+    assert (raw.replay, raw.replay_share, raw.rows, raw.optim) == (sft.replay, sft.replay_share, sft.rows, sft.optim)
+    first, second = own["thinking"]
+    for name, share in (("1/4 RL", 0.25), ("thinking", 0.5), ("3/4 RL", 0.75)):
+        one, two = own[name if name == "thinking" else f"thinking, {name}"]
+        assert (one.flops, two.flops) == ((1 - share) * SMOKE.method_flops, share * SMOKE.method_flops)
+        assert dataclasses.replace(one, flops=1.0) == dataclasses.replace(first, flops=1.0)
+        assert dataclasses.replace(two, flops=1.0) == dataclasses.replace(second, flops=1.0)
+    for name, judge in (("judge of values", Judge("value")), ("noisy judge", Judge(noise=0.1))):
+        assert own[f"thinking, {name}"] == (first, dataclasses.replace(second, judge=judge))
+    anneal, alone = own["thinking, RL alone"]
+    assert dataclasses.replace(alone, flops=second.flops) == second
+    assert anneal == primed(SMOKE).decay(SMOKE.method_flops) == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]
+    rl = own["thinking + RL"][-1]
+    assert own["longer RL"] == (first, dataclasses.replace(rl, flops=rl.flops + second.flops))
+    free = [part for _, part in rl.data.parts if part.elided]
+    exam = next(exam for exam in asked.exams if exam.name == "zoo-edge-sampled")
+    assert free and all((p.elided, p.thoughts) == (exam.source.elided, exam.source.thoughts) for p in free)
+
+
+def test_probes_differ_in_the_thought_alone():
+    # Mutants: other problems, cuts or rooms for one kind of thought; a kind left out.
+    made = [exam for exam in thinking.study(SMOKE).exams if exam.kind == "probe"]
+    assert [exam.thought for exam in made] == ["own", "empty", "shuffled", "other"]
+    assert len({dataclasses.replace(exam, name="", thought="own") for exam in made}) == 1
 
 
 def test_a_method_is_one_line(monkeypatch, runs):

@@ -168,29 +168,37 @@ class Thinking(Policy):
             wishes = willing(annotator, chunks)
             lengths = [len(each.question + each.solution) for each in chunks]
             costs = [forward_cost(annotator, REFERENCE, lengths, logits=sum(map(len, wishes)))]
-        found = []
-        for path, each, wish in zip(paths, chunks, wishes, strict=True):
-            at = weighted(rng("cut", *path), tuple(wish))
-            prefix = each.question + sum(each.segments[:at], [])
-            gold = claim(each.problem, lm.decode(each.segments[at]))
-            if gold is None:
-                raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
-            found.append((each.problem, Cut(prefix, each.segments[at], gold)))
-        return found, costs
+        found = zip(paths, chunks, wishes, strict=True)
+        return [(each.problem, cut(lm, each, wish, *path)) for path, each, wish in found], costs
 
     def needs(self, each: Chunk) -> list[float]:
         """How much each segment of a chunk asks for a thought, without an annotator."""
-        told = each.problem.telling
-        if self.annotator == "any" or told is None or not told.skipped:
-            return [1.0] * len(each.segments)
-        found, waiting = [], False
-        for move in each.problem.moves:
-            if move.statement in told.skipped:
-                waiting = True
-            else:
-                found.append(float(waiting))
-                waiting = False
-        return [*found, 0.0]
+        return [1.0] * len(each.segments) if self.annotator == "any" else needed(each)
+
+
+def needed(each: Chunk) -> list[float]:
+    """1 for each segment of a chunk that comes after a skipped step and 0 for others; where nothing is skipped, 1 for
+    all."""
+    told = each.problem.telling
+    if told is None or not told.skipped:
+        return [1.0] * len(each.segments)
+    found, waiting = [], False
+    for move in each.problem.moves:
+        if move.statement in told.skipped:
+            waiting = True
+        else:
+            found.append(float(waiting))
+            waiting = False
+    return [*found, 0.0]
+
+
+def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
+    """A chunk cut before one of its segments, drawn in proportion to ``wish``."""
+    at = weighted(rng("cut", *path), tuple(wish))
+    gold = claim(each.problem, lm.decode(each.segments[at]))
+    if gold is None:
+        raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
+    return Cut(each.question + sum(each.segments[:at], []), each.segments[at], gold)
 
 
 def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Claim | None]:

@@ -21,8 +21,8 @@ from studies.study import Arm, Study
 
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 PREDICTION = (
-    "At the edge no method is above NTP alone by more than .05 of pass@1, mixed SFT within .05 of it, and pre-training, RL, "
-    "RLP and RPT below by more than .1: texts teach faster than rollouts. + RL the differences are half as large."
+    "At the edge no method is above NTP alone by more than .05 of pass@1, mixed SFT within .05 of it, pre-training, RL, RLP "
+    "and RPT below by more than .1: texts teach faster than rollouts. + RL the differences are half as large."
 )
 RULE = (
     "Differences to NTP, or NTP + RL, over seeds with 95 % Student-t intervals in strict pass@1 on the common world's "
@@ -42,14 +42,13 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
-    base, budget, exams, arms = scale.base(), scale.method_flops, scale.exams(), []
+    base, budget, asked, arms = scale.base(), scale.method_flops, scale.sampled_exams(), []
     for name, stages in METHODS.items():
         recipe = joined(base, stages(scale, budget))
         arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(budget), budget="with RL")]
-    asked = (scale.sampled_exam(), scale.sampled_exam("edge", "school"), scale.sampled_exam("band"))
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*exams, *asked), seeds=scale.seeds, base=base,
+        arms=tuple(arms), exams=(*scale.exams(), *asked), seeds=scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

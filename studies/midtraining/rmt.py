@@ -38,17 +38,16 @@ ABLATED = {  # what is changed in RMT; its words go with its budget
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
-    base, budget, rl, exams = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.exams(("zoo",))
+    base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.sampled_exams()
     methods = {"NTP": (scale.midtrain(budget),)}
     methods |= {name: THINKERS[name](scale, budget) for name in ("mixed SFT", "RPT", "RMT")}
     methods |= {name: thought(scale, budget, RMT, **({"told": BINS} | more)) for name, more in ABLATED.items()}
     methods["cold start"] = methods["RMT"][:-1]
     arms = [Arm(name, joined(base, stages), name != "cold start", budget="alone") for name, stages in methods.items()]
     arms += [replace(arm, name=f"{arm.name} + RL", recipe=arm.recipe + rl, budget="with RL") for arm in arms]
-    asked = (scale.sampled_exam(), scale.sampled_exam("band"))
     pairs = [("RMT", other) for other in methods if other != "RMT"] + [(other, "NTP") for other in ("RPT", "mixed SFT")]
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
-        exams=(*exams, *asked), seeds=scale.seeds, base=base,
+        exams=(*scale.exams(("zoo",)), *asked), seeds=scale.seeds, base=base,
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

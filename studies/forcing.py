@@ -1,0 +1,42 @@
+"""Teacher forcing: what a model predicts at every token of given texts, a few rows at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.lm import LM
+
+# Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
+ROWS = {"cpu": 8}
+ROWS_ELSEWHERE = 512
+
+
+def chunks(numbers: list[int], lm: LM) -> list[list[int]]:
+    """Numbers of texts, cut for one forward pass each."""
+    rows = ROWS.get(next(lm.parameters()).device.type, ROWS_ELSEWHERE)
+    return [numbers[first : first + rows] for first in range(0, len(numbers), rows)]
+
+
+def predictions(
+    lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0
+) -> tuple[Tensor, ...]:
+    """For each text, log-probabilities (float64, TV) of every next token at its T positions after its prompt."""
+    device = next(lm.parameters()).device
+    longest = max(len(p) + len(t) for p, t in zip(prompts, texts, strict=True))
+    ids_BT = torch.tensor([p + t + [lm.pad] * (longest - len(p) - len(t)) for p, t in zip(prompts, texts)])
+    ids_BT = ids_BT.to(device)
+    starts = [b * (longest - 1) + len(p) - 1 for b, p in enumerate(prompts)]
+    index_N = torch.cat([torch.arange(start, start + len(t)) for start, t in zip(starts, texts)]).to(device)
+    logp_NV = torch.log_softmax(lm.logits_at(ids_BT[:, :-1], index_N).double() / temperature, -1)
+    return logp_NV.split([len(t) for t in texts])
+
+
+def logprobs(
+    lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0
+) -> list[np.ndarray]:
+    """Log-probabilities (float64) of the tokens of each text, given its prompt and those before."""
+    found = predictions(lm, prompts, texts, temperature)
+    pairs = zip(found, texts, strict=True)
+    return [logp_TV[torch.arange(len(text)), text].cpu().numpy() for logp_TV, text in pairs]

@@ -1,0 +1,108 @@
+"""The causal thought probe: does what stands in a thought matter to the corpus segment that follows it?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from models.annotator import chunk, tags, with_content
+from models.lm import LM
+from models.parallel import together
+from models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
+from studies.forcing import chunks, logprobs
+from synth.problem import Problem
+from synth.rng import rng, shuffle, uniforms
+from synth.segments import unthought
+
+OTHER = "other"
+THOUGHTS = ("own", "empty", "shuffled", OTHER)
+ROWS = 512  # sampled at once
+
+
+def probe(
+    lm: LM, problems: list[Problem], thought: str, samples: int, max_new: int, temperature: float
+) -> dict[str, np.ndarray]:
+    """Each problem is cut before a segment that comes after a skipped step, or before any where nothing is skipped
+    (methods.md 4.7, position rule), and the model writes ``samples`` thoughts there, as in ``Thinking``: a raw prefix
+    and an opening tag, at most ``max_new`` tokens. Then its "own" thought stands, or none ("empty"), or its own tokens
+    "shuffled", or the "other" one that it wrote for another problem (methods.md 4.5, F6), and the closing tag. A
+    thought that never closes is closed where its room or the text ends.
+
+    Per problem: logp, the exact log-probability of the corpus' segment after it, a mean over thoughts; strict and
+    answer, how many of one sampled segment a thought the judge of ``Thinking`` finds equal to the corpus' and how many
+    find its number; process, the mean share of its facts; tokens and thought, mean lengths of segment and thought.
+    Where a problem is cut, its thoughts and the luck of what follows are the same for every ``thought``, so differences
+    are paired.
+    """
+    opening, closing = tags(lm)
+    cuts = places(lm, problems)
+    own = own_thoughts(lm, cuts, samples, max_new, temperature)
+    members = [(row, n) for row in range(len(cuts)) for n in range(samples)]
+    if thought == OTHER:
+        swapped = others(len(cuts))
+        told = [[opening, *own[swapped[row]][n], closing] for row, n in members]
+    else:
+        closed = (([opening, *own[row][n], closing], (row, n)) for row, n in members)
+        told = [with_content(ids, opening, closing, thought, "probe", *at) for ids, at in closed]
+    prompts = [cuts[row].prefix + ids for (row, _), ids in zip(members, told, strict=True)]
+    segments = [cuts[row].segment for row, _ in members]
+    logp = forced(lm, prompts, segments, temperature)
+    most = [len(segment) + Thinking.margin for segment in segments]
+    streams = np.stack([uniforms("probe", "segment", *at, n=max(most)) for at in members])
+    written = sampled(lm, prompts, streams, max(most), temperature)
+    found = {name: np.zeros(len(cuts)) for name in ("logp", "strict", "answer", "process", "tokens", "thought")}
+    for nth, (row, _) in enumerate(members):
+        # Judged as if the thought were empty, so that nothing in a thought can speak for the segment or against it.
+        length, said = read(lm, problems[row], [closing, *written[nth]], closing, most[nth])
+        verdict = Judge().verdict(said, cuts[row].gold)
+        found["logp"][row] += logp[nth] / samples
+        found["strict"][row] += verdict.strict
+        found["answer"][row] += verdict.answer
+        found["process"][row] += verdict.process / samples
+        found["tokens"][row] += (length - 1) / samples
+        found["thought"][row] += (len(told[nth]) - 2) / samples
+    return found
+
+
+def places(lm: LM, problems: list[Problem]) -> list[Cut]:
+    """Where each problem is cut."""
+    raw = [chunk(lm, unthought(problem)) for problem in problems]
+    return [cut(lm, each, needed(each), "probe", row) for row, each in enumerate(raw)]
+
+
+def own_thoughts(lm: LM, cuts: list[Cut], samples: int, max_new: int, temperature: float) -> list[list[list[int]]]:
+    """For each cut ``samples`` thoughts of the model, without tags."""
+    opening, closing = tags(lm)
+    prompts = [[*each.prefix, opening] for each in cuts for _ in range(samples)]
+    streams = np.stack([uniforms("probe", row, n, n=max_new) for row in range(len(cuts)) for n in range(samples)])
+    written = sampled(lm, prompts, streams, max_new, temperature, (closing, 0))
+    bare = [ids[:-1] if ids[-1] in (closing, lm.end) else ids for ids in written]
+    return [bare[first : first + samples] for first in range(0, len(bare), samples)]
+
+
+def others(count: int) -> list[int]:
+    """For each problem another one: all in one ring, so that none has its own."""
+    ring = list(range(count))
+    shuffle(rng("probe", "others"), ring)
+    after = dict(zip(ring, ring[1:] + ring[:1], strict=True))
+    return [after[row] for row in range(count)]
+
+
+def forced(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float) -> list[float]:
+    """The log-probability of each text after its prompt."""
+    parts = chunks(list(range(len(prompts))), lm)
+    jobs = [partial(logprobs, lm, [prompts[i] for i in part], [texts[i] for i in part], temperature) for part in parts]
+    return [float(logp_T.sum()) for found in together(jobs) for logp_T in found]
+
+
+def sampled(
+    lm: LM, prompts: list[list[int]], streams: np.ndarray, most: int, temperature: float,
+    stop: tuple[int, int] | None = None,
+) -> list[list[int]]:  # fmt: skip
+    """What the model writes after each prompt."""
+    found = []
+    for first in range(0, len(prompts), ROWS):
+        part = slice(first, first + ROWS)
+        found += lm.sample(prompts[part], streams[part], max_new=most, temperature=temperature, stop=stop).ids
+    return found
