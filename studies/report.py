@@ -11,7 +11,7 @@ from html import escape
 
 import numpy as np
 
-from studies.claims import CLAIMS, Finding
+from studies.claims import Claim, Finding
 from studies.console import duration, large, with_interval
 from studies.results import ROLES, Results, fault_counts
 from studies.results import numbers as cell_numbers
@@ -362,11 +362,10 @@ def paper(row: dict) -> str:
     return "–" if math.isnan(row["paper_tokens"]) else large(row["paper_tokens"])
 
 
-def claim_rows(found: dict[str, list[Finding]]) -> list[dict]:
-    """The claims of a paper as JSON-able values, with what was found at each scale. found: by scale, in the order of
-    CLAIMS."""
+def claim_rows(claims: tuple[Claim, ...], found: dict[str, list[Finding]]) -> list[dict]:
+    """The claims of a topic as JSON-able values, with what was found at each scale. found: by scale, in their order."""
     rows = []
-    for nth, claim in enumerate(CLAIMS):
+    for nth, claim in enumerate(claims):
         scales = {}
         for scale, findings in found.items():
             parts = [{"what": what} | numbers(estimate) for what, estimate in findings[nth].parts]
@@ -380,8 +379,13 @@ def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]
     """A claim a line: what the paper says and measured, and for each scale the verdict and what it rests on."""
     scales = list(rows[0]["scales"])
     cells = [[f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)] for row in rows]
-    caption = "exact strict scores; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
-    return "what the Interplay paper claims", ["claim", "published", *scales], cells, caption
+    caption = "exact strict scores where none other is named; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
+    return f"what is claimed of {topic_of(rows)}", ["claim", "published", *scales], cells, caption
+
+
+def topic_of(rows: list[dict]) -> str:
+    """The topic whose claims these are."""
+    return rows[0]["study"].partition("/")[0]
 
 
 def found_in_words(found: dict) -> str:
@@ -658,10 +662,10 @@ nav a { color: inherit; } .claims td, .claims th { text-align: left; min-width: 
 """.strip()
 
 
-def page(studies: list[tuple], bands: Bands, claims: list[dict] | None = None) -> str:
+def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) -> str:
     """One self-contained HTML page about (study, results) pairs, no scripts and nothing fetched. claims: what
-    ``claim_rows`` gives, shown first."""
-    parts = [claims_html(claims)] if claims else []
+    ``claim_rows`` gives of each topic, shown first."""
+    parts = [claims_html(rows) for rows in claims]
     parts += [study_html(study, found, bands) for study, found in studies]
     scales = ", ".join(dict.fromkeys(found.scale for _, found in studies))
     links = " · ".join(f'<a href="#{anchor(study)}">{escape(study.name)}</a>' for study, _ in studies)
@@ -683,7 +687,7 @@ def claims_html(rows: list[dict]) -> str:
     """The table of claims, and the rules of those whose study has none for them."""
     rules = [(row["name"], row["rule"]) for row in rows if row["rule"]]
     return (
-        f'<section id="claims" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
+        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
         f"{html_table(*claim_table(rows)[1:])}\n<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
     )
 
