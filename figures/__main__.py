@@ -24,6 +24,8 @@ NAMES = (
     "interplay_fig15_pretraining_difficulty",
     "interplay_fig18_budgets",
     "interplay_forgetting",
+    "midtraining_leaderboard",
+    "midtraining_remit",
 )
 FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
 
