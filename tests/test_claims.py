@@ -148,12 +148,12 @@ def test_verdicts_are_those_of_the_rules(name, found, verdict):
     assert judged(name, found) == verdict
 
 
-def board(**changed) -> Results:
+def board(noisy=(), **changed) -> Results:
     """The leaderboard, every method as good as NTP alone and after RL but for those named, with both sampled exams."""
     arms = {name + end: 0.5 for name in (methods.CONTROL, *methods.PUBLISHED) for end in methods.THEN.values()}
     arms |= {"pre-training": 0.001, "RL": 0.002}
     arms |= {name.replace("_", " "): p for name, p in changed.items()}
-    rows = list(table({arm: (0.9, p, 1e-9) for arm, p in arms.items()}).rows)
+    rows = list(table({arm: (0.9, p, 1e-9) for arm, p in arms.items()}, noisy=noisy).rows)
     rows += [sampled_row(arm, seed) | {"exam": methods.TOLD} for arm in arms for seed in (0, 1, 2)]
     return Results("midtraining/leaderboard", "nano", tuple(rows))
 
@@ -174,11 +174,13 @@ def weighed(**changed) -> Results:
         ("ReMiT, alone", board(ReMiT=0.6), BETTER),
         ("ReMiT, alone", board(ReMiT=0.4), WORSE),
         ("ReMiT, alone", board(**{"ReMiT + RL": 0.6}), OPEN),
+        ("ReMiT, alone", board(ReMiT=0.9, noisy=("ReMiT",)), OPEN),
         ("ReMiT, + RL", board(**{"ReMiT + RL": 0.6}), BETTER),
         ("ReMiT, + RL", board(**{"NTP + RL": 0.6}), WORSE),
         ("RL, alone", board(NTP=1e-5, RL=1e-4), SCALE),
         ("board, nobody far above", board(ReMiT=0.52, RPT=0.3), HOLDS),
         ("board, nobody far above", board(RPT=0.6), FAILS),
+        ("board, nobody far above", board(ReMiT=0.6), FAILS),
         ("board, nobody far above", board(**{"thinking SFT, oracle": 0.6}), HOLDS),  # no method
         ("board, far below", board(), HOLDS),
         ("board, far below", board(RL=0.48), FAILS),
