@@ -24,6 +24,8 @@ NAMES = (
     "interplay_fig15_pretraining_difficulty",
     "interplay_fig18_budgets",
     "interplay_forgetting",
+    "midtraining_leaderboard",
+    "midtraining_remit",
     "midtraining_rmt",
     "midtraining_thinking",
 )

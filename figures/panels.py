@@ -1,4 +1,4 @@
-"""What the Interplay figures share: their tables, the bands of nano, and panels of pass@k, depth, gains and training.
+"""What figures of studies share: their tables, the bands of nano, and panels of pass@k, depth, gains, rows and training.
 
 Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
 training curve by Student's t over seeds. Strict scores cannot be guessed; where an answer can, chance is drawn.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from figures.style import line, note, points, shade
+from figures.style import MARKERS, PALETTE, line, note, points, shade
 from studies.results import FOLDER, Results, load, load_curves, numbers
 from studies.stats import Estimate, difference, interval
 
@@ -87,6 +87,23 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
         points(axis, [n + shift for n in range(len(names))], estimates, nth, label)
     axis.set_xticks(range(len(names)), names)
     axis.set_xlim(-0.5, len(names) - 0.5)
+
+
+def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray], list[Estimate]]]) -> None:
+    """Estimates as points with bars across, a row a name from the top, and every seed a small dot. series: for each label
+    its colour, and the values (SP) and estimate of each row, or of the first rows."""
+    for place, (label, (nth, values, estimates)) in enumerate(series.items()):
+        at = [n + (place - (len(series) - 1) / 2) * 0.36 for n in range(len(estimates))]
+        colour, marker = PALETTE[nth], MARKERS[nth]
+        axis.hlines(at, [e.low for e in estimates], [e.high for e in estimates], color=colour, linewidth=1.1)
+        for y, values_SP in zip(at, values, strict=True):
+            axis.plot(values_SP.mean(1), [y] * len(values_SP), ".", color="#222222", markersize=1.8, zorder=3)
+        axis.plot([e.mean for e in estimates], at, color=colour, marker=marker, markersize=4, linestyle="none", label=label)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    for n in range(0, len(names), 2):
+        axis.axhspan(n - 0.5, n + 0.5, color="#f3f1ea", linewidth=0, zorder=0)
 
 
 def by_training(axis, rows: list[dict], arms: dict[str, int], column: str) -> None:

@@ -36,7 +36,7 @@ from synth.telling import APPROACHES, PLAIN
 from synth.verify import verify
 
 if TYPE_CHECKING:
-    from studies.claims import Finding
+    from studies.claims import Claim, Finding
     from studies.exam import Exam
     from studies.run import Recipe
     from studies.study import Run
@@ -50,7 +50,6 @@ COLOURS = {
     "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
     "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic", "strategy": "blue",
 }  # fmt: skip
-CLAIMED = "interplay"  # the topic whose paper's claims studies.claims decides
 POLL = 1.0  # seconds between looks at what workers have done
 
 
@@ -86,6 +85,13 @@ def full_name(name: str) -> str:
     if found:
         raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
     raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
+
+
+def claims_of(topic: str) -> tuple[Claim, ...]:
+    """The claims of a topic, from its file ``claims``; none where it has no such file."""
+    if topic not in topics() or not (HERE / topic / "claims.py").exists():
+        return ()
+    return importlib.import_module(f"studies.{topic}.claims").CLAIMS
 
 
 def topics() -> list[str]:
@@ -443,8 +449,11 @@ def show(args, screen) -> None:
     from studies import report
     from studies.study import measured
 
-    if args.study == CLAIMED:
-        rows = report.claim_rows(judged_claims())
+    if claims := claims_of(args.study):
+        found = decisions(claims)
+        if not found:
+            raise Refused(f"no study of {args.study} has results yet; run one first")
+        rows = report.claim_rows(claims, found)
         return print_json(rows) if args.json else screen.print(show_.table(*report.claim_table(rows)))
     args.seeds = None
     study = the_study(args)
@@ -457,22 +466,20 @@ def show(args, screen) -> None:
         screen.print(show_.table(title, heads, rows, caption))
 
 
-def judged_claims() -> dict[str, list[Finding]]:
-    """What the tables of every scale that has some say of each claim. Raises Refused if there are none."""
-    from studies.claims import CLAIMS, decide
+def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
+    """What the tables of every scale that has some say of each claim."""
+    from studies.claims import decide
     from studies.scales import SCALES
     from studies.study import measured
 
-    asked = {claim.study for claim in CLAIMS}
+    asked = {claim.study for claim in claims}
     found = {}
     for scale in SCALES:
         done = [name for name in asked if results.path(name, scale).exists()]
         tables = {name: measured(the_study(argparse.Namespace(study=name, scale=scale, seeds=None))) for name in done}
         curves = {name: results.load_curves(name, scale) for name in done if results.curves_path(name, scale).exists()}
         if done:
-            found[scale] = [decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in CLAIMS]
-    if not found:
-        raise Refused(f"no study of {CLAIMED} has results yet; run one first")
+            found[scale] = [decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in claims]
     return found
 
 
@@ -488,9 +495,10 @@ def report_(args, screen) -> None:
             pages.append((study, measured(study)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
-    claims = report.claim_rows(judged_claims()) if CLAIMED in args.study else None
+    asked = [claims for topic in args.study or topics() if (claims := claims_of(topic))]
+    tables = [report.claim_rows(claims, found) for claims in asked if (found := decisions(claims))]
     where = Path(args.html)
-    where.write_text(report.page(pages, bands(args.scale), claims), encoding="utf-8")
+    where.write_text(report.page(pages, bands(args.scale), tables), encoding="utf-8")
     if args.json:
         return print_json({"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size})
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)

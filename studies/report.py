@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from hashlib import blake2b
 from html import escape
 
 import numpy as np
 
-from studies.claims import CLAIMS, Finding
+from studies.claims import Claim, Finding
 from studies.console import duration, large, with_interval
 from studies.results import ROLES, Results, fault_counts
 from studies.results import numbers as cell_numbers
-from studies.stats import Estimate, interval, over_seeds, paired
+from studies.stats import Estimate, difference, interval, over_seeds, paired
 from synth.parse import parse
 from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
@@ -61,6 +61,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
         "contrasts": [row for arm, over in study.contrasts for row in contrasts(study, found, arm, over, bands)],
         "similarity": [row for arm in found.arms if found.rows[0]["similarity"] for row in similar(found, arm, bands)],
         "newly_solved": [row for arm, over in study.contrasts for row in newly_solved(found, arm, over, bands)],
+        "lengths": [row for arm in found.arms for row in lengths(found, arm)],
         "faults": [row for arm in found.arms for row in faults(found, arm)],
         "divergences": [row for arm in found.arms for row in divergences(found, arm)],
     }
@@ -129,17 +130,27 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
     compute /= float(np.mean([r["arm_flops"] for r in both.of(over, exams_of(both, over)[0])]))
     sat = [(about, exams) for about, exams in groups(both, arm, bands)]
     sat += [({"exam": exam}, [exam]) for exam in study.headline or () if exam in exams_of(both, arm)]
+    sampled = [exam for exam in exams_of(both, arm) if both.of(arm, exam)[0]["kind"] == "sampled"]
+    sat += [({"exam": exam}, [exam]) for exam in sampled if {"exam": exam} not in [about for about, _ in sat]]
     if not sat:
         sat = [({"exam": exam}, [exam]) for exam in exams_of(both, arm)]
     for about, exams in sat:
         exams = [exam for exam in exams if exam in exams_of(both, over)]
-        for k in (1, 128):
-            if exams and all(knows(both, arm, exam, k) for exam in exams):
-                a, b = (pooled_table(both, each, exams, k) for each in (arm, over))
-                one = len(both.seeds) == 1
-                found_ = paired(a, b, path=(found.study, arm, over, *exams, k)) if one else over_seeds(a, b)
-                rows.append({"arm": arm, "over": over, "compute": compute, **about, "k": k} | numbers(found_))
+        for score, k in asked(both, arm, exams):
+            a, b = (np.concatenate([both.solved(each, exam, k, score) for exam in exams], axis=1) for each in (arm, over))
+            path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
+            found_ = paired(a, b, path=path) if len(both.seeds) == 1 else over_seeds(a, b)
+            rows.append({"arm": arm, "over": over, "compute": compute, **about, "score": score, "k": k} | numbers(found_))
     return rows
+
+
+def asked(found: Results, arm: str, exams: list[str]) -> list[tuple[str, int]]:
+    """The scores and k in which arms are compared: those of KS that all these exams know, and for sampled ones the right
+    answers too and as many attempts as were sampled."""
+    first = [found.of(arm, exam)[0] for exam in exams]
+    sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
+    ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
+    return [(score, k) for score in ("strict", "answer") if score == "strict" or sampled for k in ks] if exams else []
 
 
 def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
@@ -184,6 +195,20 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
     return rows
 
 
+def lengths(found: Results, arm: str) -> list[dict]:
+    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words: means
+    over seeds, and Student's t over them. A table from before thoughts were counted holds none."""
+    rows = []
+    for exam in exams_of(found, arm):
+        sat = found.of(arm, exam)
+        for name in ("response_tokens", "thought_tokens"):
+            each_S1 = np.array([[row[name]] for row in sat])
+            if sat[0]["kind"] == "sampled" and not np.isnan(each_S1).any():
+                estimate = replace(difference(each_S1, 0 * each_S1), problems=sat[0]["problems"])
+                rows.append({"arm": arm, "exam": exam, "what": name} | numbers(estimate))
+    return rows
+
+
 def faults(found: Results, arm: str) -> list[dict]:
     """Of an arm's responses to each sampled exam, the share with at least one fault of each kind."""
     rows = []
@@ -215,11 +240,6 @@ def shared(found: Results, arm: str, over: str) -> Results | None:
     return Results(found.study, found.scale, kept) if both else None
 
 
-def knows(found: Results, arm: str, exam: str, k: int) -> bool:
-    row = found.of(arm, exam)[0]
-    return row["kind"] == "exact" or k <= row["samples"]
-
-
 def in_words(estimate: dict) -> str:
     return f"{estimate['seeds']} seed{'s' * (estimate['seeds'] != 1)} × {estimate['problems']} problems"
 
@@ -246,6 +266,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(similarity_table(found["similarity"]))
     if found["newly_solved"]:
         made.append(newly_solved_table(found["newly_solved"]))
+    if found["lengths"]:
+        made.append(length_table(found["lengths"]))
     if found["faults"]:
         made.append(fault_table(found["faults"]))
     if found["divergences"]:
@@ -288,11 +310,13 @@ def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
 
 def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     """Differences, with a star where the interval excludes zero; one seed says nothing about training and gets none."""
-    cells = []
+    ks = sorted({row["k"] for row in rows})
+    lines: dict[tuple[str, str], dict[int, str]] = {}
     for row in rows:
-        span = f"{row['low']:+.3f} to {row['high']:+.3f}"
-        cells.append([versus(row), where(row), f"{row['k']}", f"{row['mean']:+.3f}", span, "*" if established(row) else ""])
-    heads = ["difference", "on", "pass@", "mean", "95 % interval", ""]
+        cell = f"{row['mean']:+.3f}{'*' * established(row)}\n{row['low']:+.3f} to {row['high']:+.3f}"
+        lines.setdefault((versus(row), where(row)), {})[row["k"]] = cell
+    cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
+    heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
     caption = "; ".join(dict.fromkeys(map(in_words, rows))) + "; Student's t over seeds; * excludes zero, not corrected for many"
     if all(row["seeds"] == 1 for row in rows):
         caption = "one seed: the intervals are about these models and their problems, not about training"
@@ -324,7 +348,9 @@ def versus(row: dict) -> str:
 
 def where(row: dict) -> str:
     """What a contrast was measured on."""
-    return row["exam"] if "exam" in row else f"{row['band']}, {row['context']}" + f", {row['mode']}" * (row["mode"] != "forward")
+    if "exam" in row:
+        return row["exam"] + ", answers" * (row.get("score") == "answer")
+    return f"{row['band']}, {row['context']}" + f", {row['mode']}" * (row["mode"] != "forward")
 
 
 def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -335,6 +361,21 @@ def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]
     heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
     caption = "p from below one half to above it; shares by the probability before; problems of all seeds together"
     return "what was newly solved, and how likely it was before", heads, cells, caption
+
+
+def length_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    cells = []
+    for arm, exam in dict.fromkeys((row["arm"], row["exam"]) for row in rows):
+        those = {row["what"]: row for row in rows if (row["arm"], row["exam"]) == (arm, exam)}
+        cells.append([arm, exam, *(long(those.get(name)) for name in ("response_tokens", "thought_tokens"))])
+    return "length of responses", ["arm", "exam", "tokens", "words of thought"], cells, counts(rows) + ", Student's t"
+
+
+def long(row: dict | None) -> str:
+    """A mean length over its interval, which one seed has not."""
+    if row is None:
+        return "–"
+    return f"{row['mean']:.1f}" + ("" if math.isnan(row["low"]) else f"\n{row['low']:.1f}–{row['high']:.1f}")
 
 
 def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -362,11 +403,10 @@ def paper(row: dict) -> str:
     return "–" if math.isnan(row["paper_tokens"]) else large(row["paper_tokens"])
 
 
-def claim_rows(found: dict[str, list[Finding]]) -> list[dict]:
-    """The claims of a paper as JSON-able values, with what was found at each scale. found: by scale, in the order of
-    CLAIMS."""
+def claim_rows(claims: tuple[Claim, ...], found: dict[str, list[Finding]]) -> list[dict]:
+    """The claims of a topic as JSON-able values, with what was found at each scale. found: by scale, in their order."""
     rows = []
-    for nth, claim in enumerate(CLAIMS):
+    for nth, claim in enumerate(claims):
         scales = {}
         for scale, findings in found.items():
             parts = [{"what": what} | numbers(estimate) for what, estimate in findings[nth].parts]
@@ -380,8 +420,13 @@ def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]
     """A claim a line: what the paper says and measured, and for each scale the verdict and what it rests on."""
     scales = list(rows[0]["scales"])
     cells = [[f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)] for row in rows]
-    caption = "exact strict scores; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
-    return "what the Interplay paper claims", ["claim", "published", *scales], cells, caption
+    caption = "exact strict scores where none other is named; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
+    return f"what is claimed of {topic_of(rows)}", ["claim", "published", *scales], cells, caption
+
+
+def topic_of(rows: list[dict]) -> str:
+    """The topic whose claims these are."""
+    return rows[0]["study"].partition("/")[0]
 
 
 def found_in_words(found: dict) -> str:
@@ -658,10 +703,10 @@ nav a { color: inherit; } .claims td, .claims th { text-align: left; min-width: 
 """.strip()
 
 
-def page(studies: list[tuple], bands: Bands, claims: list[dict] | None = None) -> str:
+def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) -> str:
     """One self-contained HTML page about (study, results) pairs, no scripts and nothing fetched. claims: what
-    ``claim_rows`` gives, shown first."""
-    parts = [claims_html(claims)] if claims else []
+    ``claim_rows`` gives of each topic, shown first."""
+    parts = [claims_html(rows) for rows in claims]
     parts += [study_html(study, found, bands) for study, found in studies]
     scales = ", ".join(dict.fromkeys(found.scale for _, found in studies))
     links = " · ".join(f'<a href="#{anchor(study)}">{escape(study.name)}</a>' for study, _ in studies)
@@ -683,7 +728,7 @@ def claims_html(rows: list[dict]) -> str:
     """The table of claims, and the rules of those whose study has none for them."""
     rules = [(row["name"], row["rule"]) for row in rows if row["rule"]]
     return (
-        f'<section id="claims" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
+        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
         f"{html_table(*claim_table(rows)[1:])}\n<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
     )
 

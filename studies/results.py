@@ -67,15 +67,15 @@ CURVE_COLUMNS = (
     Column("stage", int, "", "index of the stage in the arm's recipe, from 0"),
     Column("step", int, "steps", "the last of the steps that this row is the mean of"),
     Column("share", float, "", "share of the stage's FLOPs spent by then"),
-    Column("reward", float, "", "mean reward of the responses, or thoughts"),
+    Column("reward", float, "", "mean reward of the responses, or thoughts", nan=True),
     Column("strict", float, "", "share of strictly correct responses", nan=True),
     Column("answer", float, "", "share of responses with the right answer", nan=True),
     Column("process", float, "", "mean share of right steps", nan=True),
     Column("response_tokens", float, "tokens", "mean response length", nan=True),
-    Column("zero_variance", float, "", "share of groups whose rewards are all equal"),
+    Column("zero_variance", float, "", "share of groups whose rewards are all equal", nan=True),
     Column("loss", float, "", "mean loss"),
     Column("key", str, "", "content key of the arm's recipe"),
-    # Of stages that think before a token; the four above that may be NaN are of those whose responses are solutions.
+    # Of stages that think before a token; strict to response_tokens above are of those whose responses are solutions.
     Column("thought_tokens", float, "tokens", "mean length of a thought", nan=True, later=math.nan),
     Column("budget", float, "tokens", "mean length that a thought should have", nan=True, later=math.nan),
     Column("closed", float, "", "share of thoughts that end", nan=True, later=math.nan),
@@ -84,6 +84,7 @@ CURVE_COLUMNS = (
     Column("drawn", str, "responses", "thoughts by tier and by role of the token, kind:count", later=""),
     Column("matched", str, "responses", "those after which the token is right, kind:count", later=""),
     Column("foreseen", str, "responses", "how many would be right without a thought, kind:expectation", later=""),
+    Column("weights", str, "", "of a stage that weighs tokens, the mean weight of each role's, role:weight", later=""),
 )
 
 
@@ -180,6 +181,12 @@ def fault_counts(cell: str) -> dict[str, int]:
     """The counts of a cell of faults, by kind."""
     pairs = (each.rpartition(":") for each in cell.split())
     return {kind: int(count) for kind, _, count in pairs}
+
+
+def weights(cell: str) -> dict[str, float]:
+    """The mean weights of a cell of them, by role."""
+    pairs = (each.rpartition(":") for each in cell.split())
+    return {role: float(mean) for role, _, mean in pairs}
 
 
 def path(study: str, scale: str, folder: Path = FOLDER) -> Path:

@@ -22,6 +22,7 @@ from synth.graph import nearest
 from synth.problem import Mixture
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
+WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"
 POINTS = 40  # of one stage's training curve at most
 AVERAGED = tuple(column.name for column in results.CURVE_COLUMNS if column.type is float and column.name != "share")
 
@@ -185,7 +186,7 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
 
 
 def keep(study: Study, run: Run) -> None:
-    """Store what a finished run has to say: its table rows, and its training curves if it sampled."""
+    """Store what a finished run has to say: its table rows, and its training curves if it sampled or weighed tokens."""
     results.store(study.name, study.scale, rows(study, run))
     points = curves(run)
     if points:
@@ -193,7 +194,7 @@ def keep(study: Study, run: Run) -> None:
 
 
 def curves(run: Run) -> list[dict]:
-    """Rows of the training curves of a finished run, for every stage that samples; see ``results.CURVE_COLUMNS``."""
+    """Rows of the training curves of a finished run, for every stage that samples or weighs; see ``results.CURVE_COLUMNS``."""
     found = []
     recipe = run.recipe
     while recipe.stages:
@@ -204,10 +205,10 @@ def curves(run: Run) -> list[dict]:
 
 def curve(run: Run, recipe: Recipe) -> list[dict]:
     """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none where the
-    stage has no rewards."""
+    stage neither has rewards nor weighs tokens."""
     lines = read_jsonl(recipe.folder / "log.jsonl")
     lines = [line | {"reward": line["thought_reward"]} if "thought_reward" in line else line for line in lines]
-    if "reward" not in lines[0]:
+    if not {"reward", WEIGHT} & set(lines[0]):
         return []
     return [
         {
@@ -220,6 +221,7 @@ def curve(run: Run, recipe: Recipe) -> list[dict]:
             "drawn": tally(part, "drawn"),
             "matched": tally(part, "drawn", "match"),
             "foreseen": tally(part, "drawn", "plain"),
+            "weights": role_weights(part),
         }
         for part in ([lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines))))
     ]
@@ -238,6 +240,13 @@ def tally(lines: list[dict], *names: str) -> str:
         for kind in kinds
     }
     return " ".join(f"{kind}:{total:.2f}" for kind, total in sums.items())
+
+
+def role_weights(lines: list[dict]) -> str:
+    """The mean weight of each role's tokens over some lines of a log, of those lines that saw the role."""
+    names = dict.fromkeys(name for line in lines for name in line if name.startswith(f"{WEIGHT}_"))
+    means = {name: np.mean([line[name] for line in lines if name in line]) for name in names}
+    return " ".join(f"{name.removeprefix(f'{WEIGHT}_')}:{mean:.6f}" for name, mean in means.items())
 
 
 def rows(study: Study, run: Run) -> list[dict]:

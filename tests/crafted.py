@@ -103,7 +103,7 @@ def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
             "arm": arm, "seed": seed, "stage": stage, "step": 3 * n + 3, "share": (n + 1) / points,
             "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points), "strict": 0.2, "answer": 0.4,
             "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5, "loss": 0.1, "key": f"{arm}{seed}"[:16],
-            **UNTHOUGHT,
+            "weights": "", **UNTHOUGHT,
         }
         for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
     ]  # fmt: skip
@@ -123,3 +123,13 @@ def thinking_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
                 about = {"exam": f"thought-{thought}", "kind": "probe", "logp": results.cell(logp, 4), "ops": "5-6"}
                 made.append(sampled_row(arm, seed) | about | {"strict": " ".join(["6" if each == 0 else "1"] * 4)})
     return made
+
+
+def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
+    """Training curves of a stage that weighs tokens: it has no rewards, and one role is not seen at every point."""
+    nothing = dict.fromkeys(("reward", "strict", "answer", "process", "response_tokens", "zero_variance"), math.nan)
+    return [
+        row | nothing | {"weights": f"planning:{1.1 + 0.01 * s:.6f} format:0.900000" + " answer:1.050000" * (row["step"] % 2)}
+        for s, seed in enumerate(seeds)
+        for row in curve_rows(arms, (seed,), points)
+    ]

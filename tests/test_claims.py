@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 from crafted import curve_rows, row, sampled_row
 
-from studies import claims, report
-from studies.claims import CLAIMS, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, OPEN, RL_ARMS, SCALE, decide, lost_at
+from studies import report
+from studies.claims import BETTER, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, OPEN, SCALE, WORSE, decide
+from studies.interplay import claims
+from studies.interplay.claims import RL_ARMS, lost_at
+from studies.midtraining import claims as methods
 from studies.results import Results, cell
 from studies.scales import SMOKE
 from studies.stats import over_seeds
 
 SECOND = ("school",)
 BANDS = {"ID": (1, 1), "edge": (2, 2), "hard": (3, 3)}
+TOPICS = {"interplay": claims.CLAIMS, "midtraining": methods.CLAIMS}
+CLAIMS = tuple(claim for each in TOPICS.values() for claim in each)
 NAMED = {claim.name: claim for claim in CLAIMS}
 
 
@@ -143,6 +148,105 @@ def test_verdicts_are_those_of_the_rules(name, found, verdict):
     assert judged(name, found) == verdict
 
 
+def board(noisy=(), **changed) -> Results:
+    """The leaderboard, every method as good as NTP alone and after RL but for those named, with both sampled exams."""
+    arms = {name + end: 0.5 for name in (methods.CONTROL, *methods.PUBLISHED) for end in methods.THEN.values()}
+    arms |= {"pre-training": 0.001, "RL": 0.002}
+    arms |= {name.replace("_", " "): p for name, p in changed.items()}
+    rows = list(table({arm: (0.9, p, 1e-9) for arm, p in arms.items()}, noisy=noisy).rows)
+    rows += [sampled_row(arm, seed) | {"exam": methods.TOLD} for arm in arms for seed in (0, 1, 2)]
+    return Results("midtraining/leaderboard", "nano", tuple(rows))
+
+
+def weighed(**changed) -> Results:
+    """The arms of midtraining/remit where ReMiT gains .2 alone and .1 after RL, and a second round .05."""
+    arms = {"NTP": 0.3, "ReMiT": 0.5, "ReMiT_twice": 0.55, "shuffled_weights": 0.3, "renormalised": 0.5, "topk": 0.4}
+    arms |= {"NTP___RL": 0.4, "ReMiT___RL": 0.5, "shuffled_weights___RL": 0.4, "longer_RL": 0.4, "SFT": 0.4}
+    arms |= {"distillation": 0.5, "NTP,_tokens_of_ReMiT": 0.2}
+    spelt = {"topk": "top-k", "SFT": "SFT-guided"}
+    named = {spelt.get(n, n.replace("___", " + ").replace("_", " ")): p for n, p in (arms | changed).items()}
+    return table({arm: (0.9, p, 1e-9) for arm, p in named.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        ("ReMiT, alone", board(ReMiT=0.6), BETTER),
+        ("ReMiT, alone", board(ReMiT=0.4), WORSE),
+        ("ReMiT, alone", board(**{"ReMiT + RL": 0.6}), OPEN),
+        ("ReMiT, alone", board(ReMiT=0.9, noisy=("ReMiT",)), OPEN),
+        ("ReMiT, + RL", board(**{"ReMiT + RL": 0.6}), BETTER),
+        ("ReMiT, + RL", board(**{"NTP + RL": 0.6}), WORSE),
+        ("RL, alone", board(NTP=1e-5, RL=1e-4), SCALE),
+        ("board, nobody far above", board(ReMiT=0.52, RPT=0.3), HOLDS),
+        ("board, nobody far above", board(RPT=0.6), FAILS),
+        ("board, nobody far above", board(ReMiT=0.6), FAILS),
+        ("board, nobody far above", board(**{"thinking SFT, oracle": 0.6}), HOLDS),  # no method
+        ("board, far below", board(), HOLDS),
+        ("board, far below", board(RL=0.48), FAILS),
+        ("board, RL narrows", board(ReMiT=0.9), HOLDS),
+        ("board, RL narrows", board(**{"pre-training": 0.5, "RL": 0.5, "ReMiT + RL": 0.9}), FAILS),
+        ("board, RL narrows", board(**{"pre-training": 0.5, "RL": 0.5, "thinking SFT, oracle": 0.9}), OPEN),
+        ("ReMiT gains", weighed(), HOLDS),
+        ("ReMiT gains", weighed(ReMiT=0.2), FAILS),
+        ("ReMiT gains + RL", weighed(), HOLDS),
+        ("ReMiT gains + RL", weighed(ReMiT___RL=0.3), FAILS),
+        ("ReMiT gains", weighed(NTP=1e-5, ReMiT=1e-4), SCALE),
+        ("ReMiT, weights", weighed(), HOLDS),
+        ("ReMiT, weights", weighed(shuffled_weights=0.6), FAILS),
+        ("ReMiT, weights", weighed(shuffled_weights=0.5), OPEN),
+        ("ReMiT, weights + RL", weighed(shuffled_weights=0.6), HOLDS),
+        ("ReMiT, weights + RL", weighed(shuffled_weights___RL=0.6), FAILS),
+        ("ReMiT, reference", weighed(), HOLDS),
+        ("ReMiT, reference", weighed(longer_RL=0.6), FAILS),
+        ("ReMiT, shape", weighed(), HOLDS),
+        ("ReMiT, shape", weighed(ReMiT___RL=0.7), FAILS),  # larger after RL
+        ("ReMiT, shape", weighed(ReMiT___RL=0.3), FAILS),  # lost after RL
+        ("ReMiT, flywheel", weighed(), HOLDS),
+        ("ReMiT, flywheel", weighed(ReMiT_twice=0.8), FAILS),
+        ("ReMiT, tokens", weighed(), HOLDS),
+        ("ReMiT, tokens", weighed(**{"NTP,_tokens_of_ReMiT": 0.6}), FAILS),
+        ("ReMiT, step size", weighed(renormalised=0.2), FAILS),
+        ("ReMiT, SFT-guided", weighed(), HOLDS),
+        ("ReMiT, top-k", weighed(topk=0.6), FAILS),
+        ("ReMiT, distillation", weighed(), OPEN),
+    ],
+)  # fmt: skip
+def test_methods_are_judged_by_the_rules_of_their_studies(name, found, verdict):
+    # Mutants: arms exchanged; the arms alone for those after RL; ID for edge; the oracle counted as a method; a claim of
+    # two parts decided by one; the sampled exam deciding.
+    assert judged(name, found) == verdict
+
+
+def generated(**answered: str) -> Results:
+    """Right answers of 64 responses to each of four problems, by arm."""
+    arms = {"approaches 8 + RL": "1 1 1 1", "approaches 4 + RL": "1 1 1 0", "approaches 1 + RL": "9 9 0 0"}
+    arms |= {"rejection 8 + RL": "9 9 9 0", "STaR + RL": "9 9 9 0", "no mid-training + RL": "9 9 9 0"}
+    arms |= {"incorrect 8 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1"}
+    made = [
+        sampled_row(arm, seed) | {"exam": methods.EDGE, "samples": 64, "correct": counts}
+        for arm, counts in (arms | answered).items()
+        for seed in (0, 1, 2)
+    ]
+    return Results("midtraining/selfgen", "nano", tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "verdict"),
+    [
+        ("own solutions, RL", {"no mid-training + RL": "1 1 1 1"}, OPEN),
+        ("own solutions, STaR", {"approaches 8 + RL": "9 9 0 0"}, FAILS),
+        ("own solutions, diversity", {"rejection 8 + RL": "1 1 1 1"}, OPEN),
+        ("own solutions, n", {"approaches 4 + RL": "1 0 0 0"}, FAILS),
+        ("own solutions, wrong", {"incorrect 8 + RL": "1 1 1 1"}, FAILS),
+        ("own solutions, before RL", {"STaR": "1 1 1 0"}, FAILS),
+    ],
+)
+def test_own_solutions_are_judged_by_right_answers(name, changed, verdict):
+    # Mutants: strict for answer; pass@1 for pass@64 or the reverse; before RL for after it; one part of two deciding.
+    assert judged(name, generated()) == HOLDS and judged(name, generated(**changed)) == verdict
+
+
 def test_faults_decide_error_types():
     # Mutants: faults of all kinds; missing ones not asked for.
     def found(strict: str, answer: str) -> Results:
@@ -239,7 +343,11 @@ def test_seeds_that_lack_an_arm_are_left_out():
 
 
 def test_claims_compare_arms_that_their_studies_have():
-    # Mutants: an arm misspelt here or renamed in its study, so that a claim is never run; two claims of one name.
+    # Mutants: an arm misspelt here or renamed in its study, so that a claim is never run; two claims of one name; a claim
+    # under another topic's name; a method added to the board and not to its claims.
+    assert all(claim.study.startswith(f"{topic}/") for topic, each in TOPICS.items() for claim in each)
+    board = importlib.import_module("studies.midtraining.leaderboard")
+    assert [methods.CONTROL, *methods.PUBLISHED] == sorted(board.METHODS, key=[methods.CONTROL, *methods.PUBLISHED].index)
     for claim in CLAIMS:
         study = importlib.import_module(f"studies.{claim.study.replace('/', '.')}").study(SMOKE)
         assert set(claim.arms) <= {arm.name for arm in study.arms}, claim.name
@@ -248,14 +356,16 @@ def test_claims_compare_arms_that_their_studies_have():
 
 def test_the_table_shows_scales_side_by_side():
     # Mutants: one scale's verdict under another's name; NaN printed; an estimate without its n.
-    one = [decide(claim, None, BANDS) for claim in CLAIMS]
-    two = [decide(c, table(edge()) if c.study == "interplay/edge" else None, BANDS) for c in CLAIMS]
-    rows = report.claim_rows({"nano": one, "small": two})
+    one = [decide(claim, None, BANDS) for claim in claims.CLAIMS]
+    two = [decide(c, table(edge()) if c.study == "interplay/edge" else None, BANDS) for c in claims.CLAIMS]
+    rows = report.claim_rows(claims.CLAIMS, {"nano": one, "small": two})
     _, heads, cells, _ = report.claim_table(rows)
-    assert heads == ["claim", "published", "nano", "small"] and len(cells) == len(CLAIMS)
+    assert heads == ["claim", "published", "nano", "small"] and len(cells) == len(claims.CLAIMS)
     (line,) = [line for line in cells if line[0].startswith("finding 1\n")]
     assert line[2] == NOT_RUN and line[3].startswith(HOLDS) and "3 seeds × 4" in line[3]
     bare = {"what": "x", "mean": 0.5, "low": math.nan, "high": math.nan, "seeds": 1, "problems": 0}
     assert report.part_in_words(bare) == "x: 0.500, 1 seed"
-    page = report.page([], BANDS, rows)
-    assert page.index('id="claims"') < page.index("finding 1") and ": nan" not in page
+    other = report.claim_rows(methods.CLAIMS, {"nano": [decide(claim, None, BANDS) for claim in methods.CLAIMS]})
+    page = report.page([], BANDS, [rows, other])
+    places = [page.index(text) for text in ('id="claims-interplay"', "finding 1", 'id="claims-midtraining"', "ReMiT, alone")]
+    assert places == sorted(places) and ": nan" not in page

@@ -224,7 +224,8 @@ def test_a_topic_with_claims_is_shown_as_them(copy):
 
     from crafted import rows
 
-    assert "no study of interplay has results" in refused(copy, "show", "interplay")
+    for topic in ("interplay", "midtraining"):
+        assert f"no study of {topic} has results" in refused(copy, "show", topic)
     where = results.store("interplay/ladder", "smoke", rows(arms=("x0", "x1")), copy / "studies" / "results")
     assert "another recipe" in refused(copy, "show", "interplay", "--json")
     where.unlink()

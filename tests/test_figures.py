@@ -8,11 +8,20 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
-from crafted import curve_rows, rows, study_rows, thinking_rows, thought_rows
+from crafted import curve_rows, rows, study_rows, thinking_rows, thought_rows, weight_rows
 
 from figures import __main__ as main
-from figures import midtraining_rmt, midtraining_thinking, panels, quickstart, style
+from figures import (
+    midtraining_leaderboard,
+    midtraining_remit,
+    midtraining_rmt,
+    midtraining_thinking,
+    panels,
+    quickstart,
+    style,
+)
 from studies import results
 
 REPOSITORY = Path(__file__).parent.parent
@@ -72,7 +81,7 @@ def test_colours_differ_for_every_arm_and_role():
     assert len(set(style.ROLE_COLOURS)) >= len(results.ROLES) and len(set(style.PALETTE)) >= len(style.PALETTE)
 
 
-# The figures of the Interplay study, and of mid-training
+# The figures of other studies
 
 SHARES = (0, 20, 50, 80, 100)
 EXPOSED = [f"{share} {kind}" for kind in ("names", "copies", "arithmetic") for share in ("0.1 %", "1 %", "10 %")]
@@ -91,11 +100,16 @@ ARMS = {
         name for base in ("0.1 % all", "1 % low") for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
     ),
     "pretraining_difficulty": tuple(f"{share}{more}" for share in COVERED for more in ("", " + RL")),
+    "midtraining/leaderboard": tuple(f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")),
+    "midtraining/remit": (
+        *(f"{n}{more}" for n in (*midtraining_remit.ROUNDS, *midtraining_remit.CONTROLS) for more in ("", " + RL")),
+        "longer RL",
+    ),
 }
 CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
-INTERPLAY = [figure for figure in main.FIGURES if figure is not quickstart]
+STUDIED = [figure for figure in main.FIGURES if figure is not quickstart]
 THINKING = tuple(f"{name}{then}" for name in midtraining_thinking.METHODS for then in ("", " + RL"))
-NAMES = [figure.__name__.rpartition(".")[2] for figure in INTERPLAY]
+NAMES = [figure.__name__.rpartition(".")[2] for figure in STUDIED]
 
 
 def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
@@ -105,15 +119,18 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
-    for name, arms in ARMS.items():
+    for short, arms in ARMS.items():
+        name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
-        worlds = ("zoo", "school") if name in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
-        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=name == "topology")
-        results.store(f"interplay/{name}", "nano", made, folder)
-        if name in CURVED:
-            points = curve_rows(CURVED[name] or arms, seeds)
+        worlds = ("zoo", "school") if short in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
+        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=short == "topology")
+        results.store(name, "nano", made, folder)
+        if name == midtraining_remit.STUDY:
+            results.store_curves(name, "nano", weight_rows(("ReMiT",), seeds), folder)
+        if short in CURVED:
+            points = curve_rows(CURVED[short] or arms, seeds)
             shifted = [point | {"reward": point["reward"] + 0.1 * shift} for point in points]
-            results.store_curves(f"interplay/{name}", "nano", shifted, folder)
+            results.store_curves(name, "nano", shifted, folder)
     return folder
 
 
@@ -125,8 +142,8 @@ def tables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawings(tables):
-    """Every figure of those tables and its SVG, by name."""
-    figures = [figure.draw(tables[0]) for figure in INTERPLAY]
+    """Every figure of these studies and its SVG, by name."""
+    figures = [figure.draw(tables[0]) for figure in STUDIED]
     return {name: (made, style.drawn(made)) for name, made in zip(NAMES, figures, strict=True)}
 
 
@@ -154,7 +171,7 @@ def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
 @pytest.mark.parametrize("nth", range(len(NAMES)), ids=NAMES)
 def test_each_figure_follows_its_table_and_can_be_drawn_of_one_seed(tables, drawings, nth):
     """Mutants: a figure that does not look at its table; Student's t of one seed, which raises."""
-    assert style.drawn(INTERPLAY[nth].draw(tables[1])) != drawings[NAMES[nth]][1]
+    assert style.drawn(STUDIED[nth].draw(tables[1])) != drawings[NAMES[nth]][1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,6 +189,47 @@ def test_each_curve_has_an_interval(drawings, name):
     else:
         assert any(curves.values())
     assert all(len(axis.collections) >= len(lines) for axis, lines in curves.items())
+
+
+def labels(axis) -> list[str]:
+    return [text.get_text() for text in axis.get_yticklabels()]
+
+
+def dots(axis, row: int, place: int) -> list[float]:
+    """The seeds drawn in a row for the first or second of its series."""
+    at = row + (place - 0.5) * 0.36
+    found = [line for line in axis.get_lines() if line.get_marker() == "." and np.allclose(line.get_ydata(), at)]
+    return sorted(found[0].get_xdata()) if found else []
+
+
+def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
+    """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
+    another sign, or of another band; the control's line after RL at its score alone; a seed not drawn."""
+    ability = {"NTP": 2.6, "A": 3.0, "B": 2.0, "NTP + RL": 2.9, "A + RL": 2.7, "B + RL": 3.1, "C + RL": 9.0}
+    results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3), tmp_path)
+    score, ahead, lost = midtraining_leaderboard.draw(tmp_path).axes
+    found = results.load("midtraining/leaderboard", "nano", tmp_path)
+    assert labels(score) == ["B", "NTP", "A"]
+    mean = {(a, b): panels.pooled(found, a, b, 1).mean for a in ability for b in ("edge", "ID")}
+    lines = [line.get_xdata()[0] for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
+    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"]])
+    for axis, sign, band in ((ahead, 1, "edge"), (lost, -1, "ID")):
+        drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
+        for points, end in zip(drawn, ("", " + RL"), strict=True):
+            wanted = [sign * (mean[name + end, band] - mean["NTP" + end, band]) for name in "B NTP A".split()]
+            assert list(points) == pytest.approx(wanted, abs=1e-12) and points[0] != 0
+    own = found.pooled("B + RL", found.within((5, 6), "zoo"), 1).mean(1)
+    assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
+
+
+def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
+    """Mutants: a role that some steps do not have counted as nothing there; roles not ranked; longer RL drawn alone."""
+    gains, _, roles = drawings["midtraining_remit"][0].axes
+    assert labels(roles) == ["planning", "answer", "format"]
+    (points,) = [line.get_xdata() for line in roles.get_lines() if line.get_label() == "ReMiT"]
+    assert list(points) == pytest.approx([1.11, 1.05, 0.9])
+    assert labels(gains)[-1] == "longer RL"
+    assert [bool(dots(gains, len(labels(gains)) - 1, place)) for place in (0, 1)] == [False, True]
 
 
 def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from models.files import read_jsonl
@@ -172,10 +173,11 @@ def test_alike_keeps_every_field():
 
 
 def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
-    # Mutants: ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
+    # Mutants: weights left out of the curves, or another role's; a curve of stages that neither sample nor weigh; ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
     store = results.store
     monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
-    monkeypatch.setattr(results, "store_curves", lambda *args: None)
+    curves = results.store_curves
+    monkeypatch.setattr(results, "store_curves", lambda study, scale, rows: curves(study, scale, rows, tmp_path))
     small = dataclasses.replace(SMOKE, method_flops=2e9, arm_flops=4e9, anneal_flops=5e8)
     whole = remit.study(small)
     names = ("NTP", "NTP, tokens of ReMiT", "ReMiT")
@@ -193,6 +195,13 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     own = {run.arm: costs(run.recipe)[-1].ledger.as_dict() for run in plan(asked)}
     tokens = [own["ReMiT"][name] for name in ("train_tokens", "reference_tokens")]
     assert tokens == [own["NTP, tokens of ReMiT"]["train_tokens"]] * 2
+    points = results.load_curves(asked.name, "smoke", tmp_path)
+    assert {point["arm"] for point in points} == {"ReMiT"} and len(points) == min(40, len(weighed))
+    first = weighed[: points[0]["step"]]
+    assert results.weights(points[0]["weights"])["planning"] == pytest.approx(
+        np.mean([line["weight_planning"] for line in first]), abs=1e-6
+    )
+    assert all(math.isnan(point["reward"]) and point["loss"] > 0 for point in points)
 
 
 @pytest.mark.parametrize("scale", SCALES)

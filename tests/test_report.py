@@ -97,7 +97,38 @@ def test_the_tables_name_seeds_problems_and_costs(numbers):
     made = report.tables(numbers)
     assert all("seeds ×" in caption for *_, caption in made[:-1])
     assert made[-1][2][1][:4] == ["RL", 2, "7 T", "1 T"]
-    assert any("+" in line[3] and line[-1] == "*" for line in made[-2][2])
+    (differences,) = [(heads, cells) for title, heads, cells, _ in made if title.startswith("differences")]
+    assert differences[0][2:] == ["pass@1", "pass@16", "pass@128"]
+    assert any("+" in line[2] and "*" in line[2] and " to " in line[2] for line in differences[1])
+
+
+def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
+    """Mutants: differences of exact exams only; right answers taken for strict ones; k beyond the samples; the interval of
+    another arm; a difference in answers not said to be one."""
+    made = [sampled_row(arm, seed) for arm in ("RL", "pre-training") for seed in (0, 1)]
+    made = [row | {"strict": "1 1 1 1", "correct": "5 5 5 5"} if row["arm"] == "RL" else row | {"strict": "0 0 0 0"} for row in made]
+    words = Words(contrasts=(("RL", "pre-training"),), headline=())
+    numbers = report.summary(words, Results("s", "nano", tuple(made + rows(arms=("RL", "pre-training")))), BANDS)
+    sampled = [row for row in numbers["contrasts"] if row.get("exam") == "zoo-sampled3"]
+    assert [(row["score"], row["k"]) for row in sampled] == [("strict", 1), ("strict", 8), ("answer", 1), ("answer", 8)]
+    assert [row["mean"] for row in sampled[:3]] == pytest.approx([1 / 8, 1, 1 / 8])
+    (title, heads, cells, _) = next(each for each in report.tables(numbers) if each[0].startswith("differences"))
+    assert [line[1] for line in cells][-2:] == ["zoo-sampled3", "zoo-sampled3, answers"]
+    assert one(numbers["contrasts"], band="edge", context="zoo", k=16)["score"] == "strict"
+
+
+def test_lengths_say_how_much_was_thought():
+    """Mutants: thoughts and responses exchanged; an arm of another's; lengths of exams without responses; an interval of
+    one seed; a table from before thoughts were counted taken for one without thoughts."""
+    made = [sampled_row(arm, seed) | {"thought_tokens": 3.0 + seed} for arm in ("RL", "pre-training") for seed in (0, 1)]
+    made = [row | {"thought_tokens": float("nan")} if row["arm"] == "RL" else row for row in made]
+    numbers = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made + rows(arms=("RL",)))), BANDS)
+    assert one(numbers["lengths"], arm="pre-training", what="thought_tokens")["mean"] == 3.5
+    (table,) = [each for each in report.tables(numbers) if each[0] == "length of responses"]
+    cells = {line[0]: line[2:] for line in table[2]}
+    assert cells["RL"] == ["20.0\n20.0–20.0", "–"] and cells["pre-training"][1].startswith("3.5\n-")
+    single = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made[2:3])), BANDS)
+    assert report.length_table(single["lengths"])[2] == [["pre-training", "zoo-sampled3", "20.0", "3.0"]]
 
 
 class Reader(HTMLParser):

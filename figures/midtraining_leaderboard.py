@@ -1,0 +1,66 @@
+"""Which mid-training method is best at equal compute, alone and before the same RL, and what does it lose on the band?"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from figures.panels import BANDS, COMMON, SCALE, by_row, legend, pooled, said, table
+from figures.style import PALETTE, figure, panel_letter
+from studies.results import FOLDER, Results, load
+from studies.stats import difference
+
+STUDY, CONTROL = "midtraining/leaderboard", "NTP"
+THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
+
+
+def draw(folder=FOLDER) -> Figure:
+    """A row a method, ranked by the study's rule: the mean at the edge after RL."""
+    found = methods(folder)
+    ranks = {name: pooled(found, f"{name} + RL", "edge", 1).mean for name in names(found)}
+    ranked = sorted(ranks, key=ranks.get, reverse=True)
+    made = figure(8.4, 1.3 + 0.3 * len(ranked))
+    score, ahead, lost = made.subplots(1, 3, sharey=True)
+    by_row(score, ranked, series(found, ranked, "edge", ""))
+    by_row(ahead, ranked, series(found, ranked, "edge", "ahead"))
+    by_row(lost, ranked, series(found, ranked, "ID", "lost"))
+    for end, colour in THEN.values():
+        own = pooled(found, CONTROL + end, "edge", 1).mean
+        score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
+    for axis in (ahead, lost):
+        axis.axvline(0, color="#333333", linewidth=0.6)
+    score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed after RL)")
+    ahead.set_xlabel(f"edge pass@1, method - {CONTROL}")
+    lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
+    titles = ("strictly right at once", f"ahead of {CONTROL}", "lost on the band")
+    for axis, letter, title in zip((score, ahead, lost), "abc", titles, strict=True):
+        panel_letter(axis, letter, title)
+    legend(made, score, 2)
+    said(made, found, "; 95 % intervals (differences: t over seeds); dots are seeds")
+    return made
+
+
+def names(found: Results) -> list[str]:
+    """The methods that the table has both alone and before RL: whatever the study was given."""
+    return [arm for arm in found.arms if f"{arm} + RL" in found.arms]
+
+
+def methods(folder) -> Results:
+    """The rows of all methods for the seeds that every one has. Raises FileNotFoundError or Missing, in one sentence,
+    where there are none."""
+    arms = (CONTROL, *(names(load(STUDY, SCALE, folder))))
+    return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
+
+
+def series(found: Results, rows: list[str], band: str, over: str) -> dict:
+    """For each of THEN what ``by_row`` draws: pass@1 of every method, or how far it is "ahead" of or has "lost" more than
+    the control."""
+    made = {}
+    for label, (end, colour) in THEN.items():
+        own_SP = found.pooled(CONTROL + end, found.within(BANDS[band], COMMON), 1)
+        values = [found.pooled(name + end, found.within(BANDS[band], COMMON), 1) for name in rows]
+        if not over:
+            made[label] = colour, values, [pooled(found, name + end, band, 1) for name in rows]
+            continue
+        pairs = [(a_SP, own_SP) if over == "ahead" else (own_SP, a_SP) for a_SP in values]
+        made[label] = colour, [a - b for a, b in pairs], [difference(a, b) for a, b in pairs]
+    return made

@@ -1,0 +1,65 @@
+"""What does weighing tokens by a model tuned by RL add, by which weights, over how many rounds, and on which tokens?"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.panels import BANDS, COMMON, by_row, curves, legend, pooled, said, table
+from figures.style import figure, line, panel_letter
+from studies.results import FOLDER, Results, weights
+from studies.stats import difference
+
+STUDY, CONTROL = "midtraining/remit", "NTP"
+THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
+ROUNDS = (CONTROL, "ReMiT", "ReMiT twice")
+CONTROLS = ("renormalised", "shuffled weights", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT")
+LONGER = "longer RL"
+
+
+def draw(folder=FOLDER) -> Figure:
+    """Gains over next-token prediction before and after RL (methods.md 1.4, F4 and F5), rounds (F6), weights (F3)."""
+    rows = (*ROUNDS[1:], *CONTROLS)
+    found = table(STUDY, (*(name + end for name in (CONTROL, *rows) for end, _ in THEN.values()), LONGER), folder)
+    told = curves(STUDY, ("ReMiT",), folder)
+    made = figure(8.4, 3.6)
+    gains, flywheel, roles = made.subplots(1, 3, width_ratios=(1.2, 0.8, 1.0))
+    by_row(gains, [*rows, LONGER], gained(found, rows))
+    gains.axvline(0, color="#333333", linewidth=0.6)
+    gains.set_xlabel(f"edge pass@1, arm - {CONTROL}")
+    for label, (end, colour) in THEN.items():
+        line(flywheel, [0, 1, 2], [pooled(found, name + end, "edge", 1) for name in ROUNDS], colour, label)
+    flywheel.set(xlabel="rounds", ylabel="edge pass@1", xticks=(0, 1, 2))
+    by_row(roles, *weighed(told))
+    roles.axvline(1, color="#333333", linewidth=0.6)
+    roles.set_xlabel("mean weight in training")
+    for axis, letter, title in ((gains, "a", "gain"), (flywheel, "b", "flywheel"), (roles, "c", "tokens' weights")):
+        panel_letter(axis, letter, title)
+    legend(made, flywheel, 2)
+    said(made, found, "; 95 % intervals (differences, weights: t over seeds); dots are seeds")
+    return made
+
+
+def gained(found: Results, rows: tuple[str, ...]) -> dict:
+    """For each of THEN what ``by_row`` draws: every arm over the control; longer RL has no arm without RL."""
+    made = {}
+    for label, (end, colour) in THEN.items():
+        own_SP = edge(found, CONTROL + end)
+        values = [edge(found, arm) for arm in (*(name + end for name in rows), *([LONGER] if end else []))]
+        made[label] = colour, [a_SP - own_SP for a_SP in values], [difference(a_SP, own_SP) for a_SP in values]
+    return made
+
+
+def edge(found: Results, arm: str) -> np.ndarray:
+    return found.pooled(arm, found.within(BANDS["edge"], COMMON), 1)
+
+
+def weighed(told: list[dict]) -> tuple[list[str], dict]:
+    """Roles by their mean weight over a training, the heaviest first, as ``by_row`` draws them."""
+    seeds = sorted({row["seed"] for row in told})
+    each = {seed: [weights(row["weights"]) for row in told if row["seed"] == seed] for seed in seeds}
+    names = list(dict.fromkeys(name for rows in each.values() for row in rows for name in row))
+    means = {n: np.array([[np.mean([row[n] for row in each[s] if n in row])] for s in seeds]) for n in names}
+    ranked = sorted(names, key=lambda name: -means[name].mean())
+    values = [means[name] for name in ranked]
+    return ranked, {"ReMiT": (4, values, [difference(v_S1, np.zeros_like(v_S1)) for v_S1 in values])}
