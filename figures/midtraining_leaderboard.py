@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, SCALE, by_row, legend, pooled, said, table
+from figures.panels import SCALE, by_row, legend, said, table
 from figures.style import PALETTE, figure, panel_letter
 from studies.results import FOLDER, Results, load
-from studies.stats import difference
+from studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
+EXAMS = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}  # in which a response may think and skip steps
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 
 
 def draw(folder=FOLDER) -> Figure:
     """A row a method, ranked by the study's rule: the mean at the edge after RL."""
     found = methods(folder)
-    ranks = {name: pooled(found, f"{name} + RL", "edge", 1).mean for name in names(found)}
+    ranks = {name: score_of(found, f"{name} + RL", "edge").mean for name in names(found)}
     ranked = sorted(ranks, key=ranks.get, reverse=True)
     made = figure(8.4, 1.3 + 0.3 * len(ranked))
     score, ahead, lost = made.subplots(1, 3, sharey=True)
@@ -24,7 +25,7 @@ def draw(folder=FOLDER) -> Figure:
     by_row(ahead, ranked, series(found, ranked, "edge", "ahead"))
     by_row(lost, ranked, series(found, ranked, "ID", "lost"))
     for end, colour in THEN.values():
-        own = pooled(found, CONTROL + end, "edge", 1).mean
+        own = score_of(found, CONTROL + end, "edge").mean
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
@@ -51,15 +52,20 @@ def methods(folder) -> Results:
     return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
 
 
+def score_of(found: Results, arm: str, band: str) -> Estimate:
+    """Strict pass@1 in a band's sampled exam."""
+    return interval(found.solved(arm, EXAMS[band], 1), path=(found.study, arm, EXAMS[band]))
+
+
 def series(found: Results, rows: list[str], band: str, over: str) -> dict:
     """For each of THEN what ``by_row`` draws: pass@1 of every method, or how far it is "ahead" of or has "lost" more than
     the control."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = found.pooled(CONTROL + end, found.within(BANDS[band], COMMON), 1)
-        values = [found.pooled(name + end, found.within(BANDS[band], COMMON), 1) for name in rows]
+        own_SP = found.solved(CONTROL + end, EXAMS[band], 1)
+        values = [found.solved(name + end, EXAMS[band], 1) for name in rows]
         if not over:
-            made[label] = colour, values, [pooled(found, name + end, band, 1) for name in rows]
+            made[label] = colour, values, [score_of(found, name + end, band) for name in rows]
             continue
         pairs = [(a_SP, own_SP) if over == "ahead" else (own_SP, a_SP) for a_SP in values]
         made[label] = colour, [a - b for a, b in pairs], [difference(a, b) for a, b in pairs]

@@ -66,6 +66,8 @@ def study_rows(ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), t
             counts = {"strict": f"{right} " * 3 + f"{right}", "correct": " ".join([str(min(8, right + 2))] * 4)}
             faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}
             made.append(sampled_row(arm, seed) | counts | faults | {"exam": "zoo-edge-sampled", "ops": "5-6"})
+            easy = " ".join(str(min(8, max(0, round(reach) + 2 + nth % 2 - n))) for n in range(4))
+            made.append(sampled_row(arm, seed) | {"strict": easy, "correct": easy, "exam": "zoo-band-sampled", "ops": "1-4"})
             for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
                 nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)
                 about = {"exam": exam, "kind": "divergence", "ops": "5-6", "logp": "", "divergence": nats}

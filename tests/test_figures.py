@@ -205,12 +205,13 @@ def dots(axis, row: int, place: int) -> list[float]:
 def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
     another sign, or of another band; the control's line after RL at its score alone; a seed not drawn."""
-    ability = {"NTP": 2.6, "A": 3.0, "B": 2.0, "NTP + RL": 2.9, "A + RL": 2.7, "B + RL": 3.1, "C + RL": 9.0}
+    ability = {"NTP": 5.1, "A": 6.0, "B": 4.0, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
     results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3), tmp_path)
     score, ahead, lost = midtraining_leaderboard.draw(tmp_path).axes
     found = results.load("midtraining/leaderboard", "nano", tmp_path)
     assert labels(score) == ["B", "NTP", "A"]
-    mean = {(a, b): panels.pooled(found, a, b, 1).mean for a in ability for b in ("edge", "ID")}
+    exams = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}
+    mean = {(a, b): found.solved(a, exam, 1).mean() for a in ability for b, exam in exams.items()}
     lines = [line.get_xdata()[0] for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
     assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"]])
     for axis, sign, band in ((ahead, 1, "edge"), (lost, -1, "ID")):
@@ -218,7 +219,7 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
         for points, end in zip(drawn, ("", " + RL"), strict=True):
             wanted = [sign * (mean[name + end, band] - mean["NTP" + end, band]) for name in "B NTP A".split()]
             assert list(points) == pytest.approx(wanted, abs=1e-12) and points[0] != 0
-    own = found.pooled("B + RL", found.within((5, 6), "zoo"), 1).mean(1)
+    own = found.solved("B + RL", "zoo-edge-sampled", 1).mean(1)
     assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
 
 
