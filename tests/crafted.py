@@ -44,7 +44,9 @@ def sampled_row(arm: str, seed: int) -> dict:
     return made | empty | counts | {"exam": "zoo-sampled3", "kind": "sampled", "samples": 8, "logp": ""}
 
 
-def study_rows(ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=8, similar=False) -> list[dict]:
+def study_rows(
+    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=8, similar=False, banded=False
+) -> list[dict]:
     """Rows as an Interplay study has them: exact exams by operations, a sampled one and a divergence.
 
     ability: for each arm the operations at which it solves half of what it is asked. Log-probabilities fall by two nats
@@ -67,7 +69,9 @@ def study_rows(ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), t
             faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}
             made.append(sampled_row(arm, seed) | counts | faults | {"exam": "zoo-edge-sampled", "ops": "5-6"})
             easy = " ".join(str(min(8, max(0, round(reach) + 2 + nth % 2 - n))) for n in range(4))
-            made.append(sampled_row(arm, seed) | {"strict": easy, "correct": easy, "exam": "zoo-band-sampled", "ops": "1-4"})
+            if banded:
+                about = {"exam": "zoo-band-sampled", "ops": "1-4", "strict": easy, "correct": easy}
+                made.append(sampled_row(arm, seed) | about)
             for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
                 nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)
                 about = {"exam": exam, "kind": "divergence", "ops": "5-6", "logp": "", "divergence": nats}

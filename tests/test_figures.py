@@ -123,7 +123,7 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if short in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
-        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=short == "topology")
+        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=short == "topology", banded="leaderboard" in name)
         results.store(name, "nano", made, folder)
         if name == midtraining_remit.STUDY:
             results.store_curves(name, "nano", weight_rows(("ReMiT",), seeds), folder)
@@ -206,7 +206,7 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
     another sign, or of another band; the control's line after RL at its score alone; a seed not drawn."""
     ability = {"NTP": 5.1, "A": 6.0, "B": 4.0, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
-    results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3), tmp_path)
+    results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3, banded=True), tmp_path)
     score, ahead, lost = midtraining_leaderboard.draw(tmp_path).axes
     found = results.load("midtraining/leaderboard", "nano", tmp_path)
     assert labels(score) == ["B", "NTP", "A"]
