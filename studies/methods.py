@@ -19,7 +19,9 @@ from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
 from synth.approaches import PLAIN
 from synth.problem import Mixture
 
-ELIDED = 0.5  # probability that a text at the edge skips a step
+# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (at .5 NTP
+# solved nothing there, and RL had nothing to reward: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
+ELIDED, TRACED = 0.1, 0.5
 SHOWN = 0.5  # share of the cold start's rows that show approaches, the others thoughts
 NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)  # of approaches that are shown
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
@@ -63,7 +65,7 @@ class Primed(Scale):
 
     def traces(self) -> Mixture:
         """Problems of the band whose skipped steps stand in thoughts."""
-        return self.mixed((max(2, self.band[0]), self.band[1]), elided=ELIDED, thoughts="oracle")
+        return self.mixed((max(2, self.band[0]), self.band[1]), elided=TRACED, thoughts="oracle")
 
     def base(self) -> Recipe:
         shown = self.mixed((self.band[0], max(self.band[0], self.band[1] // 2)), approach=NAMES, tagged=True)
