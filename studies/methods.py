@@ -16,14 +16,12 @@ from studies.exam import Exam
 from studies.probe import THOUGHTS
 from studies.run import Recipe
 from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
-from synth.approaches import PLAIN
 from synth.problem import Mixture
 
 # Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (at .5 NTP
 # solved nothing there, and RL had nothing to reward: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
 ELIDED, TRACED = 0.1, 0.5
-SHOWN = 0.5  # share of the cold start's rows that show approaches, the others thoughts
-NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)  # of approaches that are shown
+PLAIN_SHARE = 0.5  # of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md)
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
@@ -57,8 +55,8 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
 class Primed(Scale):
     """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
     whose texts skip steps, as a text in full leaves thoughts nothing to infer (related.md 1.1, methods.md 2.7); what RL
-    and sampled exams judge may skip steps and think; and all start from one base that has been shown, at depths it knows,
-    thoughts at any place and solutions by approaches, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
+    and sampled exams judge may skip steps and think; and all start from one base that has been shown thoughts, at depths it
+    knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
 
     def corpus(self) -> Mixture:
         return self.mixed(self.edge, elided=ELIDED, thoughts="ignored")
@@ -68,14 +66,14 @@ class Primed(Scale):
         return self.mixed((max(2, self.band[0]), self.band[1]), elided=TRACED, thoughts="oracle")
 
     def base(self) -> Recipe:
-        shown = self.mixed((self.band[0], max(self.band[0], self.band[1] // 2)), approach=NAMES, tagged=True)
-        more = {"optim": replace(self.optim, schedule="constant"), "shown": shown, "shown_share": SHOWN}
-        return super().base() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, **more)
+        stable = replace(self.optim, schedule="constant")
+        return super().base() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, optim=stable)
 
     def decay(self, flops: float) -> ColdStart:
         """Solutions that think while the rate decays to its floor, in the share of a budget that ``annealed`` takes: a
         decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, .00 after; studies/LOG.md)."""
         more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
+        more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
         return ColdStart(flops=flops * self.anneal_flops / self.arm_flops, rows=self.rows, **more)
 
     def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
@@ -88,8 +86,8 @@ class Primed(Scale):
 
 
 def primed(scale: Scale) -> Primed:
-    """The same scale as a ``Primed`` one, with the tags of thoughts and approaches among its model's tokens."""
-    vocab = replace(scale.model.vocab, thoughts=True, approaches=True)
+    """The same scale as a ``Primed`` one, with the tags of thoughts among its model's tokens."""
+    vocab = replace(scale.model.vocab, thoughts=True)
     held = {field.name: getattr(scale, field.name) for field in fields(scale)}
     return Primed(**held | {"model": replace(scale.model, vocab=vocab)})
 

@@ -386,7 +386,7 @@ def test_the_cold_start_shows_other_formats(thinker):
     lm = thinker()
     data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), elided=0.0)
     fields = {"steps": 1, "rows": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
-    found = ColdStart(**fields, shown=shown, shown_share=0.25).collect(Models(lm), 0, 0, range(200))
+    found = ColdStart(**fields, replay=shown, replay_share=0.25).collect(Models(lm), 0, 0, range(200))
     opening = tags(lm)[0]
     other_B = ~(found.ids_BT == opening).any(1)
     assert float(other_B.double().mean()) == pytest.approx(0.25, abs=0.08)
@@ -528,8 +528,8 @@ def test_a_corpus_without_gaps_is_refused():
     with pytest.raises(ValueError, match="ColdStart.data must hold thoughts"):
         ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=GAPS)
     cold = ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
-    for bad in ({"idle": 1.5}, {"shown_share": -0.1, "shown": GAPS}, {"shown_share": 0.1}, {"shown": GAPS}):
-        with pytest.raises(ValueError, match="ColdStart.*shown" if "idle" not in bad else "ColdStart.idle"):
+    for bad in ({"idle": 1.5}, {"replay_share": -0.1, "replay": GAPS}, {"replay_share": 0.1}, {"replay": GAPS}):
+        with pytest.raises(ValueError, match="ColdStart.*replay" if "idle" not in bad else "ColdStart.idle"):
             dataclasses.replace(cold, **bad)
 
 

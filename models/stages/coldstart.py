@@ -23,8 +23,8 @@ class ColdStart(Stage):
     related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
     is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after a thought
     the text must go on where it was left, which a model learns slowly from the few thoughts that say something
-    (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). shown: other texts whose format is to be known,
-    such as solutions by approaches with their tags, in a share ``shown_share`` of rows. told: bins of length (methods.md
+    (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). replay: what ``replay_share`` of rows are drawn
+    from instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length (methods.md
     2.7): right after an opening tag stands the number of the bin of the thought that follows. It is read and is no
     target, as whoever asks for a thought gives it. None: nothing stands there.
 
@@ -33,26 +33,26 @@ class ColdStart(Stage):
 
     data: Source | Mixture
     idle: float = later(0.0)
-    shown: Source | Mixture | None = later(None)
-    shown_share: float = later(0.0)
+    replay: Source | Mixture | None = later(None)
+    replay_share: float = later(0.0)
     told: Bins | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if any(source.thoughts != "oracle" for source in parts(self.data)):
             raise ValueError("ColdStart.data must hold thoughts (Source.thoughts 'oracle')")
-        if not 0 <= self.idle <= 1 or not 0 <= self.shown_share <= 1:
-            what = f"{self.idle} and {self.shown_share}"
-            raise ValueError(f"ColdStart.idle and ColdStart.shown_share must be between 0 and 1, got {what}")
-        if (self.shown is None) != (self.shown_share == 0):
-            raise ValueError("ColdStart.shown must be given with ColdStart.shown_share above 0, and only then")
+        if not 0 <= self.idle <= 1 or not 0 <= self.replay_share <= 1:
+            what = f"{self.idle} and {self.replay_share}"
+            raise ValueError(f"ColdStart.idle and ColdStart.replay_share must be between 0 and 1, got {what}")
+        if (self.replay is None) != (self.replay_share == 0):
+            raise ValueError("ColdStart.replay must be given with ColdStart.replay_share above 0, and only then")
         check_told(self)
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
         for row in rows:
-            other = self.shown is not None and rng("shown", seed, step, row).random() < self.shown_share
-            problem = (self.shown if other else self.data).problem("coldstart", seed, step, row)
+            other = self.replay is not None and rng("replay", seed, step, row).random() < self.replay_share
+            problem = (self.replay if other else self.data).problem("coldstart", seed, step, row)
             text = problem.solution if other else " ".join(moved(problem, self.idle, seed, step, row))
             question, solution = lm.encode(problem.question), lm.encode(text)
             worth = [float(token != opening) for token in solution]

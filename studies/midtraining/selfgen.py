@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from models.rollouts import Reward
 from models.stages.selfgen import SelfGen
-from studies.methods import NAMES, alike
+from studies.methods import alike
 from studies.mixtures import approached
 from studies.scales import Scale
 from studies.study import Arm, Study
@@ -20,7 +20,7 @@ QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve
 PREDICTION = "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
 RULE = "Paired difference after RL, sampled edge exam, answer pass@64, 95 % Student t over seeds: excludes zero."
 TAGGED = 0.25
-
+NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)
 
 
 def study(scale: Scale) -> Study:
