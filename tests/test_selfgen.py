@@ -15,7 +15,7 @@ from models.files import read_jsonl
 from models.gpt import GPT
 from models.ledger import JUDGE, ROLLOUT
 from models.optim import Optim
-from models.ranker import fit
+from models.ranker import fit, runs_of
 from models.stages import Models
 from models.stages.pretrain import Pretrain
 from models.stages.selfgen import SelfGen, debuts, order, ranked, sources
@@ -47,6 +47,26 @@ def asked():
     data = dataclasses.replace(EASY, approach=NAMES, tagged=True)
     train(lm, Pretrain(steps=600, rows=32, optim=Optim(schedule="linear", floor=0.0), data=data), seed=0)
     return copies(lm)
+
+
+def test_a_ranker_does_not_see_names_or_values():
+    # Mutants: a noun counts as itself; a number as its value; its place in the question ignored, or which way
+    # it lies from the noun before.
+    source = dataclasses.replace(EASY, ops=(2, 2), names=None, approach=("levels",), modulus=7)
+    problem = source.problem("names", 1)
+    nouns = [word for word in dict.fromkeys(problem.question.split()) if word.isalpha()]
+    other = dict(zip(nouns, ("ants", "bees", "crabs", "doves", "elks", "flies", "gnats", "hares"), strict=False))
+    other |= {str(n): str(6 - n) for n in range(7)}
+
+    def renamed(text: str) -> str:
+        return " ".join(other.get(word, word) for word in text.split())
+
+    seen = runs_of(problem.question, problem.solution)
+    assert seen == runs_of(renamed(problem.question), renamed(problem.solution))
+    turned = dict(zip(nouns, reversed(nouns), strict=True))
+    assert runs_of(problem.question, " ".join(turned.get(word, word) for word in problem.solution.split())) != seen
+    assert {"later", "earlier"} <= {word for run in seen for word in run}
+
 
 
 def pool(stage: SelfGen, lm, seed: int = 3):
