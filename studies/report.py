@@ -253,8 +253,9 @@ def counts(rows: list[dict]) -> str:
 
 
 def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
-    """Title, heads, cells and caption of each table that ```show``` prints."""
-    made = []
+    """Title, heads, cells and caption of each table that ``show`` prints."""
+    sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
+    made = [ranking_table(sampled)] if sampled else []
     for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
         rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
         made.append(score_table(f"{kind}, {context}, {mode}", rows))
@@ -274,6 +275,21 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(divergence_table(found["divergences"]))
     made.append(cost_table(found["arms"]))
     return made
+
+
+def ranking_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """An arm a line, the best first, in every sampled exam at the first attempt: strict, and beside it the answer alone."""
+    exams = {row["exam"]: row["guess_floor"] for row in rows}
+    at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
+    first = next(iter(exams))
+    means = {row["arm"]: -1.0 for row in rows}
+    means |= {arm: row["mean"] for (arm, exam, score), row in at.items() if (exam, score) == (first, "strict")}
+    cells = []
+    for arm in sorted(means, key=means.get, reverse=True):
+        found = [(at.get((arm, exam, "strict")), at.get((arm, exam, "answer"))) for exam in exams]
+        cells.append([arm, *(f"{with_interval(s)}\nanswer {a['mean']:.3f}" if s and a else "–" for s, a in found)])
+    heads = ["arm", *(f"{exam}\nguess floor {floor:.3f}" for exam, floor in exams.items())]
+    return f"strictly right at the first attempt, ranked by {first}", heads, cells, counts(rows)
 
 
 def score_table(title: str, rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:

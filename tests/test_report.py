@@ -87,9 +87,27 @@ def test_an_answer_only_score_stands_beside_its_guess_floor():
     assert one(numbers["scores"], score="answer", k=1)["mean"] == pytest.approx(0.5)
     assert one(numbers["scores"], score="strict", k=1)["mean"] == pytest.approx(0.125)
     assert {row["k"] for row in numbers["scores"]} == {1}
-    title, heads, cells, caption = report.tables(numbers)[0]
+    title, heads, cells, caption = report.tables(numbers)[1]
     (line,) = [line for line in cells if "answer" in line[0]]
     assert "floor 0.250" in line[1] and "2 seeds × 4 problems" in caption
+
+
+def test_sampled_exams_come_first_and_are_ranked():
+    """Mutants: arms in the order of the table, or from the worst; ranked by the second exam or by answers; a floor left
+    out; an arm that has not sat an exam given another's score."""
+    scored = {"none": ("1 1 1 1", "8 8 8 8"), "SFT": ("5 5 5 5", "5 5 5 5"), "RL": ("3 3 3 3", "6 6 6 6")}
+    made = [
+        sampled_row(arm, seed) | {"exam": exam, "strict": strict, "correct": correct}
+        for arm, (strict, correct) in scored.items()
+        for exam in ("zoo-edge", "zoo-band") if (arm, exam) != ("SFT", "zoo-band")
+        for seed in (0, 1)
+    ]  # fmt: skip
+    made = [row | {"strict": "7 7 7 7"} if (row["arm"], row["exam"]) == ("none", "zoo-band") else row for row in made]
+    numbers = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made)), BANDS)
+    title, heads, cells, caption = report.tables(numbers)[0]
+    assert "zoo-edge" in title and heads == ["arm", "zoo-edge\nguess floor 0.250", "zoo-band\nguess floor 0.250"]
+    assert [line[0] for line in cells] == ["SFT", "RL", "none"] and "2 seeds × 4 problems" in caption
+    assert cells[0][1:] == ["0.625\n0.625–0.625\nanswer 0.625", "–"] and cells[2][2].endswith("answer 1.000")
 
 
 def test_the_tables_name_seeds_problems_and_costs(numbers):
