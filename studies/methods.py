@@ -151,6 +151,7 @@ THINKERS = {
     "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
     "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
 }
+FULL = {"NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixed(scale.edge)),)}  # a bound
 ANNOTATED = {
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
     "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),

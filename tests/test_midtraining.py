@@ -138,8 +138,9 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
         for stage in arm.recipe.stages[len(asked.base.stages) :]:
             old = {source for _, source in scale.pretraining().parts}
             sources = [source for _, source in stage.data.parts if source.ops == SMOKE.edge and source not in old]
-            assert all(source.elided == 0.1 and source.thoughts != "none" for source in sources), arm.name
-            assert sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
+            full = arm.name.startswith("NTP, full texts") and isinstance(stage, Midtrain)  # a bound, no method
+            assert full or all(source.elided == 0.1 and source.thoughts != "none" for source in sources), arm.name
+            assert full or sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
     sampled = [exam for exam in asked.exams if exam.kind == "sampled"]
     assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "school-edge-sampled", "zoo-band-sampled"]
     assert all(exam.source.elided and exam.source.thoughts == "ignored" for exam in sampled)

@@ -2,7 +2,8 @@
 
 What training a reference costs is not charged, as no teacher is trained for a method's sake (methods.md 1.2): it is the
 arm "NTP + RL", whose cost stands in the table. A reference's passes are charged. The annotator of "thinking" is the arm
-"thinking SFT, oracle", which learns from the generator's own thoughts and is no method but an upper bound.
+"thinking SFT, oracle", which learns from the generator's own thoughts and is no method but an upper bound; so is "NTP,
+full texts", which reads the same problems without gaps.
 
 All read one corpus at the edge, whose texts skip steps; RL and sampled exams let a response skip steps and think. Exact
 exams ask for whole solutions without thoughts, which such a corpus half unteaches: they tell what is kept of the band.
@@ -15,7 +16,7 @@ from dataclasses import replace
 from models.stages.distil import Distil
 from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
-from studies.methods import ANNOTATED, THINKERS, alike, annealed, joined, primed, tuned
+from studies.methods import ANNOTATED, FULL, THINKERS, alike, annealed, joined, primed, tuned
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -37,7 +38,7 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
     "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
     "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
     "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
-} | THINKERS | ANNOTATED
+} | THINKERS | ANNOTATED | FULL
 
 
 def study(scale: Scale) -> Study:
