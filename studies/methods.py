@@ -122,8 +122,9 @@ def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
 
 
 def annotator(scale: Primed) -> Recipe:
-    """The learned annotator: the base after a method's budget of the generator's own thoughts. It is an arm itself."""
-    return scale.base() + annotated(scale, scale.method_flops, ORACLE)
+    """The learned annotator: the base after a method's budget of solutions that think at depths it knows, so that no one
+    shows it what the corpus leaves out. It stands for the paper's ready-made model; its training is not charged."""
+    return scale.base() + replace(scale.midtrain(scale.method_flops), data=scale.traces())
 
 
 def thought_rl(scale: Primed, flops: float, **more) -> Thinking:

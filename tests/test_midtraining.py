@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from models.files import read_jsonl
+from models.stages.annotate import Annotate
 from models.stages.coldstart import ColdStart
 from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
 from models.stages.remit import ReMiT
 from models.stages.rl import RL
 from models.stages.rmt import TIERS
-from models.stages.thinking import Judge
+from models.stages.thinking import Judge, Thinking
 from models.train import Machine
 from studies import results
 from studies.methods import BINS, THINKERS, Primed, alike, annealed, annotator, primed, tuned
@@ -51,8 +52,16 @@ def test_references_are_arms(module):
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
-    assert tuned(scale) in held and (annotator(scale) in held) == (module is leaderboard)
-    assert all(recipe in recipes or recipe == guide for recipe in held)
+    assert tuned(scale) in held and (module is remit or annotator(scale) in held)
+    assert all(recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held)
+
+
+def test_the_annotator_has_seen_no_thought_beyond_the_band():
+    # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens thoughts.
+    scale = primed(SMOKE)
+    stage = annotator(scale).stages[-1]
+    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain) and stage.data == scale.traces()
+    assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
 
 
 def test_thinking_is_the_leaderboards_where_it_means_the_same():
@@ -65,7 +74,7 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     assert all(arms[name] == others[name] for name in same) and asked.base == board.base
     own = {name: recipe.stages[len(asked.base.stages) :] for name, recipe in arms.items()}
     held = {each for recipe in arms.values() for stage in recipe.stages for each in references(stage).values()}
-    assert held == {annotator(primed(SMOKE))} == {arms["thinking SFT, oracle"]}
+    assert held == {annotator(primed(SMOKE))}
     (sft,), (raw,) = own["thinking SFT"], own["NTP"]
     for content in ("shuffled", "empty"):
         assert own[f"thinking SFT, {content}"] == (dataclasses.replace(sft, content=content),)
@@ -139,7 +148,8 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
             old = {source for _, source in scale.pretraining().parts}
             sources = [source for _, source in stage.data.parts if source.ops == SMOKE.edge and source not in old]
             full = arm.name.startswith("NTP, full texts") and isinstance(stage, Midtrain)  # a bound, no method
-            assert full or all(source.elided == 0.1 and source.thoughts != "none" for source in sources), arm.name
+            told = "oracle" if isinstance(stage, (Annotate, Thinking)) else "ignored"
+            assert full or all(source.elided == 0.1 and source.thoughts == told for source in sources), arm.name
             assert full or sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
     sampled = [exam for exam in asked.exams if exam.kind == "sampled"]
     assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "school-edge-sampled", "zoo-band-sampled"]

@@ -17,7 +17,7 @@ from studies.methods import BINS, THINKERS, joined, primed, thought
 from studies.scales import Scale
 from studies.study import Arm, Study
 
-QUESTION = "At equal FLOPs and cold start, what do RMT and each of its parts add to NTP and RPT, alone and + the same RL?"
+QUESTION = "At equal FLOPs, what do RMT and each of its parts add to NTP and RPT, alone and + the same RL?"
 PREDICTION = (
     "The paper's shape: RMT matches more than RPT on hard tokens, both more than the untrained cold start (NTR), easy "
     "above medium above hard; without NTP it loses most, then without budget, then without curriculum; thoughts "

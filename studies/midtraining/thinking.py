@@ -1,7 +1,7 @@
 """Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
 
-All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
-not, as it is the arm "thinking SFT, oracle". "NTP" reads the corpus raw. After it comes RL whose responses may think and
+All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is not:
+it stands for the paper's ready-made model. "NTP" reads the corpus raw. After it comes RL whose responses may think and
 leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the thought before it.
 """
 
