@@ -103,6 +103,19 @@ class Exam:
         return Counter(problem.answer for problem in self.paper()).most_common(1)[0][1] / self.problems
 
 
+    @property
+    def strict_floor(self) -> float:
+        """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with the
+        same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
+        if not self.source.elided or self.source.modulus is None:
+            return 0.0
+        lacking = []
+        for problem in self.paper():
+            nodes = problem.graph.nodes
+            lacking.append(len({i for i in nodes[problem.moves[-1].statement].args if nodes[i].args}))
+        return float(np.mean([float(self.source.modulus) ** -n for n in lacking]))
+
+
 @dataclass(frozen=True)
 class Answers:
     """One model's answers, a number a problem (arrays of length P).

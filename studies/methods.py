@@ -26,6 +26,7 @@ LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
 HARD_ONLY = (0.0, 0.0, 1.0)
+UNEQUAL = "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:

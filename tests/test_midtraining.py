@@ -19,7 +19,7 @@ from models.stages.rmt import TIERS
 from models.stages.thinking import Judge, Thinking
 from models.train import Machine
 from studies import results
-from studies.methods import BINS, THINKERS, Primed, alike, annealed, annotator, primed, tuned
+from studies.methods import BINS, THINKERS, UNEQUAL, Primed, alike, annealed, annotator, primed, tuned
 from studies.midtraining import leaderboard, remit, rmt, thinking
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
@@ -33,7 +33,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     here, asked = SCALES[scale], module.study(SCALES[scale])
     here = here if module is remit else primed(here)
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
-    assert asked.unequal == "" and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
+    assert asked.unequal == ("" if module is remit else UNEQUAL) and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
     for name, arm in arms.items():
         if name.endswith(" + RL"):
             alone = arms[name.removesuffix(" + RL")]

@@ -19,7 +19,7 @@ from studies.study import Arm, Study, check_budget, execute, missing, plan, span
 from synth.problem import Mixture
 
 HERE = Path(results.__file__).parent
-FILES = sorted(path for path in HERE.glob("*/*.py") if path.name != "__init__.py")
+FILES = sorted(path for path in HERE.glob("*/*.py") if path.name not in ("__init__.py", "claims.py"))
 NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
 
 

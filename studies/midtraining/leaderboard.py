@@ -16,7 +16,7 @@ from dataclasses import replace
 from models.stages.distil import Distil
 from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
-from studies.methods import ANNOTATED, FULL, THINKERS, alike, annealed, joined, primed, tuned
+from studies.methods import ANNOTATED, FULL, THINKERS, UNEQUAL, alike, annealed, joined, primed, tuned
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -51,5 +51,5 @@ def study(scale: Scale) -> Study:
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=tuple(arms), exams=(*scale.exams(), *asked), seeds=scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
-        headline=tuple(exam.name for exam in asked),
+        headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.stages.rmt import RMT
-from studies.methods import BINS, THINKERS, joined, primed, thought
+from studies.methods import BINS, THINKERS, UNEQUAL, joined, primed, thought
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -49,5 +49,5 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
         exams=(*scale.exams(("zoo",)), *asked), seeds=scale.seeds, base=base,
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), headline=tuple(exam.name for exam in asked),
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.stages.thinking import Judge
-from studies.methods import ANNOTATED, joined, primed, probes, thinking, thought_rl
+from studies.methods import ANNOTATED, UNEQUAL, joined, primed, probes, thinking, thought_rl
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -45,7 +45,7 @@ def study(scale: Scale) -> Study:
     pairs = [(a, b) for a, b in over.items() if a != "NTP"]
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
-        arms=(*arms, Arm("longer RL", longer, budget="with RL")), seeds=scale.seeds, headline=(asked[0].name,),
+        arms=(*arms, Arm("longer RL", longer, budget="with RL")), seeds=scale.seeds, headline=(asked[0].name,), unequal=UNEQUAL,
         exams=(*scale.exams(("zoo",)), *asked, *probes(scale)),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
     )  # fmt: skip
