@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from figures.panels import SCALE, by_row, legend, said, table
 from figures.style import PALETTE, figure, panel_letter
 from studies.results import FOLDER, Results, load
+from studies.midtraining.claims import GUESSED
 from studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
@@ -27,9 +28,10 @@ def draw(folder=FOLDER) -> Figure:
     for end, colour in THEN.values():
         own = score_of(found, CONTROL + end, "edge").mean
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
+    score.axvline(GUESSED, color="#999999", linewidth=0.9, linestyle="-.")
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
-    score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed after RL)")
+    score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed\nafter RL; grey: skipping and guessing)")
     ahead.set_xlabel(f"edge pass@1, method - {CONTROL}")
     lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
     titles = ("strictly right at once", f"ahead of {CONTROL}", "lost on the band")

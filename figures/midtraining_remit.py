@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures.panels import BANDS, COMMON, by_row, curves, legend, pooled, said, table
 from figures.style import figure, line, panel_letter
-from studies.results import FOLDER, Results, weights
+from studies.results import FOLDER, Results, tallies
 from studies.stats import difference
 
 STUDY, CONTROL = "midtraining/remit", "NTP"
@@ -57,7 +57,7 @@ def edge(found: Results, arm: str) -> np.ndarray:
 def weighed(told: list[dict]) -> tuple[list[str], dict]:
     """Roles by their mean weight over a training, the heaviest first, as ``by_row`` draws them."""
     seeds = sorted({row["seed"] for row in told})
-    each = {seed: [weights(row["weights"]) for row in told if row["seed"] == seed] for seed in seeds}
+    each = {seed: [tallies(row["weights"]) for row in told if row["seed"] == seed] for seed in seeds}
     names = list(dict.fromkeys(name for rows in each.values() for row in rows for name in row))
     means = {n: np.array([[np.mean([row[n] for row in each[s] if n in row])] for s in seeds]) for n in names}
     ranked = sorted(names, key=lambda name: -means[name].mean())

@@ -1,7 +1,7 @@
 """What figures of studies share: their tables, the bands of nano, and panels of pass@k, depth, gains, rows and training.
 
 Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
-training curve by Student's t over seeds. Strict scores cannot be guessed; where an answer can, chance is drawn.
+training curve by Student's t over seeds. Exact scores cannot be guessed; where an answer can, chance is drawn.
 """
 
 from __future__ import annotations

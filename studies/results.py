@@ -179,14 +179,7 @@ def tallies(cell: str) -> dict[str, float]:
 
 def fault_counts(cell: str) -> dict[str, int]:
     """The counts of a cell of faults, by kind."""
-    pairs = (each.rpartition(":") for each in cell.split())
-    return {kind: int(count) for kind, _, count in pairs}
-
-
-def weights(cell: str) -> dict[str, float]:
-    """The mean weights of a cell of them, by role."""
-    pairs = (each.rpartition(":") for each in cell.split())
-    return {role: float(mean) for role, _, mean in pairs}
+    return {kind: int(count) for kind, count in tallies(cell).items()}
 
 
 def path(study: str, scale: str, folder: Path = FOLDER) -> Path:

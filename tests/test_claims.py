@@ -181,7 +181,7 @@ def weighed(**changed) -> Results:
         ("ReMiT, alone", board(ReMiT=0.9, noisy=("ReMiT",)), OPEN),
         ("ReMiT, + RL", board(**{"ReMiT + RL": 0.6}), BETTER),
         ("ReMiT, + RL", board(**{"NTP + RL": 0.6}), WORSE),
-        ("RL, alone", board(NTP=1e-5, RL=1e-4), SCALE),
+        ("RL, alone", board(NTP=0.02, RL=0.09), SCALE),
         ("board, nobody far above", board(ReMiT=0.52, RPT=0.3), HOLDS),
         ("board, nobody far above", board(RPT=0.6), FAILS),
         ("board, mixed SFT near", board(mixed_SFT=0.48), HOLDS),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -21,9 +23,11 @@ from models.train import Machine
 from studies import results
 from studies.methods import BINS, THINKERS, UNEQUAL, Primed, alike, annealed, annotator, primed, tuned
 from studies.midtraining import leaderboard, remit, rmt, thinking
+from studies.midtraining.claims import GUESSED
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
 from studies.study import check_budget, execute, plan
+from synth.verify import verify
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -209,7 +213,7 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     points = results.load_curves(asked.name, "smoke", tmp_path)
     assert {point["arm"] for point in points} == {"ReMiT"} and len(points) == min(40, len(weighed))
     first = weighed[: points[0]["step"]]
-    assert results.weights(points[0]["weights"])["planning"] == pytest.approx(
+    assert results.tallies(points[0]["weights"])["planning"] == pytest.approx(
         np.mean([line["weight_planning"] for line in first]), abs=1e-6
     )
     assert all(math.isnan(point["reward"]) and point["loss"] > 0 for point in points)
@@ -259,3 +263,24 @@ def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
         assert sum(sum(d.values()) for d in drawn) == pytest.approx(2 * sum(tiers))  # once by tier and once by role
         right = sum(sum(m.get(tier, 0.0) for tier in TIERS) for m in matched)
         assert right == pytest.approx(sum(line["match"] * line["rollouts"] for line in lines))
+
+
+def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
+    # Mutants: a literal or a given counted as lacking; an operand that stands twice counted twice; no floor, or one for all.
+    asked = leaderboard.study(SCALES["nano"])
+    exams = {exam.name: exam for exam in asked.exams}
+    exam = exams["zoo-edge-sampled"]
+    assert exam.strict_floor == pytest.approx(GUESSED, abs=0.01) and exams["zoo-ops5"].strict_floor == 0
+    score, compute = 0.0, {"+": operator.add, "-": operator.sub, "*": operator.mul}
+    for problem in exam.paper()[:12]:
+        last = problem.solution.split(";")[-2].split(",")
+        operands = last[1].split()
+        nouns, own = operands[::2], dict(zip(operands[::2], operands[1::2], strict=True))
+        hidden = [noun for noun in own if f"{noun} {own[noun]} ;" not in problem.question]
+        for values in itertools.product(range(7), repeat=len(hidden)):
+            told = own | dict(zip(hidden, map(str, values), strict=True))
+            (x, y), sign = (told[noun] for noun in nouns), last[0].split()[3]
+            found = str(compute[sign](int(x), int(y)) % 7)
+            text = f"{last[0].strip()} , {nouns[0]} {x} {nouns[1]} {y} , {x} {sign} {y} = {found} , {last[3].split()[0]} {found} ;"
+            score += verify(problem, f"{text} answer {found} <end>").strict / 7 ** len(hidden)
+    assert score / 12 == pytest.approx(dataclasses.replace(exam, problems=12).strict_floor)
