@@ -18,8 +18,8 @@ from studies.run import Recipe
 from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
 from synth.problem import Mixture
 
-# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (at .5 NTP
-# solved nothing there, and RL had nothing to reward: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
+# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how it was
+# chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
 ELIDED, TRACED = 0.1, 0.5
 PLAIN_SHARE = 0.5  # of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md)
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
