@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, by_row, legend, said, table
-from figures.style import PALETTE, figure, panel_letter
+from figures.panels import SCALE, by_row, legend, table
+from figures.style import PALETTE, figure, note, panel_letter
 from studies.results import FOLDER, Results, load
 from studies.midtraining.claims import GUESSED
 from studies.stats import Estimate, difference, interval
@@ -32,13 +32,17 @@ def draw(folder=FOLDER) -> Figure:
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
     score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed\nafter RL; grey: skipping and guessing)")
+    for axis in (ahead, lost):  # an interval over two seeds would leave nothing else to see
+        axis.set_xlim(-1.05, 1.05)
     ahead.set_xlabel(f"edge pass@1, method - {CONTROL}")
     lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
     titles = ("strictly right at once", f"ahead of {CONTROL}", "lost on the band")
     for axis, letter, title in zip((score, ahead, lost), "abc", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, score, 2)
-    said(made, found, "; 95 % intervals (differences: t over seeds); dots are seeds")
+    problems = found.of(CONTROL, EXAMS["edge"])[0]["problems"]
+    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds (dots), {problems} problems an exam"
+    note(made, f"{what}; 95 % intervals (differences: t over seeds)")
     return made
 
 
