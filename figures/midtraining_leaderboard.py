@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from figures.panels import SCALE, by_row, legend, table
 from figures.style import PALETTE, figure, note, panel_letter
 from studies.results import FOLDER, Results, load
-from studies.midtraining.claims import GUESSED
 from studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
 EXAMS = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}  # in which a response may think and skip steps
+GUESSED = 0.1  # strict at the edge by skipping all but the last step and guessing, as in studies/midtraining/claims.py
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 
 

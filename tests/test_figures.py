@@ -214,7 +214,7 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     exams = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}
     mean = {(a, b): found.solved(a, exam, 1).mean() for a in ability for b, exam in exams.items()}
     lines = [line.get_xdata()[0] for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
-    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"], GUESSED])
+    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"], GUESSED]) and GUESSED == midtraining_leaderboard.GUESSED
     for axis, sign, band in ((ahead, 1, "edge"), (lost, -1, "ID")):
         drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
         for points, end in zip(drawn, ("", " + RL"), strict=True):
