@@ -62,9 +62,9 @@ class Primed(Scale):
     def corpus(self) -> Mixture:
         return self.mixed(self.edge, elided=ELIDED, thoughts="ignored")
 
-    def traces(self) -> Mixture:
+    def traces(self, elided: float = TRACED) -> Mixture:
         """Problems of the band whose skipped steps stand in thoughts."""
-        return self.mixed((max(2, self.band[0]), self.band[1]), elided=TRACED, thoughts="oracle")
+        return self.mixed((max(2, self.band[0]), self.band[1]), elided=elided, thoughts="oracle")
 
     def base(self) -> Recipe:
         stable = replace(self.optim, schedule="constant")

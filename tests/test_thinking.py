@@ -349,7 +349,7 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
     places = set()
     for n in range(60):
         problem = source.problem("cold", n)
-        tokens = moved(problem, 0.0, 0, 0, n)
+        tokens = [word for word, _ in moved(problem, 0.0, 0, 0, n)]
         text = " ".join(tokens)
         plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
         assert verify(plain, text).strict
@@ -369,7 +369,7 @@ def test_idle_thoughts_are_empty_and_say_where_to_go_on(idle):
     steps, thoughts, within = 0, 0, 0
     for n in range(80):
         problem = source.problem("idle", n)
-        text = " ".join(moved(problem, idle, 0, 0, n))
+        text = " ".join(word for word, _ in moved(problem, idle, 0, 0, n))
         plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
         assert verify(plain, text).strict
         told = [part for part in without(text)[0].split(";") if part.strip()]
@@ -405,6 +405,35 @@ def test_the_cold_start_never_opens_a_thought(thinker):
     opening, closing = tags(lm)
     assert bool((batch.ids_BT == opening).any()) and not batch.gain_BT[batch.ids_BT == opening].any()
     assert bool((batch.gain_BT[batch.ids_BT == closing] == 1).all()) and batch.total == float(batch.gain_BT.sum())
+
+
+def test_nobody_is_taught_to_skip_a_step_before_thinking_it():
+    # Mutants: words before a moved thought as targets; words before an idle thought none; words after a thought none.
+    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
+    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, elided=0.5, thoughts="oracle")
+    opening, closing = tags(lm)
+    kinds = set()
+    stage = ColdStart(steps=1, rows=200, optim=FIELDS["optim"], data=source, idle=1.0)
+    batch = stage.collect(Models(lm), 0, 0, range(200))
+    for row, size in enumerate(batch.lengths):
+        question = lm.encode(source.problem("coldstart", 0, 0, row).question)
+        ids, gains = batch.ids_BT[row, :size].tolist(), batch.gain_BT[row, :size].tolist()
+        ends = {lm.encode(mark)[0] for mark in (";", ".")}
+        first = at = len(question)
+        owed: list[int] = []
+        while at < size:
+            if ids[at] == opening:
+                until = ids.index(closing, at)
+                if until > at + 1:  # a thought that says something
+                    owed += range(first, at)
+                kinds.add((until > at + 1, first < at))
+                owed += [at]
+                at = until
+            elif ids[at] in ends:
+                first = at + 1
+            at += 1
+        assert gains == [float(t >= len(question) and t not in owed) for t in range(size)]
+    assert len(kinds) == 4
 
 
 # Budgets in words
@@ -450,7 +479,7 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
     assert batch.total == bare.total == float(batch.gain_BT.sum()) and bins == {1, 2}
     thought = [opening, *[numbers[0]] * 20, closing]
     for longest, k in ((20**3, 1), (21**3, 0)):  # the first edge is at 20 tokens, and at 21
-        ids, worth = told(lm, Bins(longest=longest, count=3), thought)
+        ids, worth = told(lm, Bins(longest=longest, count=3), thought, [0.0, *[1.0] * 21])
         assert ids == [opening, numbers[k], *thought[1:]] and worth == [0.0, 0.0, *[1.0] * 21]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import ClassVar
 
 from models.lm import LM
 from models.reasoning import Bins, check_told, parts, tags
@@ -16,8 +19,9 @@ from synth.rng import below, rng
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
     """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
-    step that needs it: what follows is how the text went on. Loss on all solution tokens but opening tags: the methods
-    open thoughts themselves, so that a solution nobody asked to think stays plain.
+    step that needs it: what follows is how the text went on. Loss on solution tokens but for opening tags, as the methods
+    open thoughts themselves and a solution nobody asked to think stays plain, and for tokens of a step before the
+    thought that it needs, which would teach to skip without having thought (studies/LOG.md, 2026-11-21, fifth session).
 
     The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
     related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
@@ -36,6 +40,7 @@ class ColdStart(Stage):
     replay: Source | Mixture | None = later(None)
     replay_share: float = later(0.0)
     told: Bins | None = later(None)
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,33 +58,46 @@ class ColdStart(Stage):
         for row in rows:
             other = self.replay is not None and rng("replay", seed, step, row).random() < self.replay_share
             problem = (self.replay if other else self.data).problem("coldstart", seed, step, row)
-            text = problem.solution if other else " ".join(moved(problem, self.idle, seed, step, row))
-            question, solution = lm.encode(problem.question), lm.encode(text)
-            worth = [float(token != opening) for token in solution]
+            words = [(problem.solution, 1.0)] if other else moved(problem, self.idle, seed, step, row)
+            question, (solution, worth) = lm.encode(problem.question), encoded(lm, words)
+            worth = [gain * (token != opening) for token, gain in zip(solution, worth, strict=True)]
             if self.told is not None:
-                solution, worth = told(lm, self.told, solution)
+                solution, worth = told(lm, self.told, solution, worth)
             ids.append(question + solution)
             gains.append([0.0] * len(question) + worth)
         return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
 
 
-def told(lm: LM, bins: Bins, solution: list[int]) -> tuple[list[int], list[float]]:
+def encoded(lm: LM, words: list[tuple[str, float]]) -> tuple[list[int], list[float]]:
+    """The ids of words, and each one's worth. Raises ValueError if words of different worth share a token."""
+    ids: list[int] = []
+    gains: list[float] = []
+    for worth, run in groupby(words, key=itemgetter(1)):
+        piece = lm.encode(" ".join(word for word, _ in run))
+        ids += piece
+        gains += [worth] * len(piece)
+    if ids != lm.encode(" ".join(word for word, _ in words)):
+        raise ValueError("this model's tokenizer joins what is a target and what is none: it cannot have a cold start")
+    return ids, gains
+
+
+def told(lm: LM, bins: Bins, solution: list[int], gains: list[float]) -> tuple[list[int], list[float]]:
     """A solution's tokens with the number of its bin in front of each thought, and what each is worth as a target."""
     (opening, closing), names = tags(lm), bins.names(lm)
     ids: list[int] = []
     worth: list[float] = []
-    for at, token in enumerate(solution):
+    for at, (token, gain) in enumerate(zip(solution, gains, strict=True)):
         more = [names[bins.of(solution.index(closing, at) - at - 1)]] if token == opening else []
         ids += [token, *more]
-        worth += [0.0, 0.0] if more else [1.0]
+        worth += [gain, *(0.0 for _ in more)]
     return ids, worth
 
 
-def moved(problem: Problem, idle: float, *path: str | int) -> list[str]:
-    """The solution's tokens, each thought moved to before a token of the statement it preceded, and empty thoughts in the
-    share ``idle`` of the other statements."""
+def moved(problem: Problem, idle: float, *path: str | int) -> list[tuple[str, float]]:
+    """The solution's words with their worth as targets: each thought moved to before a word of the statement it
+    preceded, whose words before it are worth nothing; empty thoughts in the share ``idle`` of the other statements."""
     tokens, roles = problem.written.solution_tokens, problem.written.solution_roles
-    found: list[str] = []
+    found: list[tuple[str, float]] = []
     draw, at = rng("moved", *path), 0
     while at < len(tokens):
         first = at
@@ -88,9 +106,10 @@ def moved(problem: Problem, idle: float, *path: str | int) -> list[str]:
         thought, first = tokens[first:at], at
         while at < len(tokens) and (roles[at] != THOUGHT) and (at == first or tokens[at - 1] not in (";", ".")):
             at += 1
-        step = tokens[first:at]
+        step, owed = tokens[first:at], bool(thought)
         if idle and not thought and draw.random() < idle:
             thought = (THINK, CLOSE)
         place = below(draw, len(step)) if thought else 0
-        found += (*step[:place], *thought, *step[place:])
+        found += [(word, float(not owed)) for word in step[:place]]
+        found += [(word, 1.0) for word in (*thought, *step[place:])]
     return found
