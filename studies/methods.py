@@ -114,18 +114,20 @@ def implicit(scale: Primed) -> Mixture:
 
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
-    """Mid-training on the implicit corpus with an annotator's thoughts, and the replay that next-token prediction has."""
+    """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay that next-token
+    prediction has."""
     plain = scale.midtrain(flops)
     return Annotate(
         flops=flops, rows=plain.rows, optim=plain.optim, data=implicit(scale), replay=plain.replay,
-        replay_share=REPLAY_SHARE, annotator=annotator, max_thought=scale.max_new,
+        replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=scale.max_new,
     )  # fmt: skip
 
 
 def annotator(scale: Primed) -> Recipe:
-    """The learned annotator: the base after a method's budget of solutions that think at depths it knows, so that no one
-    shows it what the corpus leaves out. It stands for the paper's ready-made model; its training is not charged."""
-    return scale.base() + replace(scale.midtrain(scale.method_flops), data=scale.traces())
+    """The learned annotator: the base after a whole arm's budget of solutions that think at depths it knows and skip as
+    often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made and
+    far larger model; its training is not charged (how it was chosen: studies/LOG.md, 2026-11-21, fifth session)."""
+    return scale.base() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
 
 
 def thought_rl(scale: Primed, flops: float, **more) -> Thinking:

@@ -21,7 +21,7 @@ from models.stages.rmt import TIERS
 from models.stages.thinking import Judge, Thinking
 from models.train import Machine
 from studies import results
-from studies.methods import BINS, THINKERS, UNEQUAL, Primed, alike, annealed, annotator, primed, tuned
+from studies.methods import BINS, THINKERS, UNEQUAL, Primed, alike, annealed, annotated, annotator, primed, tuned
 from studies.midtraining import leaderboard, remit, rmt, thinking
 from studies.midtraining.claims import GUESSED
 from studies.run import costs, references
@@ -61,11 +61,14 @@ def test_references_are_arms(module):
 
 
 def test_the_annotator_has_seen_no_thought_beyond_the_band():
-    # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens thoughts.
+    # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens thoughts;
+    # one whose texts skip more often than the corpus; an annotator that draws by chance.
     scale = primed(SMOKE)
-    stage = annotator(scale).stages[-1]
-    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain) and stage.data == scale.traces()
+    stage, corpus = annotator(scale).stages[-1], scale.corpus()
+    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain)
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
+    assert {source.elided for _, source in stage.data.parts} == {source.elided for _, source in corpus.parts}
+    assert annotated(scale, 1e9, annotator(scale)).temperature == 0
 
 
 def test_thinking_is_the_leaderboards_where_it_means_the_same():
