@@ -172,7 +172,7 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
 
 
 def test_an_exam_of_diversity_against_the_slow_way(learned):
-    # Mutants: a neighbouring problem's responses; one stream for all; counts of all responses; scores over all problems.
+    # Mutants: a neighbour's responses; one stream for all; counts of all responses; scores over all problems.
     lm = learned()
     found, whole = take(lm, EXAM), diversity(lm, EXAM.paper(), 6, 40)
     for i, problem in enumerate(EXAM.paper()):
