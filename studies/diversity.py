@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import ClassVar
 
 import numpy as np
 
 from models.lm import LM
+from studies.probe import sampled
 from synth.approaches import signature
 from synth.problem import Problem
 from synth.rng import uniforms
+from synth.thoughts import without
 from synth.verify import verify
 
 # Shapes: M texts, F features.
@@ -21,13 +24,38 @@ Pair = tuple[str, str]  # two approaches, in alphabetical order
 
 
 @dataclass(frozen=True)
+class Ways:
+    """How the responses to one problem tell it.
+
+    vendi_runs, vendi_approaches: their Vendi score by runs of tokens and by approaches (methods.md 3.4: from 1 to the
+    number of responses). shown: the approaches that each response with the right answer shows.
+
+    What stands in thoughts is no part of the telling, and from a broken thought on nothing is (``synth.thoughts``).
+    Where steps are skipped, those shown have to keep what is promised: a plan is broken, a restatement is not.
+    Responses that show no approach, be it that they are plain, wrong in form or empty, are alike in that, and unlike
+    all that show one.
+
+    Raise ``version`` when the numbers of any text change: it enters the key of every exam of this kind.
+    """
+
+    vendi_runs: float
+    vendi_approaches: float
+    shown: tuple[frozenset[str], ...]
+    version: ClassVar[int] = 1
+
+    @property
+    def composed(self) -> int:
+        """How many right responses show two approaches or more."""
+        return sum(len(each) > 1 for each in self.shown)
+
+
+@dataclass(frozen=True)
 class Diversity:
     """What ``samples`` responses to each of some problems say.
 
-    vendi_runs, vendi_approaches: the Vendi score of a problem's responses by runs of tokens and by approaches, a mean
-    over problems (methods.md 3.4: at most ``samples``). correct: share of responses with the right answer. composition: of
-    those, the share that shows two approaches or more (0 where none is right). pairs: how many of those show each pair of
-    approaches together.
+    vendi_runs, vendi_approaches: of ``Ways``, a mean over problems. correct: share of responses with the right answer.
+    composition: of those, the share that shows two approaches or more (0 where none is right). pairs: how many of those
+    show each pair of approaches together.
     """
 
     vendi_runs: float
@@ -45,21 +73,33 @@ class Diversity:
 def diversity(
     lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0
 ) -> Diversity:
-    """Sample ``samples`` responses to each problem and measure them. Every response has a random stream of its own."""
-    runs, approaches, right, shown = [], [], 0, []
-    for nth, problem in enumerate(problems):
-        streams = np.stack([uniforms("diversity", seed, nth, n, n=max_new) for n in range(samples)])
-        found = lm.sample([lm.encode(problem.question)] * samples, streams, max_new=max_new, temperature=temperature)
-        texts = [lm.decode(ids) for ids in found.ids]
-        signatures = [signature(problem, text) for text in texts]
-        correct = [verify(problem, text).answer for text in texts]
-        runs.append(vendi(similarity([token_runs(text) for text in texts])))
-        approaches.append(vendi(similarity([Counter(each) for each in signatures])))
-        right += sum(correct)
-        shown += [each for each, good in zip(signatures, correct, strict=True) if good]
+    """Sample ``samples`` responses to each problem and measure them all together."""
+    found = sampled_ways(lm, problems, samples, max_new, temperature, seed)
+    shown = [each for ways in found for each in ways.shown]
     pairs = tuple(sorted(pairs_of(shown).items(), key=lambda item: (-item[1], item[0])))
-    total = len(problems) * samples
-    return Diversity(float(np.mean(runs)), float(np.mean(approaches)), right / total, composition(shown), pairs)
+    scores = (float(np.mean([getattr(ways, name) for ways in found])) for name in ("vendi_runs", "vendi_approaches"))
+    return Diversity(*scores, len(shown) / (len(problems) * samples), composition(shown), pairs)
+
+
+def sampled_ways(
+    lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0
+) -> list[Ways]:
+    """How ``samples`` responses to each problem tell it. Every response has a random stream of its own."""
+    prompts = [lm.encode(problem.question) for problem in problems for _ in range(samples)]
+    places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
+    streams = np.stack([uniforms("diversity", seed, *place, n=max_new) for place in places])
+    texts = [lm.decode(ids) for ids in sampled(lm, prompts, streams, max_new, temperature)]
+    return [told(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
+
+
+def told(problem: Problem, texts: Sequence[str]) -> Ways:
+    """How these responses to one problem tell it."""
+    bare = [without(text)[0] for text in texts]
+    signatures = [signature(problem, text) for text in bare]
+    runs = vendi(similarity([token_runs(text) for text in bare]))
+    approaches = vendi(similarity([Counter(each) for each in signatures]))
+    right = tuple(each for each, text in zip(signatures, texts, strict=True) if verify(problem, text).answer)
+    return Ways(runs, approaches, right)
 
 
 def vendi(similarity_MM: np.ndarray) -> float:

@@ -14,6 +14,7 @@ import torch
 from models.files import Corrupt, digest, read_json, write_json
 from models.lm import LM
 from models.parallel import together
+from studies.diversity import Ways, sampled_ways
 from studies.forcing import chunks, logprobs, predictions
 from studies.key import key
 from studies.probe import THOUGHTS, probe
@@ -25,8 +26,8 @@ from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
 from synth.verify import ORDERED, Verdict, verify
 
-KINDS = ("exact", "sampled", "divergence", "probe")
-JUDGED = ("sampled", "probe")  # kinds that count right responses
+KINDS = ("exact", "sampled", "divergence", "probe", "diversity")
+JUDGED = ("sampled", "probe", "diversity")  # kinds that count right responses
 
 
 def parts(source: Source | Mixture) -> list[Source]:
@@ -48,7 +49,8 @@ class Exam:
     every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
     KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. kind
     "probe": what follows ``samples`` thoughts before a segment, of ``max_new`` tokens at most, when ``thought`` stands
-    in each ("own", or what replaces it; see ``studies.probe``). All at ``temperature``.
+    in each ("own", or what replaces it; see ``studies.probe``). kind "diversity": in how many ways ``samples``
+    responses tell a problem (see ``studies.diversity``). All at ``temperature``.
     """
 
     name: str
@@ -66,8 +68,10 @@ class Exam:
         if self.kind not in KINDS:
             raise ValueError(f"Exam.kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if (self.kind in JUDGED) != (self.samples > 0):
-            what = f"positive for a sampled exam or a probe and 0 for any other, got {self.samples}"
+            what = f"positive for a sampled exam, a probe or diversity and 0 for any other, got {self.samples}"
             raise ValueError(f"Exam.samples must be {what}")
+        if self.kind == "diversity" and self.samples < 2:
+            raise ValueError("Exam.samples must be at least 2 for diversity, as one response is told in one way, got 1")
         if self.thought not in (THOUGHTS if self.kind == "probe" else (None,)):
             what = f"one of {', '.join(THOUGHTS)} for a probe and None for any other kind, got {self.thought!r}"
             raise ValueError(f"Exam.thought must be {what}")
@@ -89,8 +93,10 @@ class Exam:
         return self if self.reference is None else replace(self, reference=self.reference.with_seed(seed))
 
     @property
-    def content(self) -> int | None:
+    def content(self) -> int | tuple[int, int] | None:
         """What a key of this exam rests on beyond its fields: how responses are judged, where they are."""
+        if self.kind == "diversity":
+            return Verdict.version, Ways.version
         return Verdict.version if self.kind in JUDGED else None
 
     def paper(self) -> list[Problem]:
@@ -124,7 +130,8 @@ class Answers:
     ``samples``, process is the mean share of right steps, tokens the mean response length, thought the mean number of
     words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least one
     fault of a kind. Divergence: divergence, in nats. Probe: logp of the corpus' segment, a mean over thoughts, and the
-    counts and means of sampled exams for written segments.
+    counts and means of sampled exams for written segments. Diversity: vendi_runs and vendi_approaches, Vendi scores
+    of the responses; answer, how many are right; composed, how many of these show two approaches or more.
     """
 
     logp: np.ndarray | None = None
@@ -137,16 +144,23 @@ class Answers:
     thought: np.ndarray | None = None
     faults: dict[str, int] = field(default_factory=dict)
     divergence: np.ndarray | None = None
+    vendi_runs: np.ndarray | None = None
+    vendi_approaches: np.ndarray | None = None
+    composed: np.ndarray | None = None
 
 
-ARRAYS = ("logp", "strict", "answer", "process", "tokens", "thought", "divergence")  # of Answers, a number a problem
+ARRAYS = (  # of Answers, a number a problem
+    "logp", "strict", "answer", "process", "tokens", "thought", "divergence", "vendi_runs", "vendi_approaches",
+    "composed",
+)  # fmt: skip
 
 
 def take(lm: LM, exam: Exam) -> Answers:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
-        return {"exact": exact, "sampled": sampled, "divergence": divergence, "probe": probed}[exam.kind](lm, exam)
+        kinds = {"exact": exact, "sampled": sampled, "divergence": divergence, "probe": probed, "diversity": diverse}
+        return kinds[exam.kind](lm, exam)
 
 
 def exact(lm: LM, exam: Exam) -> Answers:
@@ -217,6 +231,14 @@ def probed(lm: LM, exam: Exam) -> Answers:
     """What follows thoughts whose content may have been replaced."""
     found = probe(lm, exam.paper(), exam.thought, exam.samples, exam.max_new, exam.temperature)
     return Answers(samples=exam.samples, **found)
+
+
+def diverse(lm: LM, exam: Exam) -> Answers:
+    """In how many ways each problem is told."""
+    found = sampled_ways(lm, exam.paper(), exam.samples, exam.max_new, exam.temperature)
+    names = ("vendi_runs", "vendi_approaches", "composed")
+    told = {name: np.array([getattr(each, name) for each in found]) for name in names}
+    return Answers(samples=exam.samples, answer=np.array([len(each.shown) for each in found]), **told)
 
 
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:

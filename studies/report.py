@@ -30,6 +30,7 @@ INK = "#010203"  # stands for the colour of the page's text until the drawing is
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
 MARKERS = "osD^vPX"
 EXAMPLES = 2  # problems shown with every arm's answer
+UNSCORED = ("divergence", "diversity")  # kinds of exams that know no pass@k
 ROOM = 256  # tokens of an example answer at most
 
 Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
@@ -64,6 +65,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
         "lengths": [row for arm in found.arms for row in lengths(found, arm)],
         "faults": [row for arm in found.arms for row in faults(found, arm)],
         "divergences": [row for arm in found.arms for row in divergences(found, arm)],
+        "diversities": [row for arm in found.arms for row in diversities(found, arm)],
     }
 
 
@@ -76,7 +78,7 @@ def cost(found: Results, arm: str) -> dict:
 
 def exams_of(found: Results, arm: str) -> list[str]:
     """The exams with a score that an arm has sat, in the order of the table."""
-    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] != "divergence"))
+    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] not in UNSCORED))
 
 
 def scores(found: Results, arm: str, exam: str) -> list[dict]:
@@ -232,6 +234,23 @@ def divergences(found: Results, arm: str) -> list[dict]:
     return rows
 
 
+def diversities(found: Results, arm: str) -> list[dict]:
+    """In how many ways an arm tells problems: means over seeds, and Student's t over them, of the Vendi scores, of the
+    share of right responses, and of the share of these that shows two approaches or more (0 where none is right)."""
+    rows = []
+    for exam in dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == "diversity"):
+        sat = found.of(arm, exam)
+        names = ("vendi_runs", "vendi_approaches", "correct", "composed")
+        told = (np.array([cell_numbers(row[name]) for row in sat]) for name in names)
+        runs_SP, approaches_SP, right_SP, composed_SP = told
+        composition_S1 = composed_SP.sum(1, keepdims=True) / np.maximum(1, right_SP.sum(1, keepdims=True))
+        shares = {"correct": right_SP / sat[0]["samples"], "composition": composition_S1}
+        for what, values in ({"vendi_runs": runs_SP, "vendi_approaches": approaches_SP} | shares).items():
+            estimate = replace(difference(values, 0 * values), problems=sat[0]["problems"])
+            rows.append({"arm": arm, "exam": exam, "what": what, "samples": sat[0]["samples"]} | numbers(estimate))
+    return rows
+
+
 def shared(found: Results, arm: str, over: str) -> Results | None:
     """The rows of two arms for the seeds that both have; None if there are none."""
     seeds = [{row["seed"] for row in found.rows if row["arm"] == each} for each in (arm, over)]
@@ -256,6 +275,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
     """Title, heads, cells and caption of each table that ``show`` prints."""
     sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
     made = [ranking_table(sampled)] if sampled else []
+    if found["diversities"]:
+        made.append(diversity_table(found["diversities"]))
     for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
         rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
         made.append(score_table(f"{kind}, {context}, {mode}", rows))
@@ -387,11 +408,24 @@ def length_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str
     return "length of responses", ["arm", "exam", "tokens", "words of thought"], cells, counts(rows) + ", Student's t"
 
 
-def long(row: dict | None) -> str:
-    """A mean length over its interval, which one seed has not."""
+def diversity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """In how many ways each arm tells a problem; responses that show no approach count as one way."""
+    cells = []
+    for arm, exam in dict.fromkeys((row["arm"], row["exam"]) for row in rows):
+        those = {row["what"]: long(row, 3) for row in rows if (row["arm"], row["exam"]) == (arm, exam)}
+        cells.append([arm, exam, *those.values()])
+    heads = ["arm", "exam", "Vendi score\nby runs of words", "Vendi score\nby approaches", "right", "of these 2\napproaches up"]
+    most = " or ".join(str(samples) for samples in dict.fromkeys(row["samples"] for row in rows))
+    caption = f"Vendi score: 1 if all responses are alike, {most} if none is like another, thoughts left out; "
+    return "ways of telling a problem", heads, cells, caption + counts(rows) + ", Student's t"
+
+
+def long(row: dict | None, digits: int = 1) -> str:
+    """A mean over its interval, which one seed has not."""
     if row is None:
         return "–"
-    return f"{row['mean']:.1f}" + ("" if math.isnan(row["low"]) else f"\n{row['low']:.1f}–{row['high']:.1f}")
+    span = f"\n{row['low']:.{digits}f}–{row['high']:.{digits}f}"
+    return f"{row['mean']:.{digits}f}" + span * (not math.isnan(row["low"]))
 
 
 def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("arm", str, "", "name of the arm"),
     Column("seed", int, "", "training seed"),
     Column("exam", str, "", "name of the exam"),
-    Column("kind", str, "", "exact (teacher-forced), sampled, divergence or probe"),
+    Column("kind", str, "", "exact (teacher-forced), sampled, divergence, probe or diversity"),
     Column("context", str, "", "world the exam is told in"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
@@ -37,7 +37,7 @@ COLUMNS = (
     Column("logp", str, "nats", "log-probability of each problem's solution (exact) or next segment (probe)"),
     *(Column(f"{r}_nats", float, "nats", f"exact: mean surprise of {r} tokens a problem", nan=True) for r in ROLES),
     Column("strict", str, "responses", "strictly correct responses (sampled) or segments (probe) of each problem"),
-    Column("correct", str, "responses", "sampled: responses of each problem with the right answer, space-separated"),
+    Column("correct", str, "responses", "sampled, diversity: responses of each problem with the right answer"),
     Column("process", float, "", "sampled: mean share of right steps", nan=True),
     Column("response_tokens", float, "tokens", "sampled: mean response length", nan=True),
     Column("tokens", int, "tokens", "all tokens processed in training the arm, every stage and kind"),
@@ -58,6 +58,9 @@ COLUMNS = (
         nan=True, later=math.nan,
     ),
     Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, later=math.nan),
+    Column("vendi_runs", str, "", "diversity: Vendi score of each problem's responses by runs of words", later=""),
+    Column("vendi_approaches", str, "", "diversity: the same by approaches", later=""),
+    Column("composed", str, "responses", "diversity: of these, those that show two approaches or more", later=""),
 )  # fmt: skip
 
 CURVE_KEYS = ("arm", "seed", "stage", "step")

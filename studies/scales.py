@@ -184,6 +184,11 @@ class Scale:
         source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
         return Exam(f"{world}-{band}-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
 
+    def diversity_exam(self) -> Exam:
+        """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
+        asked = self.sampled_exam()
+        return replace(asked, name=f"{CONTEXTS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
+
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
         longest = (self.length[1], self.length[1])

@@ -325,12 +325,15 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "logp": results.cell(found.logp, 4) if sat else "",
         **nats,
         "strict": results.cell(found.strict, 0) if judged else "",
-        "correct": results.cell(found.answer, 0) if judged else "",
+        "correct": results.cell(found.answer, 0) if found.answer is not None else "",
         "process": float(found.process.mean()) if judged else math.nan,
         "response_tokens": float(found.tokens.mean()) if judged else math.nan,
         "thought_tokens": math.nan if found.thought is None else float(found.thought.mean()),
         "faults": " ".join(f"{kind}:{count}" for kind, count in found.faults.items()),
         "divergence": "" if found.divergence is None else results.cell(found.divergence, 6),
+        "vendi_runs": "" if found.vendi_runs is None else results.cell(found.vendi_runs, 4),
+        "vendi_approaches": "" if found.vendi_approaches is None else results.cell(found.vendi_approaches, 4),
+        "composed": "" if found.composed is None else results.cell(found.composed, 0),
     }
 
 

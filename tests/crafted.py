@@ -33,6 +33,7 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
         **about, "ops": str(ops), "problems": len(logp), "guess_floor": 0.25, "samples": 0,
         "logp": results.cell(logp, 4), **nats, **sampled, **cost, "key": f"{nth}{seed}",
         "faults": "", "divergence": "", "similarity": "", "rollouts": 0.0, "paper_tokens": 500.0,
+        "vendi_runs": "", "vendi_approaches": "", "composed": "",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 
@@ -11,12 +12,46 @@ from scipy.linalg import logm
 
 from models.gpt import GPT
 from models.lm import Samples
-from studies.diversity import composition, diversity, pairs_of, similarity, token_runs, vendi
-from synth.approaches import PLAIN, asking
+from models.optim import Optim
+from models.stages.pretrain import Pretrain
+from studies import exam as exam_
+from studies import probe, results
+from studies.diversity import Ways, composition, diversity, pairs_of, sampled_ways, similarity, token_runs, told, vendi
+from studies.exam import Exam, answers, take
+from studies.key import key
+from studies.methods import primed
+from studies.midtraining import leaderboard, selfgen
+from studies.run import Recipe, obtain
+from studies.scales import SCALES
+from studies.study import Arm, Study, plan, row
+from synth.approaches import PLAIN, asking, signature
 from synth.problem import Source
+from synth.rng import uniforms
+from synth.telling import Telling
 from synth.tokens import Vocabulary
+from synth.verify import Verdict, verify
 
 SOURCE = Source(ops=(2, 2), modulus=3, names=6, approach=PLAIN)
+EASY = Source(ops=(1, 2), modulus=3, names=6)
+EXAM = Exam("ways", EASY, problems=5, kind="diversity", samples=6, max_new=40)
+
+
+def slow_vendi(features: list[list]) -> float:
+    """The same from the definition: cosines pair by pair, -tr(R log R). Texts without features share one."""
+    counts = [Counter(each) or Counter({"nothing": 1}) for each in features]
+
+    def cosine(a: Counter, b: Counter) -> float:
+        inner = sum(a[name] * b[name] for name in a)
+        return inner / math.sqrt(sum(v * v for v in a.values()) * sum(v * v for v in b.values()))
+
+    share = np.array([[cosine(a, b) for b in counts] for a in counts]) / len(counts) + 1e-13 * np.eye(len(counts))
+    return math.exp(-float(np.trace(share @ logm(share)).real))
+
+
+def slow_runs(text: str) -> list[str]:
+    """Every run of one, two or three words, as a text."""
+    words = text.split()
+    return [" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, i + 4) if j <= len(words)]
 
 
 def test_vendi_is_the_exponential_of_an_entropy():
@@ -68,10 +103,9 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
         wrong = both.replace(f"answer {problem.answer}", f"answer {(problem.answer + 1) % 3}")
         texts[problem.question] = [problem.solution, plan, both, wrong]
 
-    def sample(self, prompts, streams, *, max_new, temperature=1.0, top_p=1.0):
-        told = texts[lm.decode(prompts[0])]
-        assert streams.shape == (4, 200) and len({row.tobytes() for row in streams}) == 4
-        ids = [lm.encode(text) for text in told]
+    def sample(self, prompts, streams, *, max_new, temperature=1.0, top_p=1.0, stop=None):
+        assert streams.shape == (12, 200) and len({row.tobytes() for row in streams}) == 12
+        ids = [lm.encode(texts[lm.decode(prompt)][n % 4]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
     monkeypatch.setattr(type(lm), "sample", sample)
@@ -83,3 +117,153 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
     kinds = [Counter(), Counter(plan=1), Counter(plan=1, check=1), Counter(plan=1, check=1)]
     assert found.vendi_approaches == pytest.approx(vendi(similarity(kinds)))
     assert 1 < found.vendi_runs < 4
+
+
+@pytest.mark.parametrize("k", (1, 2, 4))
+def test_k_texts_equally_often_are_told_in_k_ways(k):
+    # Mutants: rows of one text counted once; logarithms of another base; a text's own features left out.
+    problem = SOURCE.problem("ways", 0)
+    words = [["lions", "bears"], ["owls", "foxes"], ["seals", "mice"], ["goats"]]
+    assert told(problem, [" ".join(words[n % k]) for n in range(4 * k)]).vendi_runs == pytest.approx(k)
+    solved = [asking(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
+    ways = told(problem, [solved[n % k] for n in range(4 * k)])
+    assert ways.vendi_approaches == pytest.approx(k) and len(ways.shown) == 4 * k and ways.composed == 0
+    assert 1 <= ways.vendi_runs <= k + 1e-9 and (ways.vendi_runs < k or k == 1)  # they share their steps
+
+
+def test_no_approach_is_one_way_however_it_comes_about():
+    # Mutants: empty or plain texts unlike each other; a broken approach counted.
+    problem = SOURCE.problem("ways", 1)
+    plan = asking(problem, "plan", tagged=False).solution
+    backwards = " , ".join(plan.split(" ;")[0].split()[:0:-2])
+    broken = f"order {backwards} ; {problem.solution}"  # takes the steps the other way
+    texts = ["", "answer", problem.solution, broken]
+    assert told(problem, texts).vendi_approaches == pytest.approx(1)
+    assert told(problem, [*texts, *[plan] * 4]).vendi_approaches == pytest.approx(2)
+    assert told(problem, texts).shown == (frozenset(), frozenset())
+
+
+def test_thoughts_and_what_a_broken_one_hides_are_not_told():
+    # Mutants: thoughts compared, or taken for steps; the text after a broken thought compared; a tag compared; answers
+    # judged by another text than the response.
+    source = Source(ops=(3, 3), modulus=7, names=8, elided=0.5, thoughts="oracle")
+    problem = next(p for p in (source.problem("ways", n) for n in range(99)) if len(p.telling.skipped) == 2)
+    assert "<think>" in problem.solution
+    bare = " ".join(problem.solution[problem.solution.index("</think>") :].split()[1:])
+    other = f"<think> bears 3 </think> {bare}"
+    ways = told(problem, [problem.solution, bare, other])
+    assert ways.vendi_runs == pytest.approx(1) and len(ways.shown) == 3
+    start = f"{bare.split(';')[0]};"
+    late = f"{start} <think> lions 1 ; answer {problem.answer} <end>"
+    assert told(problem, [late, start]).vendi_runs == pytest.approx(1) and told(problem, [late]).shown == ()
+
+
+def test_a_skipped_step_breaks_what_is_promised_of_every_step():
+    # Mutants: promises judged of the shown steps alone; no approach at all where steps may be skipped.
+    source = Source(ops=(3, 3), modulus=7, names=8)
+    skipping = Source(ops=(3, 3), modulus=7, names=8, elided=1.0, thoughts="ignored")
+    for n in range(8):
+        full, problem = source.problem("ways", n), skipping.problem("ways", n)
+        assert full.question == problem.question and len(problem.telling.skipped) == 2
+        plan = asking(dataclasses.replace(full, telling=Telling(approach=PLAIN)), "plan", tagged=False).solution
+        head = plan[: plan.index(";") + 2]
+        assert told(problem, [plan]).shown == (frozenset({"plan"}),)
+        assert told(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone
+
+
+def test_an_exam_of_diversity_against_the_slow_way(learned):
+    # Mutants: a neighbour's responses; one stream for all; counts of all responses; scores over all problems.
+    lm = learned()
+    found, whole = take(lm, EXAM), diversity(lm, EXAM.paper(), 6, 40)
+    for i, problem in enumerate(EXAM.paper()):
+        texts = []
+        for n in range(6):
+            streams = uniforms("diversity", 0, i, n, n=40)[None]
+            texts.append(lm.decode(lm.sample([lm.encode(problem.question)], streams, max_new=40).ids[0]))
+        assert found.vendi_runs[i] == pytest.approx(slow_vendi([slow_runs(text) for text in texts]), abs=1e-6)
+        slowly = slow_vendi([list(signature(problem, text)) for text in texts])
+        assert found.vendi_approaches[i] == pytest.approx(slowly, abs=1e-6)
+        right = [signature(problem, text) for text in texts if verify(problem, text).answer]
+        assert (found.answer[i], found.composed[i]) == (len(right), sum(len(each) >= 2 for each in right))
+    assert found.vendi_runs.max() > 1.2 and 0 < found.answer.sum() < 30 and found.samples == 6
+    assert whole.vendi_runs == pytest.approx(found.vendi_runs.mean()) and whole.correct == found.answer.sum() / 30
+    assert whole.vendi_approaches == pytest.approx(found.vendi_approaches.mean())
+
+
+def test_composed_counts_are_of_right_responses_alone(learned, monkeypatch):
+    # Mutants: composed responses with a wrong answer counted; right ones by one approach counted.
+    ways = Ways(1.5, 1.25, (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"}), frozenset("abc")))
+    assert ways.composed == 2
+    monkeypatch.setattr(exam_, "sampled_ways", lambda lm, problems, *rest: [ways] * len(problems))
+    found = take(learned(), EXAM)
+    assert found.composed.tolist() == [2] * 5 and found.answer.tolist() == [4] * 5
+    assert (found.vendi_runs.tolist(), found.vendi_approaches.tolist()) == ([1.5] * 5, [1.25] * 5)
+
+
+def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkeypatch):
+    # Mutants: torch's own random numbers; results that depend on the batch; temperature left out.
+    lm = learned()
+    first = exam_.to_json(take(lm, EXAM))
+    assert exam_.to_json(take(lm, EXAM)) == first
+    monkeypatch.setattr(probe, "ROWS", 7)
+    assert exam_.to_json(take(lm, EXAM)) == first
+    few = exam_.to_json(take(lm, dataclasses.replace(EXAM, problems=3)))
+    assert few["vendi_runs"] == first["vendi_runs"][:3]
+    both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
+    cold, hot = (take(lm, exam).vendi_runs.mean() for exam in both)
+    assert cold == pytest.approx(1) and hot > 3
+    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, EXAM.paper(), 6, 40, seed=seed)] for seed in (0, 1)]
+    assert seeds[0] == first["vendi_runs"] != seeds[1]
+
+
+def test_what_an_exam_of_diversity_found_is_kept_and_tabled(tiny, runs, tmp_path, monkeypatch):
+    # Mutants: an array that is not stored; a rounded or exchanged one; a table cell of another column.
+    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=EASY)
+    found = answers(recipe, EXAM, obtain(recipe))
+    monkeypatch.setattr(exam_, "take", None)
+    again = answers(recipe, EXAM, None)
+    for name in ("vendi_runs", "vendi_approaches", "answer", "composed"):
+        assert getattr(again, name).tolist() == getattr(found, name).tolist() and len(getattr(again, name)) == 5
+    assert again.samples == 6 and again.strict is None and again.logp is None
+    found = dataclasses.replace(found, composed=np.arange(5), answer=np.arange(1, 6))
+    study = Study("a/b", "smoke", "q", "p", "r", (Arm("x", recipe),), (EXAM,), (0,), Recipe(tiny))
+    made = row(study, plan(study)[0], EXAM, found)
+    costs = {"tokens": 1, "flops": 1.0, "arm_flops": 1.0, "rollout_flops": 0.0, "seconds": 1.0, "key": "k"}
+    made |= costs | {"rollouts": 0.0, "paper_tokens": 1.0, "similarity": ""}
+    results.store("a/b", "smoke", [made], tmp_path)
+    (loaded,) = results.load("a/b", "smoke", tmp_path).rows
+    assert loaded["kind"] == "diversity" and loaded["samples"] == 6 and loaded["strict"] == loaded["logp"] == ""
+    assert loaded["composed"] == "0 1 2 3 4" and loaded["correct"] == "1 2 3 4 5"
+    for name in ("vendi_runs", "vendi_approaches"):
+        assert results.numbers(loaded[name]) == pytest.approx(getattr(found, name), abs=1e-4)
+
+
+def test_a_key_of_diversity_rests_on_verifier_and_measure(monkeypatch):
+    # Mutants: kept scores after either changed; other kinds' keys moved by the measure.
+    exams = EXAM, dataclasses.replace(EXAM, kind="sampled")
+    before = [key(exam) for exam in exams]
+    with monkeypatch.context() as patch:
+        patch.setattr(Ways, "version", Ways.version + 1)
+        assert [key(exam) == was for exam, was in zip(exams, before, strict=True)] == [False, True]
+    monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
+    assert [key(exam) == was for exam, was in zip(exams, before, strict=True)] == [False, False]
+
+
+@pytest.mark.parametrize("samples", (-1, 0, 1))
+def test_diversity_of_fewer_than_two_responses_is_refused(samples):
+    with pytest.raises(ValueError, match=r"Exam\.samples must be .*diversity"):
+        dataclasses.replace(EXAM, samples=samples)
+
+
+@pytest.mark.parametrize("name", ("smoke", "nano"))
+def test_scales_ask_for_ways_at_the_edge(name):
+    # Mutants: the band; problems of training; a primed scale's responses that may not think.
+    for scale in (SCALES[name], primed(SCALES[name])):
+        exam, asked = scale.diversity_exam(), scale.sampled_exam()
+        assert (exam.kind, exam.problems, exam.samples) == ("diversity", scale.problems // 4, 16)
+        assert exam.source == asked.source and exam.max_new == asked.max_new and exam.source.ops == scale.edge
+        assert exam.paper() == asked.paper()[: exam.problems]
+    assert leaderboard.study(SCALES[name]).exams[-1] == exam
+    own = selfgen.study(SCALES[name]).exams
+    assert [each.kind for each in own] == ["sampled", "diversity"] and own[0].source == own[1].source
+    assert own[1].source.approach == PLAIN and own[1].max_new == own[0].max_new == 2 * SCALES[name].max_new

@@ -231,3 +231,34 @@ def test_the_models_own_answers_are_shown_where_the_models_are(learned, source, 
     assert len(answers) == 3
     assert answers == report.answered_by(learned(), problems)
     assert all(answer["strict"] == (not answer["faults"]) for answer in answers)
+
+
+def diverse(arm: str, seed: int, **cells) -> dict:
+    """A row of the exam of ways: four problems, eight responses each."""
+    scores = {"strict": "", "process": float("nan"), "response_tokens": float("nan"), "thought_tokens": float("nan")}
+    ways = {"vendi_runs": "2 4 2 4", "vendi_approaches": "1 1 2 2", "correct": "0 8 4 4", "composed": "0 2 1 1"}
+    return sampled_row(arm, seed) | scores | ways | {"exam": "zoo-edge-diversity", "kind": "diversity"} | cells
+
+
+def test_ways_of_telling_stand_after_the_ranking():
+    """Mutants: composition as a share of all responses, or a mean of problems' shares; right responses as counts; seeds
+    pooled without an interval; a diversity exam asked for pass@k; an arm that solves nothing divided by it."""
+    made = [sampled_row(arm, seed) for arm in ("RL", "pre-training") for seed in (0, 1)]
+    made += [diverse("RL", 0), diverse("RL", 1, vendi_runs="4 4 4 4", composed="0 8 4 4")]
+    made += [diverse("pre-training", seed, correct="0 0 0 0", composed="0 0 0 0") for seed in (0, 1)]
+    words = Words(contrasts=(("RL", "pre-training"),), headline=("zoo-edge-diversity",))
+    numbers = report.summary(words, Results("s", "nano", tuple(made)), BANDS)
+    means = {row["what"]: row["mean"] for row in numbers["diversities"] if row["arm"] == "RL"}
+    shares = {"correct": 0.5, "composition": (4 / 16 + 1) / 2}
+    assert means == pytest.approx({"vendi_runs": 3.5, "vendi_approaches": 1.5} | shares)
+    assert one(numbers["diversities"], arm="pre-training", what="composition")["mean"] == 0
+    spread = one(numbers["diversities"], arm="RL", what="vendi_runs")
+    assert spread["high"] - spread["mean"] == pytest.approx(12.706 * 0.5, rel=1e-3) and spread["problems"] == 4
+    assert {row["exam"] for row in numbers["scores"] + numbers["contrasts"]} == {"zoo-sampled3"}
+    title, heads, cells, caption = report.tables(numbers)[1]
+    assert title == "ways of telling a problem" and cells[0][:2] == ["RL", "zoo-edge-diversity"]
+    assert [cell.split("\n")[0] for cell in cells[0][2:]] == ["3.500", "1.500", "0.500", "0.625"]
+    assert "8 if none" in caption and "2 seeds × 4 problems" in caption
+    single = report.summary(Words(contrasts=()), Results("s", "nano", tuple(made[4:5])), BANDS)
+    assert report.diversity_table(single["diversities"])[2][0][5] == "0.250"
+    assert len(report.tables(single)) == 2  # and the costs

@@ -50,7 +50,7 @@ def study(scale: Scale) -> Study:
         arms += [Arm(name, recipe, budget="alone"), Arm(f"{name} + RL", recipe + scale.rl(budget), budget="with RL")]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*scale.exams(), *asked), seeds=scale.seeds, base=base,
+        arms=tuple(arms), exams=(*scale.exams(), *asked, scale.diversity_exam()), seeds=scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
     )  # fmt: skip

@@ -42,5 +42,6 @@ def study(scale: Scale) -> Study:
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*(Arm(a, r, budget="alone") for a, r in recipes.items()),
               *(Arm(f"{a} + RL", r + rl, budget="with RL") for a, r in recipes.items())),
-        exams=(exam,), seeds=scale.seeds, contrasts=tuple(pairs),
+        exams=(exam, replace(scale.diversity_exam(), max_new=room, source=exam.source)),
+        seeds=scale.seeds, contrasts=tuple(pairs),
     )  # fmt: skip
