@@ -98,7 +98,9 @@ def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray]
         axis.hlines(at, [e.low for e in estimates], [e.high for e in estimates], color=colour, linewidth=1.1)
         for y, values_SP in zip(at, values, strict=True):
             axis.plot(values_SP.mean(1), [y] * len(values_SP), ".", color="#222222", markersize=1.8, zorder=3)
-        axis.plot([e.mean for e in estimates], at, color=colour, marker=marker, markersize=4, linestyle="none", label=label)
+        axis.plot(
+            [e.mean for e in estimates], at, color=colour, marker=marker, markersize=4, linestyle="none", label=label
+        )
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
@@ -122,7 +124,7 @@ def on_grid(rows: list[dict], column: str) -> np.ndarray:
     """One seed's curve at GRID, linear between its points; stages follow each other as equal parts."""
     stages = sorted({row["stage"] for row in rows})
     at = sorted(((stages.index(row["stage"]) + row["share"]) / len(stages), row[column]) for row in rows)
-    return np.interp(GRID, *zip(*at))
+    return np.interp(GRID, *zip(*at, strict=True))
 
 
 def legend(made, axis, columns: int) -> None:

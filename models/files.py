@@ -322,7 +322,9 @@ def _lock(descriptor: int, path: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        raise OSError(error.errno, "this file system has no locks, so runs on it cannot be protected", str(path)) from error
+        raise OSError(
+            error.errno, "this file system has no locks, so runs on it cannot be protected", str(path)
+        ) from error
     return True
 
 

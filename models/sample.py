@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def sample(
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
     how = (max_new, temperature, top_p, stop)
     found = together([partial(sample_piece, model, prompts[p], streams[p], *how) for p in pieces])
-    return Samples(*(sum((getattr(part, name) for part in found), []) for name in ("ids", "logprobs", "stopped")))
+    return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -141,7 +142,9 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     models = replace(models, done=done)
     models.learner.eval()
     with torch.no_grad(), autocast(machine, precision):
-        batch = guarded(name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
+        batch = guarded(
+            name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows))
+        )
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
@@ -207,7 +210,9 @@ def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, preci
 def added(sums: Sums, more: Sums) -> Sums:
     """Both sums and both counts, name by name."""
     zero = (0.0, 0.0)
-    return sums | {name: tuple(a + b for a, b in zip(sums.get(name, zero), pair)) for name, pair in more.items()}
+    return sums | {
+        name: tuple(a + b for a, b in zip(sums.get(name, zero), pair, strict=True)) for name, pair in more.items()
+    }
 
 
 def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
@@ -223,7 +228,7 @@ def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
     count = len(ends) + len(ends) % 2
     least = bisect_left(range(tokens), True, lo=1, key=lambda most: len(cuts(lengths, most)) <= count)
     ends = cuts(lengths, least)
-    return [batch.rows(order[start:end]) for start, end in zip([0, *ends], ends)]
+    return [batch.rows(order[start:end]) for start, end in pairwise([0, *ends])]
 
 
 def cuts(lengths: list[int], tokens: int) -> list[int]:

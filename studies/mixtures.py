@@ -29,7 +29,7 @@ def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pre
     """The scale's base and anneal on other data: ``early`` in the base's first stages, ``late`` in its last and in the
     anneal. Bases of equal ``early`` share those stages."""
     base = scale.base()
-    stages = tuple(replace(stage, data=early) for stage in base.stages[:-1]) + (replace(base.stages[-1], data=late),)
+    stages = (*(replace(stage, data=early) for stage in base.stages[:-1]), replace(base.stages[-1], data=late))
     return replace(base, stages=stages), replace(scale.anneal(), data=late)
 
 
@@ -58,7 +58,9 @@ def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
     tail = tuple((w, source) for w, source in scale.pretraining().parts if source.ops[0] > top)
     rest = 1 - share - sum(w for w, _ in tail)
     banded = ((rest, scale.mixed((low, top - 1))), (share, scale.mixed((top, top))))
-    return pretrained(scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail))
+    return pretrained(
+        scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail)
+    )
 
 
 def rl(scale: Scale, share: float) -> RL:
@@ -72,7 +74,11 @@ def rl(scale: Scale, share: float) -> RL:
 def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
     """Every kind of seed at every exposure, and none; each without RL and with RL of half common, half rare problems."""
     bases = [("0 %", exposed(scale, 0.0, seeds(scale, "names")))]
-    bases += [(f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind))) for kind in KINDS for share in EXPOSURES]
+    bases += [
+        (f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind)))
+        for kind in KINDS
+        for share in EXPOSURES
+    ]
     return tuple(arm for name, (base, anneal) in bases for arm in with_rl(name, base, anneal, rl(scale, 0.5)))
 
 
@@ -87,5 +93,7 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
     ops = (scale.band[0], max(scale.band[0], scale.band[1] // 2))
     shown = scale.mixed(ops, approach=names, tagged=True)
-    early, late = (blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining()))
+    early, late = (
+        blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining())
+    )
     return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)

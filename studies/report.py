@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields, is_dataclass, replace
 from hashlib import blake2b
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ KS = (1, 16, 128)
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
 UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities below which the share of newly solved problems is told
 COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens")
-CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
+CURVE = tuple(round(10 ** (n / 2)) for n in range(13))  # k from 1 to 10^6
 INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
 MARKERS = "osD^vPX"
@@ -103,7 +104,9 @@ def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]
             exams = [
                 row["exam"]
                 for row in rows
-                if (row["context"], row["mode"]) == (context, mode) and row["ops"].isdigit() and low <= int(row["ops"]) <= high
+                if (row["context"], row["mode"]) == (context, mode)
+                and row["ops"].isdigit()
+                and low <= int(row["ops"]) <= high
             ]
             if exams:
                 made.append(({"context": context, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
@@ -137,10 +140,14 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
     for about, exams in sat:
         exams = [exam for exam in exams if exam in exams_of(both, over)]
         for score, k in asked(both, arm, exams):
-            a, b = (np.concatenate([both.solved(each, exam, k, score) for exam in exams], axis=1) for each in (arm, over))
+            a, b = (
+                np.concatenate([both.solved(each, exam, k, score) for exam in exams], axis=1) for each in (arm, over)
+            )
             path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
             found_ = paired(a, b, path=path) if len(both.seeds) == 1 else over_seeds(a, b)
-            rows.append({"arm": arm, "over": over, "compute": compute, **about, "score": score, "k": k} | numbers(found_))
+            rows.append(
+                {"arm": arm, "over": over, "compute": compute, **about, "score": score, "k": k} | numbers(found_)
+            )
     return rows
 
 
@@ -173,8 +180,16 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             # The weighted mean as a plain one, each problem moved by its influence: a bootstrap must not see the weights vary.
             correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
             one = len(like_SP) == 1
-            gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
-            means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
+            gap = (
+                paired(correct_SP, like_SP, path=(found.study, arm, *exams, k))
+                if one
+                else over_seeds(correct_SP, like_SP)
+            )
+            means = {
+                "correct": float(solved_SP.mean()),
+                "all": float(like_SP.mean()),
+                "correct_mean": float(correct_SP.mean()),
+            }
             rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | numbers(gap))
     return rows
 
@@ -191,7 +206,9 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
         logp = np.concatenate([both.newly_solved(arm, over, exam) for exam in exams]) if exams else np.zeros(0)
         if len(logp):
             below = {f"{p:.2g}": float((logp < math.log(p)).mean()) for p in UNLIKELY}
-            rows.append({"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below})
+            rows.append(
+                {"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below}
+            )
     return rows
 
 
@@ -317,10 +334,14 @@ def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     for arm, k in dict.fromkeys((row["arm"], row["k"]) for row in rows):
         line = [f"{arm}\nstrict pass@{k}"]
         for column in columns:
-            those = [r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)]
+            those = [
+                r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)
+            ]
             line.append(with_interval(those[0]) if those else "–")
         cells.append(line)
-    heads = ["band (ops)"] + [f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns]
+    heads = ["band (ops)"] + [
+        f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns
+    ]
     return "by band, exact", heads, cells, counts(rows)
 
 
@@ -333,7 +354,10 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
         lines.setdefault((versus(row), where(row)), {})[row["k"]] = cell
     cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
-    caption = "; ".join(dict.fromkeys(map(in_words, rows))) + "; Student's t over seeds; * excludes zero, not corrected for many"
+    caption = (
+        "; ".join(dict.fromkeys(map(in_words, rows)))
+        + "; Student's t over seeds; * excludes zero, not corrected for many"
+    )
     if all(row["seeds"] == 1 for row in rows):
         caption = "one seed: the intervals are about these models and their problems, not about training"
     return "differences, paired by seed and problem", heads, cells, caption
@@ -341,14 +365,29 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
 
 def similarity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     """A histogram a line: which part of the problems is solved, at each similarity to gold."""
-    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in zip(BINS[1:5], BINS[2:6])), "0.9 up", "equal"]
+    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in pairwise(BINS[1:6])), "0.9 up", "equal"]
     cells = []
     for row in rows:
         gap = f"{row['mean']:+.3f}\n{row['low']:+.3f} to {row['high']:+.3f}"
         means = [f"{row[name]:.3f}" for name in ("correct_mean", "all")]
-        cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *(f"{part:.3f}" for part in row["bins"]), *means, gap])
+        cells.append(
+            [
+                row["arm"],
+                where(row),
+                row["k"],
+                f"{row['correct']:.3f}",
+                *(f"{part:.3f}" for part in row["bins"]),
+                *means,
+                gap,
+            ]
+        )
     heads = ["arm", "on", "pass@", "solved", *spans, "mean", "of all", "difference"]
-    return "similarity of correct graphs to gold", heads, cells, "parts of the problems solved, by similarity; " + counts(rows)
+    return (
+        "similarity of correct graphs to gold",
+        heads,
+        cells,
+        "parts of the problems solved, by similarity; " + counts(rows),
+    )
 
 
 def established(row: dict) -> bool:
@@ -371,7 +410,12 @@ def where(row: dict) -> str:
 
 def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [
-        [f"{row['arm']} – {row['over']}", where(row), f"{row['solved']}", *(f"{each:.3f}" for each in row["below"].values())]
+        [
+            f"{row['arm']} – {row['over']}",
+            where(row),
+            f"{row['solved']}",
+            *(f"{each:.3f}" for each in row["below"].values()),
+        ]
         for row in rows
     ]
     heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
@@ -396,7 +440,9 @@ def long(row: dict | None) -> str:
 
 def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     kinds_ = [kind for kind in FAULTS if any(kind in row["shares"] for row in rows)]
-    cells = [[f"{row['arm']}\n{row['exam']}", *(f"{row['shares'].get(kind, 0.0):.3f}" for kind in kinds_)] for row in rows]
+    cells = [
+        [f"{row['arm']}\n{row['exam']}", *(f"{row['shares'].get(kind, 0.0):.3f}" for kind in kinds_)] for row in rows
+    ]
     return "faults, share of responses with one", ["arm, exam", *kinds_], cells, "responses of all seeds together"
 
 
@@ -407,10 +453,28 @@ def divergence_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]],
 
 def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [
-        [r["arm"], len(r["seeds"]), large(r["arm_flops"]), large(r["rollout_flops"]), large(r["flops"]), large(r["tokens"]), paper(r), duration(r["seconds"])]
+        [
+            r["arm"],
+            len(r["seeds"]),
+            large(r["arm_flops"]),
+            large(r["rollout_flops"]),
+            large(r["flops"]),
+            large(r["tokens"]),
+            paper(r),
+            duration(r["seconds"]),
+        ]
         for r in rows
     ]
-    heads = ["arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "as the paper charges", "time after base"]
+    heads = [
+        "arm",
+        "seeds",
+        "FLOPs after base",
+        "of it sampling",
+        "FLOPs in all",
+        "tokens in all",
+        "as the paper charges",
+        "time after base",
+    ]
     return "cost, mean over seeds", heads, cells, ""
 
 
@@ -435,7 +499,10 @@ def claim_rows(claims: tuple[Claim, ...], found: dict[str, list[Finding]]) -> li
 def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     """A claim a line: what the paper says and measured, and for each scale the verdict and what it rests on."""
     scales = list(rows[0]["scales"])
-    cells = [[f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)] for row in rows]
+    cells = [
+        [f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)]
+        for row in rows
+    ]
     caption = "exact strict scores where none other is named; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
     return f"what is claimed of {topic_of(rows)}", ["claim", "published", *scales], cells, caption
 
@@ -447,7 +514,9 @@ def topic_of(rows: list[dict]) -> str:
 
 def found_in_words(found: dict) -> str:
     """A verdict, its estimates with their intervals and n a line each, and the remark."""
-    return "\n".join([found["verdict"], *map(part_in_words, found["ours"]), *([found["note"]] if found["note"] else [])])
+    return "\n".join(
+        [found["verdict"], *map(part_in_words, found["ours"]), *([found["note"]] if found["note"] else [])]
+    )
 
 
 def part_in_words(part: dict) -> str:
@@ -557,7 +626,9 @@ def shade(axis, bands: dict) -> None:
     for nth, (name, (low, high)) in enumerate(bands.items()):
         if nth % 2:
             axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
-        axis.text((low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform())
+        axis.text(
+            (low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform()
+        )
 
 
 def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
@@ -584,7 +655,9 @@ def by_k(found: Results, bands: Bands) -> str:
         for nth, arm in enumerate(arms):
             if set(exams) <= set(exams_of(found, arm)):
                 draw_line(axis, list(CURVE), [numbers(pooled(found, arm, exams, k)) for k in CURVE], nth, arm)
-        axis.set(title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13))
+        axis.set(
+            title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
+        )
     axes[0].set_ylabel("strict pass@k")
     keyed(figure, axes[0], list(arms))
     return svg(figure, "strict pass at k for k from one to a million")
@@ -618,7 +691,9 @@ def stack(axis, at: int, parts: dict[str, float]) -> None:
 def nats(found: Results, arm: str, exams: list[str]) -> dict[str, float]:
     """Mean nats a problem by role over seeds and exams of equal size; a role that never occurs holds 0."""
     rows = [row for exam in exams for row in found.of(arm, exam)]
-    return {role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES}
+    return {
+        role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES
+    }
 
 
 # --- answers of the models themselves --------------------------------------------------------------------------------
@@ -663,11 +738,15 @@ def judgement(problem, text: str) -> dict:
     """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
     verdict = verify(problem, text)
     pieces, at = [], 0
-    for nth, step in enumerate(parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps):
+    for nth, step in enumerate(
+        parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps
+    ):
         if aside := text[at : step.span[0]].strip():  # remarks, thoughts and lines of approaches
             pieces.append({"text": aside, "faults": [], "step": False})
         start, at = step.span
-        pieces.append({"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True})
+        pieces.append(
+            {"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True}
+        )
     if text[at:].strip():
         outside = kinds(fault for fault in verdict.faults if fault.step is None)
         pieces.append({"text": text[at:].strip(), "faults": outside, "step": False})
@@ -732,7 +811,9 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
         f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n<style>\n{STYLE}\n</style>\n"
         f'</head>\n<body>\n<h1>What each stage of training contributes</h1>\n<p class="soft">Interlude, scale {escape(scales)}. '
         "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems, those of differences Student t over seeds. Strict means that every "
-        f"step of the working is right.</p>\n<nav class=\"soft\">{links}</nav>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f'step of the working is right.</p>\n<nav class="soft">{links}</nav>\n'
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
     )
 
 
@@ -764,7 +845,9 @@ def study_html(study, found: Results, bands: Bands) -> str:
         figure_html("What is solved at the first attempt, by depth", by_ops(numbers_, 1)),
         figure_html("What is within reach of 128 attempts, by depth", by_ops(numbers_, 128)),
         figure_html("How far more attempts carry at the edge", by_k(found, bands)),
-        figure_html("Where the model is surprised by the right solution (mean over seeds, nats)", by_role(found, bands)),
+        figure_html(
+            "Where the model is surprised by the right solution (mean over seeds, nats)", by_role(found, bands)
+        ),
     ]
     if numbers_["contrasts"]:
         parts += ["<h3>Differences between arms</h3>", html_table(*contrast_table(numbers_["contrasts"])[1:])]
@@ -782,7 +865,7 @@ def facts(pairs: list[tuple[str, str]]) -> str:
 def arm_html(study, arm) -> str:
     stages = "".join(f"<li>{escape(words)}</li>" for words in recipe_in_words(study, arm))
     equal = "" if arm.equal else ' <span class="soft">(its compute need not equal the others\')</span>'
-    return f"<p><strong>{escape(arm.name)}</strong>{equal}</p><ol class=\"stages\">{stages}</ol>"
+    return f'<p><strong>{escape(arm.name)}</strong>{equal}</p><ol class="stages">{stages}</ol>'
 
 
 def figure_html(title: str, drawing: str) -> str:
@@ -822,7 +905,7 @@ def example_html(row: dict) -> str:
 def answer_html(arm: str, answer: dict | None) -> str:
     """One arm's answer, a line for each step, ticked or crossed with the kinds of its faults."""
     if answer is None:
-        return f"<p><strong>{escape(arm)}</strong> <span class=\"soft\">not trained on this machine</span></p>"
+        return f'<p><strong>{escape(arm)}</strong> <span class="soft">not trained on this machine</span></p>'
     lines = "".join(piece_html(piece) for piece in answer["pieces"])
     shown = {fault for piece in answer["pieces"] for fault in piece["faults"]}
     other = [fault for fault in dict.fromkeys(answer["faults"]) if fault not in shown]

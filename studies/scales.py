@@ -90,7 +90,8 @@ class Scale:
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))  # most operations, most recalls and sums to learn from
+        # Half have the most operations: most recalls and sums to learn from.
+        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))
         short = blend(*((share, self.mixed(ops, length=None, filler=(0, 2))) for share, ops in ends))
         recipe = Recipe(self.model, precision=self.precision)
         if self.recall_steps:

@@ -158,7 +158,9 @@ def check_budget(study: Study, runs: list[Run]) -> None:
         spent = {run.arm: run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal}
         unknown = [arm for arm, flops in spent.items() if flops is None]
         if unknown:
-            raise ValueError(f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty")
+            raise ValueError(
+                f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty"
+            )
         if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
             low, high = min(spent, key=spent.get), max(spent, key=spent.get)
             raise ValueError(
@@ -167,7 +169,9 @@ def check_budget(study: Study, runs: list[Run]) -> None:
             )
 
 
-def execute(study: Study, machine: Machine, observe: Observe | None = None, note: Callable[[str], None] = print) -> None:
+def execute(
+    study: Study, machine: Machine, observe: Observe | None = None, note: Callable[[str], None] = print
+) -> None:
     """Train and examine every run that is missing, and store its rows as soon as they exist."""
     check_budget(study, plan(study))
     for run in plan(study):
@@ -279,7 +283,9 @@ def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
     the gold paper with as many operations. Raises ValueError unless there is one such paper."""
     same = [each for each in gold if span(each.source) == span(exam.source)]
     if len(same) != 1:
-        raise ValueError(f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one")
+        raise ValueError(
+            f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one"
+        )
     return tuple(nearest([problem.graph for problem in exam.paper()], [problem.graph for problem in same[0].paper()]))
 
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from synth.ops import compute
@@ -123,6 +124,9 @@ class Work:
         return op in "+*" and words != words[::-1]
 
     # The lines, as words after the marker.
+
+    def noun(self, at: int) -> Words:
+        return (self.found(at),)
 
     def need(self, at: int) -> Words:
         named = self.named(at)
@@ -397,12 +401,15 @@ class Book:
             nouns = [w for w in words if w.isalpha()] == [w for w in due if w.isalpha()]
             self.broken(event, f"The line should say {event.line.marker} {' '.join(due)}.", content=nouns)
 
-    def statement(self, event: Event) -> int | None:
-        """The statement that finds the quantity which a line names first; a breach if there is none."""
+    def statement(self, event: Event, due: Callable[[int], Words]) -> int | None:
+        """The statement that finds the quantity which a line names first; the line should say what is ``due`` of it. A
+        breach if there is none, or the line says otherwise."""
         noun = event.line.words[0] if event.line.words else ""
         at = self.work.finder.get(self.work.index.get(noun, -1))
         if at is None:
             self.broken(event, f"There is no {noun or 'quantity'} to be found.")
+        else:
+            self.compare(event, due(at))
         return at
 
 
@@ -426,10 +433,9 @@ def judge_depth(book: Book) -> None:
     work, goals, done = book.work, [], set()
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.noun)
             if at is None:
                 continue
-            book.compare(event, (work.found(at),))
             if at in done or at in goals or at not in (work.before[goals[-1]] if goals else (work.last,)):
                 book.broken(event, f"The innermost goal does not need {work.found(at)} to be found now.")
             goals.append(at)
@@ -447,10 +453,9 @@ def judge_backward(book: Book) -> None:
     work, listed, due, stepped = book.work, [], [book.work.last], False
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.need)
             if at is None:
                 continue
-            book.compare(event, work.need(at))
             if stepped or at in listed or at not in due:
                 book.broken(event, f"It is too late or too early to need {work.found(at)}.")
             listed.append(at)
@@ -463,7 +468,7 @@ def judge_backward(book: Book) -> None:
 def promised(book: Book, order: list[int]) -> None:
     """The needed steps come in this order, and are all in it."""
     steps = [event for event in book.events if event.at is not None]
-    for event, at in zip(steps, order):
+    for event, at in zip(steps, order, strict=False):
         if event.at != at:
             book.broken(event, f"Another step than {book.work.found(event.at)} was promised here.")
     if sorted(order) != sorted(book.work.terms):
@@ -475,10 +480,9 @@ def judge_subgoals(book: Book) -> None:
     part: int | None = None
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.noun)
             if at is None:
                 continue
-            book.compare(event, (work.found(at),))
             if event.line.marker == "merge":
                 if merged or at != work.last or not done.issuperset(work.before[work.last]):
                     book.broken(event, "It is not time to merge the parts.")
@@ -496,12 +500,12 @@ def judge_subgoals(book: Book) -> None:
 
 def judge_formulas(book: Book) -> None:
     work, listed, stepped = book.work, [], False
+    due = partial(work.formula, values=book.name == "simplify")
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, due)
             if at is None:
                 continue
-            book.compare(event, work.formula(at, values=book.name == "simplify"))
             if stepped or at in listed:
                 book.broken(event, f"A formula for {work.found(at)} comes too late or again.")
             listed.append(at)
@@ -573,7 +577,9 @@ def judge_grouped(book: Book) -> None:
             done.add(event.at)
 
 
-def judge_turns(book: Book, first: bool, value: Callable[[list[int]], Words], missing: str, again: str, end: str) -> None:
+def judge_turns(
+    book: Book, first: bool, value: Callable[[list[int]], Words], missing: str, again: str, end: str
+) -> None:
     """Lines and steps take turns, beginning with a line if ``first``; each line says ``value`` of the steps so far."""
     done, due = [], first
     for event in book.events:

@@ -6,7 +6,7 @@ import json
 import os
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def available() -> dict[str, Path]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def world(name: str) -> World:
     """The world called ``name``, read once a process. Raises ValueError naming the known worlds, or the file and field
     that is wrong."""
@@ -72,7 +72,9 @@ def read(path: Path) -> World:
         raise ValueError(f"world file {path} is not valid TOML: {error}") from error
     wrong = set(table) ^ {"place", "names"}
     if wrong:
-        raise ValueError(f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}")
+        raise ValueError(
+            f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}"
+        )
     place, names = table["place"], table["names"]
     if not isinstance(place, str) or len(place.split()) != PLACE_WORDS or not all(map(plain, place.split())):
         raise ValueError(f"world file {path}: place must be {PLACE_WORDS} lower-case words, got {place!r}")

@@ -90,7 +90,9 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
         shown = len(problem.moves) - len(skipped or ())
         rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
-        known = [row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given]
+        known = [
+            row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given
+        ]
         if not len(known) == len(wording) == shown:
             raise ValueError(
                 f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}"
@@ -109,9 +111,11 @@ def graph_from_dict(table: object) -> Graph:
     if modulus is not None and (type(modulus) is not int or not is_prime(modulus)):
         raise ValueError(f"problem.graph.modulus must be a prime or null, got {modulus!r}")
     nodes = nodes_from_lists("problem.graph.nodes", table["nodes"], (), modulus)
-    if not nodes or not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN):
+    if not nodes or (not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN)):
         raise ValueError("problem.graph.nodes must end in an operation or a copy, or be one given")
-    if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(nodes) - 1 and nodes[unknown].op == GIVEN):
+    if unknown is not None and not (
+        type(unknown) is int and 0 <= unknown < len(nodes) - 1 and nodes[unknown].op == GIVEN
+    ):
         raise ValueError(f"problem.graph.unknown must be null or the index of a given, got {unknown!r}")
     return Graph(nodes, modulus, unknown)
 
@@ -128,12 +132,9 @@ def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus
     for op, args, value in table:
         given = integers(f"{name} args", args, 0, len(nodes) - 1)
         values = tuple(nodes[a].value for a in given)
-        known = (
-            op in (GIVEN, LITERAL)
-            and not given
-            or (op in FORWARD and len(given) > 1 or op == SAME and len(given) == 1)
-            and fold(op, values, modulus) == value
-        )
+        leaf = op in (GIVEN, LITERAL) and not given
+        computed = (op in FORWARD and len(given) > 1) or (op == SAME and len(given) == 1)
+        known = leaf or (computed and fold(op, values, modulus) == value)
         if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):
             raise ValueError(f"{name} holds {[op, args, value]!r}, which is neither a leaf nor a true operation")
         nodes.append(Node(op, given, value))
@@ -290,7 +291,7 @@ def reward(
         raise ValueError(
             f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match"
         )
-    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions)]
+    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions, strict=True)]
 
 
 def spoken(completion: object, ended: bool) -> str:

@@ -270,7 +270,12 @@ SPACE = re.compile(r"\s*+")
 
 
 def parse(
-    text: str, dialect: str, copies: bool = False, thoughts: bool = False, worded: bool = False, approached: bool = False
+    text: str,
+    dialect: str,
+    copies: bool = False,
+    thoughts: bool = False,
+    worded: bool = False,
+    approached: bool = False,
 ) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
@@ -341,7 +346,9 @@ WHOLE = Whole((str(n), n) for n in range(LIMIT + 1))
 def usual_steps(read: Grammar, text: str, position: int, steps: list[Step]) -> int:
     """Add the steps of the usual form that follow one another from ``position``; returns where the last one's gap ends."""
     symbols, noun_first, number = read.symbols, read.noun_first, WHOLE
-    for whole, statement, a, op, b, x, y, z, w, left, used, right, result, u, v, gap in read.usual.findall(text, position):
+    for whole, statement, a, op, b, x, y, z, w, left, used, right, result, u, v, gap in read.usual.findall(
+        text, position
+    ):
         if not whole:
             break
         if not noun_first:  # prose names the noun after the number
@@ -378,7 +385,9 @@ def copied(match: re.Match[str], start: int) -> Step:
     statement, operand, noun, solved = (match[name].rstrip() for name in ("statement", "operand", "noun", "solved"))
     recalled = int(match["recalled"])
     span = start, match.end("stop")
-    return Step(statement, SAME, (operand,), ((noun, recalled),), SAME, ((recalled,),), solved, int(match["value"]), span)
+    return Step(
+        statement, SAME, (operand,), ((noun, recalled),), SAME, ((recalled,),), solved, int(match["value"]), span
+    )
 
 
 def joined(signs: list[str]) -> str:

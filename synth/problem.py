@@ -22,7 +22,8 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
-LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}  # fields of Source, each with the value that takes none
+# Fields of Source, each with the value that takes none.
+LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -70,12 +71,12 @@ class Problem:
         nouns = contexts.world(self.context).names
         if -1 not in self.names:
             return tuple([nouns[n] for n in self.names])
-        return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes)])
+        return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes, strict=True)])
 
     @cached_property
     def copies(self) -> bool:
         """Whether a statement of the question repeats a quantity."""
-        return any([node.op == SAME for node in self.nodes])
+        return SAME in [node.op for node in self.nodes]
 
     @property
     def thinks(self) -> bool:
@@ -230,17 +231,23 @@ class Source:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):
             if getattr(self, name) is not None or name != "length":
-                check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
+                check_range(
+                    f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0
+                )
         self.check_copies()
         self.check_approach()
         if not 0 <= self.elided <= 1:
             raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
         if self.thoughts == "oracle" and not self.elided:
-            raise ValueError("Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about")
+            raise ValueError(
+                "Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about"
+            )
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
-            raise ValueError("Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999")
+            raise ValueError(
+                "Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999"
+            )
         available = len(contexts.world(self.context).names)
         if self.names is not None and not 1 <= self.names <= available:
             raise ValueError(f"Source.names must be 1..{available} for context {self.context!r}, got {self.names}")
@@ -262,18 +269,28 @@ class Source:
             return
         check_range("Source.copies", self.copies, least=0)
         if self.ops != (0, 0):
-            raise ValueError(f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: a chain of copies computes nothing")
+            raise ValueError(
+                f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: a chain of copies computes nothing"
+            )
         if self.mode != "forward":
-            raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
+            raise ValueError(
+                f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy"
+            )
         if self.connected[1] or self.unconnected[1]:
-            raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+            raise ValueError(
+                "Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations"
+            )
 
     def check_approach(self) -> None:
         """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed, or contradicts another field."""
         names = self.approaches
-        if self.approach is not None and not (names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)):
+        if self.approach is not None and not (
+            names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)
+        ):
             known = ", ".join((PLAIN, *APPROACHES))
-            raise ValueError(f"Source.approach must be None, one or several different of {known}, got {self.approach!r}")
+            raise ValueError(
+                f"Source.approach must be None, one or several different of {known}, got {self.approach!r}"
+            )
         if self.approach is not None and (self.elided or self.words is not None):
             raise ValueError("Source.approach needs Source.elided 0 and Source.words None: its lines count every step")
         chances = self.chances
@@ -283,8 +300,10 @@ class Source:
                 raise ValueError(
                     f"Source.chances must be None or a probability for each of Source.approach, summing to 1, got {chances!r}"
                 )
-        if type(self.tagged) is not bool or self.tagged and set(names) <= {PLAIN}:
-            raise ValueError(f"Source.tagged must be False, or True with a Source.approach that has a tag, got {self.tagged!r}")
+        if type(self.tagged) is not bool or (self.tagged and set(names) <= {PLAIN}):
+            raise ValueError(
+                f"Source.tagged must be False, or True with a Source.approach that has a tag, got {self.tagged!r}"
+            )
 
     @property
     def approaches(self) -> tuple[str, ...]:

@@ -137,7 +137,9 @@ def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> Non
 
 def turned(problem: Problem) -> Problem:
     """The problem with the operands of every sum and product in the opposite order, for its steps to be written from."""
-    nodes = tuple([node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes])
+    nodes = tuple(
+        [node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes]
+    )
     return replace(problem, graph=replace(problem.graph, nodes=nodes))
 
 

@@ -81,8 +81,12 @@ class Telling:
         if self.thoughts not in THOUGHTS:
             raise ValueError(f"Telling.thoughts must be one of {', '.join(THOUGHTS)}, got {self.thoughts!r}")
         if self.approach is not None and self.approach not in (PLAIN, *APPROACHES):
-            raise ValueError(f"Telling.approach must be one of {', '.join((PLAIN, *APPROACHES))}, got {self.approach!r}")
+            raise ValueError(
+                f"Telling.approach must be one of {', '.join((PLAIN, *APPROACHES))}, got {self.approach!r}"
+            )
         if self.approach is not None and (self.skipped is not None or self.wording is not None):
-            raise ValueError("Telling.approach must be None where steps are skipped or words chosen: its lines count every step")
+            raise ValueError(
+                "Telling.approach must be None where steps are skipped or words chosen: its lines count every step"
+            )
         if self.tagged and self.approach in (None, PLAIN):
             raise ValueError(f"Telling.tagged needs an approach that has a tag, got Telling.approach {self.approach!r}")

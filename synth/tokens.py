@@ -125,5 +125,9 @@ class Vocabulary:
         pieces = Regex(r"<[a-z/_0-9]+>|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
         tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
         return PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, eos_token=END, clean_up_tokenization_spaces=False
+            tokenizer_object=tokenizer,
+            pad_token=PAD,
+            bos_token=BEGIN,
+            eos_token=END,
+            clean_up_tokenization_spaces=False,
         )

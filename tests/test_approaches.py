@@ -81,7 +81,8 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
             draft = replace(fuzz.draft(base, random), text=problem.solution)
             for k in range(MUTANTS):
                 mutation = random.choice(fuzz.LINE_MUTATIONS if k % 3 else TEXTUAL)
-                other = (asking(base, random.choice(APPROACHES)).solution,) if mutation in (fuzz.borrowed, fuzz.merged) else ()
+                borrows = mutation in (fuzz.borrowed, fuzz.merged)
+                other = (asking(base, random.choice(APPROACHES)).solution,) if borrows else ()
                 text = mutation(draft, *other)
                 due, verdict = correct(problem, text), verify(problem, text)
                 assert verdict.strict == due, (problem.question, text, verdict.faults)
@@ -97,8 +98,7 @@ BASE = "hares = horses + koalas ; lions = giraffes - hares ; sheep = lions + sto
 LETTERS = {  # steps as in the plain solution are in capitals
     "levels": "level ; STORKS ; KOALAS ; level ; HARES ; level ; LIONS ; level ; SHEEP",
     "depth": (
-        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; HARES ; LIONS ; find storks ; "
-        "STORKS ; SHEEP"
+        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; HARES ; LIONS ; find storks ; STORKS ; SHEEP"
     ),
     "backward": (
         "need sheep from lions , storks ; need lions from giraffes , hares ; "
@@ -161,19 +161,21 @@ def test_the_lines_to_the_letter():
             shown = [part.split(" ")[0].upper() if part in steps.values() else part for part in said]
         assert " ; ".join(shown) == due, (name, " ; ".join(shown))
     prose = asking(wide("prose"), "restate")
-    assert prose.solution.startswith("Given ") and f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
+    assert prose.solution.startswith("Given ")
+    assert f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
     assert prose.question.endswith("? Use restate.") and asking(base, "check").question == f"{base.question} check"
     assert asking(base, "check", tagged=False).question == asking(base, PLAIN).question == base.question
 
 
 def test_approaches_compose():
     # Mutants: lines of one approach read as steps or as breaches of another; only one approach recognised in a text.
-    follow = ("symbolic", "simplify", "plan", "restate", "relevant", "check", "running", "countdown")  # steps as in the plain one
+    # Those with steps as in the plain one.
+    follow = ("symbolic", "simplify", "plan", "restate", "relevant", "check", "running", "countdown")
     for nth in range(24):
         base = fuzz.problem(nth)
         if not base.moves:
             continue
-        for a, b in zip(follow, (*follow[3:], *follow[:3])):
+        for a, b in zip(follow, (*follow[3:], *follow[:3]), strict=True):
             draft = replace(fuzz.draft(base, Random(nth)), text=asking(base, a).solution)
             text = fuzz.merged(draft, asking(base, b).solution)
             assert verify(asking(base, PLAIN), text).strict and signature(base, text) == {a, b}, text
@@ -235,7 +237,8 @@ def test_draws_are_pure_and_as_often_as_stated():
 
 def test_off_nothing_has_changed():
     # Mutants: a plain field; a token before others; a line or another order accepted where no approach may be followed.
-    assert not {"approach", "chances", "tagged", "approaches"} & set(canonical(Source(ops=(1, 2)))[1:-1].replace('"', " ").split())
+    words = canonical(Source(ops=(1, 2)))[1:-1].replace('"', " ").split()
+    assert not {"approach", "chances", "tagged", "approaches"} & set(words)
     assert "approaches" not in canonical(Vocabulary())
     for dialects in (("terse",), ("prose",), ("terse", "prose")):
         for more in ({}, {"words": True, "thoughts": True}):
@@ -273,7 +276,7 @@ def test_cut_short_is_no_junk():
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
-@given(st.text(alphabet=st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
+@given(st.text(st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
 def test_any_text_has_a_signature(noise, which, nth, start, stop):
     # Mutants: an exception on a line without words, on nouns that nothing finds, on steps of no statement.
     problem = asking(fuzz.problem(nth), APPROACHES[which])
@@ -290,7 +293,7 @@ def test_any_lines_have_a_signature():
         problem = asking(fuzz.problem(nth), PLAIN)
         words = [*problem.words, *"0123+-*/=,", "from", "asked", "unicorns"]
         lines = [" ".join([m, *random.choices(words, k=random.randrange(5)), ";"]) for m in MARKERS for _ in range(3)]
-        text = " ".join(random.sample(lines, len(lines)) + [problem.solution])
+        text = " ".join([*random.sample(lines, len(lines)), problem.solution])
         if problem.dialect == "prose":
             text = " ".join(line.capitalize().replace(";", ".") for line in lines) + problem.solution
         assert signature(problem, text) <= set(APPROACHES) and not verify(problem, text).strict

@@ -138,7 +138,7 @@ def test_the_first_sight_of_a_skipped_result_has_its_own_role():
 
 def test_an_oracle_thinks_the_skipped_steps():
     # Mutants: thoughts that are not the full solution's steps; tags with another role; text changed around a thought.
-    for i, problem in enumerate(drawn(60)):
+    for problem in drawn(60):
         telling = replace(problem.telling, thoughts="oracle")
         told = replace(problem, telling=telling)
         written = told.written

@@ -14,8 +14,19 @@ import pytest
 
 from models import files as store
 from models.files import (
-    Busy, Corrupt, Lost, append_jsonl, check, claim, read_json, read_jsonl, seal, sealed, write_atomic, write_json,
-)  # fmt: skip
+    Busy,
+    Corrupt,
+    Lost,
+    append_jsonl,
+    check,
+    claim,
+    read_json,
+    read_jsonl,
+    seal,
+    sealed,
+    write_atomic,
+    write_json,
+)
 
 ROOT = Path(__file__).parents[1]
 HOLD = """

@@ -72,7 +72,7 @@ def test_example_method_works(tmp_path, monkeypatch):
     gains = stage.collect(Models(lm), 0, 0, range(4)).gain_BT
     assert set(gains.unique().tolist()) == {0.0, 1.0, 2.0}
     train(lm, stage, seed=0)
-    assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters()))
+    assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters(), strict=True))
 
 
 def test_tree_is_the_tree():

@@ -50,8 +50,8 @@ def test_ignored_wherever_they_stand():
 def test_two_words_are_not_made_one():
     # Mutant: a thought cut out instead of blanked, and 1 <think> </think> 0 is ten.
     problem = SOURCES[0].problem("thoughts", 0)
-    for text in (problem.solution.replace(" <end>", "<think></think>0 <end>"), problem.solution.replace("=", "<think> = </think>", 1)):
-        assert not verify(problem, text).strict
+    for old, new in ((" <end>", "<think></think>0 <end>"), ("=", "<think> = </think>")):
+        assert not verify(problem, problem.solution.replace(old, new, 1)).strict
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():

@@ -300,5 +300,5 @@ def test_fast_enough_for_a_reward():
     problems = [source.problem("speed", nth) for nth in range(200)]
     texts = [problem.solution for problem in problems]
     start = time.process_time()
-    assert all(verify(problem, text).strict for problem, text in zip(problems, texts))
+    assert all(verify(problem, text).strict for problem, text in zip(problems, texts, strict=True))
     assert time.process_time() - start < 200 / 1_500

@@ -39,7 +39,9 @@ def plain(problem: Problem) -> Problem:
 
 
 def correct(problem: Problem, text: str) -> bool:
-    return fuzz.correct(problem.question, text, problem.dialect, problem.graph.modulus, elided=problem.elided, worded=True)
+    return fuzz.correct(
+        problem.question, text, problem.dialect, problem.graph.modulus, elided=problem.elided, worded=True
+    )
 
 
 def test_the_texts_to_the_letter():
@@ -71,7 +73,9 @@ def test_right_read_and_marked():
         assert len(trace.remarks) == sum(word.remark is not None for word in problem.telling.wording)
         roles = Counter(written.solution_roles)
         assert len(written.solution_roles) == len(written.solution_tokens) and roles["connective"] == 2 * shown
-        marked = [t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role == "connective"]
+        marked = [
+            t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role == "connective"
+        ]
         assert [word.lower() for word in marked] == [w for word in problem.telling.wording for w in word[:2]]
         assert (roles["remark"] > 0) == bool(trace.remarks)
         vocabulary = Vocabulary(worlds=(problem.context,), dialects=(problem.dialect,), words=True)
@@ -144,7 +148,9 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
 def test_remarks_by_name(remark, kinds):
     # Mutants: the value not compared; a computed quantity remarked on before it is found; a remark with an opening.
     problem = Source(ops=(1, 1), words=NOISY).problem("remark", 1)
-    said = remark.format(given=problem.words[0], value=problem.nodes[0].value, found=problem.words[2], answer=problem.answer)
+    said = remark.format(
+        given=problem.words[0], value=problem.nodes[0].value, found=problem.words[2], answer=problem.answer
+    )
     verdict = verify(problem, f"{said} {problem.solution}")
     assert [fault.kind for fault in verdict.faults] == kinds.split() and verdict.answer
 

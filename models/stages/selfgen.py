@@ -109,7 +109,9 @@ class SelfGen(Stage):
         if any(source.tagged for source in sources(self.data)):
             raise ValueError("SelfGen.data must show no tags: what is imitated is an answer to the plain question")
         if self.source == "approaches" and self.n > len(self.approaches):
-            raise ValueError(f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}")
+            raise ValueError(
+                f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}"
+            )
         if (self.source == "approaches") != (self.examples is not None):
             raise ValueError('SelfGen.examples is needed with SelfGen.source "approaches", and with no other')
         if (self.source == "distil") != (self.reference is not None):
@@ -296,4 +298,4 @@ def order(instances: int, seed: int, epoch: int) -> tuple[int, ...]:
 def debuts(instances: int, n: int, seed: int) -> frozenset[int]:
     """The places of the first epoch at which a question comes for the first time."""
     slots = [instance // n for instance in order(instances, seed, 0)]
-    return frozenset(dict(zip(reversed(slots), reversed(range(instances)))).values())
+    return frozenset(dict(zip(reversed(slots), reversed(range(instances)), strict=True)).values())
