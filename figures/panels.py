@@ -1,4 +1,5 @@
-"""What figures of studies share: their tables, the bands of nano, and panels of pass@k, depth, gains, rows and training.
+"""What figures of studies share: their tables, the bands of nano,
+and panels of pass@k, depth, gains, rows and training.
 
 Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
 training curve by Student's t over seeds. Exact scores cannot be guessed; where an answer can, chance is drawn.
@@ -90,8 +91,8 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
 
 
 def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray], list[Estimate]]]) -> None:
-    """Estimates as points with bars across, a row a name from the top, and every seed a small dot. series: for each label
-    its colour, and the values (SP) and estimate of each row, or of the first rows."""
+    """Estimates as points with bars across, a row a name from the top, and every seed a small dot.
+    series: for each label its colour, and the values (SP) and estimate of each row, or of the first rows."""
     for place, (label, (nth, values, estimates)) in enumerate(series.items()):
         at = [n + (place - (len(series) - 1) / 2) * 0.36 for n in range(len(estimates))]
         colour, marker = PALETTE[nth], MARKERS[nth]

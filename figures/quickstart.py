@@ -25,7 +25,8 @@ def draw(folder=FOLDER) -> Figure:
     by_role(roles, found)
     made.legend(*depth.get_legend_handles_labels(), loc="outside lower left", ncols=4)
     problems = found.score(found.arms[0], exams(found, "edge")[0], 1).problems
-    said = f"world {WORLD}, {len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}, {problems} problems for each depth; shaded around lines: 95 %"
+    seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
+    said = f"world {WORLD}, {seeds}, {problems} problems for each depth; shaded around lines: 95 %"
     made.text(0.995, 0.012, said, ha="right", va="bottom", fontsize=6.5, color="#555555")
     return made
 

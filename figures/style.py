@@ -1,4 +1,5 @@
-"""How every figure looks: a palette that colour-blind readers can tell apart, and SVG whose bytes depend on the data alone."""
+"""How every figure looks: a palette that colour-blind readers can tell apart,
+and SVG whose bytes depend on the data alone."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ COMMITTED = Path(__file__).parent
 # Figures of other tables do not replace the committed ones.
 FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))
 
-# Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it; markers say the same again.
+# Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it;
+# markers say the same again.
 PALETTE = ("#6b6b6b", "#0072b2", "#d55e00", "#00875f", "#a9508a", "#8a6d00", "#56b4e9", "#e69f00", "#000000")
 MARKERS = "osD^vPX<>"
 ROLE_COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#bdbdbd", "#6b6b6b", "#00875f")

@@ -48,7 +48,8 @@ class Claim:
     descriptor: int
 
     def confirm(self) -> None:
-        """Raise Lost if the claim is no longer this one: somebody removed its file, or restored the folder from a copy."""
+        """Raise Lost if the claim is no longer this one: somebody removed its file,
+        or restored the folder from a copy."""
         if not _leads_to(self.folder / CLAIM, self.descriptor):
             raise Lost(f"{self.folder / CLAIM} was removed or replaced while process {self.holder.pid} held it")
 

@@ -71,8 +71,9 @@ def forward_cost(lm, kind: str, lengths: list[int], passes: float = 1.0, logits:
 
 
 def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:
-    """What sampling responses of these lengths to one prompt costs with a cache: the prompt is read once, every response
-    token but the last is read once and attends to the prompt and what came before it, and each is predicted once."""
+    """What sampling responses of these lengths to one prompt costs with a cache: the prompt is read
+    once, every response token but the last is read once and attends to the prompt and what came before
+    it, and each is predicted once."""
     read = [n - 1 for n in responses]
     seen = attended([prompt]) + sum(n * prompt + n * (n + 1) // 2 for n in read)
     tokens = prompt + sum(read)

@@ -220,7 +220,8 @@ def sampled(batch: Batch) -> Tensor:
 
 
 def share(stage: Surrogate, sampled_BT: Tensor) -> Tensor:
-    """What each sampled token (N) of a response of n tokens counts beside its advantage: 1/n under "sequence", else 1."""
+    """What each sampled token (N) of a response of n tokens counts beside its advantage:
+    1/n under "sequence", else 1."""
     if stage.objective.aggregate != "sequence":
         return torch.ones((), device=sampled_BT.device)
     return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]

@@ -17,8 +17,8 @@ from models.parallel import together
 
 # Dropping finished rows copies the cache once; that pays when at least this share of the batch has finished.
 COMPACT = 1 / 8
-# Rows of one piece on CPU, where pieces run side by side: fixed, so that a row's bits do not depend on the machine. Wider
-# would save little: a step of 64 rows is already work enough for one core.
+# Rows of one piece on CPU, where pieces run side by side: fixed, so that a row's bits do not depend on the machine.
+# Wider would save little: a step of 64 rows is already work enough for one core.
 PIECE = 64
 
 

@@ -30,8 +30,8 @@ from models.stages import Batch, Models, Stage
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.measured)
 PRECISIONS = ("float32", "bfloat16")
 EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
-# Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000; this many make at least two pieces
-# of a step, one for each core.
+# Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000;
+# this many make at least two pieces of a step, one for each core.
 CORE_TOKENS = 640
 ACCELERATOR_TOKENS = 65_536
 
@@ -41,9 +41,9 @@ class Machine:
     """Where work is done. Nothing here may change what is done: no field enters a key. (micro_tokens and the device do
     change the order of floating-point sums; threads do not change a bit.)
 
-    device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded tokens
-    of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a core's cache,
-    or fills an accelerator). save_every: seconds between saves.
+    device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded
+    tokens of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a
+    core's cache, or fills an accelerator). save_every: seconds between saves.
     """
 
     device: str = "cpu"

@@ -47,8 +47,9 @@ HERE = Path(__file__).parent
 OURS = tuple(str(HERE.parent / layer) + os.sep for layer in ("synth", "models", "studies", "figures"))
 COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
-    "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
-    "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic", "strategy": "blue",
+    "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black",
+    "answer": "bold green", "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic",
+    "strategy": "blue",
 }  # fmt: skip
 POLL = 1.0  # seconds between looks at what workers have done
 
@@ -227,7 +228,8 @@ def planned(study) -> dict:
         )
     return {
         "study": study.name, "scale": study.scale, "question": study.question, "seeds": list(study.seeds),
-        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs), "budget": problem,
+        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs),
+        "budget": problem,
     }  # fmt: skip
 
 
@@ -663,8 +665,8 @@ def bench_(args, screen) -> None:
         return print_json(rows)
     cells = [
         [
-            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}", row["peer"] or "",
-            "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
+            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}",
+            row["peer"] or "", "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
         ]
         for row in rows
     ]  # fmt: skip

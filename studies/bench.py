@@ -510,7 +510,8 @@ def examine(seconds: float) -> Iterator[Measure]:
     length = round(sum(lengths) / len(lengths))
     some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new=length)
     rates = race({"exact": examining(model, exact), "sampled": examining(model, some)}, seconds, THREADS)
-    what = f"problems examined exactly, {exact.problems} of ops {ops}, {exact.problems / median(rates['exact']):.2f} s in all"
+    taken = exact.problems / median(rates["exact"])
+    what = f"problems examined exactly, {exact.problems} of ops {ops}, {taken:.2f} s in all"
     peer = (
         f"{SAMPLES} samples of {length} tokens a problem, {SAMPLED_PROBLEMS} of the same problems, scaled up linearly"
     )

@@ -1,4 +1,5 @@
-"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own, and the RL that follows them."""
+"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own,
+and the RL that follows them."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
 
 
 def rl(scale: Scale, share: float) -> RL:
-    """RL on the band and the edge, ``share`` of it in the rare world, with what the anneal leaves of an arm's budget."""
+    """RL on the band and the edge, ``share`` of it in the rare world,
+    with what the anneal leaves of an arm's budget."""
     ops = scale.band[0], scale.edge[1]
     worlds = ((1 - share, COMMON), (share, RARE))
     data = Mixture(tuple((weight, scale.source(ops, world)) for weight, world in worlds if weight))
@@ -72,7 +74,8 @@ def rl(scale: Scale, share: float) -> RL:
 
 
 def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
-    """Every kind of seed at every exposure, and none; each without RL and with RL of half common, half rare problems."""
+    """Every kind of seed at every exposure, and none;
+    each without RL and with RL of half common, half rare problems."""
     bases = [("0 %", exposed(scale, 0.0, seeds(scale, "names")))]
     bases += [
         (f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind)))

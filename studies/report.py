@@ -152,8 +152,8 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
 
 
 def asked(found: Results, arm: str, exams: list[str]) -> list[tuple[str, int]]:
-    """The scores and k in which arms are compared: those of KS that all these exams know, and for sampled ones the right
-    answers too and as many attempts as were sampled."""
+    """The scores and k in which arms are compared: those of KS that all these exams know,
+    and for sampled ones the right answers too and as many attempts as were sampled."""
     first = [found.of(arm, exam)[0] for exam in exams]
     sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
     ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
@@ -163,9 +163,9 @@ def asked(found: Results, arm: str, exams: list[str]) -> list[tuple[str, int]]:
 def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
     """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
 
-    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity of
-    the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a seed
-    solves nothing that a float can tell from nothing has no row.
+    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity
+    of the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a
+    seed solves nothing that a float can tell from nothing has no row.
     """
     rows = []
     for about, exams in groups(found, arm, bands):
@@ -177,7 +177,8 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
             weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)
             centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
-            # The weighted mean as a plain one, each problem moved by its influence: a bootstrap must not see the weights vary.
+            # The weighted mean as a plain one, each problem moved by its influence:
+            # a bootstrap must not see the weights vary.
             correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
             one = len(like_SP) == 1
             gap = (
@@ -213,8 +214,8 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
 
 
 def lengths(found: Results, arm: str) -> list[dict]:
-    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words: means
-    over seeds, and Student's t over them. A table from before thoughts were counted holds none."""
+    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words:
+    means over seeds, and Student's t over them. A table from before thoughts were counted holds none."""
     rows = []
     for exam in exams_of(found, arm):
         sat = found.of(arm, exam)
@@ -295,7 +296,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
 
 
 def ranking_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
-    """An arm a line, the best first, in every sampled exam at the first attempt: strict, and beside it the answer alone."""
+    """An arm a line, the best first, in every sampled exam at the first attempt:
+    strict, and beside it the answer alone."""
     exams = {row["exam"]: row["guess_floor"] for row in rows}
     at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
     first = next(iter(exams))
@@ -503,7 +505,10 @@ def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]
         [f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)]
         for row in rows
     ]
-    caption = "exact strict scores where none other is named; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
+    caption = (
+        "exact strict scores where none other is named; 95 % intervals, Student's t over seeds "
+        "(one seed: bootstrap over its problems); decided by each study's rule"
+    )
     return f"what is claimed of {topic_of(rows)}", ["claim", "published", *scales], cells, caption
 
 
@@ -547,7 +552,8 @@ def stage_in_words(stage) -> str:
 
 
 def value_in_words(value) -> str:
-    """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the default."""
+    """A field's value: sources by ops and world, recipes by key,
+    other descriptions by what differs from the default."""
     name = type(value).__name__
     if name == "Source":
         length = f", {between(value.length)} givens long" if value.length else ""
@@ -594,7 +600,8 @@ def canvas(columns: int, height: float, sharey: bool = True):
         "svg.fonttype": "none", "svg.hashsalt": "interlude", "font.family": "sans-serif", "font.size": 9,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False, "lines.linewidth": 1.6,
+        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False,
+        "lines.linewidth": 1.6,
     })  # fmt: skip
     figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
@@ -771,30 +778,38 @@ STYLE = """
   --s0: #0072b2; --s1: #d55e00; --s2: #00875f; --s3: #a9508a; --s4: #8a6d00; --s5: #4a5bbf; --s6: #6b6b6b;
   --right: #00704e; --wrong: #b23a00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e4df; --soft: #a3a19b; --rule: #3b3a38; --paper: #171716;
-  --wash: #222120; --s0: #56b4e9; --s1: #ff8c42; --s2: #3cc79a; --s3: #e69ac4; --s4: #e5c04b; --s5: #9aa7ff; --s6: #b5b5b5;
-  --right: #4fd1a5; --wrong: #ff9466; } }
+  --wash: #222120; --s0: #56b4e9; --s1: #ff8c42; --s2: #3cc79a; --s3: #e69ac4; --s4: #e5c04b; --s5: #9aa7ff;
+  --s6: #b5b5b5; --right: #4fd1a5; --wrong: #ff9466; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 3rem 1.25rem 5rem; max-width: 52rem; background: var(--paper); color: var(--ink);
   font: 1.0625rem/1.55 Charter, "Bitstream Charter", "Iowan Old Style", Georgia, serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; font-weight: 600; }
-h2 { font-size: 1.45rem; line-height: 1.25; margin: 3.5rem 0 .3rem; padding-top: 1.2rem; border-top: 1px solid var(--rule); font-weight: 600; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: 3.5rem 0 .3rem; padding-top: 1.2rem;
+  border-top: 1px solid var(--rule); font-weight: 600; }
 h3 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; font-weight: 600; }
 p { margin: .5rem 0; } .soft, figcaption, caption { color: var(--soft); font-size: .88rem; }
-dl { display: grid; grid-template-columns: 7rem 1fr; gap: .35rem 1rem; margin: 1rem 0; } dt { color: var(--soft); } dd { margin: 0; }
+dl { display: grid; grid-template-columns: 7rem 1fr; gap: .35rem 1rem; margin: 1rem 0; }
+dt { color: var(--soft); } dd { margin: 0; }
 ol.stages { margin: .2rem 0 .8rem; padding-left: 1.3rem; font-size: .92rem; }
 figure { margin: 1rem 0 1.4rem; } .plot svg { max-width: 100%; height: auto; color: var(--ink); }
 .plot text { font-family: system-ui, "Helvetica Neue", Arial, sans-serif !important; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font: .82rem/1.35 system-ui, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-caption { text-align: left; caption-side: bottom; padding-top: .4rem; } th, td { padding: .28rem .6rem; text-align: right; vertical-align: top; white-space: pre-line; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
+table { border-collapse: collapse; font: .82rem/1.35 system-ui, "Helvetica Neue", Arial, sans-serif;
+  font-variant-numeric: tabular-nums; margin: .6rem 0; }
+caption { text-align: left; caption-side: bottom; padding-top: .4rem; }
+th, td { padding: .28rem .6rem; text-align: right; vertical-align: top; white-space: pre-line; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
 tbody tr + tr td { border-top: 1px solid var(--rule); } .range { color: var(--soft); font-size: .92em; }
-pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
-.text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; } .right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
+pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap;
+  background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
+.text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; }
+.right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .92rem; }
 nav a { color: inherit; } .claims td, .claims th { text-align: left; min-width: 11rem; padding-left: 0; }
 @media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 10pt; background: none; }
-  h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; } .wide { overflow: visible; } }
+  h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; }
+  .wide { overflow: visible; } }
 """.strip()
 
 
@@ -808,12 +823,11 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
     return (
         '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n<style>\n{STYLE}\n</style>\n"
-        f'</head>\n<body>\n<h1>What each stage of training contributes</h1>\n<p class="soft">Interlude, scale {escape(scales)}. '
-        "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems, those of differences Student t over seeds. Strict means that every "
-        f'step of the working is right.</p>\n<nav class="soft">{links}</nav>\n'
-        + "\n".join(parts)
-        + "\n</body>\n</html>\n"
+        f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n"
+        f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>What each stage of training contributes</h1>\n"
+        f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured; intervals are 95 % bootstrap '
+        "intervals over seeds and problems, those of differences Student t over seeds. Strict means that every step of "
+        f'the working is right.</p>\n<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
 
@@ -823,10 +837,12 @@ def anchor(study) -> str:
 
 def claims_html(rows: list[dict]) -> str:
     """The table of claims, and the rules of those whose study has none for them."""
+    title, *rest = claim_table(rows)
     rules = [(row["name"], row["rule"]) for row in rows if row["rule"]]
     return (
-        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
-        f"{html_table(*claim_table(rows)[1:])}\n<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
+        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n'
+        f"<h2>{escape(title.capitalize())}</h2>\n{html_table(*rest)}\n"
+        f"<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
     )
 
 
@@ -912,7 +928,8 @@ def answer_html(arm: str, answer: dict | None) -> str:
     missed = f'<p class="fault">{escape(", ".join(other))}</p>' if other else ""
     verdict = "strictly right" if answer["strict"] else "right answer, faulty working" if answer["answer"] else "wrong"
     score = f"{verdict}; {answer['process']:.0%} of the steps right"
-    return f'<p><strong>{escape(arm)}</strong> <span class="soft">{score}</span></p><div class="text">{lines}</div>{missed}'
+    head = f'<p><strong>{escape(arm)}</strong> <span class="soft">{score}</span></p>'
+    return f'{head}<div class="text">{lines}</div>{missed}'
 
 
 def piece_html(piece: dict) -> str:

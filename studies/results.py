@@ -49,8 +49,8 @@ COLUMNS = (
     Column("faults", str, "responses", "sampled: responses with at least one fault of a kind, kind:count", later=""),
     Column("divergence", str, "nats", "divergence: KL(reference || arm) along each problem's solution", later=""),
     Column(
-        "similarity", str, "", "similarity of each problem's graph to the nearest gold one, in studies with gold papers",
-        later="",
+        "similarity", str, "", later="",
+        meaning="similarity of each problem's graph to the nearest gold one, in studies with gold papers",
     ),
     Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
     Column(
@@ -151,7 +151,8 @@ class Results:
         return Results(self.study, self.scale, tuple(r for r in self.rows if r["arm"] in arms and r["seed"] in seeds))
 
     def similarity(self, arm: str, exam: str) -> np.ndarray:
-        """Similarity to gold of every seed and problem (SP), equal for all seeds. Raises KeyError without gold papers."""
+        """Similarity to gold of every seed and problem (SP), equal for all seeds.
+        Raises KeyError without gold papers."""
         return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])
 
     def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:

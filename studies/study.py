@@ -90,8 +90,8 @@ class Study:
         return replace(self, seeds=seeds)
 
     def with_arms(self, patterns: tuple[str, ...]) -> Study:
-        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?), and the contrasts
-        among them. Raises ValueError if a pattern matches no arm."""
+        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?),
+        and the contrasts among them. Raises ValueError if a pattern matches no arm."""
         names = [arm.name for arm in self.arms]
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
@@ -112,7 +112,8 @@ class Study:
 class Run:
     """One line of a plan: an arm with a seed, its recipe and exams, and what it will cost or did cost after the base.
 
-    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished, else their budgets (None: a stage without one).
+    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished,
+    else their budgets (None: a stage without one).
     """
 
     arm: str
@@ -198,7 +199,8 @@ def keep(study: Study, run: Run) -> None:
 
 
 def curves(run: Run) -> list[dict]:
-    """Rows of the training curves of a finished run, for every stage that samples or weighs; see ``results.CURVE_COLUMNS``."""
+    """Rows of the training curves of a finished run, for every stage that samples or weighs;
+    see ``results.CURVE_COLUMNS``."""
     found = []
     recipe = run.recipe
     while recipe.stages:

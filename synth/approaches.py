@@ -1,16 +1,18 @@
 """An approach is a way of working a problem out: lines between the steps, and a promise about the steps that they make.
 
-Under any approach a solution takes every needed step in full. What an approach adds, in the terse dialect (prose says the
-same with a capital and a full stop), and what its lines promise, which is judged:
+Under any approach a solution takes every needed step in full. What an approach adds,
+in the terse dialect (prose says the same with a capital and a full stop), and what its lines promise, which is judged:
 
 levels     ``level ;`` before the steps that need only what is given, before those that need these, and so on
 depth      ``find goats ;`` opens a goal: the one asked for, then what the innermost open goal needs; a step closes it
-backward   ``need goats from seals , mice ;`` from the goal down, each quantity once; then the steps in the opposite order
+backward   ``need goats from seals , mice ;`` from the goal down, each quantity once;
+           then the steps in the opposite order
 subgoals   ``part seals ;`` before the steps towards one operand of the last step, ``merge goats ;`` before that step
 symbolic   ``let seals = bears - bats ;`` for every step, solved for what it finds, before the first step
 simplify   ``put seals = bears - 3 ;`` the same with every given value put in
 plan       ``order bears , seals , goats ;`` and then the steps in just this order
-restate    ``given cows 4 , mice 1 , bats 3 , asked goats ;`` all that the question gives, in its order, before the steps
+restate    ``given cows 4 , mice 1 , bats 3 , asked goats ;``
+           all that the question gives, in its order, before the steps
 relevant   ``keep cows , mice , bats , bears , seals , goats ;`` all that the answer needs, in the question's order
 table      ``tabulate ;`` and then a step for every statement, needed or not
 check      ``undo bears , 5 - 1 = 4 ;`` after a step, for every step: its statement solved for another quantity
@@ -54,10 +56,11 @@ def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
 
 
 def signature(problem: Problem, text: str) -> frozenset[str]:
-    """The approaches that ``text`` shows as a response to ``problem``: those whose lines it has, with no promise broken.
+    """The approaches that ``text`` shows as a response to ``problem``:
+    those whose lines it has, with no promise broken.
 
-    Wrong values do not matter, only the form. A text whose steps are the plain solution's shows none. Total: any text at
-    all has a signature.
+    Wrong values do not matter, only the form. A text whose steps are the plain solution's shows none.
+    Total: any text at all has a signature.
     """
     trace = parse(text, problem.dialect, problem.copies, problem.thinks, approached=True)
     work = Work(problem)
@@ -335,8 +338,8 @@ def counted_down(work: Work) -> Iterator[Move | Words]:
 
 WRITERS: dict[str, Callable[[Work], Iterator[Move | Words]]] = {
     "levels": by_levels, "depth": by_depth, "backward": backward, "subgoals": by_subgoals, "symbolic": symbolically,
-    "simplify": simplified, "plan": planned, "restate": restated, "relevant": relevant, "table": tabulated, "check": checked,
-    "grouped": grouped, "running": running, "countdown": counted_down,
+    "simplify": simplified, "plan": planned, "restate": restated, "relevant": relevant, "table": tabulated,
+    "check": checked, "grouped": grouped, "running": running, "countdown": counted_down,
 }  # fmt: skip
 
 
@@ -344,8 +347,8 @@ WRITERS: dict[str, Callable[[Work], Iterator[Move | Words]]] = {
 
 
 class Breach(NamedTuple):
-    """Something wrong with the lines of an approach: a word or number in one (``content``), or a promise not kept. ``step``
-    is the number of the step that breaks it, if one does; ``where`` is a character."""
+    """Something wrong with the lines of an approach: a word or number in one (``content``), or a promise not kept.
+    ``step`` is the number of the step that breaks it, if one does; ``where`` is a character."""
 
     approach: str
     content: bool

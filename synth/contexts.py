@@ -1,4 +1,5 @@
-"""The worlds a problem can be told in: data files with the nouns of one setting, so that a user adds one without code."""
+"""The worlds a problem can be told in: data files with the nouns of one setting,
+so that a user adds one without code."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its le
 RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
     "the number of equals is plus minus times there are and so how many count modulo answer pad bos end "
     "next then now hence thus therefore note that "
-    "levels depth backward subgoals symbolic simplify plan restate relevant table check grouped running commuted countdown "
+    "levels depth backward subgoals symbolic simplify plan restate relevant table check "
+    "grouped running commuted countdown "
     "level find need part merge let put order given keep tabulate undo group hold left from asked use".split()
 )
 

@@ -95,7 +95,8 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         ]
         if not len(known) == len(wording) == shown:
             raise ValueError(
-                f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}"
+                "problem.telling.wording must be [opening, conclusion, remark] "
+                f"for each of {shown} steps, got {wording!r}"
             )
         wording = tuple([Wording(*row) for row in known])
     if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
@@ -186,8 +187,8 @@ def rows(
 def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",)) -> Iterator[Row]:
     """Prompt-only rows as TRL's GRPOTrainer and ``datasets`` read them; ``reward`` needs the column ``problem``.
 
-    uid names the problem by its content, structure is its canonical hash (blind to names and order), and path is the JSON
-    list that draws it again from the same source.
+    uid names the problem by its content, structure is its canonical hash (blind to names and order),
+    and path is the JSON list that draws it again from the same source.
     """
     for full, problem in rows(source, n, path):
         packed = pack(problem)
@@ -226,7 +227,8 @@ def verl(
 
 
 def write_rows(table: Iterable[Row], path: str | Path) -> int:
-    """Write rows to ``path`` (.jsonl or .parquet, the latter through pyarrow) whole or not at all; returns their number."""
+    """Write rows to ``path`` (.jsonl or .parquet, the latter through pyarrow) whole or not at all;
+    returns their number."""
     path = Path(path)
     table = list(table)
     if path.suffix not in (".jsonl", ".parquet"):
@@ -258,15 +260,16 @@ def write_parquet(table: list[Row], file) -> None:
 # A solution is strictly right only if it also ends, and whether a completion did, its text may not say: TRL and verl
 # decode without special tokens, so a model that closed its solution and one that was cut off right after its answer, at
 # the length limit, look the same. The functions below therefore judge a text as it stands, and without its closing mark
-# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions that
-# were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still enter
-# the mean of their group, so leave room for an answer and its end).
+# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions
+# that were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still
+# enter the mean of their group, so leave room for an answer and its end).
 
 LEVELS = ("strict", "process", "answer")
 
 
 def grade(verdict: Verdict, level: str) -> float:
-    """1.0 or 0.0 for strict (whole solution right) and answer (last number right); the share of right steps for process."""
+    """1.0 or 0.0 for strict (whole solution right) and answer (last number right);
+    the share of right steps for process."""
     if level not in LEVELS:
         raise ValueError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
     return float({"strict": verdict.strict, "process": verdict.process, "answer": verdict.answer}[level])
@@ -281,7 +284,8 @@ def reward(
     ended: bool = False,
     **columns: object,
 ) -> list[float]:
-    """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16): one float for each completion, from the column ``problem``.
+    """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16):
+    one float for each completion, from the column ``problem``.
 
     Use ``functools.partial(reward, level="process", ended=True)`` for another level, and for the trainer as it is by
     default: ``ended`` takes completions without a closing mark as ended, not as cut off. Completions may be strings or

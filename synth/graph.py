@@ -21,8 +21,8 @@ CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7, SAME: 9}
 
 
 class Node(NamedTuple):
-    """One quantity: a leaf, an operation on earlier nodes (``args`` are their indices, so no cycle can be written), or a
-    copy of one (SAME)."""
+    """One quantity: a leaf, an operation on earlier nodes (``args`` are their indices,
+    so no cycle can be written), or a copy of one (SAME)."""
 
     op: str
     args: tuple[int, ...]
@@ -156,7 +156,8 @@ def depend_on(nodes: tuple[Node, ...], leaf: int | None) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Shape:
-    """How graphs are drawn. Every field is independent of the number of operations, so the distribution is smooth in it.
+    """How graphs are drawn. Every field is independent of the number of operations,
+    so the distribution is smooth in it.
 
     width: 0 is a chain (each operation consumes the one before), 1 opens and merges branches as often as it can.
     reuse: probability that an operand which could be a new leaf is an earlier quantity instead (a DAG, not a tree).

@@ -188,16 +188,16 @@ class Source:
         independent; None adds none. Counted in givens: as a statement of n operands has 2n + 2 tokens in the terse
         dialect and a given has 3, an operation on two operands is as long as two givens.
     split: problems of which side ("train", "held_out" or "any").
-    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
-        many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
-    elided: probability that the solution leaves out a step (never its last): what the step finds is then first seen where
-        it is used. Questions are those of the same source without it.
+    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain
+        of so many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
+    elided: probability that the solution leaves out a step (never its last):
+        what the step finds is then first seen where it is used. Questions are those of the same source without it.
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
         steps in thoughts: what no annotator can better.
-    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to draw
-        from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are those of
-        the same source without it.
+    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to
+        draw from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are
+        those of the same source without it.
     chances: the probability of each approach where there are several (None: all alike).
     tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
     """
@@ -270,7 +270,8 @@ class Source:
         check_range("Source.copies", self.copies, least=0)
         if self.ops != (0, 0):
             raise ValueError(
-                f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: a chain of copies computes nothing"
+                f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: "
+                "a chain of copies computes nothing"
             )
         if self.mode != "forward":
             raise ValueError(
@@ -282,7 +283,8 @@ class Source:
             )
 
     def check_approach(self) -> None:
-        """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed, or contradicts another field."""
+        """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed,
+        or contradicts another field."""
         names = self.approaches
         if self.approach is not None and not (
             names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)
@@ -298,7 +300,8 @@ class Source:
             numbers = isinstance(self.approach, tuple) and isinstance(chances, tuple) and len(chances) == len(names)
             if not (numbers and all(c >= 0 for c in chances) and abs(sum(chances) - 1) <= 1e-9):
                 raise ValueError(
-                    f"Source.chances must be None or a probability for each of Source.approach, summing to 1, got {chances!r}"
+                    "Source.chances must be None or a probability for each of Source.approach, "
+                    f"summing to 1, got {chances!r}"
                 )
         if type(self.tagged) is not bool or (self.tagged and set(names) <= {PLAIN}):
             raise ValueError(
@@ -330,8 +333,9 @@ class Source:
 
     @property
     def most_names(self) -> int:
-        """An upper bound on the named quantities one problem can have. An operation is as long as two givens and names
-        one quantity, so padding to a length leaves the fewer names the more operations there are; so do three copies."""
+        """An upper bound on the named quantities one problem can have. An operation is as long as two
+        givens and names one quantity, so padding to a length leaves the fewer names the more operations
+        there are; so do three copies."""
         fewest = -(-self.ops[0] // (self.shape.fan_in - 1)) + (-(-self.copies[0] // 3) if self.copies else 0)
         return max(self.most_needed, self.length[1] - fewest) if self.length else self.most_needed
 

@@ -24,8 +24,8 @@ class Vocabulary:
     """All tokens that problems of these worlds and dialects can contain.
 
     modulus: numbers 0..modulus-1 are tokens (None: 0..999). names: only the first so many nouns of each world.
-    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches and the
-    words of their lines too. They come after all others, so that no other token has another id.
+    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches
+    and the words of their lines too. They come after all others, so that no other token has another id.
     Token 0 pads. ``encode`` raises ValueError for a piece of text that is not in the vocabulary, naming it.
     """
 

@@ -30,15 +30,16 @@ RESULT = "result"  # names a wrong quantity or value as found
 REPEATED = "repeated"  # uses a statement again
 EXTRA = "extra"  # uses a true statement that the answer does not need
 MISSING = "missing"  # never uses one that it needs
-# True, but not the one next step, or not the one order of operands, of an ordered dialect; or not as an approach promises.
+# True, but not the one next step, or not the one order of operands, of an ordered dialect;
+# or not as an approach promises.
 ORDER = "order"
 ANSWER = "answer"  # no answer, or a wrong one
 SECOND_ANSWER = "second_answer"
 AFTER_END = "after_end"
 TRUNCATED = "truncated"
 KINDS = (
-    FORMAT, UNKNOWN, OPERAND, OPERATOR, RECALL, UNREADY, SUBSTITUTION, ARITHMETIC, RESULT, REPEATED, EXTRA, MISSING, ORDER,
-    ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
+    FORMAT, UNKNOWN, OPERAND, OPERATOR, RECALL, UNREADY, SUBSTITUTION, ARITHMETIC, RESULT, REPEATED, EXTRA, MISSING,
+    ORDER, ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
 )  # fmt: skip
 
 ORDERED = frozenset({"terse"})  # dialects in which the question fixes the whole solution (see Problem.moves)
@@ -80,14 +81,15 @@ def verify(problem: Problem, text: str) -> Verdict:
     last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
     operation allows it. Thoughts are ignored where the problem allows them (``synth.thoughts`` says which are broken).
 
-    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each step
-    shown is right with the values that skipped ones would have found, that the order stays legal (a step whose result was
-    used comes too late) and, in the terse dialect, canonical, and that the answer is right.
+    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each
+    step shown is right with the values that skipped ones would have found, that the order stays legal (a step whose
+    result was used comes too late) and, in the terse dialect, canonical, and that the answer is right.
 
-    Where words may be chosen, any of them is right, the plain form too; a remark must repeat a value the question gives.
+    Where words may be chosen, any of them is right, the plain form too;
+    a remark must repeat a value the question gives.
 
-    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may be
-    turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
+    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may
+    be turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
     """
     trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached)
     faults: list[Fault] = []

@@ -1,4 +1,5 @@
-"""What several tests share: one thread, a run folder of the test's own, and one tiny model that has learned its task."""
+"""What several tests share: one thread, a run folder of the test's own,
+and one tiny model that has learned its task."""
 
 from __future__ import annotations
 

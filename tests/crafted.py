@@ -127,9 +127,9 @@ def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
     return [
         {
             "arm": arm, "seed": seed, "stage": stage, "step": 3 * n + 3, "share": (n + 1) / points,
-            "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points), "strict": 0.2, "answer": 0.4,
-            "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5, "loss": 0.1, "key": f"{arm}{seed}"[:16],
-            "weights": "", **UNTHOUGHT,
+            "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points),
+            "strict": 0.2, "answer": 0.4, "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5,
+            "loss": 0.1, "key": f"{arm}{seed}"[:16], "weights": "", **UNTHOUGHT,
         }
         for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
     ]  # fmt: skip

@@ -26,8 +26,9 @@ WHOLE = r"(?:0|[1-9][0-9]*)"
 
 @dataclass
 class Asked:
-    """A question as read: statements (noun -> sign and operands, in question order), values of all quantities, target,
-    the statements needed, each with the quantity it finds, in the one canonical order, and all nouns in question order."""
+    """A question as read: statements (noun -> sign and operands, in question order), values of all
+    quantities, target, the statements needed, each with the quantity it finds, in the one canonical order,
+    and all nouns in question order."""
 
     statements: dict[str, tuple[str, tuple[str, ...]]]
     given: dict[str, int]
@@ -363,7 +364,8 @@ def equation_for(asked: Asked, noun: str, solved: str) -> tuple[str, list[str]]:
 # --- the second opinion on approaches --------------------------------------------------------------------------------
 
 LINES = (
-    "level", "find", "need", "part", "merge", "let", "put", "order", "given", "keep", "tabulate", "undo", "group", "hold", "left",
+    "level", "find", "need", "part", "merge", "let", "put", "order",
+    "given", "keep", "tabulate", "undo", "group", "hold", "left",
 )  # fmt: skip
 
 
@@ -663,7 +665,8 @@ def rule_turns(asked: Asked, told: list, modulus: int | None) -> bool:
 
 
 RULES = (
-    rule_levels, rule_depth, rule_backward, rule_subgoals, rule_formulas, rule_heads, rule_check, rule_grouped, rule_turns,
+    rule_levels, rule_depth, rule_backward, rule_subgoals, rule_formulas,
+    rule_heads, rule_check, rule_grouped, rule_turns,
 )  # fmt: skip
 
 
@@ -685,8 +688,9 @@ def say_step(step: Said, dialect: str) -> str:
     if step.used == COPY:
         said = f"The number of {step.noun} is {' plus '.join(full)}. There are {pairs}"
         return f"{said}, so there are {step.value} {step.solved}."
+    given = f"There are {pairs}, and" if pairs else "So"
     return (
-        f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {f'There are {pairs}, and' if pairs else 'So'} "
+        f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {given} "
         f"{rows}, so there are {step.value} {step.solved}."
     )
 
@@ -846,8 +850,9 @@ def true_step(d: Draft, noun: str, sign: str, operands: tuple[str, ...]) -> Said
 
 
 INJECTIONS = (
-    "wait", "so we know that", "; ;", "answer", ",", ".", "<end>", "<pad>", "<bos>", "+ 1", "= 0", "= 0 = 0", "The", "0",
-    "and", "There are 3 bears.", "bears 3 ;", "bears 3 ,", "\x00", "\ud800", "#", "eval ( 1 )", "\u00e9", "-1", "1e3", "0.5",
+    "wait", "so we know that", "; ;", "answer", ",", ".", "<end>", "<pad>", "<bos>", "+ 1", "= 0", "= 0 = 0",
+    "The", "0", "and", "There are 3 bears.", "bears 3 ;", "bears 3 ,", "\x00", "\ud800", "#", "eval ( 1 )",
+    "\u00e9", "-1", "1e3", "0.5",
 )  # fmt: skip
 
 
@@ -876,8 +881,11 @@ def truncated(d: Draft) -> str:
 
 
 LOOK_ALIKE = str.maketrans(
-    "aceops0123456789+-*=;,.", "\u0430\u0441\u0435\u043e\u0440\u0455\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\uff19\uff0b\u2212\u2217\uff1d\u037e\u201a\u2024"
-)  # fmt: skip
+    "aceops0123456789+-*=;,.",
+    "\u0430\u0441\u0435\u043e\u0440\u0455"
+    "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\uff19"
+    "\uff0b\u2212\u2217\uff1d\u037e\u201a\u2024",
+)
 
 
 def look_alike(d: Draft) -> str:
@@ -1086,7 +1094,8 @@ def borrowed(d: Draft, other: str) -> str:
 
 
 def merged(d: Draft, other: str) -> str:
-    """All lines of another solution put in where they stand there, counted in steps: right if both keep their promises."""
+    """All lines of another solution put in where they stand there, counted in steps:
+    right if both keep their promises."""
     after: list[list[str]] = [[]]
     for unit in units(other, d.dialect):
         if line_of(unit, d.dialect):
@@ -1108,7 +1117,8 @@ MUTATIONS = (
     spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
 STEPLESS = (
-    digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost, token_doubled, invented,
+    digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost,
+    token_doubled, invented,
 )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from synth.verify import verify
 
 MUTANTS = 16  # of each of 20 problems' 16 solutions: 5,120
 TEXTUAL = (
-    fuzz.digit, fuzz.noun, fuzz.operator, fuzz.token_lost, fuzz.token_doubled, fuzz.injected, fuzz.truncated, fuzz.spelled,
-    fuzz.second_answer, fuzz.case, fuzz.look_alike, fuzz.renamed,
+    fuzz.digit, fuzz.noun, fuzz.operator, fuzz.token_lost, fuzz.token_doubled, fuzz.injected, fuzz.truncated,
+    fuzz.spelled, fuzz.second_answer, fuzz.case, fuzz.look_alike, fuzz.renamed,
 )  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def test_each_gold_is_right_and_shows_just_its_own_signature():
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():
-    # Mutants: each check of each judge left out; a line not read; a promise judged by the plain solution's order; a step
-    # that answers nothing let through without a table; a distractor missing from one.
+    # Mutants: each check of each judge left out; a line not read; a promise judged by the plain solution's order;
+    # a step that answers nothing let through without a table; a distractor missing from one.
     counts = Counter()
     for nth in range(20):
         base, random = fuzz.problem(nth * 7), Random(nth)
@@ -334,7 +334,8 @@ def test_bad_input_is_refused_by_name():
 ALL = "STORKS ; KOALAS ; HARES ; LIONS ; SHEEP"
 BROKEN = {  # each breaks one promise; steps in capitals
     "levels": (
-        f"{LETTERS['levels']} ; level", "level ; STORKS ; KOALAS", "level ; level ; HARES ; level ; LIONS ; level ; SHEEP",
+        f"{LETTERS['levels']} ; level", "level ; STORKS ; KOALAS",
+        "level ; level ; HARES ; level ; LIONS ; level ; SHEEP",
         f"STORKS ; {LETTERS['levels'].replace('STORKS ; ', '')}", f"level ; {ALL}",
     ),
     "depth": (
@@ -347,7 +348,9 @@ BROKEN = {  # each breaks one promise; steps in capitals
         LETTERS["backward"].replace("KOALAS ; HARES ; STORKS ; LIONS", "STORKS ; KOALAS ; HARES ; LIONS"),
         LETTERS["backward"].replace("need koalas from goats , owls ; ", ""),
         LETTERS["backward"].replace("need koalas from goats , owls ; KOALAS", "KOALAS ; need koalas from goats , owls"),
-        LETTERS["backward"].replace("need sheep from lions , storks ; ", "").replace(" ; KOALAS", " ; need sheep from lions , storks ; KOALAS"),
+        LETTERS["backward"]
+        .replace("need sheep from lions , storks ; ", "")
+        .replace(" ; KOALAS", " ; need sheep from lions , storks ; KOALAS"),
         f"need sheep from lions , storks ; {LETTERS['backward']}",
     ),
     "subgoals": (
@@ -363,7 +366,8 @@ BROKEN = {  # each breaks one promise; steps in capitals
     ),
     "symbolic": (
         LETTERS["symbolic"].replace("let sheep = lions + storks ; STORKS", "STORKS ; let sheep = lions + storks"),
-        f"let storks = foxes * rhinos ; {LETTERS['symbolic']}", LETTERS["symbolic"].replace("let sheep = lions + storks ; ", ""),
+        f"let storks = foxes * rhinos ; {LETTERS['symbolic']}",
+        LETTERS["symbolic"].replace("let sheep = lions + storks ; ", ""),
     ),
     "simplify": (
         LETTERS["simplify"].replace("put sheep = lions + storks ; STORKS", "STORKS ; put sheep = lions + storks"),
@@ -372,30 +376,38 @@ BROKEN = {  # each breaks one promise; steps in capitals
     "plan": (
         f"order koalas , storks , hares , lions , sheep ; {ALL}", f"order storks , koalas , hares , lions ; {ALL}",
         f"order storks koalas hares lions sheep ; {ALL}", f"order storks ; {LETTERS['plan']}",
-        f"STORKS ; order storks , koalas , hares , lions , sheep ; {ALL[9:]}", f"order storks = koalas = hares = lions = sheep ; {ALL}",
+        f"STORKS ; order storks , koalas , hares , lions , sheep ; {ALL[9:]}",
+        f"order storks = koalas = hares = lions = sheep ; {ALL}",
     ),
     "restate": (f"{ALL} ; {LETTERS['restate'].split(' ; ')[0]}", LETTERS["restate"].replace("foxes 2 , ", "")),
-    "relevant": (f"{ALL} ; {LETTERS['relevant'].split(' ; ')[0]}", LETTERS["relevant"].replace("foxes , ", "foxes , bats , ")),
+    "relevant": (
+        f"{ALL} ; {LETTERS['relevant'].split(' ; ')[0]}", LETTERS["relevant"].replace("foxes , ", "foxes , bats , "),
+    ),
     "table": (f"tabulate ; {ALL}", f"tabulate storks ; {LETTERS['table'][11:]}", f"tabulate ; {LETTERS['table']}"),
     "check": (
-        LETTERS["check"].replace("SHEEP ; undo storks , 6 / 3 = 2", "undo storks , 6 / 3 = 2 ; SHEEP ; undo storks , 6 / 3 = 2"),
+        LETTERS["check"].replace("SHEEP ; undo storks", "undo storks , 6 / 3 = 2 ; SHEEP ; undo storks"),
         f"undo storks , 6 / 3 = 2 ; {LETTERS['check'].replace('undo storks , 6 / 3 = 2 ; ', '')}",
         LETTERS["check"].replace("undo storks , 6 / 3 = 2 ; ", ""),
     ),
     "grouped": (
-        LETTERS["grouped"].replace("group - ; LIONS", "LIONS"), f"{LETTERS['grouped']} ; group *", f"STORKS ; {LETTERS['grouped'][19:]}",
-        LETTERS["grouped"].replace("KOALAS ; ", "KOALAS ; group + ; "), LETTERS["grouped"].replace("group * ; ", "group * + ; "),
+        LETTERS["grouped"].replace("group - ; LIONS", "LIONS"), f"{LETTERS['grouped']} ; group *",
+        f"STORKS ; {LETTERS['grouped'][19:]}", LETTERS["grouped"].replace("KOALAS ; ", "KOALAS ; group + ; "),
+        LETTERS["grouped"].replace("group * ; ", "group * + ; "),
         "group + ; KOALAS ; group * ; STORKS ; group + ; HARES ; group - ; LIONS ; group + ; SHEEP",
     ),
     "running": (
-        LETTERS["running"].replace("hold storks 6 ; ", ""), f"{LETTERS['running']} ; hold sheep 4", f"hold ; {LETTERS['running']}",
-        LETTERS["running"].replace(" ; hold sheep 4", ""), LETTERS["running"].replace("storks 6 , hares 4", "hares 4"),
+        LETTERS["running"].replace("hold storks 6 ; ", ""), f"{LETTERS['running']} ; hold sheep 4",
+        f"hold ; {LETTERS['running']}", LETTERS["running"].replace(" ; hold sheep 4", ""),
+        LETTERS["running"].replace("storks 6 , hares 4", "hares 4"),
     ),
     "countdown": (
         LETTERS["countdown"].replace("left sheep ; ", ""), f"{LETTERS['countdown']} ; left",
-        LETTERS["countdown"].replace("left sheep ; ", "left sheep ; left sheep ; "), LETTERS["countdown"].replace("left lions , sheep", "left sheep"),
+        LETTERS["countdown"].replace("left sheep ; ", "left sheep ; left sheep ; "),
+        LETTERS["countdown"].replace("left lions , sheep", "left sheep"),
     ),
-    "commuted": (LETTERS["commuted"].replace("storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6", "STORKS"),),
+    "commuted": (
+        LETTERS["commuted"].replace("storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6", "STORKS"),
+    ),
 }  # fmt: skip
 
 

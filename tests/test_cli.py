@@ -50,7 +50,8 @@ from synth.tokens import Vocabulary
 
 def study(scale):
     data = Source(ops=(1, 1), modulus=3, names=6)
-    model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
+    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
+    model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=vocab)
     base = Recipe(model) + Pretrain(steps=2, rows=2, optim=Optim(), data=data)
     more = base + Pretrain(flops=2e6, rows=2, optim=Optim(), data=data)
     other = base + Pretrain(flops=2e6, rows=4, optim=Optim(), data=data)

@@ -1,4 +1,5 @@
-"""Worlds: the built-in ones are disjoint and equally long; a user's file works as it is; a bad one is named with its field."""
+"""Worlds: the built-in ones are disjoint and equally long; a user's file works as it is;
+a bad one is named with its field."""
 
 import itertools
 

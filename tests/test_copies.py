@@ -54,7 +54,8 @@ def test_the_texts_to_the_letter():
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_drawn_told_read_and_judged(source):
-    # Mutants: copies of another quantity; a chain one too short; a literal given; roles of another length; a step lost in parsing.
+    # Mutants: copies of another quantity; a chain one too short; a literal given;
+    # roles of another length; a step lost in parsing.
     vocabulary = Vocabulary(worlds=(source.context,), dialects=(source.dialect,))
     lengths = Counter()
     for i in range(60):
@@ -84,18 +85,30 @@ def test_drawn_told_read_and_judged(source):
         ("bears = foxes , foxes 4 , bears 4 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", ""),
         ("bears = foxes , foxes 5 , bears 5 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "recall result"),
         ("bears = foxes , foxes 4 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "result"),
-        ("bears = cows , cows 3 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "operand recall substitution result"),
+        (
+            "bears = cows , cows 3 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "operand recall substitution result",
+        ),
         ("owls = bears , bears 4 , owls 4 ; bears = foxes , foxes 4 , bears 4 ; answer 4 <end>", "unready"),
-        ("bears = foxes , foxes 4 , bears 4 ; bears = foxes , foxes 4 , foxes 4 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "recall repeated"),
+        (
+            "bears = foxes , foxes 4 , bears 4 ; bears = foxes , foxes 4 , foxes 4 ; "
+            "owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "recall repeated",
+        ),
         ("bears = foxes , foxes 4 , bears 4 ; answer 4 <end>", "missing"),
-        ("bears = foxes + cows , foxes 4 cows 3 , 4 + 3 = 0 , bears 0 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "operand operator recall substitution substitution result"),
+        (
+            "bears = foxes + cows , foxes 4 cows 3 , 4 + 3 = 0 , bears 0 ; "
+            "owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "operand operator recall substitution substitution result",
+        ),
         ("cows = foxes , foxes 3 , cows 3 ; answer 4 <end>", "unknown missing missing"),
         ("bears = foxes , foxes 4 , 4 , bears 4 ; answer 4 <end>", "missing missing format"),
         ("bears = foxes , foxes 4 , bears", "missing missing answer truncated"),
     ],
 )  # fmt: skip
 def test_each_fault_by_name(text, kinds):
-    # Mutants: operands or the copied value not compared; the inverse of a copy unknown (a crash on the sixth); a copy cut short called junk.
+    # Mutants: operands or the copied value not compared; the inverse of a copy unknown (a crash on the sixth);
+    # a copy cut short called junk.
     verdict = verify(by_hand(), text)
     assert [fault.kind for fault in verdict.faults] == kinds.split(), verdict.faults
     assert verdict.strict == (kinds == "") == fuzz.correct(by_hand().question, text, "terse", 7)

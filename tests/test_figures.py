@@ -167,7 +167,8 @@ def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
     """Mutants: an interval from an unseeded stream; the last bits of the layout, which depend on addresses; the order
     of a set; an import that loads torch."""
     program = (
-        "import sys; from hashlib import sha256; from pathlib import Path\nfrom figures import __main__ as main, style\n"
+        "import sys; from hashlib import sha256; from pathlib import Path\n"
+        "from figures import __main__ as main, style\n"
         "for figure in main.FIGURES[:0:-1]: print(sha256(style.drawn(figure.draw(Path(sys.argv[1])))).hexdigest())\n"
         "assert 'torch' not in sys.modules"
     )
@@ -312,8 +313,8 @@ def redraw(folder: Path) -> subprocess.CompletedProcess:
 
 
 def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
-    """Mutants: the first part of a stage for the last; one tier for another; a mean of shares for the share of sums; the
-    budget of an arm that has none; curves of RL, which has no thoughts, among those that have."""
+    """Mutants: the first part of a stage for the last; one tier for another; a mean of shares for the share of sums;
+    the budget of an arm that has none; curves of RL, which has no thoughts, among those that have."""
     points = panels.curves(midtraining_rmt.STUDY, ("RMT", "RPT"), tables[0])
     late, shares = midtraining_rmt.matched(points, "RMT", "medium"), [(n + 1) / 20 for n in range(15, 20)]
     assert late.mean == pytest.approx(sum(round(5 + 20 * share - 2, 2) for share in shares) / 250)

@@ -1,4 +1,5 @@
-"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind, similarity is what it is called."""
+"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind,
+similarity is what it is called."""
 
 from __future__ import annotations
 
@@ -83,7 +84,8 @@ def test_arms_differ_in_nothing_else():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_seeds_of_one_kind_hold_no_other(scale):
-    # Mutants: a copy among the arithmetic; names only that copy; a seed in the common world; a distractor that computes.
+    # Mutants: a copy among the arithmetic; names only that copy;
+    # a seed in the common world; a distractor that computes.
     for kind in KINDS:
         for problem in [seeds(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
             assert problem.context == RARE and all(word in contexts.world(RARE).names for word in problem.words)
@@ -135,7 +137,8 @@ def test_rl_shares_are_what_they_say():
 
 
 def test_difficulties_are_what_they_say():
-    # Mutants: top problems in the early rows; a share of the band instead of all rows; a tail that grows with the share.
+    # Mutants: top problems in the early rows; a share of the band instead of all rows;
+    # a tail that grows with the share.
     made, top = arms(pretraining_difficulty), NANO.band[1]
     for share in pretraining_difficulty.SHARES:
         *early, late, anneal = made[f"{100 * share:g} %"].recipe.stages
@@ -154,7 +157,8 @@ def test_difficulties_are_what_they_say():
 
 
 def slow_similarity(a: Graph, b: Graph) -> float:
-    """The same kernel from its definition: labels are nested tuples of what a node is, its operands' and its users' labels."""
+    """The same kernel from its definition: labels are nested tuples of what a node is,
+    its operands' and its users' labels."""
     counts = []
     for graph in (a, b):
         view = graph.nx()
@@ -207,7 +211,8 @@ def small() -> Study:
 
 
 def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
-    # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones; pass@1 for pass@128.
+    # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones;
+    # pass@1 for pass@128.
     store = results.store
     monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
     asked = small()

@@ -1,4 +1,5 @@
-"""Rendering: tokens, roles and vocabulary line up, and the same graph told elsewhere is the same text but for its nouns."""
+"""Rendering: tokens, roles and vocabulary line up, and the same graph told elsewhere
+is the same text but for its nouns."""
 
 import dataclasses
 import itertools
@@ -68,9 +69,15 @@ def test_vocabulary_is_closed_and_without_repetition():
 
 @pytest.mark.parametrize(
     "fields, message",
-    [({"modulus": 4}, "Vocabulary.modulus"), ({"dialects": ("verse",)}, "Vocabulary.dialects"), ({"dialects": ()}, "dialects"),
-     ({"worlds": ()}, "Vocabulary.worlds"), ({"worlds": ("zoo", "zoo")}, "Vocabulary.worlds"), ({"worlds": ("moon",)}, "moon")],
-)  # fmt: skip
+    [
+        ({"modulus": 4}, "Vocabulary.modulus"),
+        ({"dialects": ("verse",)}, "Vocabulary.dialects"),
+        ({"dialects": ()}, "dialects"),
+        ({"worlds": ()}, "Vocabulary.worlds"),
+        ({"worlds": ("zoo", "zoo")}, "Vocabulary.worlds"),
+        ({"worlds": ("moon",)}, "moon"),
+    ],
+)
 def test_vocabulary_names_the_wrong_field(fields, message):
     """Mutant: any check removed."""
     with pytest.raises(ValueError, match=message):
@@ -159,8 +166,8 @@ def test_counterfactual_twins_differ_in_nouns_only(dialect):
 
 
 def test_solution_states_true_sums():
-    """Mutants: operands swapped, a value recalled from another quantity, an inverse that is not one. Every ``a op b = c``
-    written is computed by a table of all residues."""
+    """Mutants: operands swapped, a value recalled from another quantity, an inverse that is not one.
+    Every ``a op b = c`` written is computed by a table of all residues."""
     table = {
         (op, a, b): {c for c in range(7) if fits(op, a, b, c)} for op in "+-*/" for a in range(7) for b in range(7)
     }

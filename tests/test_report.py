@@ -123,8 +123,8 @@ def test_the_tables_name_seeds_problems_and_costs(numbers):
 
 
 def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
-    """Mutants: differences of exact exams only; right answers taken for strict ones; k beyond the samples; the interval of
-    another arm; a difference in answers not said to be one."""
+    """Mutants: differences of exact exams only; right answers taken for strict ones; k beyond the samples;
+    the interval of another arm; a difference in answers not said to be one."""
     made = [sampled_row(arm, seed) for arm in ("RL", "pre-training") for seed in (0, 1)]
     made = [
         row | {"strict": "1 1 1 1", "correct": "5 5 5 5"} if row["arm"] == "RL" else row | {"strict": "0 0 0 0"}
@@ -141,8 +141,8 @@ def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
 
 
 def test_lengths_say_how_much_was_thought():
-    """Mutants: thoughts and responses exchanged; an arm of another's; lengths of exams without responses; an interval of
-    one seed; a table from before thoughts were counted taken for one without thoughts."""
+    """Mutants: thoughts and responses exchanged; an arm of another's; lengths of exams without responses;
+    an interval of one seed; a table from before thoughts were counted taken for one without thoughts."""
     made = [
         sampled_row(arm, seed) | {"thought_tokens": 3.0 + seed} for arm in ("RL", "pre-training") for seed in (0, 1)
     ]

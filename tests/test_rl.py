@@ -207,7 +207,8 @@ def test_updates_split_whole_groups_with_their_own_divisors(learned):
 
 
 def dealt(monkeypatch, deals):
-    """Replaces sampling by made-up groups: ``deals[attempt]`` lists the rewards of each group. Returns what was asked."""
+    """Replaces sampling by made-up groups: ``deals[attempt]`` lists the rewards of each group.
+    Returns what was asked."""
     asked = []
 
     def rollouts(stage, lm, seed, step, rows, attempt):

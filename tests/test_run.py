@@ -265,7 +265,8 @@ def test_killed_and_resumed_to_the_same_bits(processes, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_killed_twenty_times(processes, tmp_path, monkeypatch):
-    # The same through all kinds of stage; the RL reward is the share of right steps, so that there is something to lose.
+    # The same through all kinds of stage; the RL reward is the share of right steps,
+    # so that there is something to lose.
     long = Recipe(MODEL) + dataclasses.replace(FIRST, steps=250, rows=16) + dataclasses.replace(SECOND, steps=150)
     long += RL(steps=150, rows=4, group=4, max_new=30, optim=OPTIM, data=EASY, reward=Reward("process"))
     assert_bits_survive(processes, long, tmp_path, monkeypatch, kills=24)

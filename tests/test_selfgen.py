@@ -1,4 +1,5 @@
-"""Self-generated data: every kept trace is the starting model's own, right, asked for by a tag, and taught without it."""
+"""Self-generated data: every kept trace is the starting model's own, right,
+asked for by a tag, and taught without it."""
 
 from __future__ import annotations
 

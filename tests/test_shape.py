@@ -150,6 +150,15 @@ def test_names_are_nouns_and_verbs():
     assert [path for path in FILES if set(path.stem.split("_")) & fillers] == []
 
 
+@pytest.mark.parametrize("words", (("check",), ("format", "--check", "--diff")), ids=("rules", "layout"))
+def test_ruff_has_nothing_to_say(words):
+    # Mutants: a line of 121 characters; an unused import; a quote turned round. Which rules, and why, says pyproject.toml.
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", *words, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_tests_open_with_a_sentence():
     for path in sorted((ROOT / "tests").glob("*.py")):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

@@ -24,7 +24,8 @@ SOURCES = [
     for mode in ("forward", "reverse")
 ]
 INSIDE = (
-    "", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >", "so",
+    "", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >",
+    "so",
 )  # fmt: skip
 
 

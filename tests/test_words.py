@@ -98,7 +98,8 @@ def test_words_come_as_often_as_stated():
 
 
 def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
-    # Mutants: a slip that hits the right number; words of right solutions in wrong ones; a slip anywhere but at the end.
+    # Mutants: a slip that hits the right number; words of right solutions in wrong ones;
+    # a slip anywhere but at the end.
     share, words = 0, replace(NOISY, slips=0.5)
     for i in range(200):
         problem = replace(SOURCES[i % len(SOURCES)], words=words).problem("slip", i)
@@ -118,8 +119,8 @@ def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():
-    # Mutants: a word accepted where none belongs; a false remark, or one on a computed quantity, let through; a step hidden
-    # behind a remark; a conclusion of the question's dialect lost.
+    # Mutants: a word accepted where none belongs; a false remark, or one on a computed quantity, let through;
+    # a step hidden behind a remark; a conclusion of the question's dialect lost.
     right = spoilt = 0
     for i, problem in enumerate(drawn(200)):
         random = Random(i)

@@ -52,7 +52,8 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfGen(Stage):
-    """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for them.
+    """A pool of ``instances`` / ``n`` questions with ``n`` responses each,
+    imitated without the tag that asked for them.
 
     Mid-training with self-generated data as told in methods.md 3 (algorithm 3.2). For each question and each of the
     first ``n`` ``approaches``, the model as it was when the stage began samples ``samples`` responses under the
@@ -172,7 +173,8 @@ class SelfGen(Stage):
         )
 
     def groups(self, generator: LM, problem: Problem, path: tuple) -> list[Group]:
-        """What is sampled for a question, by what was asked: every approach, or nothing, or a hint where that failed."""
+        """What is sampled for a question, by what was asked: every approach,
+        or nothing, or a hint where that failed."""
         if self.source == "approaches":
             asked = [(name, asking(problem, name).question) for name in self.approaches[: self.n]]
             return self.sampled(generator, problem, asked, self.samples, path)

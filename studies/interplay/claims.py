@@ -1,7 +1,7 @@
 """What the Interplay paper claims, what was measured about it here, and what each study's own rule says of the two.
 
-Added to the rules after interplay/edge was read: a claim that no arm could have failed, the base standing at the ceiling,
-is not established.
+Added to the rules after interplay/edge was read: a claim that no arm could have failed,
+the base standing at the ceiling, is not established.
 """
 
 from __future__ import annotations
