@@ -152,7 +152,7 @@ def test_names_are_nouns_and_verbs():
 
 @pytest.mark.parametrize("words", (("check",), ("format", "--check", "--diff")), ids=("rules", "layout"))
 def test_ruff_has_nothing_to_say(words):
-    # Mutants: a line of 121 characters; an unused import; a quote turned round. Which rules, and why, says pyproject.toml.
+    # Mutants: a line of 121 characters; an unused import; a quote turned round. Which rules and why: pyproject.toml.
     ran = subprocess.run(
         [sys.executable, "-m", "ruff", *words, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True
     )
