@@ -79,7 +79,7 @@ def test_the_loss_by_hand(against, around, tiny):
     one = stage(tiny, against=against)
     batch = collected(one, around)
     reference, learner = logps(around.references["reference"], batch), logps(around.learner, batch)
-    nothing = [[0.0] * n for n in batch.lengths]
+    nothing = [[0.0] * (n - 1) for n in batch.lengths]  # no prediction of a first token
     other = {"learner": learner, "start": logps(around.start, batch), "nothing": nothing}[against]
     total, count = 0.0, 0
     for high, low, own in zip(reference, other, learner, strict=True):
