@@ -9,7 +9,8 @@ from figures.style import figure, panel_letter
 from studies.results import FOLDER
 from studies.stats import difference
 
-ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum")) + (
+ARMS = (
+    *(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum")),
     "SFT edge",
     "RFT edge",
 )

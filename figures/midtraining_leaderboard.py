@@ -1,4 +1,5 @@
-"""Which mid-training method is best at equal compute, alone and before the same RL, and what does it lose on the band?"""
+"""Which mid-training method is best at equal compute, alone and before the same RL,
+and what does it lose on the band?"""
 
 from __future__ import annotations
 
@@ -64,8 +65,8 @@ def score_of(found: Results, arm: str, band: str) -> Estimate:
 
 
 def series(found: Results, rows: list[str], band: str, over: str) -> dict:
-    """For each of THEN what ``by_row`` draws: pass@1 of every method, or how far it is "ahead" of or has "lost" more than
-    the control."""
+    """For each of THEN what ``by_row`` draws: pass@1 of every method,
+    or how far it is "ahead" of or has "lost" more than the control."""
     made = {}
     for label, (end, colour) in THEN.items():
         own_SP = found.solved(CONTROL + end, EXAMS[band], 1)

@@ -32,12 +32,16 @@ def draw(folder=FOLDER) -> Figure:
     by_category(by_tier, list(TIERS), {"no thought": plain, "RMT, first tenth": untrained} | arms)
     roles = [role for role in ROLES if any(role in tallies(row["drawn"]) for row in rows if row["arm"] == "RMT")]
     judged = (("no thought", 0, "foreseen"), ("RMT", 1, "matched"))
-    by_category(by_role, roles, {name: (nth, [matched(rows, "RMT", r, what) for r in roles]) for name, nth, what in judged})
+    by_category(
+        by_role, roles, {name: (nth, [matched(rows, "RMT", r, what) for r in roles]) for name, nth, what in judged}
+    )
     for axis in (by_tier, by_role):
         axis.set(ylabel="share of right predictions", ylim=(0, 1.05))
     by_training(lengths, rows, ABLATED, "thought_tokens")
     told = [row for row in rows if row["arm"] == "RMT"]
-    each = [on_grid([row for row in told if row["seed"] == seed], "budget") for seed in sorted({r["seed"] for r in told})]
+    each = [
+        on_grid([row for row in told if row["seed"] == seed], "budget") for seed in sorted({r["seed"] for r in told})
+    ]
     budget = lengths.plot(GRID, np.mean(each, axis=0), color="black", linewidth=0.9, linestyle="--", label="budget")
     lengths.set(ylabel="tokens of a thought", ylim=(0, None))
     lengths.legend(handles=budget, loc="upper right")

@@ -51,9 +51,7 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def rows(
-    axis, found: Results, values: dict[str, np.ndarray], place: int, places: int, nth: int, label: str
-) -> None:
+def rows(axis, found: Results, values: dict[str, np.ndarray], place: int, places: int, nth: int, label: str) -> None:
     """An estimate in every method's row with its interval, and each seed's mean as a dot. values: SP of each method."""
     colour = PALETTE[nth]
     y = [n + (place - (places - 1) / 2) * 0.7 / places for n in range(len(values))]

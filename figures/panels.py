@@ -1,4 +1,5 @@
-"""What figures of studies share: their tables, the bands of nano, and panels of pass@k, depth, gains, rows and training.
+"""What figures of studies share: their tables, the bands of nano,
+and panels of pass@k, depth, gains, rows and training.
 
 Shaded bands and bars are 95 % intervals: of a score by bootstrap over seeds and problems, of a difference and of a
 training curve by Student's t over seeds. Exact scores cannot be guessed; where an answer can, chance is drawn.
@@ -90,15 +91,17 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
 
 
 def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray], list[Estimate]]]) -> None:
-    """Estimates as points with bars across, a row a name from the top, and every seed a small dot. series: for each label
-    its colour, and the values (SP) and estimate of each row, or of the first rows."""
+    """Estimates as points with bars across, a row a name from the top, and every seed a small dot.
+    series: for each label its colour, and the values (SP) and estimate of each row, or of the first rows."""
     for place, (label, (nth, values, estimates)) in enumerate(series.items()):
         at = [n + (place - (len(series) - 1) / 2) * 0.36 for n in range(len(estimates))]
         colour, marker = PALETTE[nth], MARKERS[nth]
         axis.hlines(at, [e.low for e in estimates], [e.high for e in estimates], color=colour, linewidth=1.1)
         for y, values_SP in zip(at, values, strict=True):
             axis.plot(values_SP.mean(1), [y] * len(values_SP), ".", color="#222222", markersize=1.8, zorder=3)
-        axis.plot([e.mean for e in estimates], at, color=colour, marker=marker, markersize=4, linestyle="none", label=label)
+        axis.plot(
+            [e.mean for e in estimates], at, color=colour, marker=marker, markersize=4, linestyle="none", label=label
+        )
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
@@ -122,7 +125,7 @@ def on_grid(rows: list[dict], column: str) -> np.ndarray:
     """One seed's curve at GRID, linear between its points; stages follow each other as equal parts."""
     stages = sorted({row["stage"] for row in rows})
     at = sorted(((stages.index(row["stage"]) + row["share"]) / len(stages), row[column]) for row in rows)
-    return np.interp(GRID, *zip(*at))
+    return np.interp(GRID, *zip(*at, strict=True))
 
 
 def legend(made, axis, columns: int) -> None:

@@ -12,7 +12,7 @@ from figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, sha
 from studies.results import FOLDER, ROLES, Results, load
 
 STUDY, SCALE, WORLD = "stages/quickstart", "nano", "zoo"
-ATTEMPTS = tuple(int(round(10 ** (n / 2))) for n in range(13))  # 1 to 10^6
+ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # 1 to 10^6
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -25,7 +25,8 @@ def draw(folder=FOLDER) -> Figure:
     by_role(roles, found)
     made.legend(*depth.get_legend_handles_labels(), loc="outside lower left", ncols=4)
     problems = found.score(found.arms[0], exams(found, "edge")[0], 1).problems
-    said = f"world {WORLD}, {len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}, {problems} problems for each depth; shaded around lines: 95 %"
+    seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
+    said = f"world {WORLD}, {seeds}, {problems} problems for each depth; shaded around lines: 95 %"
     made.text(0.995, 0.012, said, ha="right", va="bottom", fontsize=6.5, color="#555555")
     return made
 
@@ -42,7 +43,9 @@ def by_depth(axis, found: Results) -> None:
     shade(axis, BANDS)
     for nth, arm in enumerate(found.arms):
         line(axis, x, [found.score(arm, name, 1) for name in names], nth, arm)
-    axis.set(xlabel="operations", ylabel="strictly right at once (exact)", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x)
+    axis.set(
+        xlabel="operations", ylabel="strictly right at once (exact)", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x
+    )
     axis.set_yticks((0, 0.25, 0.5, 0.75, 1))
     panel_letter(axis, "a", "pass@1 by depth")
 
@@ -68,11 +71,13 @@ def by_role(axis, found: Results) -> None:
             axis.barh(at, parts, left=totals, color=ROLE_COLOURS[nth], height=0.66, label=role)
         totals += parts
     axis.set_yticks(at, found.arms)
-    for tick, colour in zip(axis.get_yticklabels(), PALETTE):
+    for tick, colour in zip(axis.get_yticklabels(), PALETTE, strict=False):
         tick.set_color(colour)
     axis.invert_yaxis()
     axis.set(xlabel="nats a problem", xlim=(0, 1.02 * totals.max()))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.8)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.8
+    )
     panel_letter(axis, "c", "surprise, edge")
 
 

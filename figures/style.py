@@ -1,4 +1,5 @@
-"""How every figure looks: a palette that colour-blind readers can tell apart, and SVG whose bytes depend on the data alone."""
+"""How every figure looks: a palette that colour-blind readers can tell apart,
+and SVG whose bytes depend on the data alone."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from matplotlib.figure import Figure
 from studies.table import write_atomic
 
 COMMITTED = Path(__file__).parent
-FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # figures of other tables do not replace the committed ones
+# Figures of other tables do not replace the committed ones.
+FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))
 
-# Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it; markers say the same again.
+# Okabe and Ito, "Color universal design" (2008), darkened where thin lines on white need it;
+# markers say the same again.
 PALETTE = ("#6b6b6b", "#0072b2", "#d55e00", "#00875f", "#a9508a", "#8a6d00", "#56b4e9", "#e69f00", "#000000")
 MARKERS = "osD^vPX<>"
 ROLE_COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#bdbdbd", "#6b6b6b", "#00875f")
@@ -77,7 +80,8 @@ def shade(axis, bands: dict[str, tuple[int, int]]) -> None:
     for nth, (name, (low, high)) in enumerate(bands.items()):
         if nth % 2:
             axis.axvspan(low - 0.5, high + 0.5, color="#f0ede4", linewidth=0, zorder=0)
-        axis.text((low + high) / 2, 0.995, name, ha="center", va="top", fontsize=7, color="#555555", transform=axis.get_xaxis_transform())
+        across = axis.get_xaxis_transform()
+        axis.text((low + high) / 2, 0.995, name, ha="center", va="top", fontsize=7, color="#555555", transform=across)
 
 
 def line(axis, x: list, estimates: list, nth: int, label: str) -> None:
@@ -91,7 +95,9 @@ def points(axis, x: list, estimates: list, nth: int, label: str) -> None:
     """Means with markers, and their intervals as bars; ``nth`` chooses colour and marker."""
     colour, marker = PALETTE[nth % len(PALETTE)], MARKERS[nth % len(MARKERS)]
     axis.vlines(x, [e.low for e in estimates], [e.high for e in estimates], color=colour, linewidth=1.1)
-    axis.plot(x, [e.mean for e in estimates], color=colour, marker=marker, markersize=3.6, linestyle="none", label=label)
+    axis.plot(
+        x, [e.mean for e in estimates], color=colour, marker=marker, markersize=3.6, linestyle="none", label=label
+    )
 
 
 def chance(axis, level: float, x: float, text: str) -> None:

@@ -48,7 +48,8 @@ class Claim:
     descriptor: int
 
     def confirm(self) -> None:
-        """Raise Lost if the claim is no longer this one: somebody removed its file, or restored the folder from a copy."""
+        """Raise Lost if the claim is no longer this one: somebody removed its file,
+        or restored the folder from a copy."""
         if not _leads_to(self.folder / CLAIM, self.descriptor):
             raise Lost(f"{self.folder / CLAIM} was removed or replaced while process {self.holder.pid} held it")
 
@@ -322,7 +323,9 @@ def _lock(descriptor: int, path: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        raise OSError(error.errno, "this file system has no locks, so runs on it cannot be protected", str(path)) from error
+        raise OSError(
+            error.errno, "this file system has no locks, so runs on it cannot be protected", str(path)
+        ) from error
     return True
 
 

@@ -273,7 +273,8 @@ class Layer(nn.Module):
         return y_BHTW.transpose(1, 2).flatten(2)
 
     def finish(self, x: Tensor, y: Tensor) -> Tensor:
-        """The residual stream (..., D) after what attention gathered, y (..., E), is written and the feed-forward run."""
+        """The residual stream (..., D) after what attention gathered, y (..., E),
+        is written and the feed-forward run."""
         x = x + F.linear(y, self.out)
         return x + F.linear(swiglu(F.linear(norm(x, self.mlp_norm, self.sizes.norm_eps), self.gate_up)), self.down)
 

@@ -34,7 +34,7 @@ class Ledger:
         return replace(self, tokens=tuple(tokens), flops=tuple(flops))
 
     def __add__(self, other: Ledger) -> Ledger:
-        return self.plus(*(Spent(k, n, f) for k, n, f in zip(KINDS, other.tokens, other.flops)))
+        return self.plus(*(Spent(k, n, f) for k, n, f in zip(KINDS, other.tokens, other.flops, strict=True)))
 
     @property
     def total_flops(self) -> float:
@@ -47,7 +47,7 @@ class Ledger:
     def as_dict(self) -> dict[str, float]:
         """Flat, for JSON and tables: ``train_tokens``, ``train_flops``, ..."""
         row: dict[str, float] = {}
-        for kind, n, f in zip(KINDS, self.tokens, self.flops):
+        for kind, n, f in zip(KINDS, self.tokens, self.flops, strict=True):
             row[f"{kind}_tokens"], row[f"{kind}_flops"] = n, f
         return row
 
@@ -71,8 +71,9 @@ def forward_cost(lm, kind: str, lengths: list[int], passes: float = 1.0, logits:
 
 
 def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:
-    """What sampling responses of these lengths to one prompt costs with a cache: the prompt is read once, every response
-    token but the last is read once and attends to the prompt and what came before it, and each is predicted once."""
+    """What sampling responses of these lengths to one prompt costs with a cache: the prompt is read
+    once, every response token but the last is read once and attends to the prompt and what came before
+    it, and each is predicted once."""
     read = [n - 1 for n in responses]
     seen = attended([prompt]) + sum(n * prompt + n * (n + 1) // 2 for n in read)
     tokens = prompt + sum(read)

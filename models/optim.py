@@ -131,7 +131,9 @@ class Muon:
                 groups.setdefault(tuple(wide.shape), []).append((wide, target, scale))
         # Two stacks of a shape, so that two cores have equal work; a matrix's bits do not depend on its stack.
         stacks = [half for pieces in groups.values() for half in (pieces[::2], pieces[1::2]) if half]
-        for pieces, updates in zip(stacks, together([partial(self._orthogonal, pieces) for pieces in stacks]), strict=True):
+        for pieces, updates in zip(
+            stacks, together([partial(self._orthogonal, pieces) for pieces in stacks]), strict=True
+        ):
             for update, (_, target, scale) in zip(updates, pieces, strict=True):
                 target.add_(update, alpha=-lr * scale)
 

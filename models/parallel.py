@@ -28,9 +28,9 @@ def one_core() -> Iterator[int]:
 def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """The results of all jobs, in order, using as many threads as torch was given (``torch.set_num_threads``).
 
-    Every job computes on one core. At width 128 this is also faster than letting cores share each small product: threads
-    meet once a job, not at every operation. The caller's gradient mode and autocast, which torch keeps for each thread,
-    hold in every job. The first exception of a job is raised here.
+    Every job computes on one core. At width 128 this is also faster than letting cores share each small product:
+    threads meet once a job, not at every operation. The caller's gradient mode and autocast, which torch keeps for each
+    thread, hold in every job. The first exception of a job is raised here.
     """
     grad, cast = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu")

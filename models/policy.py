@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -97,7 +98,7 @@ class Surrogate(Stage):
         if parts == 1:
             return (batch,)
         ends = [self.group * (groups * n // parts) for n in range(parts + 1)]
-        runs = [list(range(first, last)) for first, last in zip(ends, ends[1:])]
+        runs = [list(range(first, last)) for first, last in pairwise(ends)]
         return tuple(replace(batch.rows(run), total=batch.total / parts) for run in runs)
 
     def chosen(self, batch: Batch) -> Tensor:
@@ -192,8 +193,9 @@ def weighed(stage: Surrogate, lm: LM, groups: Sequence[Judged]) -> tuple[Batch, 
     scored = [(group, advantages(stage.objective, group.rewards)) for group in groups]
     teaching = [(g, a) for g, a in scored if a.any() or stage.objective.kl] or scored[:1]
     for group, scaled in teaching:
-        for response, logps, advantage in zip(group.responses, group.logprobs, scaled):
-            token_gain = float(advantage) / len(response) if stage.objective.aggregate == "sequence" else float(advantage)
+        for response, logps, advantage in zip(group.responses, group.logprobs, scaled, strict=True):
+            shared = len(response) if stage.objective.aggregate == "sequence" else 1
+            token_gain = float(advantage) / shared
             rows.append(group.prompt + response)
             gains.append([0.0] * len(group.prompt) + [token_gain] * len(response))
             old.append([math.nan] * len(group.prompt) + list(logps))
@@ -218,7 +220,8 @@ def sampled(batch: Batch) -> Tensor:
 
 
 def share(stage: Surrogate, sampled_BT: Tensor) -> Tensor:
-    """What each sampled token (N) of a response of n tokens counts beside its advantage: 1/n under "sequence", else 1."""
+    """What each sampled token (N) of a response of n tokens counts beside its advantage:
+    1/n under "sequence", else 1."""
     if stage.objective.aggregate != "sequence":
         return torch.ones((), device=sampled_BT.device)
     return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]

@@ -40,8 +40,8 @@ class Ranker:
 
 
 def fit(examples: Sequence[tuple[str, str, str]]) -> Ranker:
-    """A ranker from (approach, question, text) triples: multinomial logistic regression by gradient descent on the whole
-    set, from zero, so that equal examples give equal bits. Raises ValueError where there are none."""
+    """A ranker from (approach, question, text) triples: multinomial logistic regression by gradient descent
+    on the whole set, from zero, so that equal examples give equal bits. Raises ValueError where there are none."""
     if not examples:
         raise ValueError("a ranker needs at least one example")
     approaches = tuple(dict.fromkeys(approach for approach, _, _ in examples))
@@ -58,9 +58,9 @@ def fit(examples: Sequence[tuple[str, str, str]]) -> Ranker:
 
 
 def runs_of(question: str, text: str) -> Counter:
-    """How often each run of 1 to LONGEST tokens is in ``text``. Which quantity a noun names and which value a number has
-    say nothing of an approach: a number counts as a number, and a noun as how it stands to the noun before it in the
-    order of the question, and whether it follows the token before it there too."""
+    """How often each run of 1 to LONGEST tokens is in ``text``. Which quantity a noun names and which value a number
+    has say nothing of an approach: a number counts as a number, and a noun as how it stands to the noun before it in
+    the order of the question, and whether it follows the token before it there too."""
     pieces = PIECE.findall(question)
     asked = {noun: n for n, noun in enumerate(dict.fromkeys(pieces)) if noun.isalpha()}
     beside = set(pairwise(pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from models.parallel import together
 
 # Dropping finished rows copies the cache once; that pays when at least this share of the batch has finished.
 COMPACT = 1 / 8
-# Rows of one piece on CPU, where pieces run side by side: fixed, so that a row's bits do not depend on the machine. Wider
-# would save little: a step of 64 rows is already work enough for one core.
+# Rows of one piece on CPU, where pieces run side by side: fixed, so that a row's bits do not depend on the machine.
+# Wider would save little: a step of 64 rows is already work enough for one core.
 PIECE = 64
 
 
@@ -51,7 +52,7 @@ def sample(
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
     how = (max_new, temperature, top_p, stop)
     found = together([partial(sample_piece, model, prompts[p], streams[p], *how) for p in pieces])
-    return Samples(*(sum((getattr(part, name) for part in found), []) for name in ("ids", "logprobs", "stopped")))
+    return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
 @torch.inference_mode()

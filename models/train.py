@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -29,8 +30,8 @@ from models.stages import Batch, Models, Stage
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.measured)
 PRECISIONS = ("float32", "bfloat16")
 EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
-# Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000; this many make at least two pieces
-# of a step, one for each core.
+# Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000;
+# this many make at least two pieces of a step, one for each core.
 CORE_TOKENS = 640
 ACCELERATOR_TOKENS = 65_536
 
@@ -40,9 +41,9 @@ class Machine:
     """Where work is done. Nothing here may change what is done: no field enters a key. (micro_tokens and the device do
     change the order of floating-point sums; threads do not change a bit.)
 
-    device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded tokens
-    of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a core's cache,
-    or fills an accelerator). save_every: seconds between saves.
+    device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded
+    tokens of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a
+    core's cache, or fills an accelerator). save_every: seconds between saves.
     """
 
     device: str = "cpu"
@@ -141,7 +142,9 @@ def one_step(models, stage, seed, state, optimiser, machine, precision, folder) 
     models = replace(models, done=done)
     models.learner.eval()
     with torch.no_grad(), autocast(machine, precision):
-        batch = guarded(name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows)))
+        batch = guarded(
+            name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows))
+        )
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
@@ -207,7 +210,9 @@ def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, preci
 def added(sums: Sums, more: Sums) -> Sums:
     """Both sums and both counts, name by name."""
     zero = (0.0, 0.0)
-    return sums | {name: tuple(a + b for a, b in zip(sums.get(name, zero), pair)) for name, pair in more.items()}
+    return sums | {
+        name: tuple(a + b for a, b in zip(sums.get(name, zero), pair, strict=True)) for name, pair in more.items()
+    }
 
 
 def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
@@ -223,7 +228,7 @@ def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
     count = len(ends) + len(ends) % 2
     least = bisect_left(range(tokens), True, lo=1, key=lambda most: len(cuts(lengths, most)) <= count)
     ends = cuts(lengths, least)
-    return [batch.rows(order[start:end]) for start, end in zip([0, *ends], ends)]
+    return [batch.rows(order[start:end]) for start, end in pairwise([0, *ends])]
 
 
 def cuts(lengths: list[int], tokens: int) -> list[int]:

@@ -47,8 +47,9 @@ HERE = Path(__file__).parent
 OURS = tuple(str(HERE.parent / layer) + os.sep for layer in ("synth", "models", "studies", "figures"))
 COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
-    "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black", "answer": "bold green",
-    "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic", "strategy": "blue",
+    "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black",
+    "answer": "bold green", "inferred": "red", "connective": "blue", "remark": "bright_black", "thought": "italic",
+    "strategy": "blue",
 }  # fmt: skip
 POLL = 1.0  # seconds between looks at what workers have done
 
@@ -179,7 +180,9 @@ def plan_(args, screen) -> None:
     cells = [
         [
             f"{run['arm']}, seed {run['seed']}",
-            "\n".join(f"{stage['stage']} {stage['key'][:12]}{' done' if stage['finished'] else ''}" for stage in run["stages"]),
+            "\n".join(
+                f"{stage['stage']} {stage['key'][:12]}{' done' if stage['finished'] else ''}" for stage in run["stages"]
+            ),
             show_.large(run["flops"]) + (" measured" if run["finished"] else " planned"),
             *("yes" if run[flag] else "no" for flag in ("finished", "examined", "in_table")),
         ]
@@ -211,14 +214,22 @@ def planned(study) -> dict:
         ]
         rows.append(
             {
-                "arm": run.arm, "seed": run.seed, "key": run.recipe.key, "stages": stages, "flops": run.flops,
-                "equal": run.equal, "budget": run.budget, "finished": run.finished, "examined": run.examined,
+                "arm": run.arm,
+                "seed": run.seed,
+                "key": run.recipe.key,
+                "stages": stages,
+                "flops": run.flops,
+                "equal": run.equal,
+                "budget": run.budget,
+                "finished": run.finished,
+                "examined": run.examined,
                 "in_table": (run.arm, run.seed) in in_table,
-            }  # fmt: skip
+            }
         )
     return {
         "study": study.name, "scale": study.scale, "question": study.question, "seeds": list(study.seeds),
-        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs), "budget": problem,
+        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs),
+        "budget": problem,
     }  # fmt: skip
 
 
@@ -319,7 +330,9 @@ def together(study, args, watch) -> None:
             if failed:
                 raise Refused(f"a worker failed: {failed[0].stderr.read().decode(errors='replace').strip()}")
             if not working and todo:
-                raise Refused(f"every worker ended, but seed {todo[0].run.seed}, {todo[0].run.arm} has not been examined")
+                raise Refused(
+                    f"every worker ended, but seed {todo[0].run.seed}, {todo[0].run.arm} has not been examined"
+                )
             time.sleep(POLL if todo else 0)
     finally:
         dismiss(workers)
@@ -344,11 +357,17 @@ def draw_log(recipe, folder: Path, seen: dict[Path, int], watch) -> None:
 
 def hire(args, index: int) -> subprocess.Popen:
     """A worker in a session of its own, so that a terminal's Ctrl-C reaches it only through its parent."""
-    words = [sys.executable, "-m", "studies", *sys_arguments(args), "--worker-index", str(index), "--parent", str(os.getpid())]
+    words = [sys.executable, "-m", "studies", *sys_arguments(args)]
+    words += ["--worker-index", str(index), "--parent", str(os.getpid())]
     words += [] if args.threads else ["--threads", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads or 1)}
     return subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd=Path.cwd(), env=environment
+        words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd=Path.cwd(),
+        env=environment,
     )
 
 
@@ -479,7 +498,9 @@ def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
         tables = {name: measured(the_study(argparse.Namespace(study=name, scale=scale, seeds=None))) for name in done}
         curves = {name: results.load_curves(name, scale) for name in done if results.curves_path(name, scale).exists()}
         if done:
-            found[scale] = [decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in claims]
+            found[scale] = [
+                decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in claims
+            ]
     return found
 
 
@@ -500,7 +521,9 @@ def report_(args, screen) -> None:
     where = Path(args.html)
     where.write_text(report.page(pages, bands(args.scale), tables), encoding="utf-8")
     if args.json:
-        return print_json({"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size})
+        return print_json(
+            {"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size}
+        )
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
 
 
@@ -519,9 +542,15 @@ def problem_(args, screen) -> None:
     if args.json:
         return print_json(
             {
-                "question": problem.question, "solution": problem.solution, "answer": problem.answer, "ops": problem.ops,
-                "depth": problem.graph.depth, "held_out": problem.held_out, "tokens": list(tokens), "roles": list(kinds),
-            }  # fmt: skip
+                "question": problem.question,
+                "solution": problem.solution,
+                "answer": problem.answer,
+                "ops": problem.ops,
+                "depth": problem.graph.depth,
+                "held_out": problem.held_out,
+                "tokens": list(tokens),
+                "roles": list(kinds),
+            }
         )
     screen.print(Text("question", "bold"))
     screen.print(coloured(written.question_tokens, written.question_roles))
@@ -590,7 +619,12 @@ def source_from(row: dict) -> Source:
 def audit_(args, screen) -> None:
     if args.ops is not None:
         source = Source(
-            ops=args.ops, context=args.context, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="train"
+            ops=args.ops,
+            context=args.context,
+            mode=args.mode,
+            dialect=args.dialect,
+            modulus=args.modulus,
+            split="train",
         )
         exams, name = (), f"ops {args.ops[0]}-{args.ops[1]}"
     else:
@@ -604,7 +638,9 @@ def audit_(args, screen) -> None:
     screen.print(report.as_text(), markup=False)
     if rows:
         cells = [[r["exam"], r["problems"], f"{r['guess_floor']:.3f}", r["overlap"], r["repeated"]] for r in rows]
-        caption = f"overlap: problems whose structure is among {args.problems} of pre-training; repeated: same question twice"
+        caption = (
+            f"overlap: problems whose structure is among {args.problems} of pre-training; repeated: same question twice"
+        )
         screen.print(show_.table("exams", ["exam", "problems", "guess floor", "overlap", "repeated"], cells, caption))
 
 
@@ -629,8 +665,8 @@ def bench_(args, screen) -> None:
         return print_json(rows)
     cells = [
         [
-            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}", row["peer"] or "",
-            "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
+            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}",
+            row["peer"] or "", "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
         ]
         for row in rows
     ]  # fmt: skip
@@ -656,7 +692,7 @@ def seeds(text: str) -> tuple[int, ...]:
 
 def span(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    if not low.isdigit() or high and not high.isdigit():
+    if not low.isdigit() or (high and not high.isdigit()):
         raise argparse.ArgumentTypeError(f"must be a number such as 4 or a range such as 2-5, got {text!r}")
     return int(low), int(high or low)
 
@@ -724,7 +760,9 @@ def parser() -> Parser:
     scaled(made)
     made = add("problem", problem_, "print a problem, its solution and what each token is for")
     sourced(made, (4, 4))
-    made.add_argument("--approach", choices=(PLAIN, *APPROACHES), metavar="NAME", help=f"work it out by {', '.join(APPROACHES)}")
+    made.add_argument(
+        "--approach", choices=(PLAIN, *APPROACHES), metavar="NAME", help=f"work it out by {', '.join(APPROACHES)}"
+    )
     made.add_argument("--seed", type=int, default=0)
     made = add("verify", verify_, "judge responses: JSON lines of problem and response in, a verdict a line out")
     made.add_argument("file")

@@ -181,7 +181,9 @@ def generate(seconds: float) -> Iterator[Measure]:
     rates = race(sides, seconds, threads=1)
     for name in sides:
         what = f"op-{OPS[0]} problems with text and token ids, {name}"
-        peer = "none in this run; reference generator elsewhere (anchors.md 1a): 54 forward, 4.8 in its own mix of modes"
+        peer = (
+            "none in this run; reference generator elsewhere (anchors.md 1a): 54 forward, 4.8 in its own mix of modes"
+        )
         target = "at least 2,000; the goal is 10,000" if name == "terse, forward" else "none stated"
         yield measured("generate", what, "problems/s", rates[name], peer, target, threads=1)
 
@@ -442,9 +444,7 @@ def sample(seconds: float) -> Iterator[Measure]:
         asked = f"{group} responses a prompt" if group > 1 else "all prompts different"
         what = f"new tokens, batch {rows}, {asked}, {MAX_NEW} a row whatever is said"
         target = "at least 2x the peer; the goal is 5x"
-        yield measured(
-            "sample", what, "tokens/s", rates["ours"], peer, target, THREADS, peer_rates=rates.get("peer")
-        )
+        yield measured("sample", what, "tokens/s", rates["ours"], peer, target, THREADS, peer_rates=rates.get("peer"))
 
 
 def our_sampler(model: GPTModel, prompts: list[list[int]]) -> Callable[[], float]:
@@ -510,8 +510,11 @@ def examine(seconds: float) -> Iterator[Measure]:
     length = round(sum(lengths) / len(lengths))
     some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new=length)
     rates = race({"exact": examining(model, exact), "sampled": examining(model, some)}, seconds, THREADS)
-    what = f"problems examined exactly, {exact.problems} of ops {ops}, {exact.problems / median(rates['exact']):.2f} s in all"
-    peer = f"{SAMPLES} samples of {length} tokens a problem, {SAMPLED_PROBLEMS} of the same problems, scaled up linearly"
+    taken = exact.problems / median(rates["exact"])
+    what = f"problems examined exactly, {exact.problems} of ops {ops}, {taken:.2f} s in all"
+    peer = (
+        f"{SAMPLES} samples of {length} tokens a problem, {SAMPLED_PROBLEMS} of the same problems, scaled up linearly"
+    )
     yield measured(
         "exam", what, "problems/s", rates["exact"], peer, "at least 50x the peer", THREADS, peer_rates=rates["sampled"]
     )

@@ -27,7 +27,9 @@ def console(stream=None) -> Console:
 
 def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> Table:
     """A table of strings or Texts; columns of numbers are aligned right."""
-    made = Table(title=title or None, caption=caption or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    made = Table(
+        title=title or None, caption=caption or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD
+    )
     for nth, head in enumerate(heads):
         numeric = nth > 0 and all(str(row[nth])[:1] in "0123456789+-–" for row in rows)
         made.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")

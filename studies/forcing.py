@@ -25,17 +25,17 @@ def predictions(
     """For each text, log-probabilities (float64, TV) of every next token at its T positions after its prompt."""
     device = next(lm.parameters()).device
     longest = max(len(p) + len(t) for p, t in zip(prompts, texts, strict=True))
-    ids_BT = torch.tensor([p + t + [lm.pad] * (longest - len(p) - len(t)) for p, t in zip(prompts, texts)])
+    ids_BT = torch.tensor([p + t + [lm.pad] * (longest - len(p) - len(t)) for p, t in zip(prompts, texts, strict=True)])
     ids_BT = ids_BT.to(device)
     starts = [b * (longest - 1) + len(p) - 1 for b, p in enumerate(prompts)]
-    index_N = torch.cat([torch.arange(start, start + len(t)) for start, t in zip(starts, texts)]).to(device)
+    index_N = torch.cat([torch.arange(start, start + len(t)) for start, t in zip(starts, texts, strict=True)]).to(
+        device
+    )
     logp_NV = torch.log_softmax(lm.logits_at(ids_BT[:, :-1], index_N).double() / temperature, -1)
     return logp_NV.split([len(t) for t in texts])
 
 
-def logprobs(
-    lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0
-) -> list[np.ndarray]:
+def logprobs(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0) -> list[np.ndarray]:
     """Log-probabilities (float64) of the tokens of each text, given its prompt and those before."""
     found = predictions(lm, prompts, texts, temperature)
     pairs = zip(found, texts, strict=True)

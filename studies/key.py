@@ -7,8 +7,8 @@ says nothing about numbers (no dataclass field, `tuple`, `object`) a number is t
 -0.0 is 0.0. Classes enter by their bare name, so a class may move to another file without changing any key.
 
 What a description means may rest on more than its fields: on code, or on a file that a field names. Code has one place
-to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the key,
-such as a digest of that file (None: nothing yet).
+to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the
+key, such as a digest of that file (None: nothing yet).
 """
 
 import hashlib
@@ -30,8 +30,9 @@ UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its 
 def canonical(description) -> str:
     """The canonical JSON of a description: sorted names, no spaces, ASCII only, floats by `repr`.
 
-    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]` and the property `content` if there is
-    one), tuples, str, int, bool, None and finite floats. Raises TypeError or ValueError naming the path inside the description otherwise.
+    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]` and the property `content` if
+    there is one), tuples, str, int, bool, None and finite floats. Raises TypeError or ValueError naming the path
+    inside the description otherwise.
     """
     root = type(description).__name__ if _is_dataclass(description) else "description"
     return _dump(_plain(description, Any, root))

@@ -1,4 +1,5 @@
-"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own, and the RL that follows them."""
+"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own,
+and the RL that follows them."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pre
     """The scale's base and anneal on other data: ``early`` in the base's first stages, ``late`` in its last and in the
     anneal. Bases of equal ``early`` share those stages."""
     base = scale.base()
-    stages = tuple(replace(stage, data=early) for stage in base.stages[:-1]) + (replace(base.stages[-1], data=late),)
+    stages = (*(replace(stage, data=early) for stage in base.stages[:-1]), replace(base.stages[-1], data=late))
     return replace(base, stages=stages), replace(scale.anneal(), data=late)
 
 
@@ -58,11 +59,14 @@ def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
     tail = tuple((w, source) for w, source in scale.pretraining().parts if source.ops[0] > top)
     rest = 1 - share - sum(w for w, _ in tail)
     banded = ((rest, scale.mixed((low, top - 1))), (share, scale.mixed((top, top))))
-    return pretrained(scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail))
+    return pretrained(
+        scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail)
+    )
 
 
 def rl(scale: Scale, share: float) -> RL:
-    """RL on the band and the edge, ``share`` of it in the rare world, with what the anneal leaves of an arm's budget."""
+    """RL on the band and the edge, ``share`` of it in the rare world,
+    with what the anneal leaves of an arm's budget."""
     ops = scale.band[0], scale.edge[1]
     worlds = ((1 - share, COMMON), (share, RARE))
     data = Mixture(tuple((weight, scale.source(ops, world)) for weight, world in worlds if weight))
@@ -70,9 +74,14 @@ def rl(scale: Scale, share: float) -> RL:
 
 
 def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
-    """Every kind of seed at every exposure, and none; each without RL and with RL of half common, half rare problems."""
+    """Every kind of seed at every exposure, and none;
+    each without RL and with RL of half common, half rare problems."""
     bases = [("0 %", exposed(scale, 0.0, seeds(scale, "names")))]
-    bases += [(f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind))) for kind in KINDS for share in EXPOSURES]
+    bases += [
+        (f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind)))
+        for kind in KINDS
+        for share in EXPOSURES
+    ]
     return tuple(arm for name, (base, anneal) in bases for arm in with_rl(name, base, anneal, rl(scale, 0.5)))
 
 
@@ -87,5 +96,7 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
     ops = (scale.band[0], max(scale.band[0], scale.band[1] // 2))
     shown = scale.mixed(ops, approach=names, tagged=True)
-    early, late = (blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining()))
+    early, late = (
+        blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining())
+    )
     return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)

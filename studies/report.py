@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields, is_dataclass, replace
 from hashlib import blake2b
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ KS = (1, 16, 128)
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
 UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities below which the share of newly solved problems is told
 COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens")
-CURVE = tuple(int(round(10 ** (n / 2))) for n in range(13))  # k from 1 to 10^6
+CURVE = tuple(round(10 ** (n / 2)) for n in range(13))  # k from 1 to 10^6
 INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
 MARKERS = "osD^vPX"
@@ -105,7 +106,9 @@ def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]
             exams = [
                 row["exam"]
                 for row in rows
-                if (row["context"], row["mode"]) == (context, mode) and row["ops"].isdigit() and low <= int(row["ops"]) <= high
+                if (row["context"], row["mode"]) == (context, mode)
+                and row["ops"].isdigit()
+                and low <= int(row["ops"]) <= high
             ]
             if exams:
                 made.append(({"context": context, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
@@ -139,16 +142,20 @@ def contrasts(study, found: Results, arm: str, over: str, bands: Bands) -> list[
     for about, exams in sat:
         exams = [exam for exam in exams if exam in exams_of(both, over)]
         for score, k in asked(both, arm, exams):
-            a, b = (np.concatenate([both.solved(each, exam, k, score) for exam in exams], axis=1) for each in (arm, over))
+            a, b = (
+                np.concatenate([both.solved(each, exam, k, score) for exam in exams], axis=1) for each in (arm, over)
+            )
             path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
             found_ = paired(a, b, path=path) if len(both.seeds) == 1 else over_seeds(a, b)
-            rows.append({"arm": arm, "over": over, "compute": compute, **about, "score": score, "k": k} | numbers(found_))
+            rows.append(
+                {"arm": arm, "over": over, "compute": compute, **about, "score": score, "k": k} | numbers(found_)
+            )
     return rows
 
 
 def asked(found: Results, arm: str, exams: list[str]) -> list[tuple[str, int]]:
-    """The scores and k in which arms are compared: those of KS that all these exams know, and for sampled ones the right
-    answers too and as many attempts as were sampled."""
+    """The scores and k in which arms are compared: those of KS that all these exams know,
+    and for sampled ones the right answers too and as many attempts as were sampled."""
     first = [found.of(arm, exam)[0] for exam in exams]
     sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
     ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
@@ -158,9 +165,9 @@ def asked(found: Results, arm: str, exams: list[str]) -> list[tuple[str, int]]:
 def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
     """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
 
-    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity of
-    the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a seed
-    solves nothing that a float can tell from nothing has no row.
+    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity
+    of the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a
+    seed solves nothing that a float can tell from nothing has no row.
     """
     rows = []
     for about, exams in groups(found, arm, bands):
@@ -172,11 +179,20 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
             weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)
             centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
-            # The weighted mean as a plain one, each problem moved by its influence: a bootstrap must not see the weights vary.
+            # The weighted mean as a plain one, each problem moved by its influence:
+            # a bootstrap must not see the weights vary.
             correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
             one = len(like_SP) == 1
-            gap = paired(correct_SP, like_SP, path=(found.study, arm, *exams, k)) if one else over_seeds(correct_SP, like_SP)
-            means = {"correct": float(solved_SP.mean()), "all": float(like_SP.mean()), "correct_mean": float(correct_SP.mean())}
+            gap = (
+                paired(correct_SP, like_SP, path=(found.study, arm, *exams, k))
+                if one
+                else over_seeds(correct_SP, like_SP)
+            )
+            means = {
+                "correct": float(solved_SP.mean()),
+                "all": float(like_SP.mean()),
+                "correct_mean": float(correct_SP.mean()),
+            }
             rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | numbers(gap))
     return rows
 
@@ -193,13 +209,15 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
         logp = np.concatenate([both.newly_solved(arm, over, exam) for exam in exams]) if exams else np.zeros(0)
         if len(logp):
             below = {f"{p:.2g}": float((logp < math.log(p)).mean()) for p in UNLIKELY}
-            rows.append({"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below})
+            rows.append(
+                {"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below}
+            )
     return rows
 
 
 def lengths(found: Results, arm: str) -> list[dict]:
-    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words: means
-    over seeds, and Student's t over them. A table from before thoughts were counted holds none."""
+    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words:
+    means over seeds, and Student's t over them. A table from before thoughts were counted holds none."""
     rows = []
     for exam in exams_of(found, arm):
         sat = found.of(arm, exam)
@@ -299,7 +317,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
 
 
 def ranking_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
-    """An arm a line, the best first, in every sampled exam at the first attempt: strict, and beside it the answer alone."""
+    """An arm a line, the best first, in every sampled exam at the first attempt:
+    strict, and beside it the answer alone."""
     exams = {row["exam"]: row["guess_floor"] for row in rows}
     at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
     first = next(iter(exams))
@@ -338,10 +357,14 @@ def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     for arm, k in dict.fromkeys((row["arm"], row["k"]) for row in rows):
         line = [f"{arm}\nstrict pass@{k}"]
         for column in columns:
-            those = [r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)]
+            those = [
+                r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)
+            ]
             line.append(with_interval(those[0]) if those else "–")
         cells.append(line)
-    heads = ["band (ops)"] + [f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns]
+    heads = ["band (ops)"] + [
+        f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns
+    ]
     return "by band, exact", heads, cells, counts(rows)
 
 
@@ -354,7 +377,10 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
         lines.setdefault((versus(row), where(row)), {})[row["k"]] = cell
     cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
-    caption = "; ".join(dict.fromkeys(map(in_words, rows))) + "; Student's t over seeds; * excludes zero, not corrected for many"
+    caption = (
+        "; ".join(dict.fromkeys(map(in_words, rows)))
+        + "; Student's t over seeds; * excludes zero, not corrected for many"
+    )
     if all(row["seeds"] == 1 for row in rows):
         caption = "one seed: the intervals are about these models and their problems, not about training"
     return "differences, paired by seed and problem", heads, cells, caption
@@ -362,14 +388,29 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
 
 def similarity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     """A histogram a line: which part of the problems is solved, at each similarity to gold."""
-    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in zip(BINS[1:5], BINS[2:6])), "0.9 up", "equal"]
+    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in pairwise(BINS[1:6])), "0.9 up", "equal"]
     cells = []
     for row in rows:
         gap = f"{row['mean']:+.3f}\n{row['low']:+.3f} to {row['high']:+.3f}"
         means = [f"{row[name]:.3f}" for name in ("correct_mean", "all")]
-        cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *(f"{part:.3f}" for part in row["bins"]), *means, gap])
+        cells.append(
+            [
+                row["arm"],
+                where(row),
+                row["k"],
+                f"{row['correct']:.3f}",
+                *(f"{part:.3f}" for part in row["bins"]),
+                *means,
+                gap,
+            ]
+        )
     heads = ["arm", "on", "pass@", "solved", *spans, "mean", "of all", "difference"]
-    return "similarity of correct graphs to gold", heads, cells, "parts of the problems solved, by similarity; " + counts(rows)
+    return (
+        "similarity of correct graphs to gold",
+        heads,
+        cells,
+        "parts of the problems solved, by similarity; " + counts(rows),
+    )
 
 
 def established(row: dict) -> bool:
@@ -392,7 +433,12 @@ def where(row: dict) -> str:
 
 def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [
-        [f"{row['arm']} – {row['over']}", where(row), f"{row['solved']}", *(f"{each:.3f}" for each in row["below"].values())]
+        [
+            f"{row['arm']} – {row['over']}",
+            where(row),
+            f"{row['solved']}",
+            *(f"{each:.3f}" for each in row["below"].values()),
+        ]
         for row in rows
     ]
     heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
@@ -430,7 +476,9 @@ def long(row: dict | None, digits: int = 1) -> str:
 
 def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     kinds_ = [kind for kind in FAULTS if any(kind in row["shares"] for row in rows)]
-    cells = [[f"{row['arm']}\n{row['exam']}", *(f"{row['shares'].get(kind, 0.0):.3f}" for kind in kinds_)] for row in rows]
+    cells = [
+        [f"{row['arm']}\n{row['exam']}", *(f"{row['shares'].get(kind, 0.0):.3f}" for kind in kinds_)] for row in rows
+    ]
     return "faults, share of responses with one", ["arm, exam", *kinds_], cells, "responses of all seeds together"
 
 
@@ -441,10 +489,28 @@ def divergence_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]],
 
 def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [
-        [r["arm"], len(r["seeds"]), large(r["arm_flops"]), large(r["rollout_flops"]), large(r["flops"]), large(r["tokens"]), paper(r), duration(r["seconds"])]
+        [
+            r["arm"],
+            len(r["seeds"]),
+            large(r["arm_flops"]),
+            large(r["rollout_flops"]),
+            large(r["flops"]),
+            large(r["tokens"]),
+            paper(r),
+            duration(r["seconds"]),
+        ]
         for r in rows
     ]
-    heads = ["arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "as the paper charges", "time after base"]
+    heads = [
+        "arm",
+        "seeds",
+        "FLOPs after base",
+        "of it sampling",
+        "FLOPs in all",
+        "tokens in all",
+        "as the paper charges",
+        "time after base",
+    ]
     return "cost, mean over seeds", heads, cells, ""
 
 
@@ -469,8 +535,14 @@ def claim_rows(claims: tuple[Claim, ...], found: dict[str, list[Finding]]) -> li
 def claim_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     """A claim a line: what the paper says and measured, and for each scale the verdict and what it rests on."""
     scales = list(rows[0]["scales"])
-    cells = [[f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)] for row in rows]
-    caption = "exact strict scores where none other is named; 95 % intervals, Student's t over seeds (one seed: bootstrap over its problems); decided by each study's rule"
+    cells = [
+        [f"{row['name']}\n{row['says']}", row["published"], *(found_in_words(row["scales"][scale]) for scale in scales)]
+        for row in rows
+    ]
+    caption = (
+        "exact strict scores where none other is named; 95 % intervals, Student's t over seeds "
+        "(one seed: bootstrap over its problems); decided by each study's rule"
+    )
     return f"what is claimed of {topic_of(rows)}", ["claim", "published", *scales], cells, caption
 
 
@@ -481,7 +553,9 @@ def topic_of(rows: list[dict]) -> str:
 
 def found_in_words(found: dict) -> str:
     """A verdict, its estimates with their intervals and n a line each, and the remark."""
-    return "\n".join([found["verdict"], *map(part_in_words, found["ours"]), *([found["note"]] if found["note"] else [])])
+    return "\n".join(
+        [found["verdict"], *map(part_in_words, found["ours"]), *([found["note"]] if found["note"] else [])]
+    )
 
 
 def part_in_words(part: dict) -> str:
@@ -512,7 +586,8 @@ def stage_in_words(stage) -> str:
 
 
 def value_in_words(value) -> str:
-    """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the default."""
+    """A field's value: sources by ops and world, recipes by key,
+    other descriptions by what differs from the default."""
     name = type(value).__name__
     if name == "Source":
         length = f", {between(value.length)} givens long" if value.length else ""
@@ -559,7 +634,8 @@ def canvas(columns: int, height: float, sharey: bool = True):
         "svg.fonttype": "none", "svg.hashsalt": "interlude", "font.family": "sans-serif", "font.size": 9,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False, "lines.linewidth": 1.6,
+        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False,
+        "lines.linewidth": 1.6,
     })  # fmt: skip
     figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
@@ -591,7 +667,9 @@ def shade(axis, bands: dict) -> None:
     for nth, (name, (low, high)) in enumerate(bands.items()):
         if nth % 2:
             axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
-        axis.text((low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform())
+        axis.text(
+            (low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform()
+        )
 
 
 def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
@@ -618,7 +696,9 @@ def by_k(found: Results, bands: Bands) -> str:
         for nth, arm in enumerate(arms):
             if set(exams) <= set(exams_of(found, arm)):
                 draw_line(axis, list(CURVE), [numbers(pooled(found, arm, exams, k)) for k in CURVE], nth, arm)
-        axis.set(title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13))
+        axis.set(
+            title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
+        )
     axes[0].set_ylabel("strict pass@k")
     keyed(figure, axes[0], list(arms))
     return svg(figure, "strict pass at k for k from one to a million")
@@ -652,7 +732,9 @@ def stack(axis, at: int, parts: dict[str, float]) -> None:
 def nats(found: Results, arm: str, exams: list[str]) -> dict[str, float]:
     """Mean nats a problem by role over seeds and exams of equal size; a role that never occurs holds 0."""
     rows = [row for exam in exams for row in found.of(arm, exam)]
-    return {role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES}
+    return {
+        role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES
+    }
 
 
 # --- answers of the models themselves --------------------------------------------------------------------------------
@@ -697,11 +779,15 @@ def judgement(problem, text: str) -> dict:
     """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
     verdict = verify(problem, text)
     pieces, at = [], 0
-    for nth, step in enumerate(parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps):
+    for nth, step in enumerate(
+        parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps
+    ):
         if aside := text[at : step.span[0]].strip():  # remarks, thoughts and lines of approaches
             pieces.append({"text": aside, "faults": [], "step": False})
         start, at = step.span
-        pieces.append({"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True})
+        pieces.append(
+            {"text": text[start:at], "faults": kinds(f for f in verdict.faults if f.step == nth), "step": True}
+        )
     if text[at:].strip():
         outside = kinds(fault for fault in verdict.faults if fault.step is None)
         pieces.append({"text": text[at:].strip(), "faults": outside, "step": False})
@@ -726,30 +812,38 @@ STYLE = """
   --s0: #0072b2; --s1: #d55e00; --s2: #00875f; --s3: #a9508a; --s4: #8a6d00; --s5: #4a5bbf; --s6: #6b6b6b;
   --right: #00704e; --wrong: #b23a00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e4df; --soft: #a3a19b; --rule: #3b3a38; --paper: #171716;
-  --wash: #222120; --s0: #56b4e9; --s1: #ff8c42; --s2: #3cc79a; --s3: #e69ac4; --s4: #e5c04b; --s5: #9aa7ff; --s6: #b5b5b5;
-  --right: #4fd1a5; --wrong: #ff9466; } }
+  --wash: #222120; --s0: #56b4e9; --s1: #ff8c42; --s2: #3cc79a; --s3: #e69ac4; --s4: #e5c04b; --s5: #9aa7ff;
+  --s6: #b5b5b5; --right: #4fd1a5; --wrong: #ff9466; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 3rem 1.25rem 5rem; max-width: 52rem; background: var(--paper); color: var(--ink);
   font: 1.0625rem/1.55 Charter, "Bitstream Charter", "Iowan Old Style", Georgia, serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; font-weight: 600; }
-h2 { font-size: 1.45rem; line-height: 1.25; margin: 3.5rem 0 .3rem; padding-top: 1.2rem; border-top: 1px solid var(--rule); font-weight: 600; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: 3.5rem 0 .3rem; padding-top: 1.2rem;
+  border-top: 1px solid var(--rule); font-weight: 600; }
 h3 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; font-weight: 600; }
 p { margin: .5rem 0; } .soft, figcaption, caption { color: var(--soft); font-size: .88rem; }
-dl { display: grid; grid-template-columns: 7rem 1fr; gap: .35rem 1rem; margin: 1rem 0; } dt { color: var(--soft); } dd { margin: 0; }
+dl { display: grid; grid-template-columns: 7rem 1fr; gap: .35rem 1rem; margin: 1rem 0; }
+dt { color: var(--soft); } dd { margin: 0; }
 ol.stages { margin: .2rem 0 .8rem; padding-left: 1.3rem; font-size: .92rem; }
 figure { margin: 1rem 0 1.4rem; } .plot svg { max-width: 100%; height: auto; color: var(--ink); }
 .plot text { font-family: system-ui, "Helvetica Neue", Arial, sans-serif !important; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font: .82rem/1.35 system-ui, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-caption { text-align: left; caption-side: bottom; padding-top: .4rem; } th, td { padding: .28rem .6rem; text-align: right; vertical-align: top; white-space: pre-line; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
+table { border-collapse: collapse; font: .82rem/1.35 system-ui, "Helvetica Neue", Arial, sans-serif;
+  font-variant-numeric: tabular-nums; margin: .6rem 0; }
+caption { text-align: left; caption-side: bottom; padding-top: .4rem; }
+th, td { padding: .28rem .6rem; text-align: right; vertical-align: top; white-space: pre-line; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
 tbody tr + tr td { border-top: 1px solid var(--rule); } .range { color: var(--soft); font-size: .92em; }
-pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
-.text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; } .right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
+pre, .text { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap;
+  background: var(--wash); padding: .6rem .8rem; margin: .4rem 0; border-radius: 3px; }
+.text div { display: flex; gap: .6rem; } .mark { flex: none; width: 1.1rem; }
+.right .mark { color: var(--right); } .wrong .mark, .fault { color: var(--wrong); }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); font-size: .92rem; }
 nav a { color: inherit; } .claims td, .claims th { text-align: left; min-width: 11rem; padding-left: 0; }
 @media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 10pt; background: none; }
-  h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; } .wide { overflow: visible; } }
+  h2 { break-before: page; border: 0; } figure, table, .text { break-inside: avoid; } nav { display: none; }
+  .wide { overflow: visible; } }
 """.strip()
 
 
@@ -763,10 +857,11 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
     return (
         '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n<style>\n{STYLE}\n</style>\n"
-        f'</head>\n<body>\n<h1>What each stage of training contributes</h1>\n<p class="soft">Interlude, scale {escape(scales)}. '
-        "Every number is measured; intervals are 95 % bootstrap intervals over seeds and problems, those of differences Student t over seeds. Strict means that every "
-        f"step of the working is right.</p>\n<nav class=\"soft\">{links}</nav>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n"
+        f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>What each stage of training contributes</h1>\n"
+        f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured; intervals are 95 % bootstrap '
+        "intervals over seeds and problems, those of differences Student t over seeds. Strict means that every step of "
+        f'the working is right.</p>\n<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
 
@@ -776,10 +871,12 @@ def anchor(study) -> str:
 
 def claims_html(rows: list[dict]) -> str:
     """The table of claims, and the rules of those whose study has none for them."""
+    title, *rest = claim_table(rows)
     rules = [(row["name"], row["rule"]) for row in rows if row["rule"]]
     return (
-        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n<h2>{escape(claim_table(rows)[0].capitalize())}</h2>\n'
-        f"{html_table(*claim_table(rows)[1:])}\n<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
+        f'<section id="claims-{escape(topic_of(rows))}" class="claims">\n'
+        f"<h2>{escape(title.capitalize())}</h2>\n{html_table(*rest)}\n"
+        f"<h3>Rules of claims that their study has no rule for</h3>\n{facts(rules)}</section>"
     )
 
 
@@ -798,7 +895,9 @@ def study_html(study, found: Results, bands: Bands) -> str:
         figure_html("What is solved at the first attempt, by depth", by_ops(numbers_, 1)),
         figure_html("What is within reach of 128 attempts, by depth", by_ops(numbers_, 128)),
         figure_html("How far more attempts carry at the edge", by_k(found, bands)),
-        figure_html("Where the model is surprised by the right solution (mean over seeds, nats)", by_role(found, bands)),
+        figure_html(
+            "Where the model is surprised by the right solution (mean over seeds, nats)", by_role(found, bands)
+        ),
     ]
     if numbers_["contrasts"]:
         parts += ["<h3>Differences between arms</h3>", html_table(*contrast_table(numbers_["contrasts"])[1:])]
@@ -816,7 +915,7 @@ def facts(pairs: list[tuple[str, str]]) -> str:
 def arm_html(study, arm) -> str:
     stages = "".join(f"<li>{escape(words)}</li>" for words in recipe_in_words(study, arm))
     equal = "" if arm.equal else ' <span class="soft">(its compute need not equal the others\')</span>'
-    return f"<p><strong>{escape(arm.name)}</strong>{equal}</p><ol class=\"stages\">{stages}</ol>"
+    return f'<p><strong>{escape(arm.name)}</strong>{equal}</p><ol class="stages">{stages}</ol>'
 
 
 def figure_html(title: str, drawing: str) -> str:
@@ -856,14 +955,15 @@ def example_html(row: dict) -> str:
 def answer_html(arm: str, answer: dict | None) -> str:
     """One arm's answer, a line for each step, ticked or crossed with the kinds of its faults."""
     if answer is None:
-        return f"<p><strong>{escape(arm)}</strong> <span class=\"soft\">not trained on this machine</span></p>"
+        return f'<p><strong>{escape(arm)}</strong> <span class="soft">not trained on this machine</span></p>'
     lines = "".join(piece_html(piece) for piece in answer["pieces"])
     shown = {fault for piece in answer["pieces"] for fault in piece["faults"]}
     other = [fault for fault in dict.fromkeys(answer["faults"]) if fault not in shown]
     missed = f'<p class="fault">{escape(", ".join(other))}</p>' if other else ""
     verdict = "strictly right" if answer["strict"] else "right answer, faulty working" if answer["answer"] else "wrong"
     score = f"{verdict}; {answer['process']:.0%} of the steps right"
-    return f'<p><strong>{escape(arm)}</strong> <span class="soft">{score}</span></p><div class="text">{lines}</div>{missed}'
+    head = f'<p><strong>{escape(arm)}</strong> <span class="soft">{score}</span></p>'
+    return f'{head}<div class="text">{lines}</div>{missed}'
 
 
 def piece_html(piece: dict) -> str:

@@ -49,8 +49,8 @@ COLUMNS = (
     Column("faults", str, "responses", "sampled: responses with at least one fault of a kind, kind:count", later=""),
     Column("divergence", str, "nats", "divergence: KL(reference || arm) along each problem's solution", later=""),
     Column(
-        "similarity", str, "", "similarity of each problem's graph to the nearest gold one, in studies with gold papers",
-        later="",
+        "similarity", str, "", later="",
+        meaning="similarity of each problem's graph to the nearest gold one, in studies with gold papers",
     ),
     Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
     Column(
@@ -83,7 +83,9 @@ CURVE_COLUMNS = (
     Column("budget", float, "tokens", "mean length that a thought should have", nan=True, later=math.nan),
     Column("closed", float, "", "share of thoughts that end", nan=True, later=math.nan),
     Column("match", float, "", "share of thoughts after which the token is right", nan=True, later=math.nan),
-    Column("plain", float, "", "mean probability of that token at the start, without a thought", nan=True, later=math.nan),
+    Column(
+        "plain", float, "", "mean probability of that token at the start, without a thought", nan=True, later=math.nan
+    ),
     Column("drawn", str, "responses", "thoughts by tier and by role of the token, kind:count", later=""),
     Column("matched", str, "responses", "those after which the token is right, kind:count", later=""),
     Column("foreseen", str, "responses", "how many would be right without a thought, kind:expectation", later=""),
@@ -130,8 +132,12 @@ class Results:
 
     def within(self, ops: tuple[int, int], context: str) -> list[str]:
         """The exact exams told in ``context`` with so many operations, fewest first."""
-        exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["context"] == context and r["ops"].isdigit()}
-        return sorted((e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"]))
+        exact = {
+            r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["context"] == context and r["ops"].isdigit()
+        }
+        return sorted(
+            (e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"])
+        )
 
     def pooled(self, arm: str, exams: list[str], k: int) -> np.ndarray:
         """pass@k of every seed and problem (SP) of several exams, side by side."""
@@ -142,11 +148,14 @@ class Results:
         each = [{row["seed"] for row in self.rows if row["arm"] == arm} for arm in arms]
         seeds = set.intersection(*each)
         if not seeds:
-            raise KeyError(f"{self.study} at {self.scale} has no seed with all of the arms {', '.join(map(repr, arms))}")
+            raise KeyError(
+                f"{self.study} at {self.scale} has no seed with all of the arms {', '.join(map(repr, arms))}"
+            )
         return Results(self.study, self.scale, tuple(r for r in self.rows if r["arm"] in arms and r["seed"] in seeds))
 
     def similarity(self, arm: str, exam: str) -> np.ndarray:
-        """Similarity to gold of every seed and problem (SP), equal for all seeds. Raises KeyError without gold papers."""
+        """Similarity to gold of every seed and problem (SP), equal for all seeds.
+        Raises KeyError without gold papers."""
         return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])
 
     def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:

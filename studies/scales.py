@@ -30,14 +30,17 @@ class Scale:
 
     band: operations the base is trained on. edge: the next ones, which it solves now and then. hard: the ones after,
     which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
-    length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing about
-    depth; exams are of the greatest length. tail: shares of pre-training problems one, two, ... operations beyond the band.
+    length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing
+    about depth; exams are of the greatest length. tail: shares of pre-training problems one, two, ...
+    operations beyond the band.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
-    questions, and on questions of full length, ``rows`` rows each. In short ones every other row has the band's top ops.
+    questions, and on questions of full length, ``rows`` rows each. In short ones every other
+    row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
     cold_steps: steps, of ``rows`` rows, in which the base of the leaderboard learns the formats its methods ask for.
-    method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an arm's: half
-    of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods nothing to differ in.
+    method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an
+    arm's: half of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods
+    nothing to differ in.
     """
 
     name: str
@@ -90,7 +93,8 @@ class Scale:
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))  # most operations, most recalls and sums to learn from
+        # Half have the most operations: most recalls and sums to learn from.
+        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))
         short = blend(*((share, self.mixed(ops, length=None, filler=(0, 2))) for share, ops in ends))
         recipe = Recipe(self.model, precision=self.precision)
         if self.recall_steps:
@@ -179,7 +183,8 @@ class Scale:
         return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
 
     def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
-        """Sampled answers on the "band" or the "edge": the cross-check of the exact exams, and the answer-only score."""
+        """Sampled answers on the "band" or the "edge": the cross-check of the exact exams,
+        and the answer-only score."""
         longest = (self.length[1], self.length[1])
         source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
         return Exam(f"{world}-{band}-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
@@ -212,7 +217,8 @@ SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
     band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
-    rows=4, recall_steps=2, short_steps=2, long_steps=2, anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9, cold_steps=2,
+    rows=4, recall_steps=2, short_steps=2, long_steps=2, cold_steps=2,
+    anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9,
     rl_prompts=2, rl_group=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -220,7 +226,8 @@ NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    rows=16, recall_steps=300, short_steps=360, long_steps=130, anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12, cold_steps=480,
+    rows=16, recall_steps=300, short_steps=360, long_steps=130, cold_steps=480,
+    anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12,
     rl_prompts=8, rl_group=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -229,7 +236,8 @@ SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
     band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
-    rows=256, recall_steps=300, short_steps=700, long_steps=1000, anneal_flops=8e14, arm_flops=4e15, method_flops=1e15, cold_steps=200,
+    rows=256, recall_steps=300, short_steps=700, long_steps=1000, cold_steps=200,
+    anneal_flops=8e14, arm_flops=4e15, method_flops=1e15,
     rl_prompts=64, rl_group=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 
@@ -240,7 +248,8 @@ PAPER = Scale(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
     band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
-    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17, cold_steps=500,
+    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, cold_steps=500,
+    anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17,
     rl_prompts=1024, rl_group=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
 )  # fmt: skip
 

@@ -90,8 +90,8 @@ class Study:
         return replace(self, seeds=seeds)
 
     def with_arms(self, patterns: tuple[str, ...]) -> Study:
-        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?), and the contrasts
-        among them. Raises ValueError if a pattern matches no arm."""
+        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?),
+        and the contrasts among them. Raises ValueError if a pattern matches no arm."""
         names = [arm.name for arm in self.arms]
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
@@ -112,7 +112,8 @@ class Study:
 class Run:
     """One line of a plan: an arm with a seed, its recipe and exams, and what it will cost or did cost after the base.
 
-    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished, else their budgets (None: a stage without one).
+    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished,
+    else their budgets (None: a stage without one).
     """
 
     arm: str
@@ -158,7 +159,9 @@ def check_budget(study: Study, runs: list[Run]) -> None:
         spent = {run.arm: run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal}
         unknown = [arm for arm, flops in spent.items() if flops is None]
         if unknown:
-            raise ValueError(f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty")
+            raise ValueError(
+                f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty"
+            )
         if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
             low, high = min(spent, key=spent.get), max(spent, key=spent.get)
             raise ValueError(
@@ -167,7 +170,9 @@ def check_budget(study: Study, runs: list[Run]) -> None:
             )
 
 
-def execute(study: Study, machine: Machine, observe: Observe | None = None, note: Callable[[str], None] = print) -> None:
+def execute(
+    study: Study, machine: Machine, observe: Observe | None = None, note: Callable[[str], None] = print
+) -> None:
     """Train and examine every run that is missing, and store its rows as soon as they exist."""
     check_budget(study, plan(study))
     for run in plan(study):
@@ -194,7 +199,8 @@ def keep(study: Study, run: Run) -> None:
 
 
 def curves(run: Run) -> list[dict]:
-    """Rows of the training curves of a finished run, for every stage that samples or weighs; see ``results.CURVE_COLUMNS``."""
+    """Rows of the training curves of a finished run, for every stage that samples or weighs;
+    see ``results.CURVE_COLUMNS``."""
     found = []
     recipe = run.recipe
     while recipe.stages:
@@ -279,7 +285,9 @@ def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
     the gold paper with as many operations. Raises ValueError unless there is one such paper."""
     same = [each for each in gold if span(each.source) == span(exam.source)]
     if len(same) != 1:
-        raise ValueError(f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one")
+        raise ValueError(
+            f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one"
+        )
     return tuple(nearest([problem.graph for problem in exam.paper()], [problem.graph for problem in same[0].paper()]))
 
 

@@ -1,16 +1,18 @@
 """An approach is a way of working a problem out: lines between the steps, and a promise about the steps that they make.
 
-Under any approach a solution takes every needed step in full. What an approach adds, in the terse dialect (prose says the
-same with a capital and a full stop), and what its lines promise, which is judged:
+Under any approach a solution takes every needed step in full. What an approach adds,
+in the terse dialect (prose says the same with a capital and a full stop), and what its lines promise, which is judged:
 
 levels     ``level ;`` before the steps that need only what is given, before those that need these, and so on
 depth      ``find goats ;`` opens a goal: the one asked for, then what the innermost open goal needs; a step closes it
-backward   ``need goats from seals , mice ;`` from the goal down, each quantity once; then the steps in the opposite order
+backward   ``need goats from seals , mice ;`` from the goal down, each quantity once;
+           then the steps in the opposite order
 subgoals   ``part seals ;`` before the steps towards one operand of the last step, ``merge goats ;`` before that step
 symbolic   ``let seals = bears - bats ;`` for every step, solved for what it finds, before the first step
 simplify   ``put seals = bears - 3 ;`` the same with every given value put in
 plan       ``order bears , seals , goats ;`` and then the steps in just this order
-restate    ``given cows 4 , mice 1 , bats 3 , asked goats ;`` all that the question gives, in its order, before the steps
+restate    ``given cows 4 , mice 1 , bats 3 , asked goats ;``
+           all that the question gives, in its order, before the steps
 relevant   ``keep cows , mice , bats , bears , seals , goats ;`` all that the answer needs, in the question's order
 table      ``tabulate ;`` and then a step for every statement, needed or not
 check      ``undo bears , 5 - 1 = 4 ;`` after a step, for every step: its statement solved for another quantity
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from synth.ops import compute
@@ -53,10 +56,11 @@ def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
 
 
 def signature(problem: Problem, text: str) -> frozenset[str]:
-    """The approaches that ``text`` shows as a response to ``problem``: those whose lines it has, with no promise broken.
+    """The approaches that ``text`` shows as a response to ``problem``:
+    those whose lines it has, with no promise broken.
 
-    Wrong values do not matter, only the form. A text whose steps are the plain solution's shows none. Total: any text at
-    all has a signature.
+    Wrong values do not matter, only the form. A text whose steps are the plain solution's shows none.
+    Total: any text at all has a signature.
     """
     trace = parse(text, problem.dialect, problem.copies, problem.thinks, approached=True)
     work = Work(problem)
@@ -123,6 +127,9 @@ class Work:
         return op in "+*" and words != words[::-1]
 
     # The lines, as words after the marker.
+
+    def noun(self, at: int) -> Words:
+        return (self.found(at),)
 
     def need(self, at: int) -> Words:
         named = self.named(at)
@@ -331,8 +338,8 @@ def counted_down(work: Work) -> Iterator[Move | Words]:
 
 WRITERS: dict[str, Callable[[Work], Iterator[Move | Words]]] = {
     "levels": by_levels, "depth": by_depth, "backward": backward, "subgoals": by_subgoals, "symbolic": symbolically,
-    "simplify": simplified, "plan": planned, "restate": restated, "relevant": relevant, "table": tabulated, "check": checked,
-    "grouped": grouped, "running": running, "countdown": counted_down,
+    "simplify": simplified, "plan": planned, "restate": restated, "relevant": relevant, "table": tabulated,
+    "check": checked, "grouped": grouped, "running": running, "countdown": counted_down,
 }  # fmt: skip
 
 
@@ -340,8 +347,8 @@ WRITERS: dict[str, Callable[[Work], Iterator[Move | Words]]] = {
 
 
 class Breach(NamedTuple):
-    """Something wrong with the lines of an approach: a word or number in one (``content``), or a promise not kept. ``step``
-    is the number of the step that breaks it, if one does; ``where`` is a character."""
+    """Something wrong with the lines of an approach: a word or number in one (``content``), or a promise not kept.
+    ``step`` is the number of the step that breaks it, if one does; ``where`` is a character."""
 
     approach: str
     content: bool
@@ -397,12 +404,15 @@ class Book:
             nouns = [w for w in words if w.isalpha()] == [w for w in due if w.isalpha()]
             self.broken(event, f"The line should say {event.line.marker} {' '.join(due)}.", content=nouns)
 
-    def statement(self, event: Event) -> int | None:
-        """The statement that finds the quantity which a line names first; a breach if there is none."""
+    def statement(self, event: Event, due: Callable[[int], Words]) -> int | None:
+        """The statement that finds the quantity which a line names first; the line should say what is ``due`` of it. A
+        breach if there is none, or the line says otherwise."""
         noun = event.line.words[0] if event.line.words else ""
         at = self.work.finder.get(self.work.index.get(noun, -1))
         if at is None:
             self.broken(event, f"There is no {noun or 'quantity'} to be found.")
+        else:
+            self.compare(event, due(at))
         return at
 
 
@@ -426,10 +436,9 @@ def judge_depth(book: Book) -> None:
     work, goals, done = book.work, [], set()
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.noun)
             if at is None:
                 continue
-            book.compare(event, (work.found(at),))
             if at in done or at in goals or at not in (work.before[goals[-1]] if goals else (work.last,)):
                 book.broken(event, f"The innermost goal does not need {work.found(at)} to be found now.")
             goals.append(at)
@@ -447,10 +456,9 @@ def judge_backward(book: Book) -> None:
     work, listed, due, stepped = book.work, [], [book.work.last], False
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.need)
             if at is None:
                 continue
-            book.compare(event, work.need(at))
             if stepped or at in listed or at not in due:
                 book.broken(event, f"It is too late or too early to need {work.found(at)}.")
             listed.append(at)
@@ -463,7 +471,7 @@ def judge_backward(book: Book) -> None:
 def promised(book: Book, order: list[int]) -> None:
     """The needed steps come in this order, and are all in it."""
     steps = [event for event in book.events if event.at is not None]
-    for event, at in zip(steps, order):
+    for event, at in zip(steps, order, strict=False):
         if event.at != at:
             book.broken(event, f"Another step than {book.work.found(event.at)} was promised here.")
     if sorted(order) != sorted(book.work.terms):
@@ -475,10 +483,9 @@ def judge_subgoals(book: Book) -> None:
     part: int | None = None
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, work.noun)
             if at is None:
                 continue
-            book.compare(event, (work.found(at),))
             if event.line.marker == "merge":
                 if merged or at != work.last or not done.issuperset(work.before[work.last]):
                     book.broken(event, "It is not time to merge the parts.")
@@ -496,12 +503,12 @@ def judge_subgoals(book: Book) -> None:
 
 def judge_formulas(book: Book) -> None:
     work, listed, stepped = book.work, [], False
+    due = partial(work.formula, values=book.name == "simplify")
     for event in book.events:
         if event.line:
-            at = book.statement(event)
+            at = book.statement(event, due)
             if at is None:
                 continue
-            book.compare(event, work.formula(at, values=book.name == "simplify"))
             if stepped or at in listed:
                 book.broken(event, f"A formula for {work.found(at)} comes too late or again.")
             listed.append(at)
@@ -573,7 +580,9 @@ def judge_grouped(book: Book) -> None:
             done.add(event.at)
 
 
-def judge_turns(book: Book, first: bool, value: Callable[[list[int]], Words], missing: str, again: str, end: str) -> None:
+def judge_turns(
+    book: Book, first: bool, value: Callable[[list[int]], Words], missing: str, again: str, end: str
+) -> None:
     """Lines and steps take turns, beginning with a line if ``first``; each line says ``value`` of the steps so far."""
     done, due = [], first
     for event in book.events:

@@ -1,4 +1,5 @@
-"""The worlds a problem can be told in: data files with the nouns of one setting, so that a user adds one without code."""
+"""The worlds a problem can be told in: data files with the nouns of one setting,
+so that a user adds one without code."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 import os
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,7 +17,8 @@ PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its le
 RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
     "the number of equals is plus minus times there are and so how many count modulo answer pad bos end "
     "next then now hence thus therefore note that "
-    "levels depth backward subgoals symbolic simplify plan restate relevant table check grouped running commuted countdown "
+    "levels depth backward subgoals symbolic simplify plan restate relevant table check "
+    "grouped running commuted countdown "
     "level find need part merge let put order given keep tabulate undo group hold left from asked use".split()
 )
 
@@ -54,7 +56,7 @@ def available() -> dict[str, Path]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def world(name: str) -> World:
     """The world called ``name``, read once a process. Raises ValueError naming the known worlds, or the file and field
     that is wrong."""
@@ -72,7 +74,9 @@ def read(path: Path) -> World:
         raise ValueError(f"world file {path} is not valid TOML: {error}") from error
     wrong = set(table) ^ {"place", "names"}
     if wrong:
-        raise ValueError(f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}")
+        raise ValueError(
+            f"world file {path} must have exactly the fields place and names; check {', '.join(sorted(wrong))}"
+        )
     place, names = table["place"], table["names"]
     if not isinstance(place, str) or len(place.split()) != PLACE_WORDS or not all(map(plain, place.split())):
         raise ValueError(f"world file {path}: place must be {PLACE_WORDS} lower-case words, got {place!r}")

@@ -90,10 +90,13 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
         shown = len(problem.moves) - len(skipped or ())
         rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
-        known = [row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given]
+        known = [
+            row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given
+        ]
         if not len(known) == len(wording) == shown:
             raise ValueError(
-                f"problem.telling.wording must be [opening, conclusion, remark] for each of {shown} steps, got {wording!r}"
+                "problem.telling.wording must be [opening, conclusion, remark] "
+                f"for each of {shown} steps, got {wording!r}"
             )
         wording = tuple([Wording(*row) for row in known])
     if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
@@ -109,9 +112,11 @@ def graph_from_dict(table: object) -> Graph:
     if modulus is not None and (type(modulus) is not int or not is_prime(modulus)):
         raise ValueError(f"problem.graph.modulus must be a prime or null, got {modulus!r}")
     nodes = nodes_from_lists("problem.graph.nodes", table["nodes"], (), modulus)
-    if not nodes or not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN):
+    if not nodes or (not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN)):
         raise ValueError("problem.graph.nodes must end in an operation or a copy, or be one given")
-    if unknown is not None and not (type(unknown) is int and 0 <= unknown < len(nodes) - 1 and nodes[unknown].op == GIVEN):
+    if unknown is not None and not (
+        type(unknown) is int and 0 <= unknown < len(nodes) - 1 and nodes[unknown].op == GIVEN
+    ):
         raise ValueError(f"problem.graph.unknown must be null or the index of a given, got {unknown!r}")
     return Graph(nodes, modulus, unknown)
 
@@ -128,12 +133,9 @@ def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus
     for op, args, value in table:
         given = integers(f"{name} args", args, 0, len(nodes) - 1)
         values = tuple(nodes[a].value for a in given)
-        known = (
-            op in (GIVEN, LITERAL)
-            and not given
-            or (op in FORWARD and len(given) > 1 or op == SAME and len(given) == 1)
-            and fold(op, values, modulus) == value
-        )
+        leaf = op in (GIVEN, LITERAL) and not given
+        computed = (op in FORWARD and len(given) > 1) or (op == SAME and len(given) == 1)
+        known = leaf or (computed and fold(op, values, modulus) == value)
         if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):
             raise ValueError(f"{name} holds {[op, args, value]!r}, which is neither a leaf nor a true operation")
         nodes.append(Node(op, given, value))
@@ -185,8 +187,8 @@ def rows(
 def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",)) -> Iterator[Row]:
     """Prompt-only rows as TRL's GRPOTrainer and ``datasets`` read them; ``reward`` needs the column ``problem``.
 
-    uid names the problem by its content, structure is its canonical hash (blind to names and order), and path is the JSON
-    list that draws it again from the same source.
+    uid names the problem by its content, structure is its canonical hash (blind to names and order),
+    and path is the JSON list that draws it again from the same source.
     """
     for full, problem in rows(source, n, path):
         packed = pack(problem)
@@ -225,7 +227,8 @@ def verl(
 
 
 def write_rows(table: Iterable[Row], path: str | Path) -> int:
-    """Write rows to ``path`` (.jsonl or .parquet, the latter through pyarrow) whole or not at all; returns their number."""
+    """Write rows to ``path`` (.jsonl or .parquet, the latter through pyarrow) whole or not at all;
+    returns their number."""
     path = Path(path)
     table = list(table)
     if path.suffix not in (".jsonl", ".parquet"):
@@ -257,15 +260,16 @@ def write_parquet(table: list[Row], file) -> None:
 # A solution is strictly right only if it also ends, and whether a completion did, its text may not say: TRL and verl
 # decode without special tokens, so a model that closed its solution and one that was cut off right after its answer, at
 # the length limit, look the same. The functions below therefore judge a text as it stands, and without its closing mark
-# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions that
-# were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still enter
-# the mean of their group, so leave room for an answer and its end).
+# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions
+# that were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still
+# enter the mean of their group, so leave room for an answer and its end).
 
 LEVELS = ("strict", "process", "answer")
 
 
 def grade(verdict: Verdict, level: str) -> float:
-    """1.0 or 0.0 for strict (whole solution right) and answer (last number right); the share of right steps for process."""
+    """1.0 or 0.0 for strict (whole solution right) and answer (last number right);
+    the share of right steps for process."""
     if level not in LEVELS:
         raise ValueError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
     return float({"strict": verdict.strict, "process": verdict.process, "answer": verdict.answer}[level])
@@ -280,7 +284,8 @@ def reward(
     ended: bool = False,
     **columns: object,
 ) -> list[float]:
-    """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16): one float for each completion, from the column ``problem``.
+    """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16):
+    one float for each completion, from the column ``problem``.
 
     Use ``functools.partial(reward, level="process", ended=True)`` for another level, and for the trainer as it is by
     default: ``ended`` takes completions without a closing mark as ended, not as cut off. Completions may be strings or
@@ -290,7 +295,7 @@ def reward(
         raise ValueError(
             f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match"
         )
-    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions)]
+    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions, strict=True)]
 
 
 def spoken(completion: object, ended: bool) -> str:

@@ -16,12 +16,13 @@ from synth.rng import below, between, shuffle, weighted
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
 MASK = (1 << 64) - 1
 ODD = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, as in SplitMix64
-CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7, SAME: 9}  # a given and a literal of equal value are the same structure
+# A given and a literal of equal value are the same structure.
+CODE = {GIVEN: 1, LITERAL: 1, "+": 3, "-": 5, "*": 7, SAME: 9}
 
 
 class Node(NamedTuple):
-    """One quantity: a leaf, an operation on earlier nodes (``args`` are their indices, so no cycle can be written), or a
-    copy of one (SAME)."""
+    """One quantity: a leaf, an operation on earlier nodes (``args`` are their indices,
+    so no cycle can be written), or a copy of one (SAME)."""
 
     op: str
     args: tuple[int, ...]
@@ -155,7 +156,8 @@ def depend_on(nodes: tuple[Node, ...], leaf: int | None) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Shape:
-    """How graphs are drawn. Every field is independent of the number of operations, so the distribution is smooth in it.
+    """How graphs are drawn. Every field is independent of the number of operations,
+    so the distribution is smooth in it.
 
     width: 0 is a chain (each operation consumes the one before), 1 opens and merges branches as often as it can.
     reuse: probability that an operand which could be a new leaf is an earlier quantity instead (a DAG, not a tree).
@@ -380,7 +382,9 @@ def similarity(a: Graph, b: Graph, rounds: int = 3) -> float:
 def nearest(graphs: Sequence[Graph], among: Sequence[Graph], rounds: int = 3) -> list[float]:
     """For each of ``graphs``, its similarity to the most similar graph ``among`` others."""
     counted = [wl_counts(graph, rounds) for graph in among]
-    return [max(cosine(counts, other) for other in counted) for counts in (wl_counts(graph, rounds) for graph in graphs)]
+    return [
+        max(cosine(counts, other) for other in counted) for counts in (wl_counts(graph, rounds) for graph in graphs)
+    ]
 
 
 def cosine(a: dict[int, int], b: dict[int, int]) -> float:
@@ -407,7 +411,11 @@ def wl_counts(graph: Graph, rounds: int) -> dict[int, int]:
             counts[label] = counts.get(label, 0) + 1
         if nth < rounds:
             labels = [
-                mix(labels[i] + 31 * sum(mix(labels[a]) for a in node.args) + 37 * sum(mix(~labels[u]) for u in users[i]))
+                mix(
+                    labels[i]
+                    + 31 * sum(mix(labels[a]) for a in node.args)
+                    + 37 * sum(mix(~labels[u]) for u in users[i])
+                )
                 for i, node in enumerate(graph.nodes)
             ]
     return counts

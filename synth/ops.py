@@ -6,7 +6,7 @@ LIMIT = 999  # largest value without a modulus: the reference study keeps values
 
 FORWARD = ("+", "-", "*")  # the operations a statement may use
 DIVIDE = "/"  # appears in solutions only, as the inverse of "*"
-SYMBOLS = FORWARD + (DIVIDE,)
+SYMBOLS = (*FORWARD, DIVIDE)
 SAME = "="  # a statement may also repeat another quantity: no operation, and its own inverse
 
 
@@ -61,4 +61,4 @@ def inverse(op: str, position: int, fan_in: int) -> tuple[str, bool]:
         if position == 0:
             return "+", True
         return "-", False
-    raise ValueError(f"operation must be one of {' '.join(FORWARD + (SAME,))}, got {op!r}")
+    raise ValueError(f"operation must be one of {' '.join((*FORWARD, SAME))}, got {op!r}")

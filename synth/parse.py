@@ -21,8 +21,8 @@ class Step(NamedTuple):
     statement, op, operands: the restated statement (``bears``, ``+``, ``("foxes", "owls")``; a literal is its digits).
     recalled: the quantities named, with their values. used, lines: the operator of the equation and its rows of
     numbers, the last of which has one, ``((4, 3), (0,))``. solved, value: what the step says it found. span: the first
-    character of the step and one past its last. A copy has SAME for its operators and the recalled value for its one row,
-    ``((4,),)``. Where operators are mixed, ``op`` and ``used`` hold each once (``+-``).
+    character of the step and one past its last. A copy has SAME for its operators and the recalled value for its one
+    row, ``((4,),)``. Where operators are mixed, ``op`` and ``used`` hold each once (``+-``).
     """
 
     statement: str
@@ -89,8 +89,8 @@ def sums() -> str:
     return f"(?P<lines>(?:{row})++{then(NUMBER)})"
 
 
-# The grammars. A space is any white space or none, an underscore is the end of a word; @ and & are where a step's opening
-# and its conclusion stand. Each step is a list of pieces.
+# The grammars. A space is any white space or none, an underscore is the end of a word;
+# @ and & are where a step's opening and its conclusion stand. Each step is a list of pieces.
 ITEM = f"(?:{NOUN}|{NUMBER})"
 TERSE_STEP = (
     "@",
@@ -111,11 +111,13 @@ TERSE_STEP = (
 # where no such step follows, the rest of the text is taken at once and all groups are empty, so that one ``findall``
 # reads a run of steps without a search. All this makes parsing six times as fast.
 TERSE_USUAL = (
-    f"(@([a-z]++)_= ([a-z]++|{DIGITS})_([-+*]) ([a-z]++|{DIGITS})_, (?:([a-z]++)_({DIGITS}) (?:([a-z]++)_({DIGITS}) )?+, )?+"
+    f"(@([a-z]++)_= ([a-z]++|{DIGITS})_([-+*]) ([a-z]++|{DIGITS})_, "
+    f"(?:([a-z]++)_({DIGITS}) (?:([a-z]++)_({DIGITS}) )?+, )?+"
     f"({DIGITS}) ([-+*/]) ({DIGITS}) = ({DIGITS}) , &([a-z]++)_({DIGITS}) ;)( )|(?s:.+)"
 )
 TERSE_COPY = (
-    "@", f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ", f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
+    "@", f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ",
+    f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
     "&", f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
 )  # fmt: skip
 TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{NUMBER})", "; ")
@@ -150,8 +152,8 @@ PROSE_USUAL = (
 )
 PROSE_COPY = (
     "@", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
-    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ", "&", "there_", "are_", f"(?P<value>{NUMBER})",
-    f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
+    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ",
+    "&", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
 )  # fmt: skip
 PROSE_REMARK = (
     f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<noun>{NOUN})", r"\. ",
@@ -166,9 +168,9 @@ PROSE_WORDS = (
 
 
 class Grammar(NamedTuple):
-    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy, as much
-    of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the dialect's
-    operators into ours. Where words may be chosen: a remark, and as much of one as fits; elsewhere None."""
+    """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy, as
+    much of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the
+    dialect's operators into ours. Where words may be chosen: a remark, and as much of one as fits; elsewhere None."""
 
     usual: re.Pattern[str]
     step: re.Pattern[str]
@@ -270,14 +272,19 @@ SPACE = re.compile(r"\s*+")
 
 
 def parse(
-    text: str, dialect: str, copies: bool = False, thoughts: bool = False, worded: bool = False, approached: bool = False
+    text: str,
+    dialect: str,
+    copies: bool = False,
+    thoughts: bool = False,
+    worded: bool = False,
+    approached: bool = False,
 ) -> Trace:
     """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
 
-    copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts are
-    read as white space (see ``synth.thoughts``); where they are not, a tag is junk. worded: whether steps may
-    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``). approached: whether
-    lines of approaches may stand between steps; where they may not, one is junk.
+    copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts
+    are read as white space (see ``synth.thoughts``); where they are not, a tag is junk. worded: whether steps may
+    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``). approached:
+    whether lines of approaches may stand between steps; where they may not, one is junk.
     Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
     """
     if dialect not in GRAMMARS:
@@ -339,9 +346,12 @@ WHOLE = Whole((str(n), n) for n in range(LIMIT + 1))
 
 
 def usual_steps(read: Grammar, text: str, position: int, steps: list[Step]) -> int:
-    """Add the steps of the usual form that follow one another from ``position``; returns where the last one's gap ends."""
+    """Add the steps of the usual form that follow one another from ``position``;
+    returns where the last one's gap ends."""
     symbols, noun_first, number = read.symbols, read.noun_first, WHOLE
-    for whole, statement, a, op, b, x, y, z, w, left, used, right, result, u, v, gap in read.usual.findall(text, position):
+    for whole, statement, a, op, b, x, y, z, w, left, used, right, result, u, v, gap in read.usual.findall(
+        text, position
+    ):
         if not whole:
             break
         if not noun_first:  # prose names the noun after the number
@@ -378,7 +388,9 @@ def copied(match: re.Match[str], start: int) -> Step:
     statement, operand, noun, solved = (match[name].rstrip() for name in ("statement", "operand", "noun", "solved"))
     recalled = int(match["recalled"])
     span = start, match.end("stop")
-    return Step(statement, SAME, (operand,), ((noun, recalled),), SAME, ((recalled,),), solved, int(match["value"]), span)
+    return Step(
+        statement, SAME, (operand,), ((noun, recalled),), SAME, ((recalled,),), solved, int(match["value"]), span
+    )
 
 
 def joined(signs: list[str]) -> str:

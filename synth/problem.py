@@ -22,7 +22,8 @@ ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
-LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}  # fields of Source, each with the value that takes none
+# Fields of Source, each with the value that takes none.
+LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -70,12 +71,12 @@ class Problem:
         nouns = contexts.world(self.context).names
         if -1 not in self.names:
             return tuple([nouns[n] for n in self.names])
-        return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes)])
+        return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes, strict=True)])
 
     @cached_property
     def copies(self) -> bool:
         """Whether a statement of the question repeats a quantity."""
-        return any([node.op == SAME for node in self.nodes])
+        return SAME in [node.op for node in self.nodes]
 
     @property
     def thinks(self) -> bool:
@@ -187,16 +188,16 @@ class Source:
         independent; None adds none. Counted in givens: as a statement of n operands has 2n + 2 tokens in the terse
         dialect and a given has 3, an operation on two operands is as long as two givens.
     split: problems of which side ("train", "held_out" or "any").
-    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain of so
-        many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
-    elided: probability that the solution leaves out a step (never its last): what the step finds is then first seen where
-        it is used. Questions are those of the same source without it.
+    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain
+        of so many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
+    elided: probability that the solution leaves out a step (never its last):
+        what the step finds is then first seen where it is used. Questions are those of the same source without it.
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
         steps in thoughts: what no annotator can better.
-    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to draw
-        from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are those of
-        the same source without it.
+    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to
+        draw from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are
+        those of the same source without it.
     chances: the probability of each approach where there are several (None: all alike).
     tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
     """
@@ -230,17 +231,23 @@ class Source:
                 raise ValueError(f"Source.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("ops", "filler", "connected", "unconnected", "length"):
             if getattr(self, name) is not None or name != "length":
-                check_range(f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0)
+                check_range(
+                    f"Source.{name}", getattr(self, name), least=1 if name == "ops" and self.copies is None else 0
+                )
         self.check_copies()
         self.check_approach()
         if not 0 <= self.elided <= 1:
             raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
         if self.thoughts == "oracle" and not self.elided:
-            raise ValueError("Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about")
+            raise ValueError(
+                "Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about"
+            )
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
-            raise ValueError("Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999")
+            raise ValueError(
+                "Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999"
+            )
         available = len(contexts.world(self.context).names)
         if self.names is not None and not 1 <= self.names <= available:
             raise ValueError(f"Source.names must be 1..{available} for context {self.context!r}, got {self.names}")
@@ -262,18 +269,30 @@ class Source:
             return
         check_range("Source.copies", self.copies, least=0)
         if self.ops != (0, 0):
-            raise ValueError(f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: a chain of copies computes nothing")
+            raise ValueError(
+                f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: "
+                "a chain of copies computes nothing"
+            )
         if self.mode != "forward":
-            raise ValueError(f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy")
+            raise ValueError(
+                f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy"
+            )
         if self.connected[1] or self.unconnected[1]:
-            raise ValueError("Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations")
+            raise ValueError(
+                "Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations"
+            )
 
     def check_approach(self) -> None:
-        """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed, or contradicts another field."""
+        """Raises ValueError where ``approach``, ``chances`` or ``tagged`` is malformed,
+        or contradicts another field."""
         names = self.approaches
-        if self.approach is not None and not (names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)):
+        if self.approach is not None and not (
+            names and set(names) <= {PLAIN, *APPROACHES} and len(set(names)) == len(names)
+        ):
             known = ", ".join((PLAIN, *APPROACHES))
-            raise ValueError(f"Source.approach must be None, one or several different of {known}, got {self.approach!r}")
+            raise ValueError(
+                f"Source.approach must be None, one or several different of {known}, got {self.approach!r}"
+            )
         if self.approach is not None and (self.elided or self.words is not None):
             raise ValueError("Source.approach needs Source.elided 0 and Source.words None: its lines count every step")
         chances = self.chances
@@ -281,10 +300,13 @@ class Source:
             numbers = isinstance(self.approach, tuple) and isinstance(chances, tuple) and len(chances) == len(names)
             if not (numbers and all(c >= 0 for c in chances) and abs(sum(chances) - 1) <= 1e-9):
                 raise ValueError(
-                    f"Source.chances must be None or a probability for each of Source.approach, summing to 1, got {chances!r}"
+                    "Source.chances must be None or a probability for each of Source.approach, "
+                    f"summing to 1, got {chances!r}"
                 )
-        if type(self.tagged) is not bool or self.tagged and set(names) <= {PLAIN}:
-            raise ValueError(f"Source.tagged must be False, or True with a Source.approach that has a tag, got {self.tagged!r}")
+        if type(self.tagged) is not bool or (self.tagged and set(names) <= {PLAIN}):
+            raise ValueError(
+                f"Source.tagged must be False, or True with a Source.approach that has a tag, got {self.tagged!r}"
+            )
 
     @property
     def approaches(self) -> tuple[str, ...]:
@@ -311,8 +333,9 @@ class Source:
 
     @property
     def most_names(self) -> int:
-        """An upper bound on the named quantities one problem can have. An operation is as long as two givens and names
-        one quantity, so padding to a length leaves the fewer names the more operations there are; so do three copies."""
+        """An upper bound on the named quantities one problem can have. An operation is as long as two
+        givens and names one quantity, so padding to a length leaves the fewer names the more operations
+        there are; so do three copies."""
         fewest = -(-self.ops[0] // (self.shape.fan_in - 1)) + (-(-self.copies[0] // 3) if self.copies else 0)
         return max(self.most_needed, self.length[1] - fewest) if self.length else self.most_needed
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
 PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT, STRATEGY = (
-    "planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer", "inferred", "connective", "remark", "thought",
-    "strategy",
+    "planning", "copy", "retrieval", "arithmetic", "format", "stop",
+    "answer", "inferred", "connective", "remark", "thought", "strategy",
 )  # fmt: skip
 ROLES = (
     STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE,
@@ -136,8 +136,11 @@ def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> Non
 
 
 def turned(problem: Problem) -> Problem:
-    """The problem with the operands of every sum and product in the opposite order, for its steps to be written from."""
-    nodes = tuple([node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes])
+    """The problem with the operands of every sum and product in the opposite order,
+    for its steps to be written from."""
+    nodes = tuple(
+        [node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes]
+    )
     return replace(problem, graph=replace(problem.graph, nodes=nodes))
 
 

@@ -45,6 +45,6 @@ def by_role(problem: Problem, values: Sequence[float]) -> dict[str, float]:
             f"values must hold one number for each of the {len(of_token)} solution tokens, got {len(values)}"
         )
     sums = dict.fromkeys(SOLUTION_ROLES, 0.0)
-    for role, value in zip(of_token, values):
+    for role, value in zip(of_token, values, strict=True):
         sums[role] += float(value)
     return sums

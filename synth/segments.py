@@ -45,7 +45,7 @@ def claim(problem: Problem, text: str) -> Claim | None:
     trace = parse(text, problem.dialect, problem.copies, worded=problem.worded)
     if trace.steps:
         step = trace.steps[0]
-        true = dict(zip(problem.words, [node.value for node in problem.nodes]))
+        true = dict(zip(problem.words, [node.value for node in problem.nodes], strict=True))
         # A remark on what the question gives says nothing new; a false one is a fact that no corpus text has.
         false = [(noun, value) for noun, value, at in trace.remarks if at < step.span[1] and true.get(noun) != value]
         return Claim(text[: step.span[1]].strip(), frozenset((*facts(step), *false)), step.value)

@@ -59,11 +59,12 @@ class Wording(NamedTuple):
 class Telling:
     """The liberties of one problem. A problem without any has no telling.
 
-    thoughts: "none", or "ignored" where a response may hold thoughts (see ``synth.thoughts``); with "oracle" the solution
-        itself has its skipped steps in a thought, before the next step that it shows.
+    thoughts: "none", or "ignored" where a response may hold thoughts (see ``synth.thoughts``);
+        with "oracle" the solution itself has its skipped steps in a thought, before the next step that it shows.
     skipped: statements (node indices) whose steps the solution leaves out; None where no step may be left out.
-    wording: the words of each step shown; None where only the plain ones may be used. Elsewhere a response may use any
-        opening and any conclusion at each step, or the plain form, and remark on what is given wherever a step may begin.
+    wording: the words of each step shown; None where only the plain ones may be used. Elsewhere a
+        response may use any opening and any conclusion at each step, or the plain form, and remark on
+        what is given wherever a step may begin.
     slip: the wrong number that the solution ends in; None if it is right.
     approach: the one that the solution follows, or PLAIN; None where only the plain solution is right. Elsewhere a
         response may follow any, several or none (see ``synth.approaches``).
@@ -81,8 +82,12 @@ class Telling:
         if self.thoughts not in THOUGHTS:
             raise ValueError(f"Telling.thoughts must be one of {', '.join(THOUGHTS)}, got {self.thoughts!r}")
         if self.approach is not None and self.approach not in (PLAIN, *APPROACHES):
-            raise ValueError(f"Telling.approach must be one of {', '.join((PLAIN, *APPROACHES))}, got {self.approach!r}")
+            raise ValueError(
+                f"Telling.approach must be one of {', '.join((PLAIN, *APPROACHES))}, got {self.approach!r}"
+            )
         if self.approach is not None and (self.skipped is not None or self.wording is not None):
-            raise ValueError("Telling.approach must be None where steps are skipped or words chosen: its lines count every step")
+            raise ValueError(
+                "Telling.approach must be None where steps are skipped or words chosen: its lines count every step"
+            )
         if self.tagged and self.approach in (None, PLAIN):
             raise ValueError(f"Telling.tagged needs an approach that has a tag, got Telling.approach {self.approach!r}")

@@ -1,9 +1,9 @@
 """Thoughts are spans of a response, between two tags, that are not part of the solution and that no one judges.
 
-What stands between ``<think>`` and the next ``</think>`` is ignored, wherever in a response it stands; the tags must pair.
-A thought that never closes, one opened inside another, a closing tag without a thought, and a thought in which the response
-ends are broken: from the outermost tag concerned on the text counts for nothing, neither an answer in it nor an end. So an
-answer that is stated only in a thought is not stated. After the end there is no thought, only text.
+What stands between ``<think>`` and the next ``</think>`` is ignored, wherever in a response it stands; the tags must
+pair. A thought that never closes, one opened inside another, a closing tag without a thought, and a thought in which
+the response ends are broken: from the outermost tag concerned on the text counts for nothing, neither an answer in it
+nor an end. So an answer that is stated only in a thought is not stated. After the end there is no thought, only text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def spans(text: str) -> tuple[list[tuple[int, int]], int | None]:
 
 
 def without(text: str) -> tuple[str, int | None]:
-    """``text`` up to a broken thought, with spaces for each thought, so that no character moves; and where it breaks."""
+    """``text`` up to a broken thought, with spaces for each thought,
+    so that no character moves; and where it breaks."""
     found, broken = spans(text)
     pieces, at = [], 0
     for first, last in found:

@@ -24,8 +24,8 @@ class Vocabulary:
     """All tokens that problems of these worlds and dialects can contain.
 
     modulus: numbers 0..modulus-1 are tokens (None: 0..999). names: only the first so many nouns of each world.
-    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches and the
-    words of their lines too. They come after all others, so that no other token has another id.
+    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches
+    and the words of their lines too. They come after all others, so that no other token has another id.
     Token 0 pads. ``encode`` raises ValueError for a piece of text that is not in the vocabulary, naming it.
     """
 
@@ -125,5 +125,9 @@ class Vocabulary:
         pieces = Regex(r"<[a-z/_0-9]+>|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
         tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
         return PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, eos_token=END, clean_up_tokenization_spaces=False
+            tokenizer_object=tokenizer,
+            pad_token=PAD,
+            bos_token=BEGIN,
+            eos_token=END,
+            clean_up_tokenization_spaces=False,
         )

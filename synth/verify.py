@@ -7,6 +7,7 @@ The same verdict is the reward of RL and the measure of every exam. It is a pure
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from synth.approaches import breaches
@@ -21,7 +22,7 @@ FORMAT = "format"  # the text stops being a solution
 UNKNOWN = "unknown"  # restates a statement that is not in the question
 OPERAND = "operand"  # restates one with other operands
 OPERATOR = "operator"  # or another operation
-RECALL = "recall"  # recalls a wrong value, or a quantity that the statement does not need; or an approach's line is wrong
+RECALL = "recall"  # recalls a wrong value, or a quantity that is not needed; or an approach's line is wrong
 UNREADY = "unready"  # uses a quantity before it is found
 SUBSTITUTION = "substitution"  # the equation does not follow from the statement and the recalled values
 ARITHMETIC = "arithmetic"  # an equality that does not hold, or does more than one operation at once
@@ -29,15 +30,16 @@ RESULT = "result"  # names a wrong quantity or value as found
 REPEATED = "repeated"  # uses a statement again
 EXTRA = "extra"  # uses a true statement that the answer does not need
 MISSING = "missing"  # never uses one that it needs
-# True, but not the one next step, or not the one order of operands, of an ordered dialect; or not as an approach promises.
+# True, but not the one next step, or not the one order of operands, of an ordered dialect;
+# or not as an approach promises.
 ORDER = "order"
 ANSWER = "answer"  # no answer, or a wrong one
 SECOND_ANSWER = "second_answer"
 AFTER_END = "after_end"
 TRUNCATED = "truncated"
 KINDS = (
-    FORMAT, UNKNOWN, OPERAND, OPERATOR, RECALL, UNREADY, SUBSTITUTION, ARITHMETIC, RESULT, REPEATED, EXTRA, MISSING, ORDER,
-    ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
+    FORMAT, UNKNOWN, OPERAND, OPERATOR, RECALL, UNREADY, SUBSTITUTION, ARITHMETIC, RESULT, REPEATED, EXTRA, MISSING,
+    ORDER, ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
 )  # fmt: skip
 
 ORDERED = frozenset({"terse"})  # dialects in which the question fixes the whole solution (see Problem.moves)
@@ -79,14 +81,15 @@ def verify(problem: Problem, text: str) -> Verdict:
     last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
     operation allows it. Thoughts are ignored where the problem allows them (``synth.thoughts`` says which are broken).
 
-    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each step
-    shown is right with the values that skipped ones would have found, that the order stays legal (a step whose result was
-    used comes too late) and, in the terse dialect, canonical, and that the answer is right.
+    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each
+    step shown is right with the values that skipped ones would have found, that the order stays legal (a step whose
+    result was used comes too late) and, in the terse dialect, canonical, and that the answer is right.
 
-    Where words may be chosen, any of them is right, the plain form too; a remark must repeat a value the question gives.
+    Where words may be chosen, any of them is right, the plain form too;
+    a remark must repeat a value the question gives.
 
-    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may be
-    turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
+    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may
+    be turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
     """
     trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached)
     faults: list[Fault] = []
@@ -111,9 +114,11 @@ def judge_steps(problem: Problem, trace: Trace, faults: list[Fault]) -> tuple[in
     should have been."""
     nodes, words, graph, modulus = problem.nodes, problem.words, problem.graph, problem.graph.modulus
     values = [value for _, _, value in nodes]
-    pairs = list(zip(words, values))
+    pairs = list(zip(words, values, strict=True))
     named = [name >= 0 for name in problem.names]
-    index = dict(zip(words, range(len(words))))  # a literal's digits are there too: no noun is spelled in digits
+    index = dict(
+        zip(words, range(len(words)), strict=True)
+    )  # a literal's digits are there too: no noun is spelled in digits
     known = [not args for _, args, _ in nodes]
     if graph.unknown is not None:
         known[graph.unknown], known[graph.root] = False, True
@@ -121,7 +126,7 @@ def judge_steps(problem: Problem, trace: Trace, faults: list[Fault]) -> tuple[in
     canonical = [statement for statement, _ in problem.moves]
     steps, free = trace.steps, problem.approached
     ordered = problem.dialect in ORDERED and not free
-    tabulated = any([line.marker == "tabulate" for line in trace.lines])
+    tabulated = "tabulate" in [line.marker for line in trace.lines]
     gaps = Gaps(problem, known) if problem.elided else None
     turn = right = 0
     used: set[int] = set()
@@ -150,7 +155,7 @@ def judge_steps(problem: Problem, trace: Trace, faults: list[Fault]) -> tuple[in
             rows = executed(sign, tuple([values[i] for i in terms]), modulus)
             due = statement, op, operands, recalled, sign, rows, words[target], values[target]
         found: list[Fault] = []
-        if len(hidden) != 1 or step[:-1] != due and not (free and step[:-1] == turned(problem, at, target)):
+        if len(hidden) != 1 or (step[:-1] != due and not (free and step[:-1] == turned(problem, at, target))):
             unready = [i for i in hidden if i != target]
             found = diagnose(problem, number, step, node, target, sign, terms, index, known, unready)
         if at in used:
@@ -206,7 +211,6 @@ class Gaps:
         behind = self.ordered and self.turn[at] < self.furthest
         self.furthest = max(self.furthest, self.turn[at])
         return behind or at in self.passed
-
 
 
 def judge_remarks(problem: Problem, trace: Trace, faults: list[Fault]) -> None:
@@ -350,7 +354,7 @@ def diagnose(
 
 def judge_arithmetic(step: Step, modulus: int | None, fault) -> None:
     """Every row must be the one before with its first operation done."""
-    for row, after in zip(step.lines, step.lines[1:]):
+    for row, after in pairwise(step.lines):
         first = compute(step.used, row[0], row[1], modulus)
         if after != (first, *row[2:]):
             fault(

@@ -1,8 +1,10 @@
-"""What several tests share: one thread, a run folder of the test's own, and one tiny model that has learned its task."""
+"""What several tests share: one thread, a run folder of the test's own,
+and one tiny model that has learned its task."""
 
 from __future__ import annotations
 
 import os
+from itertools import chain
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: tiny models are slower on more threads
 
@@ -106,8 +108,9 @@ def primed(tiny, source):
             for row in rows:
                 each = chunk(models.learner, self.data.problem("primed", seed, step, row))
                 told = [list(tags(models.learner)) * ((row + n) % 2) + part for n, part in enumerate(each.segments)]
-                ids.append(each.question + sum(told, []))
-                gains.append([0.0] * len(each.question) + [1.0] * len(sum(told, [])))
+                said = list(chain(*told))
+                ids.append(each.question + said)
+                gains.append([0.0] * len(each.question) + [1.0] * len(said))
             return pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
 
     lm = sizes.build(0)

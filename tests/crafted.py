@@ -26,8 +26,21 @@ def rows(seeds=(0, 1), problems=6, worlds=("zoo", "school"), top=8, arms=ARMS) -
 def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -> dict:
     shares = dict.fromkeys(results.ROLES, 1 / 6) | {"answer": 0.0}
     nats = {f"{role}_nats": float(-logp.mean() * share) if share else math.nan for role, share in shares.items()}
-    about = {"arm": arm, "seed": seed, "exam": f"{world}-ops{ops}", "kind": "exact", "context": world, "mode": "forward"}
-    sampled = {"strict": "", "correct": "", "process": math.nan, "response_tokens": math.nan, "thought_tokens": math.nan}
+    about = {
+        "arm": arm,
+        "seed": seed,
+        "exam": f"{world}-ops{ops}",
+        "kind": "exact",
+        "context": world,
+        "mode": "forward",
+    }
+    sampled = {
+        "strict": "",
+        "correct": "",
+        "process": math.nan,
+        "response_tokens": math.nan,
+        "thought_tokens": math.nan,
+    }
     cost = {"tokens": 1000, "flops": 9e12, "arm_flops": 7e12 if nth else 2e12, "rollout_flops": 1e12, "seconds": 60.0}
     return {
         **about, "ops": str(ops), "problems": len(logp), "guess_floor": 0.25, "samples": 0,
@@ -92,12 +105,19 @@ def thought_rows(arms, seeds=(10, 11, 12), points=20) -> list[dict]:
     made = []
     for point in curve_rows(arms, seeds, points, stages=(5,)):
         nth, bare = arms.index(point["arm"]), point["arm"] in ("RPT", "no budget")
-        solved = {k: 5 + 20 * point["share"] + nth - 2 * n for n, k in enumerate(("easy", "medium", "hard", "inferred", "copy"))}
+        solved = {
+            k: 5 + 20 * point["share"] + nth - 2 * n
+            for n, k in enumerate(("easy", "medium", "hard", "inferred", "copy"))
+        }
         if point["arm"] == "RPT":
             del solved["easy"], solved["medium"]
         about = {"thought_tokens": 60 - 40 * point["share"] + point["seed"] - 10, "budget": math.nan if bare else 60.0}
-        about |= {name: math.nan for name in ("strict", "answer", "process", "response_tokens")}
-        cells = {"drawn": dict.fromkeys(solved, 50), "matched": solved, "foreseen": {k: v / 2 for k, v in solved.items()}}
+        about |= dict.fromkeys(("strict", "answer", "process", "response_tokens"), math.nan)
+        cells = {
+            "drawn": dict.fromkeys(solved, 50),
+            "matched": solved,
+            "foreseen": {k: v / 2 for k, v in solved.items()},
+        }
         about |= {name: " ".join(f"{k}:{v:.2f}" for k, v in cell.items()) for name, cell in cells.items()}
         made.append(point | {"closed": 0.9, "match": 0.5, "plain": 0.4} | about)
     return made + curve_rows([f"{arm} + RL" for arm in arms], seeds)
@@ -108,9 +128,9 @@ def curve_rows(arms, seeds=(10, 11, 12), points=8, stages=(4,)) -> list[dict]:
     return [
         {
             "arm": arm, "seed": seed, "stage": stage, "step": 3 * n + 3, "share": (n + 1) / points,
-            "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points), "strict": 0.2, "answer": 0.4,
-            "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5, "loss": 0.1, "key": f"{arm}{seed}"[:16],
-            "weights": "", **UNTHOUGHT,
+            "reward": 0.2 + 0.01 * s + (0.0 if "beyond" in arm else 0.4 * (n + 1) / points),
+            "strict": 0.2, "answer": 0.4, "process": 0.5, "response_tokens": 60.0 + n + s, "zero_variance": 0.5,
+            "loss": 0.1, "key": f"{arm}{seed}"[:16], "weights": "", **UNTHOUGHT,
         }
         for arm in arms for s, seed in enumerate(seeds) for stage in stages for n in range(points)
     ]  # fmt: skip
@@ -136,7 +156,9 @@ def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
     """Training curves of a stage that weighs tokens: it has no rewards, and one role is not seen at every point."""
     nothing = dict.fromkeys(("reward", "strict", "answer", "process", "response_tokens", "zero_variance"), math.nan)
     return [
-        row | nothing | {"weights": f"planning:{1.1 + 0.01 * s:.6f} format:0.900000" + " answer:1.050000" * (row["step"] % 2)}
+        row
+        | nothing
+        | {"weights": f"planning:{1.1 + 0.01 * s:.6f} format:0.900000" + " answer:1.050000" * (row["step"] % 2)}
         for s, seed in enumerate(seeds)
         for row in curve_rows(arms, (seed,), points)
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from random import Random
 
 from synth.graph import Shape
@@ -25,8 +26,9 @@ WHOLE = r"(?:0|[1-9][0-9]*)"
 
 @dataclass
 class Asked:
-    """A question as read: statements (noun -> sign and operands, in question order), values of all quantities, target,
-    the statements needed, each with the quantity it finds, in the one canonical order, and all nouns in question order."""
+    """A question as read: statements (noun -> sign and operands, in question order), values of all
+    quantities, target, the statements needed, each with the quantity it finds, in the one canonical order,
+    and all nouns in question order."""
 
     statements: dict[str, tuple[str, tuple[str, ...]]]
     given: dict[str, int]
@@ -204,7 +206,7 @@ def read_pairs(text: str | None, dialect: str) -> tuple[tuple[str, int], ...] | 
         return ()
     if dialect == "terse":
         words = text.split()
-        return tuple(zip(words[0::2], map(int, words[1::2])))
+        return tuple(zip(words[0::2], map(int, words[1::2]), strict=False))
     pairs = [re.fullmatch(rf"({WHOLE}) ([a-z]+)", part) for part in text.split(" and ")]
     return tuple((p[2], int(p[1])) for p in pairs) if all(pairs) else None
 
@@ -249,7 +251,7 @@ def correct(
         return False
     nouns = [step.noun for step in said[0]]
     due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if elided else [*asked.needed]
-    if sorted(nouns) != sorted(due) or dialect == "terse" and nouns != due:
+    if sorted(nouns) != sorted(due) or (dialect == "terse" and nouns != due):
         return False
     known = set(asked.given)
     for step in said[0]:
@@ -269,7 +271,12 @@ def plain_terse(text: str, asked: Asked) -> str:
     kept = []
     for part in text.split(" ; "):
         words = part.split(" ")
-        if len(words) == 3 and words[0] == "note" and words[2] == str(asked.given.get(words[1], "")) and words[1] not in asked.statements:
+        if (
+            len(words) == 3
+            and words[0] == "note"
+            and words[2] == str(asked.given.get(words[1], ""))
+            and words[1] not in asked.statements
+        ):
             continue
         if "=" in words and words[0] in OPENINGS:
             del words[0]
@@ -289,7 +296,7 @@ def plain_prose(text: str, asked: Asked) -> str:
             continue
         sentence = re.sub("^(?:Next|Then|Now), the number", "The number", sentence)
         kept.append(re.sub(", (?:hence|thus|therefore) there are", ", so there are", sentence))
-        inside = sentence.startswith("The answer") or not inside and sentence.startswith("The number")
+        inside = sentence.startswith("The answer") or (not inside and sentence.startswith("The number"))
     return " ".join(kept)
 
 
@@ -333,7 +340,7 @@ def step_correct(asked: Asked, step: Said, known: set[str], dialect: str, modulu
     permuted = free and first[:pinned] == numbers[:pinned] and sorted(first) == sorted(numbers)
     if step.used != used or not (first == numbers or permuted):
         return False
-    for row, after in zip(step.rows, step.rows[1:]):
+    for row, after in pairwise(step.rows):
         if len(row) < 2 or list(after) != [value_of(used, row[0], row[1], modulus), *row[2:]]:
             return False
     return step.rows[-1] == (step.value,)
@@ -357,7 +364,8 @@ def equation_for(asked: Asked, noun: str, solved: str) -> tuple[str, list[str]]:
 # --- the second opinion on approaches --------------------------------------------------------------------------------
 
 LINES = (
-    "level", "find", "need", "part", "merge", "let", "put", "order", "given", "keep", "tabulate", "undo", "group", "hold", "left",
+    "level", "find", "need", "part", "merge", "let", "put", "order",
+    "given", "keep", "tabulate", "undo", "group", "hold", "left",
 )  # fmt: skip
 
 
@@ -367,7 +375,9 @@ def units(text: str, dialect: str) -> list[str]:
     if dialect == "terse":
         return [part for part in re.split("(?<= ;) ", text) if part]
     text = re.sub(" +(?=[.,])", "", text)
-    return re.findall(r" ?(The number of [^.]*\. (?:There|So)\b[^.]*\.|The answer is [^.]*\. <end>$|[^.]*\.|[^.]+$)", text)
+    return re.findall(
+        r" ?(The number of [^.]*\. (?:There|So)\b[^.]*\.|The answer is [^.]*\. <end>$|[^.]*\.|[^.]+$)", text
+    )
 
 
 def line_of(unit: str, dialect: str) -> list[str] | None:
@@ -377,7 +387,7 @@ def line_of(unit: str, dialect: str) -> list[str] | None:
     words = unit.removesuffix(stop).replace(",", " ,").split()
     first = words[0] if words else ""
     marker = first if dialect == "terse" else first[:1].lower() + first[1:]
-    if not unit.endswith(stop) or marker not in LINES or dialect == "prose" and not first[0].isupper():
+    if not unit.endswith(stop) or marker not in LINES or (dialect == "prose" and not first[0].isupper()):
         return None
     return [marker, *words[1:]]
 
@@ -463,7 +473,7 @@ def rule_levels(asked: Asked, told: list, modulus: int | None) -> bool:
 
 
 def rule_depth(asked: Asked, told: list, modulus: int | None) -> bool:
-    events = [(m, w) for m, w in told if m == "find" or not m and w[0] in asked.needed]
+    events = [(m, w) for m, w in told if m == "find" or (not m and w[0] in asked.needed)]
     if not any(m for m, _ in events):
         return True
     if events[0][0] != "find" or sum(bool(m) for m, _ in events) != len(asked.needed):
@@ -473,7 +483,9 @@ def rule_depth(asked: Asked, told: list, modulus: int | None) -> bool:
         if marker:
             if len(words) != 1 or (noun := finder_of(asked, words[0])) is None:
                 return False
-            if nth == 0 and words[0] != asked.target or nth and (not outer or noun not in earlier(asked, outer[-1])):
+            if (nth == 0 and words[0] != asked.target) or (
+                nth and (not outer or noun not in earlier(asked, outer[-1]))
+            ):
                 return False
             outer.append(noun)
         elif not outer or outer.pop() != words[0]:
@@ -504,7 +516,7 @@ def rule_backward(asked: Asked, told: list, modulus: int | None) -> bool:
     nouns = [finder_of(asked, words[0]) if words else None for words in lines]
     if None in nouns or nouns[0] != finder_of(asked, asked.target) or nouns != steps_in(asked, told)[::-1]:
         return False
-    for nth, (noun, words) in enumerate(zip(nouns, lines)):
+    for nth, (noun, words) in enumerate(zip(nouns, lines, strict=True)):
         named = [term for term in terms_of(asked, noun) if not term.isdigit()]
         if words != [asked.needed[noun], *(["from", *listed(named)] if named else [])]:
             return False
@@ -525,7 +537,12 @@ def rule_subgoals(asked: Asked, told: list, modulus: int | None) -> bool:
     done: set[str] = set()
     for _, words, nouns in parts[1:-1]:
         noun = finder_of(asked, words[0]) if len(words) == 1 else None
-        if noun not in earlier(asked, last) or noun in done or nouns[-1:] != [noun] or not set(nouns) <= below(asked, noun):
+        if (
+            noun not in earlier(asked, last)
+            or noun in done
+            or nouns[-1:] != [noun]
+            or not set(nouns) <= below(asked, noun)
+        ):
             return False
         done.update(nouns)
     return True
@@ -622,12 +639,14 @@ def rule_grouped(asked: Asked, told: list, modulus: int | None) -> bool:
 
 def rule_turns(asked: Asked, told: list, modulus: int | None) -> bool:
     """What is held comes after every needed step, what is left before."""
-    events = [(m, w) for m, w in told if m in ("hold", "left") or not m and w[0] in asked.needed]
+    events = [(m, w) for m, w in told if m in ("hold", "left") or (not m and w[0] in asked.needed)]
     for marker, first in (("hold", 0), ("left", 1)):
         mine = [(m, w) for m, w in events if m in ("", marker)]
         if not any(m for m, _ in mine):
             continue
-        if len(mine) != 2 * len(asked.needed) or any(bool(m) != ((nth + first) % 2 == 1) for nth, (m, _) in enumerate(mine)):
+        if len(mine) != 2 * len(asked.needed) or any(
+            bool(m) != ((nth + first) % 2 == 1) for nth, (m, _) in enumerate(mine)
+        ):
             return False
         done: list[str] = []
         for m, words in mine:
@@ -646,7 +665,8 @@ def rule_turns(asked: Asked, told: list, modulus: int | None) -> bool:
 
 
 RULES = (
-    rule_levels, rule_depth, rule_backward, rule_subgoals, rule_formulas, rule_heads, rule_check, rule_grouped, rule_turns,
+    rule_levels, rule_depth, rule_backward, rule_subgoals, rule_formulas,
+    rule_heads, rule_check, rule_grouped, rule_turns,
 )  # fmt: skip
 
 
@@ -668,8 +688,9 @@ def say_step(step: Said, dialect: str) -> str:
     if step.used == COPY:
         said = f"The number of {step.noun} is {' plus '.join(full)}. There are {pairs}"
         return f"{said}, so there are {step.value} {step.solved}."
+    given = f"There are {pairs}, and" if pairs else "So"
     return (
-        f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {f'There are {pairs}, and' if pairs else 'So'} "
+        f"The number of {step.noun} is {f' {VERB[step.sign]} '.join(full)}. {given} "
         f"{rows}, so there are {step.value} {step.solved}."
     )
 
@@ -829,8 +850,9 @@ def true_step(d: Draft, noun: str, sign: str, operands: tuple[str, ...]) -> Said
 
 
 INJECTIONS = (
-    "wait", "so we know that", "; ;", "answer", ",", ".", "<end>", "<pad>", "<bos>", "+ 1", "= 0", "= 0 = 0", "The", "0",
-    "and", "There are 3 bears.", "bears 3 ;", "bears 3 ,", "\x00", "\ud800", "#", "eval ( 1 )", "\u00e9", "-1", "1e3", "0.5",
+    "wait", "so we know that", "; ;", "answer", ",", ".", "<end>", "<pad>", "<bos>", "+ 1", "= 0", "= 0 = 0",
+    "The", "0", "and", "There are 3 bears.", "bears 3 ;", "bears 3 ,", "\x00", "\ud800", "#", "eval ( 1 )",
+    "\u00e9", "-1", "1e3", "0.5",
 )  # fmt: skip
 
 
@@ -859,8 +881,11 @@ def truncated(d: Draft) -> str:
 
 
 LOOK_ALIKE = str.maketrans(
-    "aceops0123456789+-*=;,.", "\u0430\u0441\u0435\u043e\u0440\u0455\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\uff19\uff0b\u2212\u2217\uff1d\u037e\u201a\u2024"
-)  # fmt: skip
+    "aceops0123456789+-*=;,.",
+    "\u0430\u0441\u0435\u043e\u0440\u0455"
+    "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\uff19"
+    "\uff0b\u2212\u2217\uff1d\u037e\u201a\u2024",
+)
 
 
 def look_alike(d: Draft) -> str:
@@ -992,7 +1017,9 @@ def turned(d: Draft) -> str:
 def tag(d: Draft) -> str:
     """A tag of a thought lost, doubled, turned round, or where none belongs. For solutions that may hold thoughts."""
     if d.random.random() < 0.5:
-        return d.replace_token("</?think>", lambda old: d.random.choice(["", f"{old} {old}", "<think>", "</think>", "<THINK>"]))
+        return d.replace_token(
+            "</?think>", lambda old: d.random.choice(["", f"{old} {old}", "<think>", "</think>", "<THINK>"])
+        )
     words = d.text.split(" ")
     words.insert(d.random.randrange(len(words) + 1), d.random.choice(["<think>", "</think>", "<think> </think>"]))
     return " ".join(words)
@@ -1067,7 +1094,8 @@ def borrowed(d: Draft, other: str) -> str:
 
 
 def merged(d: Draft, other: str) -> str:
-    """All lines of another solution put in where they stand there, counted in steps: right if both keep their promises."""
+    """All lines of another solution put in where they stand there, counted in steps:
+    right if both keep their promises."""
     after: list[list[str]] = [[]]
     for unit in units(other, d.dialect):
         if line_of(unit, d.dialect):
@@ -1089,7 +1117,8 @@ MUTATIONS = (
     spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
 STEPLESS = (
-    digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost, token_doubled, invented,
+    digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost,
+    token_doubled, invented,
 )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from synth.verify import verify
 
 MUTANTS = 16  # of each of 20 problems' 16 solutions: 5,120
 TEXTUAL = (
-    fuzz.digit, fuzz.noun, fuzz.operator, fuzz.token_lost, fuzz.token_doubled, fuzz.injected, fuzz.truncated, fuzz.spelled,
-    fuzz.second_answer, fuzz.case, fuzz.look_alike, fuzz.renamed,
+    fuzz.digit, fuzz.noun, fuzz.operator, fuzz.token_lost, fuzz.token_doubled, fuzz.injected, fuzz.truncated,
+    fuzz.spelled, fuzz.second_answer, fuzz.case, fuzz.look_alike, fuzz.renamed,
 )  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def test_each_gold_is_right_and_shows_just_its_own_signature():
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():
-    # Mutants: each check of each judge left out; a line not read; a promise judged by the plain solution's order; a step
-    # that answers nothing let through without a table; a distractor missing from one.
+    # Mutants: each check of each judge left out; a line not read; a promise judged by the plain solution's order;
+    # a step that answers nothing let through without a table; a distractor missing from one.
     counts = Counter()
     for nth in range(20):
         base, random = fuzz.problem(nth * 7), Random(nth)
@@ -81,7 +81,8 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
             draft = replace(fuzz.draft(base, random), text=problem.solution)
             for k in range(MUTANTS):
                 mutation = random.choice(fuzz.LINE_MUTATIONS if k % 3 else TEXTUAL)
-                other = (asking(base, random.choice(APPROACHES)).solution,) if mutation in (fuzz.borrowed, fuzz.merged) else ()
+                borrows = mutation in (fuzz.borrowed, fuzz.merged)
+                other = (asking(base, random.choice(APPROACHES)).solution,) if borrows else ()
                 text = mutation(draft, *other)
                 due, verdict = correct(problem, text), verify(problem, text)
                 assert verdict.strict == due, (problem.question, text, verdict.faults)
@@ -97,8 +98,7 @@ BASE = "hares = horses + koalas ; lions = giraffes - hares ; sheep = lions + sto
 LETTERS = {  # steps as in the plain solution are in capitals
     "levels": "level ; STORKS ; KOALAS ; level ; HARES ; level ; LIONS ; level ; SHEEP",
     "depth": (
-        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; HARES ; LIONS ; find storks ; "
-        "STORKS ; SHEEP"
+        "find sheep ; find lions ; find hares ; find koalas ; KOALAS ; HARES ; LIONS ; find storks ; STORKS ; SHEEP"
     ),
     "backward": (
         "need sheep from lions , storks ; need lions from giraffes , hares ; "
@@ -161,19 +161,21 @@ def test_the_lines_to_the_letter():
             shown = [part.split(" ")[0].upper() if part in steps.values() else part for part in said]
         assert " ; ".join(shown) == due, (name, " ; ".join(shown))
     prose = asking(wide("prose"), "restate")
-    assert prose.solution.startswith("Given ") and f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
+    assert prose.solution.startswith("Given ")
+    assert f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
     assert prose.question.endswith("? Use restate.") and asking(base, "check").question == f"{base.question} check"
     assert asking(base, "check", tagged=False).question == asking(base, PLAIN).question == base.question
 
 
 def test_approaches_compose():
     # Mutants: lines of one approach read as steps or as breaches of another; only one approach recognised in a text.
-    follow = ("symbolic", "simplify", "plan", "restate", "relevant", "check", "running", "countdown")  # steps as in the plain one
+    # Those with steps as in the plain one.
+    follow = ("symbolic", "simplify", "plan", "restate", "relevant", "check", "running", "countdown")
     for nth in range(24):
         base = fuzz.problem(nth)
         if not base.moves:
             continue
-        for a, b in zip(follow, (*follow[3:], *follow[:3])):
+        for a, b in zip(follow, (*follow[3:], *follow[:3]), strict=True):
             draft = replace(fuzz.draft(base, Random(nth)), text=asking(base, a).solution)
             text = fuzz.merged(draft, asking(base, b).solution)
             assert verify(asking(base, PLAIN), text).strict and signature(base, text) == {a, b}, text
@@ -235,7 +237,8 @@ def test_draws_are_pure_and_as_often_as_stated():
 
 def test_off_nothing_has_changed():
     # Mutants: a plain field; a token before others; a line or another order accepted where no approach may be followed.
-    assert not {"approach", "chances", "tagged", "approaches"} & set(canonical(Source(ops=(1, 2)))[1:-1].replace('"', " ").split())
+    words = canonical(Source(ops=(1, 2)))[1:-1].replace('"', " ").split()
+    assert not {"approach", "chances", "tagged", "approaches"} & set(words)
     assert "approaches" not in canonical(Vocabulary())
     for dialects in (("terse",), ("prose",), ("terse", "prose")):
         for more in ({}, {"words": True, "thoughts": True}):
@@ -273,7 +276,7 @@ def test_cut_short_is_no_junk():
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
-@given(st.text(alphabet=st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
+@given(st.text(st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
 def test_any_text_has_a_signature(noise, which, nth, start, stop):
     # Mutants: an exception on a line without words, on nouns that nothing finds, on steps of no statement.
     problem = asking(fuzz.problem(nth), APPROACHES[which])
@@ -290,7 +293,7 @@ def test_any_lines_have_a_signature():
         problem = asking(fuzz.problem(nth), PLAIN)
         words = [*problem.words, *"0123+-*/=,", "from", "asked", "unicorns"]
         lines = [" ".join([m, *random.choices(words, k=random.randrange(5)), ";"]) for m in MARKERS for _ in range(3)]
-        text = " ".join(random.sample(lines, len(lines)) + [problem.solution])
+        text = " ".join([*random.sample(lines, len(lines)), problem.solution])
         if problem.dialect == "prose":
             text = " ".join(line.capitalize().replace(";", ".") for line in lines) + problem.solution
         assert signature(problem, text) <= set(APPROACHES) and not verify(problem, text).strict
@@ -331,7 +334,8 @@ def test_bad_input_is_refused_by_name():
 ALL = "STORKS ; KOALAS ; HARES ; LIONS ; SHEEP"
 BROKEN = {  # each breaks one promise; steps in capitals
     "levels": (
-        f"{LETTERS['levels']} ; level", "level ; STORKS ; KOALAS", "level ; level ; HARES ; level ; LIONS ; level ; SHEEP",
+        f"{LETTERS['levels']} ; level", "level ; STORKS ; KOALAS",
+        "level ; level ; HARES ; level ; LIONS ; level ; SHEEP",
         f"STORKS ; {LETTERS['levels'].replace('STORKS ; ', '')}", f"level ; {ALL}",
     ),
     "depth": (
@@ -344,7 +348,9 @@ BROKEN = {  # each breaks one promise; steps in capitals
         LETTERS["backward"].replace("KOALAS ; HARES ; STORKS ; LIONS", "STORKS ; KOALAS ; HARES ; LIONS"),
         LETTERS["backward"].replace("need koalas from goats , owls ; ", ""),
         LETTERS["backward"].replace("need koalas from goats , owls ; KOALAS", "KOALAS ; need koalas from goats , owls"),
-        LETTERS["backward"].replace("need sheep from lions , storks ; ", "").replace(" ; KOALAS", " ; need sheep from lions , storks ; KOALAS"),
+        LETTERS["backward"]
+        .replace("need sheep from lions , storks ; ", "")
+        .replace(" ; KOALAS", " ; need sheep from lions , storks ; KOALAS"),
         f"need sheep from lions , storks ; {LETTERS['backward']}",
     ),
     "subgoals": (
@@ -360,7 +366,8 @@ BROKEN = {  # each breaks one promise; steps in capitals
     ),
     "symbolic": (
         LETTERS["symbolic"].replace("let sheep = lions + storks ; STORKS", "STORKS ; let sheep = lions + storks"),
-        f"let storks = foxes * rhinos ; {LETTERS['symbolic']}", LETTERS["symbolic"].replace("let sheep = lions + storks ; ", ""),
+        f"let storks = foxes * rhinos ; {LETTERS['symbolic']}",
+        LETTERS["symbolic"].replace("let sheep = lions + storks ; ", ""),
     ),
     "simplify": (
         LETTERS["simplify"].replace("put sheep = lions + storks ; STORKS", "STORKS ; put sheep = lions + storks"),
@@ -369,30 +376,38 @@ BROKEN = {  # each breaks one promise; steps in capitals
     "plan": (
         f"order koalas , storks , hares , lions , sheep ; {ALL}", f"order storks , koalas , hares , lions ; {ALL}",
         f"order storks koalas hares lions sheep ; {ALL}", f"order storks ; {LETTERS['plan']}",
-        f"STORKS ; order storks , koalas , hares , lions , sheep ; {ALL[9:]}", f"order storks = koalas = hares = lions = sheep ; {ALL}",
+        f"STORKS ; order storks , koalas , hares , lions , sheep ; {ALL[9:]}",
+        f"order storks = koalas = hares = lions = sheep ; {ALL}",
     ),
     "restate": (f"{ALL} ; {LETTERS['restate'].split(' ; ')[0]}", LETTERS["restate"].replace("foxes 2 , ", "")),
-    "relevant": (f"{ALL} ; {LETTERS['relevant'].split(' ; ')[0]}", LETTERS["relevant"].replace("foxes , ", "foxes , bats , ")),
+    "relevant": (
+        f"{ALL} ; {LETTERS['relevant'].split(' ; ')[0]}", LETTERS["relevant"].replace("foxes , ", "foxes , bats , "),
+    ),
     "table": (f"tabulate ; {ALL}", f"tabulate storks ; {LETTERS['table'][11:]}", f"tabulate ; {LETTERS['table']}"),
     "check": (
-        LETTERS["check"].replace("SHEEP ; undo storks , 6 / 3 = 2", "undo storks , 6 / 3 = 2 ; SHEEP ; undo storks , 6 / 3 = 2"),
+        LETTERS["check"].replace("SHEEP ; undo storks", "undo storks , 6 / 3 = 2 ; SHEEP ; undo storks"),
         f"undo storks , 6 / 3 = 2 ; {LETTERS['check'].replace('undo storks , 6 / 3 = 2 ; ', '')}",
         LETTERS["check"].replace("undo storks , 6 / 3 = 2 ; ", ""),
     ),
     "grouped": (
-        LETTERS["grouped"].replace("group - ; LIONS", "LIONS"), f"{LETTERS['grouped']} ; group *", f"STORKS ; {LETTERS['grouped'][19:]}",
-        LETTERS["grouped"].replace("KOALAS ; ", "KOALAS ; group + ; "), LETTERS["grouped"].replace("group * ; ", "group * + ; "),
+        LETTERS["grouped"].replace("group - ; LIONS", "LIONS"), f"{LETTERS['grouped']} ; group *",
+        f"STORKS ; {LETTERS['grouped'][19:]}", LETTERS["grouped"].replace("KOALAS ; ", "KOALAS ; group + ; "),
+        LETTERS["grouped"].replace("group * ; ", "group * + ; "),
         "group + ; KOALAS ; group * ; STORKS ; group + ; HARES ; group - ; LIONS ; group + ; SHEEP",
     ),
     "running": (
-        LETTERS["running"].replace("hold storks 6 ; ", ""), f"{LETTERS['running']} ; hold sheep 4", f"hold ; {LETTERS['running']}",
-        LETTERS["running"].replace(" ; hold sheep 4", ""), LETTERS["running"].replace("storks 6 , hares 4", "hares 4"),
+        LETTERS["running"].replace("hold storks 6 ; ", ""), f"{LETTERS['running']} ; hold sheep 4",
+        f"hold ; {LETTERS['running']}", LETTERS["running"].replace(" ; hold sheep 4", ""),
+        LETTERS["running"].replace("storks 6 , hares 4", "hares 4"),
     ),
     "countdown": (
         LETTERS["countdown"].replace("left sheep ; ", ""), f"{LETTERS['countdown']} ; left",
-        LETTERS["countdown"].replace("left sheep ; ", "left sheep ; left sheep ; "), LETTERS["countdown"].replace("left lions , sheep", "left sheep"),
+        LETTERS["countdown"].replace("left sheep ; ", "left sheep ; left sheep ; "),
+        LETTERS["countdown"].replace("left lions , sheep", "left sheep"),
     ),
-    "commuted": (LETTERS["commuted"].replace("storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6", "STORKS"),),
+    "commuted": (
+        LETTERS["commuted"].replace("storks = rhinos * foxes , rhinos 3 foxes 2 , 3 * 2 = 6 , storks 6", "STORKS"),
+    ),
 }  # fmt: skip
 
 

@@ -98,7 +98,8 @@ def test_a_mutated_trace_differs_in_one_number_and_is_refused():
 def test_a_verifier_that_is_wrong_is_not_timed(tiny, monkeypatch):
     """Kills: dropping ``check_judged``, or checking only the gold traces."""
     for kind in (True, False):
-        monkeypatch.setattr(bench, "verify", lambda problem, text, kind=kind: Verdict(kind, kind, float(kind), kind, ()))
+        verdict = Verdict(kind, kind, float(kind), kind, ())
+        monkeypatch.setattr(bench, "verify", lambda problem, text, verdict=verdict: verdict)
         with pytest.raises(ArithmeticError, match=f"must be {not kind}"):
             list(bench.judge(0.01))
 
@@ -147,10 +148,14 @@ def test_prompts_are_padded_on_the_left():
 @pytest.mark.skipif(sys.platform != "linux", reason="the trap is Linux's")
 def test_a_childs_peak_is_its_own():
     """Kills: ``ru_maxrss`` on Linux, which a child inherits from a large parent over fork and exec."""
-    code = "import subprocess, sys; held = bytearray(b'1') * 900_000_000; print(subprocess.check_output([sys.executable, "
+    code = (
+        "import subprocess, sys; held = bytearray(b'1') * 900_000_000; print(subprocess.check_output([sys.executable, "
+    )
     code += "'-c', 'from studies.bench import resident_peak; print(resident_peak())'], text=True))"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    peak = float(subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout)
+    peak = float(
+        subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+    )
     assert 50 < peak < 850
 
 

@@ -18,7 +18,17 @@ PACKAGES = ("synth", "models", "studies")
 COMMANDS = {
     "list": {"--json", "--scale"},
     "plan": {"--json", "--scale", "--seeds", "--arms"},
-    "run": {"--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--worker-index", "--parent"},
+    "run": {
+        "--json",
+        "--scale",
+        "--seeds",
+        "--arms",
+        "--device",
+        "--threads",
+        "--workers",
+        "--worker-index",
+        "--parent",
+    },
     "show": {"--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
@@ -40,7 +50,8 @@ from synth.tokens import Vocabulary
 
 def study(scale):
     data = Source(ops=(1, 1), modulus=3, names=6)
-    model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
+    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
+    model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=vocab)
     base = Recipe(model) + Pretrain(steps=2, rows=2, optim=Optim(), data=data)
     more = base + Pretrain(flops=2e6, rows=2, optim=Optim(), data=data)
     other = base + Pretrain(flops=2e6, rows=4, optim=Optim(), data=data)
@@ -101,7 +112,10 @@ def test_commands_and_options_are_frozen():
     from studies.__main__ import parser
 
     commands = parser()._subparsers._group_actions[0].choices
-    found = {name: {o for a in made._actions for o in a.option_strings if o.startswith("--")} for name, made in commands.items()}
+    found = {
+        name: {o for a in made._actions for o in a.option_strings if o.startswith("--")}
+        for name, made in commands.items()
+    }
     assert found == {name: options | {"--help"} for name, options in COMMANDS.items()}
 
 
@@ -113,7 +127,12 @@ def test_problem_audit_and_verify_never_load_torch(copy, words):
         "code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=copy, env=environment(copy), input="", capture_output=True, text=True
+        [sys.executable, "-c", program, *words],
+        cwd=copy,
+        env=environment(copy),
+        input="",
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
@@ -220,9 +239,9 @@ def test_a_study_is_listed_planned_run_shown_and_reported(copy):
 def test_a_topic_with_claims_is_shown_as_them(copy):
     """Mutants: a topic taken for a study's name; claims of a table whose recipes are not the study's; a table of claims
     where there is no result at all."""
-    from studies import results
-
     from crafted import rows
+
+    from studies import results
 
     for topic in ("interplay", "midtraining"):
         assert f"no study of {topic} has results" in refused(copy, "show", topic)
@@ -233,9 +252,9 @@ def test_a_topic_with_claims_is_shown_as_them(copy):
 
 def test_an_edited_table_is_refused_by_name(copy):
     """Mutants: show prints whatever the file says; rows of another recipe pass for the study's."""
-    from studies import results
-
     from crafted import rows
+
+    from studies import results
 
     where = results.store("tiny/one", "nano", rows(arms=("a", "b")), copy / "studies" / "results")
     assert "another recipe" in refused(copy, "show", "one", "--scale", "nano", "--json")
@@ -325,7 +344,9 @@ def alive(pid: int) -> bool:
 
 def training(root: Path, before: set) -> list[Path]:
     """Folders of stages that are in training and have taken some steps."""
-    new = [folder for folder in (root / "runs").glob("*") if folder not in before and not (folder / "done.json").exists()]
+    new = [
+        folder for folder in (root / "runs").glob("*") if folder not in before and not (folder / "done.json").exists()
+    ]
     return [f for f in new if (f / "log.jsonl").exists() and (f / "log.jsonl").read_bytes().count(b"\n") > 3]
 
 

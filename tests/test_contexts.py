@@ -1,4 +1,5 @@
-"""Worlds: the built-in ones are disjoint and equally long; a user's file works as it is; a bad one is named with its field."""
+"""Worlds: the built-in ones are disjoint and equally long; a user's file works as it is;
+a bad one is named with its field."""
 
 import itertools
 
@@ -55,7 +56,8 @@ def test_an_edited_world_changes_the_key_of_whatever_names_it(folder):
     """Mutants: a key of the world's name alone, for which an edited world would find the runs of the old one; a digest
     blind to the order of the nouns, or to the place; one that sees comments."""
     path, keys = folder / "atlas.toml", []
-    for text in (spell(), spell(NOUNS[::-1]), spell([*NOUNS, "seas"]), spell(place="in the atlas"), "# A world.\n" + spell()):
+    edited = (spell(NOUNS[::-1]), spell([*NOUNS, "seas"]), spell(place="in the atlas"))
+    for text in (spell(), *edited, "# A world.\n" + spell()):
         path.write_text(text)
         contexts.world.cache_clear()
         source = Source(ops=(1, 2), context="atlas", names=8)
@@ -63,7 +65,7 @@ def test_an_edited_world_changes_the_key_of_whatever_names_it(folder):
         keys.append([key(source), key(mixed), key(Vocabulary(worlds=("zoo", "atlas")))])
     *different, commented = keys
     assert commented == different[0]
-    assert all(len(set(column)) == len(different) for column in zip(*different))
+    assert all(len(set(column)) == len(different) for column in zip(*different, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,19 @@ def test_the_texts_to_the_letter():
     terse, prose = by_hand(), by_hand("prose")
     assert terse.question == "foxes 4 ; cows 3 ; bears = foxes ; owls = bears ; owls ?"
     assert terse.solution == "bears = foxes , foxes 4 , bears 4 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>"
-    assert prose.solution.startswith("The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears. The")
+    opening = "The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears. The"
+    assert prose.solution.startswith(opening)
     step = "planning format copy format copy retrieval format format format format".split()
     assert list(terse.written.solution_roles) == [*step, *step, "stop", "answer", "stop"]
-    assert [token for token, role in zip(prose.written.solution_tokens, prose.written.solution_roles) if role == "retrieval"] == ["4", "4"]
+    told = zip(prose.written.solution_tokens, prose.written.solution_roles, strict=True)
+    assert [token for token, role in told if role == "retrieval"] == ["4", "4"]
     assert set(by_role(terse, [0.0] * 23)) >= {"planning", "copy"} and (terse.ops, terse.graph.depth) == (0, 2)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_drawn_told_read_and_judged(source):
-    # Mutants: copies of another quantity; a chain one too short; a literal given; roles of another length; a step lost in parsing.
+    # Mutants: copies of another quantity; a chain one too short; a literal given;
+    # roles of another length; a step lost in parsing.
     vocabulary = Vocabulary(worlds=(source.context,), dialects=(source.dialect,))
     lengths = Counter()
     for i in range(60):
@@ -82,18 +85,30 @@ def test_drawn_told_read_and_judged(source):
         ("bears = foxes , foxes 4 , bears 4 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", ""),
         ("bears = foxes , foxes 5 , bears 5 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "recall result"),
         ("bears = foxes , foxes 4 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "result"),
-        ("bears = cows , cows 3 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "operand recall substitution result"),
+        (
+            "bears = cows , cows 3 , bears 3 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "operand recall substitution result",
+        ),
         ("owls = bears , bears 4 , owls 4 ; bears = foxes , foxes 4 , bears 4 ; answer 4 <end>", "unready"),
-        ("bears = foxes , foxes 4 , bears 4 ; bears = foxes , foxes 4 , foxes 4 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "recall repeated"),
+        (
+            "bears = foxes , foxes 4 , bears 4 ; bears = foxes , foxes 4 , foxes 4 ; "
+            "owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "recall repeated",
+        ),
         ("bears = foxes , foxes 4 , bears 4 ; answer 4 <end>", "missing"),
-        ("bears = foxes + cows , foxes 4 cows 3 , 4 + 3 = 0 , bears 0 ; owls = bears , bears 4 , owls 4 ; answer 4 <end>", "operand operator recall substitution substitution result"),
+        (
+            "bears = foxes + cows , foxes 4 cows 3 , 4 + 3 = 0 , bears 0 ; "
+            "owls = bears , bears 4 , owls 4 ; answer 4 <end>",
+            "operand operator recall substitution substitution result",
+        ),
         ("cows = foxes , foxes 3 , cows 3 ; answer 4 <end>", "unknown missing missing"),
         ("bears = foxes , foxes 4 , 4 , bears 4 ; answer 4 <end>", "missing missing format"),
         ("bears = foxes , foxes 4 , bears", "missing missing answer truncated"),
     ],
 )  # fmt: skip
 def test_each_fault_by_name(text, kinds):
-    # Mutants: operands or the copied value not compared; the inverse of a copy unknown (a crash on the sixth); a copy cut short called junk.
+    # Mutants: operands or the copied value not compared; the inverse of a copy unknown (a crash on the sixth);
+    # a copy cut short called junk.
     verdict = verify(by_hand(), text)
     assert [fault.kind for fault in verdict.faults] == kinds.split(), verdict.faults
     assert verdict.strict == (kinds == "") == fuzz.correct(by_hand().question, text, "terse", 7)
@@ -112,7 +127,8 @@ def test_no_step_is_needed_where_none_is_asked():
     # Mutants: a division by no steps, in the verdict or in the released reward; an unneeded step let through.
     problem = NAMES.problem("names", 0)
     assert problem.moves == () and re.fullmatch(r"answer [0-6] <end>", problem.solution)
-    for text, strict in ((problem.solution, True), ("answer 9 <end>", False), (f"bears = owls , owls 1 , bears 1 ; {problem.solution}", False)):
+    extra = f"bears = owls , owls 1 , bears 1 ; {problem.solution}"
+    for text, strict in ((problem.solution, True), ("answer 9 <end>", False), (extra, False)):
         verdict = verify(problem, text)
         assert verdict.strict == strict and verdict.process == 1.0
         assert Reward("released").of(verdict, len(problem.moves)) == verdict.answer
@@ -120,7 +136,9 @@ def test_no_step_is_needed_where_none_is_asked():
 
 def test_structure_is_blind_to_names_and_sees_length_and_value():
     # Mutant: a copy hashed as its original, and chains of all lengths are one structure.
-    graphs = [Graph((Node(GIVEN, (), v), *(Node(SAME, (i,), v) for i in range(n))), 7) for n in range(4) for v in range(7)]
+    graphs = [
+        Graph((Node(GIVEN, (), v), *(Node(SAME, (i,), v) for i in range(n))), 7) for n in range(4) for v in range(7)
+    ]
     assert len({graph.canonical for graph in graphs}) == len(graphs)
     assert not any(isomorphic(a, b) for i, a in enumerate(graphs) for b in graphs[:i])
     same = [CHAIN.problem("hash", i) for i in range(200)]
@@ -134,7 +152,8 @@ def test_as_long_as_arithmetic():
         source = Source(ops=(0, 0), copies=span, names=24, length=(16, 16))
         questions = [len(source.problem("long", i).written.question_tokens) - 2 for i in range(40)]
         assert set(questions) <= {48, 47, 46} and max(questions) - min(questions) <= 2
-    assert {len(Source(ops=(0, 0), copies=(0, 0), length=(9, 9)).problem(i).written.question_tokens) for i in range(9)} == {29}
+    source = Source(ops=(0, 0), copies=(0, 0), length=(9, 9))
+    assert {len(source.problem(i).written.question_tokens) for i in range(9)} == {29}
 
 
 def test_names_suffice_for_every_length_that_is_accepted():
@@ -184,7 +203,11 @@ def test_bad_graphs_are_refused_when_read():
         table["graph"] = {"nodes": [*[[GIVEN, [], 4], [SAME, [0], 4]], row], "modulus": 7, "unknown": None}
         with pytest.raises(ValueError, match=message):
             problem_from_dict(table)
-    for nodes, unknown in (([["literal", [], 4]], None), ([[GIVEN, [], 4]], 0), ([[GIVEN, [], 4], [GIVEN, [], 3]], None)):
+    for nodes, unknown in (
+        ([["literal", [], 4]], None),
+        ([[GIVEN, [], 4]], 0),
+        ([[GIVEN, [], 4], [GIVEN, [], 3]], None),
+    ):
         table["graph"] = {"nodes": nodes, "modulus": 7, "unknown": unknown}
         with pytest.raises(ValueError, match="problem.graph"):
             problem_from_dict(table)

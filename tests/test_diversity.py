@@ -69,7 +69,9 @@ def test_vendi_is_the_exponential_of_an_entropy():
     assert vendi(uneven) == pytest.approx(math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))))
 
 
-@pytest.mark.parametrize("wrong", (np.zeros((2, 2)), np.ones((2, 3)), np.array([[1, 2.0], [2, 1]]), np.array([[1, 0.5], [0, 1]])))
+@pytest.mark.parametrize(
+    "wrong", (np.zeros((2, 2)), np.ones((2, 3)), np.array([[1, 2.0], [2, 1]]), np.array([[1, 0.5], [0, 1]]))
+)
 def test_what_is_no_similarity_is_refused(wrong):
     with pytest.raises(ValueError, match="a similarity must be"):
         vendi(wrong)

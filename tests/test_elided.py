@@ -1,4 +1,5 @@
-"""Elided steps: skipped in the text, still derivable, judged by what is shown, and marked where their results appear."""
+"""Elided steps: skipped in the text, still derivable, judged by what is shown,
+and marked where their results appear."""
 
 from __future__ import annotations
 
@@ -57,8 +58,8 @@ def test_gold_is_the_full_solution_without_the_skipped_steps():
 
 
 def test_the_second_opinion_agrees_whatever_is_skipped():
-    # Mutants: a skipped result not taken as known; a late step accepted; the last step skipped; order of the terse dialect
-    # lost; a step read as skipped in reverse mode only where its own quantity is missing.
+    # Mutants: a skipped result not taken as known; a late step accepted; the last step skipped;
+    # order of the terse dialect lost; a step read as skipped in reverse mode only where its own quantity is missing.
     right = spoilt = 0
     for i, problem in enumerate(drawn(200)):
         random = Random(i)
@@ -127,7 +128,8 @@ def test_a_wrong_value_of_a_skipped_quantity_is_wrong():
 
 
 def test_the_first_sight_of_a_skipped_result_has_its_own_role():
-    # Mutants: every later sight marked too; the wrong one of two recalled values marked; an oracle's reader told to infer.
+    # Mutants: every later sight marked too; the wrong one of two recalled values marked;
+    # an oracle's reader told to infer.
     problem = replace(by_hand(), telling=Telling(skipped=(2,)))
     told = list(zip(problem.written.solution_tokens, problem.written.solution_roles, strict=True))
     assert [t for t, role in told if role == "inferred"] == ["5"] and told[9][1] == "retrieval"
@@ -138,7 +140,7 @@ def test_the_first_sight_of_a_skipped_result_has_its_own_role():
 
 def test_an_oracle_thinks_the_skipped_steps():
     # Mutants: thoughts that are not the full solution's steps; tags with another role; text changed around a thought.
-    for i, problem in enumerate(drawn(60)):
+    for problem in drawn(60):
         telling = replace(problem.telling, thoughts="oracle")
         told = replace(problem, telling=telling)
         written = told.written

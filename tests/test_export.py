@@ -134,8 +134,8 @@ def corrupted(problem):
 
 
 def test_rewards_are_the_verifiers_verdicts():
-    """Mutants: rows shifted by one, the level ignored, a constant reward, the closing mark demanded of a trainer that has
-    removed it, or put where a model that was cut off never wrote it."""
+    """Mutants: rows shifted by one, the level ignored, a constant reward, the closing mark demanded of a trainer
+    that has removed it, or put where a model that was cut off never wrote it."""
     table = list(trl(SOURCE, 40, ("reward",)))
     problems = [unpack(row["problem"]) for row in table]
     columns = {name: [row[name] for row in table] for name in table[0] if name != "prompt"}

@@ -51,7 +51,9 @@ def test_drawing_is_deterministic_and_follows_the_data(table):
         "assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONWARNINGS": "error"}
-    done = subprocess.run([sys.executable, "-c", program, str(table)], cwd=REPOSITORY, env=environment, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(table)], cwd=REPOSITORY, env=environment, capture_output=True
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == first
     assert b"<dc:date>" not in first
@@ -64,7 +66,8 @@ def test_the_bands_drawn_are_those_of_the_scale():
     from studies.scales import SCALES
 
     scale = SCALES[panels.SCALE]
-    assert quickstart.SCALE == panels.SCALE and panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+    assert quickstart.SCALE == panels.SCALE
+    assert panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
 
 
 def test_a_missing_or_edited_table_is_refused(table):
@@ -98,10 +101,14 @@ ARMS = {
     "context_exposure": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
     "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
     "context_rl_share": tuple(
-        name for base in ("0.1 % all", "1 % low") for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
+        name
+        for base in ("0.1 % all", "1 % low")
+        for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
     ),
     "pretraining_difficulty": tuple(f"{share}{more}" for share in COVERED for more in ("", " + RL")),
-    "midtraining/leaderboard": tuple(f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")),
+    "midtraining/leaderboard": tuple(
+        f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")
+    ),
     "midtraining/remit": (
         *(f"{n}{more}" for n in (*midtraining_remit.ROUNDS, *midtraining_remit.CONTROLS) for more in ("", " + RL")),
         "longer RL",
@@ -124,7 +131,9 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if short in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
-        made = study_rows(ability, seeds, problems=3, worlds=worlds, similar=short == "topology", banded="leaderboard" in name)
+        made = study_rows(
+            ability, seeds, problems=3, worlds=worlds, similar=short == "topology", banded="leaderboard" in name
+        )
         results.store(name, "nano", made, folder)
         if name == midtraining_remit.STUDY:
             results.store_curves(name, "nano", weight_rows(("ReMiT",), seeds), folder)
@@ -158,7 +167,8 @@ def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
     """Mutants: an interval from an unseeded stream; the last bits of the layout, which depend on addresses; the order
     of a set; an import that loads torch."""
     program = (
-        "import sys; from hashlib import sha256; from pathlib import Path\nfrom figures import __main__ as main, style\n"
+        "import sys; from hashlib import sha256; from pathlib import Path\n"
+        "from figures import __main__ as main, style\n"
         "for figure in main.FIGURES[:0:-1]: print(sha256(style.drawn(figure.draw(Path(sys.argv[1])))).hexdigest())\n"
         "assert 'torch' not in sys.modules"
     )
@@ -213,8 +223,10 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     assert labels(score) == ["B", "NTP", "A"]
     exams = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}
     mean = {(a, b): found.solved(a, exam, 1).mean() for a in ability for b, exam in exams.items()}
-    lines = [line.get_xdata()[0] for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
-    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"], GUESSED]) and GUESSED == midtraining_leaderboard.GUESSED
+    drawn = [line for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
+    lines = [line.get_xdata()[0] for line in drawn]
+    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"], GUESSED])
+    assert GUESSED == midtraining_leaderboard.GUESSED
     for axis, sign, band in ((ahead, 1, "edge"), (lost, -1, "ID")):
         drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
         for points, end in zip(drawn, ("", " + RL"), strict=True):
@@ -280,7 +292,7 @@ def test_a_curve_of_several_stages_is_one(tables):
 
 def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
     """Mutants: an error, or silence, where a study was not run; a damaged table skipped as if it were not there."""
-    arms = {arm: 5.0 for arm in ARMS["ladder"]}
+    arms = dict.fromkeys(ARMS["ladder"], 5.0)
     results.store("interplay/ladder", "nano", study_rows(arms, problems=3), tmp_path)
     results.store("interplay/forgetting", "nano", study_rows({"none": 5.0}, problems=3), tmp_path)
     done = redraw(tmp_path)
@@ -295,12 +307,14 @@ def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
 
 def redraw(folder: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "INTERLUDE_RESULTS": str(folder), "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run([sys.executable, "-m", "figures"], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "figures"], cwd=folder, env=environment, capture_output=True, text=True
+    )
 
 
 def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
-    """Mutants: the first part of a stage for the last; one tier for another; a mean of shares for the share of sums; the
-    budget of an arm that has none; curves of RL, which has no thoughts, among those that have."""
+    """Mutants: the first part of a stage for the last; one tier for another; a mean of shares for the share of sums;
+    the budget of an arm that has none; curves of RL, which has no thoughts, among those that have."""
     points = panels.curves(midtraining_rmt.STUDY, ("RMT", "RPT"), tables[0])
     late, shares = midtraining_rmt.matched(points, "RMT", "medium"), [(n + 1) / 20 for n in range(15, 20)]
     assert late.mean == pytest.approx(sum(round(5 + 20 * share - 2, 2) for share in shares) / 250)

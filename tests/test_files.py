@@ -14,8 +14,19 @@ import pytest
 
 from models import files as store
 from models.files import (
-    Busy, Corrupt, Lost, append_jsonl, check, claim, read_json, read_jsonl, seal, sealed, write_atomic, write_json,
-)  # fmt: skip
+    Busy,
+    Corrupt,
+    Lost,
+    append_jsonl,
+    check,
+    claim,
+    read_json,
+    read_jsonl,
+    seal,
+    sealed,
+    write_atomic,
+    write_json,
+)
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
@@ -125,7 +136,8 @@ def test_a_claim_removed_by_hand_is_lost_and_its_successor_unharmed(tmp_path):
 @pytest.mark.parametrize("rival_releases", [False, True])
 @pytest.mark.parametrize("dead", [False, True])
 def test_a_slow_taker_never_ends_the_claim_that_came_after(tmp_path, monkeypatch, dead, rival_releases):
-    """Kills: acting on the lock of a file that is claim.json no more, left by a dead process or by one that just went."""
+    """Kills: acting on the lock of a file that is claim.json no more,
+    left by a dead process or by one that just went."""
     leaver = claim(tmp_path)
     if dead:
         dead_claims([tmp_path])
@@ -234,7 +246,8 @@ def test_a_new_owner_clears_what_a_dead_writer_left(tmp_path):
 
 
 def test_a_draft_that_is_swept_away_too_soon_is_made_again(tmp_path, monkeypatch):
-    """Kills: a claimant who fails, or names a file that is gone, because a new owner swept between making and locking."""
+    """Kills: a claimant who fails, or names a file that is gone,
+    because a new owner swept between making and locking."""
     lock, swept = store._lock, []
 
     def sweep_first(descriptor, path):

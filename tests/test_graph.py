@@ -1,4 +1,5 @@
-"""Graphs: the exact number of operations, values an independent evaluation agrees with, and a hash blind to naming only."""
+"""Graphs: the exact number of operations, values an independent evaluation agrees with,
+and a hash blind to naming only."""
 
 import dataclasses
 import itertools
@@ -33,8 +34,8 @@ def graphs(name, modulus, reverse, per_ops=3, most=20):
 
 @pytest.mark.parametrize("name, modulus, reverse", CASES)
 def test_exact_operations_values_and_necessity(name, modulus, reverse):
-    """Mutants: an operation too many or too few; a value not computed from its operands; a loose end nothing consumes; an
-    operand named twice; an unknown that another path also reaches; a leaf or result out of range."""
+    """Mutants: an operation too many or too few; a value not computed from its operands; a loose end nothing consumes;
+    an operand named twice; an unknown that another path also reaches; a leaf or result out of range."""
     for ops, graph in graphs(name, modulus, reverse):
         assert sum(len(node.args) - 1 for node in graph.nodes if node.args) == ops == graph.ops
         assert oracle(graph) == evaluate(graph) == graph.nodes[-1].value
@@ -109,7 +110,8 @@ def test_canonical_is_blind_to_labels_and_order(reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_canonical_agrees_with_isomorphism(reverse):
-    """Mutants: forgetting values, the order of a difference, sharing, which leaf is asked for, or the value of a given root.
+    """Mutants: forgetting values, the order of a difference, sharing,
+    which leaf is asked for, or the value of a given root.
 
     Small graphs over a small modulus, so that many pairs are alike (networkx VF2 decides)."""
     shape = Shape(width=0.5, reuse=0.5, fan_in=3)
@@ -126,7 +128,8 @@ def test_canonical_agrees_with_isomorphism(reverse):
 
 
 def test_canonical_sees_sharing():
-    """Mutant: hashing the unfolded expression, in which one quantity used twice equals two quantities of equal value."""
+    """Mutant: hashing the unfolded expression, in which one quantity used twice
+    equals two quantities of equal value."""
     leaf = Node(GIVEN, (), 2)
     shared = Graph((leaf, leaf, Node("+", (0, 1), 4), Node("*", (2, 0), 1)), 7)
     apart = Graph((leaf, leaf, leaf, Node("+", (0, 1), 4), Node("*", (3, 2), 1)), 7)
@@ -153,7 +156,8 @@ def test_canonical_treats_a_literal_as_a_given():
 
 @pytest.mark.parametrize("name, reverse", [("default", False), ("default", True), ("wide", False), ("fan-in 5", False)])
 def test_distribution_is_smooth_in_ops(name, reverse):
-    """Mutants: a shape that depends on ops (a different regime above some depth), a chain where branches were asked for."""
+    """Mutants: a shape that depends on ops (a different regime above some depth),
+    a chain where branches were asked for."""
     measures = {"depth": [], "leaves": [], "statements": []}
     for ops in range(1, 21):
         drawn = [draw(rng("smooth", ops, i), ops, SHAPES[name], 7, reverse) for i in range(120)]

@@ -1,10 +1,12 @@
-"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind, similarity is what it is called."""
+"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind,
+similarity is what it is called."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +53,8 @@ def test_exposures_are_what_they_say():
         assert {source.context for stage in early for _, source in stage.data.parts} == {COMMON}
         rare = [problem for problem in drawn(late.data) if problem.context == RARE]
         assert within(len(rare), DRAWS, share) and (share > 0 or not rare), name
-        assert sum(weight for weight, source in late.data.parts if source.context == RARE) == pytest.approx(share, abs=1e-12)
+        weights = [weight for weight, source in late.data.parts if source.context == RARE]
+        assert sum(weights) == pytest.approx(share, abs=1e-12)
     assert not within(len(rare), DRAWS, 0.01), "the bounds could not tell 10 % from 1 %"
     tuned = drawn(made["0 % + RL"].recipe.stages[-1].data)
     assert within(sum(problem.context == RARE for problem in tuned), DRAWS, 0.5)
@@ -70,17 +73,19 @@ def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
 def test_arms_differ_in_nothing_else():
     # Mutants: early stages trained anew for every arm; RL that depends on the exposure.
     made = arms(context_exposure).values()
-    assert len({arm.base.stages[:-1] for arm in made}) == 1 and len({arm.base.stages[-1].data for arm in made}) == len(made) // 2
+    assert len({arm.base.stages[:-1] for arm in made}) == 1
+    assert len({arm.base.stages[-1].data for arm in made}) == len(made) // 2
     assert len({arm.recipe.stages[-1] for arm in made if arm.equal}) == 1
+    plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in (NANO.base() + NANO.anneal()).stages]
     for arm in made:
-        bare = tuple(dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[:4])
-        assert bare == tuple(dataclasses.replace(stage, data=NANO.pretraining()) for stage in (NANO.base() + NANO.anneal()).stages)
+        assert [dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[:4]] == plain
     assert {arm.recipe.key for arm in made} == {arm.recipe.key for arm in arms(topology).values()}
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_seeds_of_one_kind_hold_no_other(scale):
-    # Mutants: a copy among the arithmetic; names only that copy; a seed in the common world; a distractor that computes.
+    # Mutants: a copy among the arithmetic; names only that copy;
+    # a seed in the common world; a distractor that computes.
     for kind in KINDS:
         for problem in [seeds(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
             assert problem.context == RARE and all(word in contexts.world(RARE).names for word in problem.words)
@@ -99,8 +104,9 @@ def test_seeds_are_as_long_as_the_other_rows():
     # Mutant: seeds of short questions, so that exposure comes with another length.
     for kind in KINDS:
         tokens = [len(seeds(NANO, kind).problem("long", i).written.question_tokens) for i in range(200)]
-        names = NANO.model.vocab.names
-        assert 3 * NANO.length[0] <= min(tokens) and 3 * min(names, NANO.length[1]) <= max(tokens) + 2 <= 3 * NANO.length[1] + 4
+        least, most = NANO.length
+        assert 3 * least <= min(tokens)
+        assert 3 * min(NANO.model.vocab.names, most) <= max(tokens) + 2 <= 3 * most + 4
 
 
 def test_exams_are_counterfactual_pairs():
@@ -116,7 +122,8 @@ def test_exams_are_counterfactual_pairs():
 def test_rl_shares_are_what_they_say():
     # Mutants: shares of the common world; pre-training of one kind for both; the arms with other budgets.
     made = arms(context_rl_share)
-    for kind, exposure, ops in (("0.1 % all", 0.001, set(range(1, NANO.band[1] + len(NANO.tail) + 1))), ("1 % low", 0.01, {1, 2})):
+    every = set(range(1, NANO.band[1] + len(NANO.tail) + 1))
+    for kind, exposure, ops in (("0.1 % all", 0.001, every), ("1 % low", 0.01, {1, 2})):
         late = made[kind].recipe.stages[-1].data
         rare = only(late, RARE)
         assert sum(w for w, source in late.parts if source.context == RARE) == pytest.approx(exposure, abs=1e-12)
@@ -130,23 +137,28 @@ def test_rl_shares_are_what_they_say():
 
 
 def test_difficulties_are_what_they_say():
-    # Mutants: top problems in the early rows; a share of the band instead of all rows; a tail that grows with the share.
+    # Mutants: top problems in the early rows; a share of the band instead of all rows;
+    # a tail that grows with the share.
     made, top = arms(pretraining_difficulty), NANO.band[1]
     for share in pretraining_difficulty.SHARES:
         *early, late, anneal = made[f"{100 * share:g} %"].recipe.stages
-        assert late.data == anneal.data and {source.ops for stage in early for _, source in stage.data.parts} == {(NANO.band[0], top - 1)}
+        assert late.data == anneal.data
+        assert {source.ops for stage in early for _, source in stage.data.parts} == {(NANO.band[0], top - 1)}
         ops = Counter(problem.ops for problem in drawn(late.data))
         assert within(ops[top], DRAWS, share), (share, ops)
         beyond = [(w, source.ops[0]) for w, source in late.data.parts if source.ops[0] > top]
-        assert sum(w for w, _ in beyond) == pytest.approx(sum(NANO.tail)) and {n for _, n in beyond} == {top + 1 + n for n in range(len(NANO.tail))}
-    assert {arm.recipe.stages[-1] for arm in made.values() if arm.equal} == {NANO.rl(NANO.arm_flops - NANO.anneal_flops)}
+        assert sum(w for w, _ in beyond) == pytest.approx(sum(NANO.tail))
+        assert {n for _, n in beyond} == {top + 1 + n for n in range(len(NANO.tail))}
+    rl = NANO.rl(NANO.arm_flops - NANO.anneal_flops)
+    assert {arm.recipe.stages[-1] for arm in made.values() if arm.equal} == {rl}
 
 
 # --- topology --------------------------------------------------------------------------------------------------------
 
 
 def slow_similarity(a: Graph, b: Graph) -> float:
-    """The same kernel from its definition: labels are nested tuples of what a node is, its operands' and its users' labels."""
+    """The same kernel from its definition: labels are nested tuples of what a node is,
+    its operands' and its users' labels."""
     counts = []
     for graph in (a, b):
         view = graph.nx()
@@ -154,7 +166,10 @@ def slow_similarity(a: Graph, b: Graph) -> float:
         seen = Counter(labels.values())
         for _ in range(3):
             around = {n: (view.predecessors(n), view.successors(n)) for n in view}
-            labels = {n: (labels[n], *(tuple(sorted((labels[m] for m in each), key=repr)) for each in around[n])) for n in view}
+            labels = {
+                n: (labels[n], *(tuple(sorted((labels[m] for m in each), key=repr)) for each in around[n]))
+                for n in view
+            }
             seen += Counter(labels.values())
         counts.append(seen)
     dot = sum(counts[0][label] * counts[1][label] for label in counts[0])
@@ -181,7 +196,8 @@ def test_gold_is_for_every_exam_of_topology():
     asked = topology.study(SMOKE)
     assert {exam.source.context for exam in asked.exams} == {RARE}
     assert [each.source.ops for each in asked.gold] == [exam.source.ops for exam in asked.exams]
-    assert {(each.source.context, each.source.split, each.problems) for each in asked.gold} == {(COMMON, "train", topology.GOLD)}
+    told = {(each.source.context, each.source.split, each.problems) for each in asked.gold}
+    assert told == {(COMMON, "train", topology.GOLD)}
     others = {exam.name: exam for exam in context_exposure.study(SMOKE).exams}
     assert all(others[exam.name] == exam for exam in asked.exams), "exams already sat are not sat again"
 
@@ -195,7 +211,8 @@ def small() -> Study:
 
 
 def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
-    # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones; pass@1 for pass@128.
+    # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones;
+    # pass@1 for pass@128.
     store = results.store
     monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
     asked = small()
@@ -206,15 +223,20 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
     assert len(shown) == 2 * 2 * 2  # arms, bands with an exam, k
     for row in table.rows:
         exam = next(exam for exam in asked.exams if exam.name == row["exam"])
-        like = [max(slow_similarity(p.graph, g.graph) for g in gold.paper()) for gold in asked.gold if gold.source.ops == exam.source.ops for p in exam.paper()]
+        (gold,) = (gold.paper() for gold in asked.gold if gold.source.ops == exam.source.ops)
+        like = [max(slow_similarity(p.graph, g.graph) for g in gold) for p in exam.paper()]
         assert results.numbers(row["similarity"]) == pytest.approx(like, abs=5e-5)
         for k in (1, 128):
-            weights = [1 - (1 - math.exp(logp)) ** k if logp > -20 else k * math.exp(logp) for logp in results.numbers(row["logp"])]
+            logps = results.numbers(row["logp"])
+            weights = [1 - (1 - math.exp(logp)) ** k if logp > -20 else k * math.exp(logp) for logp in logps]
+            weighed = list(zip(weights, like, strict=True))
             told = next(r for r in shown if (r["arm"], r["ops"].split("-")[-1], r["k"]) == (row["arm"], row["ops"], k))
-            bins = [sum(w for w, s in zip(weights, like) if low <= s < high) / len(like) for low, high in zip(report.BINS, report.BINS[1:])]
-            assert told["bins"] == pytest.approx(bins, rel=2e-3) and told["correct"] == pytest.approx(sum(bins), rel=2e-3)
-            mean = sum(w * s for w, s in zip(weights, like)) / sum(weights)
-            assert told["correct_mean"] == pytest.approx(mean, abs=2e-3) and told["all"] == pytest.approx(np.mean(like), abs=1e-3)
+            bins = [sum(w for w, s in weighed if low <= s < high) / len(like) for low, high in pairwise(report.BINS)]
+            assert told["bins"] == pytest.approx(bins, rel=2e-3)
+            assert told["correct"] == pytest.approx(sum(bins), rel=2e-3)
+            mean = sum(w * s for w, s in weighed) / sum(weights)
+            assert told["correct_mean"] == pytest.approx(mean, abs=2e-3)
+            assert told["all"] == pytest.approx(np.mean(like), abs=1e-3)
             assert told["mean"] == pytest.approx(told["correct_mean"] - told["all"], abs=1e-9)
             assert told["low"] <= told["mean"] <= told["high"]
     titles = [title for title, *_ in report.tables(report.summary(asked, table, {"hard": SMOKE.hard}))]
@@ -226,8 +248,8 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
     rows, like = [], "0.5000 0.6000 0.7000 0.9000 1.0000 0.8000"
     for seed in (0, 1):
         for arm, logp in (("even", [-1.0] * 6), ("near", [-9.0, -9.0, -9.0, -1.0, -1.0, -9.0]), ("none", [-800.0] * 6)):
-            cells = {"arm": arm, "seed": seed, "exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3"}
-            rows.append(cells | {"logp": results.cell(np.array(logp), 4), "similarity": like})
+            cells = {"exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3", "similarity": like}
+            rows.append(cells | {"arm": arm, "seed": seed, "logp": results.cell(np.array(logp), 4)})
     for kept in (rows, rows[:3]):
         table = results.Results("interplay/topology", "smoke", tuple(kept))
         even, near, none = (report.similar(table, arm, {"edge": (3, 3)}) for arm in ("even", "near", "none"))

@@ -83,12 +83,11 @@ def test_key_is_the_same_in_another_process_with_another_hash_seed():
     assert keys == {key(Recipe((Stage(), Reward())))}
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [[], {}, set(), b"x", 1j, len, Stage, np.float64(1), np.int64(1), np.zeros(1), Loose(1), Colour.RED, Thawed(),
-     Undecorated(), Path("x"), range(2)],
-    ids=lambda value: type(value).__name__,
-)
+NUMBERS = (np.float64(1), np.int64(1), np.zeros(1), 1j)
+OBJECTS = (len, Stage, Loose(1), Colour.RED, Thawed(), Undecorated(), Path("x"), range(2))
+
+
+@pytest.mark.parametrize("nonsense", ([], {}, set(), b"x", *NUMBERS, *OBJECTS), ids=lambda value: type(value).__name__)
 def test_nonsense_is_a_type_error_that_names_its_path(nonsense):
     """Kills: isinstance for exact types (np.float64 is a float), a fallback to repr, a path without index or field."""
     description = Recipe((Reward(), Reward(name=nonsense)))
@@ -130,7 +129,9 @@ def test_every_field_and_every_class_name_counts():
     """Kills: a skipped field, a forgotten class name or version, flattened tuples, joined strings."""
     other = dataclasses.make_dataclass("Other", [("weight", float), ("name", str)], frozen=True)
     versioned = dataclasses.make_dataclass(
-        "Reward", [("weight", float), ("name", str)], frozen=True,
+        "Reward",
+        [("weight", float), ("name", str)],
+        frozen=True,
         namespace={"version": 1},
     )
     versioned.__annotations__["version"] = ClassVar[int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_a_cut_is_where_a_step_is_skipped():
         for problem, each in zip(exam.paper(), cuts, strict=True):
             raw = chunk(lm, unthought(problem))
             assert each.prefix[: len(raw.question)] == raw.question
-            place = [raw.question + sum(raw.segments[:n], []) for n in range(len(raw.segments))].index(each.prefix)
+            place = [list(chain(raw.question, *raw.segments[:n])) for n in range(len(raw.segments))].index(each.prefix)
             assert needed(raw)[place] == 1 and each.segment == raw.segments[place]
             assert claim(problem, lm.decode(each.segment)) == each.gold
             assert not problem.telling.skipped or "answer" not in lm.decode(each.segment)
@@ -189,7 +190,7 @@ def expected(lm: Parrot, cuts, thought: str) -> list[float]:
                 ids = list(ids)
                 shuffle(rng("thought", "probe", row, n, 1), ids)
             said = [*(ids if lm.listens else each.segment), *[lm.end] * len(each.segment)]
-            nats.append(sum(math.log(SURE if a == b else rest) for a, b in zip(each.segment, said)))
+            nats.append(sum(math.log(SURE if a == b else rest) for a, b in zip(each.segment, said, strict=False)))
         found.append(float(np.mean(nats)))
     return found
 

@@ -1,4 +1,5 @@
-"""Problems: what the question says determines the answer, needs every statement, and fixes the order of the solution."""
+"""Problems: what the question says determines the answer, needs every statement,
+and fixes the order of the solution."""
 
 import itertools
 from collections import Counter
@@ -32,7 +33,8 @@ def source(name, mode, ops=(1, 6), **fields):
 
 
 def read(question):
-    """The terse question as [(name, op or None, operands)] in order and the name asked for; shares no code with synth."""
+    """The terse question as [(name, op or None, operands)] in order and the name asked for;
+    shares no code with synth."""
     *sentences, last = [part.split() for part in question.split(";")]
     assert last[1:] == ["?"]
     statements = []
@@ -67,7 +69,8 @@ def holds(name, op, operands, values, modulus):
 
 
 def needed(statements, asked):
-    """Names the answer depends on: those below the asked quantity, or below the one that is both stated and computed."""
+    """Names the answer depends on: those below the asked quantity,
+    or below the one that is both stated and computed."""
     facts = {name for name, op, _ in statements if op is None}
     below = {name: operands for name, op, operands in statements if op}
     waiting, found = [next((name for name in below if name in facts), asked)], set()
@@ -81,8 +84,8 @@ def needed(statements, asked):
 
 @pytest.mark.parametrize("name, mode", CASES)
 def test_question_determines_the_answer_and_needs_every_statement(name, mode):
-    """Mutants: a statement left out or not needed, a wrong number in the text, an unknown that two values fit, a distractor
-    that gives the answer away. The solver reads the text and tries residues; it knows no inverse."""
+    """Mutants: a statement left out or not needed, a wrong number in the text, an unknown that two values fit,
+    a distractor that gives the answer away. The solver reads the text and tries residues; it knows no inverse."""
     removed = 0
     for i in range(25):
         problem = source(name, mode).problem("necessity", name, mode, i)
@@ -102,8 +105,8 @@ def test_question_determines_the_answer_and_needs_every_statement(name, mode):
 
 @pytest.mark.parametrize("modulus, name", [(m, n) for m in (2, 3, 7, 23) for n in SOURCES] + [(None, "plain")])
 def test_reverse_unknown_is_unique(modulus, name):
-    """Mutants: a product with a zero operand, an unknown that reaches the root twice (a - a), a wrong inverse. Every value
-    of the unknown is tried and the whole question evaluated forwards."""
+    """Mutants: a product with a zero operand, an unknown that reaches the root twice (a - a), a wrong inverse.
+    Every value of the unknown is tried and the whole question evaluated forwards."""
     for i in range(12):
         problem = source(name, "reverse", modulus=modulus).problem("unique", name, i)
         statements, asked = read(problem.question)
@@ -128,7 +131,8 @@ def test_reverse_unknown_is_unique(modulus, name):
 
 @pytest.mark.parametrize("name, mode", CASES)
 def test_canonical_order_follows_from_the_question(name, mode):
-    """Mutants: the last or any other ready statement first, a distractor solved, a step that uses an unknown quantity."""
+    """Mutants: the last or any other ready statement first, a distractor solved,
+    a step that uses an unknown quantity."""
     for i in range(25):
         problem = source(name, mode, ops=(1, 9)).problem("order", name, mode, i)
         statements, asked = read(problem.question)
@@ -164,8 +168,8 @@ def test_dependency_order_and_shuffled_order():
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_answers_cannot_be_guessed(mode):
-    """Mutants: products with zero (answers pile up on 0), leaves from 1..4 as in the reference study, whose reverse answers
-    therefore take four values."""
+    """Mutants: products with zero (answers pile up on 0), leaves from 1..4 as in the reference study,
+    whose reverse answers therefore take four values."""
     for ops in (1, 2, 4, 10):
         answers = Counter(Source(ops=(ops, ops), mode=mode).problem("floor", ops, i).answer for i in range(1200))
         assert set(answers) == set(range(7))
@@ -174,8 +178,8 @@ def test_answers_cannot_be_guessed(mode):
 
 
 def test_length_in_tokens_is_independent_of_ops():
-    """Mutant: padding that forgets literals, the unknown or the stated root, or counts an operation once, so that length
-    betrays the operations."""
+    """Mutant: padding that forgets literals, the unknown or the stated root, or counts an operation once,
+    so that length betrays the operations."""
     shape = Shape(literals=0.3, reuse=0.2)
     for mode, ops in itertools.product(("forward", "reverse"), range(1, 9)):
         for low, high in ((25, 25), (28, 32)):

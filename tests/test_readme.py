@@ -19,8 +19,8 @@ from studies.study import check_budget, plan
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 FENCES = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", README, re.S | re.M)
-COMMANDS = sorted({line.strip().removeprefix("$ ").split("#")[0].strip() for _, kind, text in FENCES if not kind
-                   for line in text.splitlines() if line.strip().removeprefix("$ ").startswith("interlude ")})  # fmt: skip
+SHOWN = [line.strip().removeprefix("$ ") for _, kind, text in FENCES if not kind for line in text.splitlines()]
+COMMANDS = sorted({line.split("#")[0].strip() for line in SHOWN if line.startswith("interlude ")})
 PYTHON = [text for _, kind, text in FENCES if kind == "python"]
 INSTANT = [c for c in COMMANDS if c.split()[1] in ("list", "problem", "plan")]
 
@@ -72,7 +72,7 @@ def test_example_method_works(tmp_path, monkeypatch):
     gains = stage.collect(Models(lm), 0, 0, range(4)).gain_BT
     assert set(gains.unique().tolist()) == {0.0, 1.0, 2.0}
     train(lm, stage, seed=0)
-    assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters()))
+    assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters(), strict=True))
 
 
 def test_tree_is_the_tree():

@@ -53,7 +53,7 @@ def logps(lm, batch) -> list[list[float]]:
     """log p of every token but the first of each row, by one whole forward pass a row, in float64."""
     found = []
     with torch.no_grad():
-        for ids_T, n in zip(batch.ids_BT, batch.lengths):
+        for ids_T, n in zip(batch.ids_BT, batch.lengths, strict=True):
             logp_TV = lm.forward(ids_T[None, :n])[0].double().log_softmax(-1)
             found.append([float(logp_TV[t - 1, ids_T[t]]) for t in range(1, n)])
     return found
@@ -79,15 +79,15 @@ def test_the_loss_by_hand(against, around, tiny):
     one = stage(tiny, against=against)
     batch = collected(one, around)
     reference, learner = logps(around.references["reference"], batch), logps(around.learner, batch)
-    nothing = [[0.0] * n for n in batch.lengths]
+    nothing = [[0.0] * (n - 1) for n in batch.lengths]  # no prediction of a first token
     other = {"learner": learner, "start": logps(around.start, batch), "nothing": nothing}[against]
     total, count = 0.0, 0
-    for high, low, own in zip(reference, other, learner):
-        gaps = [a - b for a, b in zip(high, low)]
+    for high, low, own in zip(reference, other, learner, strict=True):
+        gaps = [a - b for a, b in zip(high, low, strict=True)]
         mean = sum(gaps) / len(gaps)
         weights = [min(1.2, max(0.8, 2 / (1 + math.exp(mean - gap)))) for gap in gaps]
         assert len(set(weights)) > 3
-        total, count = total - sum(w * logp for w, logp in zip(weights, own)), count + len(own)
+        total, count = total - sum(w * logp for w, logp in zip(weights, own, strict=True)), count + len(own)
     assert one.loss(around, batch).item() == pytest.approx(total / count, rel=1e-5)
 
 
@@ -115,7 +115,7 @@ KEYS_BT = torch.rand(3, 8, generator=torch.Generator().manual_seed(1), dtype=tor
 
 
 def rows(x_BT) -> list[list[float]]:
-    return [x_T[chosen_T].tolist() for x_T, chosen_T in zip(x_BT, CHOSEN_BT)]
+    return [x_T[chosen_T].tolist() for x_T, chosen_T in zip(x_BT, CHOSEN_BT, strict=True)]
 
 
 @pytest.mark.parametrize("centring", ("sequence", "standard", "none"))
@@ -124,7 +124,7 @@ def test_a_constant_in_a_row_changes_nothing(centring, tiny):
     one = stage(tiny, centring=centring, eps=1.0)
     moved_BT = GAP_BT + torch.tensor([[3.0], [-2.0], [0.5]]) * CHOSEN_BT
     before, after = (rows(one.weigh(gap_BT, CHOSEN_BT)) for gap_BT in (GAP_BT, moved_BT))
-    same = [b == pytest.approx(a, abs=1e-5) for a, b in zip(after, before)]
+    same = [b == pytest.approx(a, abs=1e-5) for a, b in zip(after, before, strict=True)]
     assert same == [centring != "none"] * 3 and (before[2] == [1.0]) == (centring != "none")
 
 
@@ -160,7 +160,7 @@ def test_shuffled_weights_are_the_same_weights(tiny):
 def test_topk_keeps_the_largest_gaps(tiny):
     # Mutants: the smallest; a share of the padded row; a share rounded down to nothing.
     found = rows(stage(tiny, weights="topk", keep=0.4).weigh(GAP_BT, CHOSEN_BT))
-    for row, gaps, kept in zip(found, rows(GAP_BT), (3, 2, 1)):
+    for row, gaps, kept in zip(found, rows(GAP_BT), (3, 2, 1), strict=True):
         assert row == [float(gap in sorted(gaps)[-kept:]) for gap in gaps]
 
 
@@ -169,8 +169,8 @@ def test_renormalised_weights_have_mean_one(around, tiny):
     one = stage(tiny, weights="topk", keep=0.5, renormalise=True)
     batch = collected(one, around)
     total = 0.0
-    for other, own in zip(logps(around.references["reference"], batch), logps(around.learner, batch)):
-        row = [a - b for a, b in zip(other, own)]
+    for other, own in zip(logps(around.references["reference"], batch), logps(around.learner, batch), strict=True):
+        row = [a - b for a, b in zip(other, own, strict=True)]
         kept = [row.index(gap) for gap in sorted(row)[-math.ceil(len(row) / 2) :]]
         total -= sum(own[t] for t in kept) * len(row) / len(kept)
     assert one.loss(around, batch).item() == pytest.approx(total / batch.total, rel=1e-5)

@@ -1,4 +1,5 @@
-"""Rendering: tokens, roles and vocabulary line up, and the same graph told elsewhere is the same text but for its nouns."""
+"""Rendering: tokens, roles and vocabulary line up, and the same graph told elsewhere
+is the same text but for its nouns."""
 
 import dataclasses
 import itertools
@@ -68,9 +69,15 @@ def test_vocabulary_is_closed_and_without_repetition():
 
 @pytest.mark.parametrize(
     "fields, message",
-    [({"modulus": 4}, "Vocabulary.modulus"), ({"dialects": ("verse",)}, "Vocabulary.dialects"), ({"dialects": ()}, "dialects"),
-     ({"worlds": ()}, "Vocabulary.worlds"), ({"worlds": ("zoo", "zoo")}, "Vocabulary.worlds"), ({"worlds": ("moon",)}, "moon")],
-)  # fmt: skip
+    [
+        ({"modulus": 4}, "Vocabulary.modulus"),
+        ({"dialects": ("verse",)}, "Vocabulary.dialects"),
+        ({"dialects": ()}, "dialects"),
+        ({"worlds": ()}, "Vocabulary.worlds"),
+        ({"worlds": ("zoo", "zoo")}, "Vocabulary.worlds"),
+        ({"worlds": ("moon",)}, "moon"),
+    ],
+)
 def test_vocabulary_names_the_wrong_field(fields, message):
     """Mutant: any check removed."""
     with pytest.raises(ValueError, match=message):
@@ -101,9 +108,9 @@ def test_roles_line_up_with_tokens():
         assert set(written.question_roles) <= {"statement", "distractor", "question"}
         assert set(written.solution_roles) <= set(SOLUTION_ROLES)
         by = {role: [] for role in ROLES}
-        for token, role in zip(written.question_tokens + written.solution_tokens, roles(problem)):
+        for token, role in zip(written.question_tokens + written.solution_tokens, roles(problem), strict=True):
             by[role].append(token)
-        assert [t for t in by["planning"]] == [problem.words[move.statement] for move in problem.moves]
+        assert by["planning"] == [problem.words[move.statement] for move in problem.moves]
         assert by["answer"] == [str(problem.answer)]
         assert by["stop"][-1] == END and len(by["stop"]) == 2
         assert all(token.isdigit() for token in by["retrieval"] + by["arithmetic"])
@@ -120,7 +127,7 @@ def test_distractor_tokens_are_those_of_unneeded_statements():
         written = problem.written
         first = {problem.words[i] for i in range(len(problem.graph.nodes))}
         start = True
-        for token, role in zip(written.question_tokens, written.question_roles):
+        for token, role in zip(written.question_tokens, written.question_roles, strict=True):
             if start and token not in first:
                 assert role == "distractor"
             elif start and role != "question":
@@ -150,7 +157,7 @@ def test_counterfactual_twins_differ_in_nouns_only(dialect):
             there = dataclasses.replace(here, context=world)
             assert there.graph == here.graph and there.answer == here.answer and there.held_out == here.held_out
             assert set(there.words).isdisjoint(w for w in here.words if not w.isdigit())
-            swap = dict(zip(contexts.world("zoo").names, contexts.world(world).names))
+            swap = dict(zip(contexts.world("zoo").names, contexts.world(world).names, strict=True))
             swap["zoo"] = world
             for field in ("question_tokens", "solution_tokens"):
                 ours, theirs = getattr(here.written, field), getattr(there.written, field)
@@ -159,8 +166,8 @@ def test_counterfactual_twins_differ_in_nouns_only(dialect):
 
 
 def test_solution_states_true_sums():
-    """Mutants: operands swapped, a value recalled from another quantity, an inverse that is not one. Every ``a op b = c``
-    written is computed by a table of all residues."""
+    """Mutants: operands swapped, a value recalled from another quantity, an inverse that is not one.
+    Every ``a op b = c`` written is computed by a table of all residues."""
     table = {
         (op, a, b): {c for c in range(7) if fits(op, a, b, c)} for op in "+-*/" for a in range(7) for b in range(7)
     }

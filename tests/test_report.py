@@ -65,7 +65,9 @@ def test_a_band_pools_its_exams_and_no_others(numbers):
 def test_a_contrast_is_paired_and_signed(numbers):
     """Mutants: arms exchanged; intervals of the two arms subtracted instead of paired."""
     row = one(numbers["contrasts"], arm="mid-training + RL", over="RL", band="edge", context="zoo", k=1)
-    means = [one(numbers["band_scores"], arm=arm, context="zoo", band="edge", k=1) for arm in ("mid-training + RL", "RL")]
+    means = [
+        one(numbers["band_scores"], arm=arm, context="zoo", band="edge", k=1) for arm in ("mid-training + RL", "RL")
+    ]
     assert row["mean"] == pytest.approx(means[0]["mean"] - means[1]["mean"]) and row["low"] > 0
     assert row["high"] - row["low"] < means[0]["high"] - means[0]["low"] + means[1]["high"] - means[1]["low"]
     assert one(numbers["contrasts"], arm="RL", exam="zoo-ops5", k=128)["mean"] > 0
@@ -87,7 +89,7 @@ def test_an_answer_only_score_stands_beside_its_guess_floor():
     assert one(numbers["scores"], score="answer", k=1)["mean"] == pytest.approx(0.5)
     assert one(numbers["scores"], score="strict", k=1)["mean"] == pytest.approx(0.125)
     assert {row["k"] for row in numbers["scores"]} == {1}
-    title, heads, cells, caption = report.tables(numbers)[1]
+    _, _, cells, caption = report.tables(numbers)[1]
     (line,) = [line for line in cells if "answer" in line[0]]
     assert "floor 0.250" in line[1] and "2 seeds × 4 problems" in caption
 
@@ -121,26 +123,33 @@ def test_the_tables_name_seeds_problems_and_costs(numbers):
 
 
 def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
-    """Mutants: differences of exact exams only; right answers taken for strict ones; k beyond the samples; the interval of
-    another arm; a difference in answers not said to be one."""
+    """Mutants: differences of exact exams only; right answers taken for strict ones; k beyond the samples;
+    the interval of another arm; a difference in answers not said to be one."""
     made = [sampled_row(arm, seed) for arm in ("RL", "pre-training") for seed in (0, 1)]
-    made = [row | {"strict": "1 1 1 1", "correct": "5 5 5 5"} if row["arm"] == "RL" else row | {"strict": "0 0 0 0"} for row in made]
+    made = [
+        row | {"strict": "1 1 1 1", "correct": "5 5 5 5"} if row["arm"] == "RL" else row | {"strict": "0 0 0 0"}
+        for row in made
+    ]
     words = Words(contrasts=(("RL", "pre-training"),), headline=())
     numbers = report.summary(words, Results("s", "nano", tuple(made + rows(arms=("RL", "pre-training")))), BANDS)
     sampled = [row for row in numbers["contrasts"] if row.get("exam") == "zoo-sampled3"]
     assert [(row["score"], row["k"]) for row in sampled] == [("strict", 1), ("strict", 8), ("answer", 1), ("answer", 8)]
     assert [row["mean"] for row in sampled[:3]] == pytest.approx([1 / 8, 1, 1 / 8])
-    (title, heads, cells, _) = next(each for each in report.tables(numbers) if each[0].startswith("differences"))
+    _, _, cells, _ = next(each for each in report.tables(numbers) if each[0].startswith("differences"))
     assert [line[1] for line in cells][-2:] == ["zoo-sampled3", "zoo-sampled3, answers"]
     assert one(numbers["contrasts"], band="edge", context="zoo", k=16)["score"] == "strict"
 
 
 def test_lengths_say_how_much_was_thought():
-    """Mutants: thoughts and responses exchanged; an arm of another's; lengths of exams without responses; an interval of
-    one seed; a table from before thoughts were counted taken for one without thoughts."""
-    made = [sampled_row(arm, seed) | {"thought_tokens": 3.0 + seed} for arm in ("RL", "pre-training") for seed in (0, 1)]
+    """Mutants: thoughts and responses exchanged; an arm of another's; lengths of exams without responses;
+    an interval of one seed; a table from before thoughts were counted taken for one without thoughts."""
+    made = [
+        sampled_row(arm, seed) | {"thought_tokens": 3.0 + seed} for arm in ("RL", "pre-training") for seed in (0, 1)
+    ]
     made = [row | {"thought_tokens": float("nan")} if row["arm"] == "RL" else row for row in made]
-    numbers = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made + rows(arms=("RL",)))), BANDS)
+    numbers = report.summary(
+        Words(contrasts=(), headline=()), Results("s", "nano", tuple(made + rows(arms=("RL",)))), BANDS
+    )
     assert one(numbers["lengths"], arm="pre-training", what="thought_tokens")["mean"] == 3.5
     (table,) = [each for each in report.tables(numbers) if each[0] == "length of responses"]
     cells = {line[0]: line[2:] for line in table[2]}
@@ -152,7 +161,7 @@ def test_lengths_say_how_much_was_thought():
 class Reader(HTMLParser):
     """Checks that tags close in order, and collects ids, addresses and text."""
 
-    VOID = {"meta", "link", "br", "img", "use", "path"}
+    VOID = frozenset({"meta", "link", "br", "img", "use", "path"})
 
     def __init__(self):
         super().__init__()
@@ -190,7 +199,10 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     """Mutants: a font or script from elsewhere; text not escaped; ids of two drawings alike, so that one clips another;
     a page that claims examples where there are no models."""
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path_factory.mktemp("none")))
-    page = report.page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))))], {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)})
+    page = report.page(
+        [(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))))],
+        {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)},
+    )
     reader = Reader()
     reader.feed(page)
     assert reader.open == [] and len(set(reader.ids)) == len(reader.ids)
@@ -206,7 +218,9 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
 def test_what_a_model_writes_cannot_become_markup():
     """Mutant: a response put into the page unescaped."""
     piece = {"text": "<script>alert(1)</script>", "faults": ["<i>"], "step": True}
-    shown = report.answer_html("<arm>", {"pieces": [piece], "strict": False, "answer": True, "process": 0.5, "faults": ["x<y"]})
+    shown = report.answer_html(
+        "<arm>", {"pieces": [piece], "strict": False, "answer": True, "process": 0.5, "faults": ["x<y"]}
+    )
     assert "<script>" not in shown and "<i>" not in shown and "<arm>" not in shown and "x&lt;y" in shown
 
 

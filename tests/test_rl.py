@@ -207,7 +207,8 @@ def test_updates_split_whole_groups_with_their_own_divisors(learned):
 
 
 def dealt(monkeypatch, deals):
-    """Replaces sampling by made-up groups: ``deals[attempt]`` lists the rewards of each group. Returns what was asked."""
+    """Replaces sampling by made-up groups: ``deals[attempt]`` lists the rewards of each group.
+    Returns what was asked."""
     asked = []
 
     def rollouts(stage, lm, seed, step, rows, attempt):
@@ -226,7 +227,8 @@ SOLVED, FAILED, MIXED = [1, 1], [0, 0], [1, 0]
     (
         ("keep", [[SOLVED, MIXED, FAILED]], 3, 3, [3]),
         ("drop", [[SOLVED, MIXED, FAILED]], 1, 3, [3]),
-        ("drop", [[SOLVED, SOLVED, FAILED]], 1, 3, [3]),  # nothing to learn: one group with no gain keeps the batch whole
+        # Nothing to learn: one group with no gain keeps the batch whole.
+        ("drop", [[SOLVED, SOLVED, FAILED]], 1, 3, [3]),
         ("resample", [[SOLVED, MIXED, FAILED], [MIXED, FAILED], [MIXED]], 3, 6, [3, 2, 1]),
         ("resample", [[FAILED] * 3] * 3, 1, 9, [3, 3, 3]),
     ),
@@ -237,7 +239,8 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
     objective = Objective(kl=0.1, zero_variance=rule)
     stage = dataclasses.replace(STAGE, rows=3, group=2, attempts=3, objective=objective)
     batch = stage.collect(Models(learned()), 0, 0, range(3))
-    assert [len(rows) for _, rows in requests] == asked and [attempt for attempt, _ in requests] == list(range(len(asked)))
+    assert [len(rows) for _, rows in requests] == asked
+    assert [attempt for attempt, _ in requests] == list(range(len(asked)))
     assert len(batch.lengths) == 2 * kept and batch.metrics["groups"] == kept
     paid = {kind: sum(entry.tokens for entry in batch.spent if entry.kind == kind) for kind in (ROLLOUT, REFERENCE)}
     one = group(MIXED)  # its prompt is read once, its responses without their last tokens
@@ -245,7 +248,7 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
     assert paid == {ROLLOUT: seen * read, REFERENCE: 2 * kept * 5}
     if rule != "keep" and kept > 1:
         assert bool((batch.gain_BT[sampled(batch)] != 0).all())
-    flat = sum(rewards[0] == rewards[1] for deal, n in zip(deals, asked) for rewards in deal[:n])
+    flat = sum(rewards[0] == rewards[1] for deal, n in zip(deals, asked, strict=True) for rewards in deal[:n])
     assert batch.metrics["zero_variance"] == pytest.approx(flat / seen)
 
 
@@ -315,14 +318,19 @@ def test_the_gradient_points_to_the_better_arm(objective, updates, tiny):
 )
 def test_rewards_by_hand(judged, answer, process, strict, printed, released):
     # Mutants: the weights of outcome and process exchanged; the gate missing; extra steps unpunished or below zero.
-    paid = [Reward(kind).of(verdict(**judged), gold_steps=4) for kind in ("answer", "process", "strict", "printed", "released")]
+    paid = [
+        Reward(kind).of(verdict(**judged), gold_steps=4)
+        for kind in ("answer", "process", "strict", "printed", "released")
+    ]
     assert paid == pytest.approx([answer, process, strict, printed, released])
 
 
 def test_the_faults_that_lower_the_released_reward_exist():
     # Mutant: a fault renamed in the verifier, and extra steps paid for ever after.
     right = verdict(answer=True, process=1.0)
-    paid = {kind: Reward("released").of(dataclasses.replace(right, faults=(Fault(kind, 0, 0, ""),)), 4) for kind in KINDS}
+    paid = {
+        kind: Reward("released").of(dataclasses.replace(right, faults=(Fault(kind, 0, 0, ""),)), 4) for kind in KINDS
+    }
     assert {kind for kind, reward in paid.items() if reward < 1} == {EXTRA, REPEATED, UNKNOWN}
 
 
@@ -343,7 +351,8 @@ def test_bad_fields_are_refused():
     for change in ({"clip_low": 0.0}, {"clip_high": 0.0}, {"kl": -0.1}):
         with pytest.raises(ValueError, match="Objective clips"):
             Objective(**change)
-    for change in ({"group": 1}, {"updates_per_batch": 3}, {"temperature": 0}, {"top_p": 0}, {"max_new": 0}, {"attempts": 0}):
+    nought = ({name: 0} for name in ("temperature", "top_p", "max_new", "attempts"))
+    for change in ({"group": 1}, {"updates_per_batch": 3}, *nought):
         with pytest.raises(ValueError, match="RL."):
             dataclasses.replace(STAGE, **change)
 
@@ -422,6 +431,7 @@ def test_no_gradient_no_step(learned, tiny):
 
     lm = learned()
     before = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-    stage = dataclasses.replace(STAGE, steps=1, objective=Objective(), reward=Reward("strict"), max_new=1)  # all truncated
+    # All are truncated.
+    stage = dataclasses.replace(STAGE, steps=1, objective=Objective(), reward=Reward("strict"), max_new=1)
     train(lm, stage, seed=0)
     assert all(torch.equal(before[name], tensor) for name, tensor in lm.state_dict().items())

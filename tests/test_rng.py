@@ -1,4 +1,5 @@
-"""Streams: neighbouring paths share nothing, and a stream is the same in every process and whatever was drawn before."""
+"""Streams: neighbouring paths share nothing, and a stream is the same in every process
+and whatever was drawn before."""
 
 import random
 import subprocess
@@ -21,7 +22,8 @@ from synth.rng import uniforms
 digest = hashlib.sha256(uniforms("a", 1, n=50).tobytes())
 for mode in ("forward", "reverse"):
     for dialect in ("terse", "prose"):
-        source = Source(ops=(1, 8), mode=mode, dialect=dialect, shape=Shape(fan_in=3, literals=0.2), connected=(0, 2), order="shuffled")
+        shape = Shape(fan_in=3, literals=0.2)
+        source = Source(ops=(1, 8), mode=mode, dialect=dialect, shape=shape, connected=(0, 2), order="shuffled")
         for i in range(20):
             problem = source.problem("hash seed", i)
             digest.update(f"{problem.question} {problem.solution} {problem.graph.canonical}".encode())

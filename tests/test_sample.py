@@ -51,7 +51,7 @@ def slowly(model: GPTModel, prompt: list[int], stream: np.ndarray, temperature: 
                 total += mass[token]
             mass = np.array([m if i in kept else 0.0 for i, m in enumerate(mass)])
         target, total = uniform * mass.sum(), 0.0
-        for token, share in enumerate(mass):
+        for token, share in enumerate(mass):  # noqa: B007, the token it stops at is used
             total += share
             if total > target:
                 break

@@ -1,4 +1,5 @@
-"""Self-generated data: every kept trace is the starting model's own, right, asked for by a tag, and taught without it."""
+"""Self-generated data: every kept trace is the starting model's own, right,
+asked for by a tag, and taught without it."""
 
 from __future__ import annotations
 
@@ -68,7 +69,6 @@ def test_a_ranker_does_not_see_names_or_values():
     assert {"later", "earlier"} <= {word for run in seen for word in run}
 
 
-
 def pool(stage: SelfGen, lm, seed: int = 3):
     """Every question of a stage's pool."""
     start = frozen(lm)
@@ -125,7 +125,8 @@ def test_rows_are_plain_questions_and_kept_traces(asked):
 
 def test_the_budget_of_instances_is_the_same_for_every_n(asked):
     # Mutants: a question without n traces kept with fewer; instances counted before questions are dropped.
-    plain = dataclasses.replace(STAGE, source="rejection", examples=None, samples=1)  # n samples are rarely n right ones
+    # Of n samples rarely n are right.
+    plain = dataclasses.replace(STAGE, source="rejection", examples=None, samples=1)
     for n, stage in ((n, stage) for n in (1, 2, 4) for stage in (STAGE, plain)):
         cell = pool(dataclasses.replace(stage, n=n), asked())
         assert n * len(cell) == 16 == sum(len(kept.traces) for kept in cell)
@@ -166,14 +167,16 @@ def test_the_generator_is_the_start(asked, monkeypatch):
 def test_every_flop_is_charged_once(asked):
     # Mutants: dropped questions free; ranking or training the ranker free; a pool charged in every epoch, or per row.
     lm = asked()
-    stage = dataclasses.replace(STAGE, steps=8, samples=1, temperature=1.6)  # two epochs; one hot sample is often not enough
+    # Two epochs; one hot sample is often not enough.
+    stage = dataclasses.replace(STAGE, steps=8, samples=1, temperature=1.6)
     spent = [each for step in range(8) for each in collected(stage, lm, step).spent]
     kept = pool(stage, lm)
     training = stage.ranker(frozen(lm), 3).spent
     paid = [each for question in kept for each in question.spent] + [training]
     assert sorted(spent) == sorted(paid) and training.flops > 0
     questions = sum(question.dropped + 1 for question in kept)
-    assert sum(each.kind == ROLLOUT for each in paid) == 4 * questions and sum(question.dropped for question in kept) > 0
+    assert sum(each.kind == ROLLOUT for each in paid) == 4 * questions
+    assert sum(question.dropped for question in kept) > 0
     assert sum(each.kind == JUDGE for each in paid) == 4 * len(kept) + 1
     ledger = train(asked(), stage, 3, Machine()).ledger.as_dict()
     for kind in (ROLLOUT, JUDGE):
@@ -254,7 +257,7 @@ def test_star_asks_with_the_answer_where_it_failed(asked, monkeypatch):
     monkeypatch.setattr(type(lm), "sample", watched)
     hinted = 0
     for kept in pool(stage, lm):
-        trace, = kept.traces
+        (trace,) = kept.traces
         plain = asked_with.index(kept.problem.question)
         rationalised = f"answer {kept.problem.answer} ; {kept.problem.question}" in asked_with[plain:]
         assert rationalised == (trace.approach == "hint") and kept.rollouts == 2 * len(kept.spent)
@@ -293,7 +296,8 @@ def test_an_empty_pool_is_an_error(asked):
 )  # fmt: skip
 def test_bad_fields_are_refused(change):
     # Mutant: a check left out.
-    with pytest.raises(ValueError, match="SelfGen." + ("" if change.get("source") in ("distil", "star") else next(iter(change)))):
+    name = "" if change.get("source") in ("distil", "star") else next(iter(change))
+    with pytest.raises(ValueError, match=f"SelfGen.{name}"):
         dataclasses.replace(STAGE, **change)
 
 

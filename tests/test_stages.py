@@ -32,9 +32,9 @@ from models.stages.relift import ReLIFT
 from models.stages.remit import ReMiT
 from models.stages.rft import RFT
 from models.stages.rl import RL
-from models.stages.selfgen import SelfGen
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
+from models.stages.selfgen import SelfGen
 from models.stages.sft import SFT
 from models.stages.thinking import Judge, Thinking
 from models.train import Machine, State, backward, frozen
@@ -182,9 +182,12 @@ def test_resume_gives_the_same_bits(stage, after, learned, tmp_path):
     expected, found = load_file(whole / "state.safetensors"), load_file(cut / "state.safetensors")
     assert expected.keys() == found.keys() and any(name.startswith("optim.") for name in found)
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
-    assert all(torch.equal(a, b) for a, b in zip(straight.state_dict().values(), resumed.state_dict().values(), strict=True))
+    pairs = zip(straight.state_dict().values(), resumed.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
     assert (first.step, first.ledger) == (second.step, second.ledger) and first.step == stage.steps
-    lines = [[{n: row[n] for n in row if "seconds" not in n} for row in read_jsonl(f / "log.jsonl")] for f in (whole, cut)]
+    lines = [
+        [{n: row[n] for n in row if "seconds" not in n} for row in read_jsonl(f / "log.jsonl")] for f in (whole, cut)
+    ]
     assert lines[0] == lines[1]
 
 
@@ -277,7 +280,9 @@ def test_stages_of_different_kinds_have_different_keys():
     assert len({key(stage) for stage in EXAMPLES.values()}) == len(EXAMPLES)
 
 
-@pytest.mark.parametrize("change", ({"steps": None}, {"flops": 1e9}, {"steps": 0}, {"rows": 0}, {"steps": None, "flops": 0.0}))
+@pytest.mark.parametrize(
+    "change", ({"steps": None}, {"flops": 1e9}, {"steps": 0}, {"rows": 0}, {"steps": None, "flops": 0.0})
+)
 @each
 def test_bad_sizes_are_refused(stage, change):
     # Mutant: a check in __post_init__ that a subclass forgets to call.
@@ -328,25 +333,29 @@ def test_loss_of_imitation_is_the_mean_over_targets(name, learned):
             start = 1 if name == "pretrain-all" else ids.index(lm.encode("?")[0]) + 1
             wanted = list(range(start, length))
             if name == "pretrain-recall":  # a terse step has its result before the comma, the answer before the end
-                results = [t for t in wanted if t == length - 2 or ids[t - 1] == lm.encode("=")[0] and t > start + 2]
+                results = [t for t in wanted if t == length - 2 or (ids[t - 1] == lm.encode("=")[0] and t > start + 2)]
                 assert len(results) == 2
                 wanted = [t for t in wanted if t not in results]
             total += sum(by_hand(lm, ids, t) for t in wanted)
             count += len(wanted)
         assert float(stage.loss(around(stage, lm), batch)) == pytest.approx(-total / count, rel=1e-5)
-    assert batch.total == count and all(ids[-1] == lm.end for ids in [batch.ids_BT[b, :n] for b, n in enumerate(batch.lengths)])
+    assert batch.total == count
+    assert all(batch.ids_BT[b, n - 1] == lm.end for b, n in enumerate(batch.lengths))
 
 
 def test_midtrain_replays_the_share_it_says(learned):
     # Mutant: replay_share with the two sources exchanged.
     lm = learned()
-    mixed = dataclasses.replace(EXAMPLES["midtrain"], replay_share=0.25, replay=dataclasses.replace(EASY, filler=(2, 2)))
+    mixed = dataclasses.replace(
+        EXAMPLES["midtrain"], replay_share=0.25, replay=dataclasses.replace(EASY, filler=(2, 2))
+    )
     batch = collected(mixed, lm, rows=range(400))
     replayed = sum((row == lm.encode(";")[0]).sum().item() == 2 + 2 + 2 for row in batch.ids_BT) / 400
     assert abs(replayed - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 400)
-    assert collected(dataclasses.replace(mixed, replay_share=1.0), lm).lengths > collected(
-        dataclasses.replace(mixed, replay_share=0.0), lm
-    ).lengths
+    assert (
+        collected(dataclasses.replace(mixed, replay_share=1.0), lm).lengths
+        > collected(dataclasses.replace(mixed, replay_share=0.0), lm).lengths
+    )
 
 
 # The ledger
@@ -364,7 +373,9 @@ def test_ledger_adds_up():
 @pytest.mark.parametrize("backwards", (False, True))
 def test_ledger_is_what_torch_counts(backwards):
     # Mutants: a matrix left out of the formula; backward counted once; attention forgotten or counted twice.
-    sizes = GPT(layers=2, width=64, heads=2, kv_heads=1, hidden=96, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
+    sizes = GPT(
+        layers=2, width=64, heads=2, kv_heads=1, hidden=96, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)
+    )
     lm, length, rows = sizes.build(0), 40, 3
     ids_BT = torch.randint(0, sizes.vocab.size, (rows, length), generator=torch.Generator().manual_seed(0))
     with FlopCounterMode(display=False) as counter:
@@ -411,7 +422,8 @@ def test_tokens_of_a_run_are_exact(stage, learned):
         return
     if not isinstance(stage, Policy):
         passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
-        assert row["reference_tokens"] == passes * sum(batch.lengths) and row["rollout_tokens"] == row["judge_tokens"] == 0
+        assert row["reference_tokens"] == passes * sum(batch.lengths)
+        assert row["rollout_tokens"] == row["judge_tokens"] == 0
         return
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)

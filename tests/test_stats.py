@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from studies.stats import (
-    Estimate, exact_pass_at_k, holm, interval, paired, pass_at_k, resampled_means, spearman, wilson,
-)  # fmt: skip
+    Estimate,
+    exact_pass_at_k,
+    holm,
+    interval,
+    paired,
+    pass_at_k,
+    resampled_means,
+    spearman,
+    wilson,
+)
 
 
 def test_pass_at_k_is_the_share_of_subsets_that_hold_a_success():
@@ -223,7 +231,8 @@ def test_over_seeds_is_the_t_interval():
     a, b = rng.random((4, 50)), rng.random((4, 50))
     found = over_seeds(a, b)
     known = ttest_rel(a.mean(1), b.mean(1)).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((known.low, known.high)) and (found.seeds, found.problems) == (4, 50)
+    assert (found.low, found.high) == pytest.approx((known.low, known.high))
+    assert (found.seeds, found.problems) == (4, 50)
     with pytest.raises(ValueError, match="two seeds"):
         over_seeds(a[:1], b[:1])
 

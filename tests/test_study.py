@@ -89,7 +89,8 @@ def test_unequal_arms_are_refused(runs):
 
     check_budget(with_flops(1.04), plan(with_flops(1.04)))
     for share in (1.06, 0.9):
-        with pytest.raises(ValueError, match=f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why"):
+        refusal = f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why"
+        with pytest.raises(ValueError, match=refusal):
             check_budget(with_flops(share), plan(with_flops(share)))
         with pytest.raises(ValueError, match="Study.unequal"):
             execute(with_flops(share), Machine(), note=str)
@@ -172,12 +173,13 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     assert set(steps) == {r.key for run in finished for r in chain(run.recipe)} and len(notes) == len(quick.arms)
     for run in finished:
         rows = [row for row in table.rows if row["arm"] == run.arm]
-        assert {row["key"] for row in rows} == {run.recipe.key[:16]} and {row["arm_flops"] for row in rows} == {run.flops}
+        assert {(row["key"], row["arm_flops"]) for row in rows} == {(run.recipe.key[:16], run.flops)}
         for row, exam in zip(rows, quick.exams, strict=True):
             cells = [len(results.numbers(row[name])) for name in ("logp", "strict", "correct")]
             assert row["problems"] == exam.problems and row["samples"] == exam.samples
             assert cells == ([exam.problems, 0, 0] if exam.kind == "exact" else [0, exam.problems, exam.problems])
-        assert [(row["context"], row["ops"].split("-")[0]) for row in rows] == [(e.source.context, str(span(e.source)[0])) for e in quick.exams]
+        asked = [(exam.source.context, str(span(exam.source)[0])) for exam in quick.exams]
+        assert [(row["context"], row["ops"].split("-")[0]) for row in rows] == asked
         rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
         assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)
     assert table.gain("RL", "RL", quick.exams[0].name, 1).mean == 0
@@ -199,9 +201,12 @@ def test_committed_tables_are_complete():
         name, scale = path.stem.replace(".", "/", 1), path.parent.name
         asked, table = study(name, scale), results.load(name, scale)
         found = [(row["arm"], row["seed"], row["exam"]) for row in table.rows]
-        wanted = {(arm.name, seed, exam.name) for arm in asked.arms for seed in asked.seeds for exam in asked.exams_of(arm)}
+        wanted = {
+            (arm.name, seed, exam.name) for arm in asked.arms for seed in asked.seeds for exam in asked.exams_of(arm)
+        }
         assert len(found) == len(set(found)) and set(found) == wanted, path
-        results.check_keys(table, {(a.name, seed): a.recipe.with_seed(seed).key for a in asked.arms for seed in asked.seeds})
+        keys = {(arm.name, seed): arm.recipe.with_seed(seed).key for arm in asked.arms for seed in asked.seeds}
+        results.check_keys(table, keys)
 
 
 def test_rows_of_another_recipe_are_refused():

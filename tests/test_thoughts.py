@@ -24,7 +24,8 @@ SOURCES = [
     for mode in ("forward", "reverse")
 ]
 INSIDE = (
-    "", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >", "so",
+    "", "3 + 4 = 0", "answer 3", "The answer is 5.", ". ; , =", "bears = owls + 3 , \ud800", "<thin>", "< / think >",
+    "so",
 )  # fmt: skip
 
 
@@ -50,8 +51,8 @@ def test_ignored_wherever_they_stand():
 def test_two_words_are_not_made_one():
     # Mutant: a thought cut out instead of blanked, and 1 <think> </think> 0 is ten.
     problem = SOURCES[0].problem("thoughts", 0)
-    for text in (problem.solution.replace(" <end>", "<think></think>0 <end>"), problem.solution.replace("=", "<think> = </think>", 1)):
-        assert not verify(problem, text).strict
+    for old, new in ((" <end>", "<think></think>0 <end>"), ("=", "<think> = </think>")):
+        assert not verify(problem, problem.solution.replace(old, new, 1)).strict
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():

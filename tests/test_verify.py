@@ -1,4 +1,5 @@
-"""The verifier against a second opinion: every right solution accepted, every spoilt one refused, and for the right reason."""
+"""The verifier against a second opinion: every right solution accepted,
+every spoilt one refused, and for the right reason."""
 
 from __future__ import annotations
 
@@ -95,7 +96,10 @@ def test_agrees_with_the_second_opinion_at_length():
 
 
 # One terse problem by hand; each text spoils one thing, and the faults say which.
-QUESTION = "cows 4 ; mice 1 ; bats 3 ; bears = cows + mice ; seals = bears - bats ; owls = cows * mice ; goats = seals * mice ; goats ?"
+QUESTION = (
+    "cows 4 ; mice 1 ; bats 3 ; bears = cows + mice ; seals = bears - bats ; owls = cows * mice ; "
+    "goats = seals * mice ; goats ?"
+)
 
 
 def by_hand():
@@ -183,9 +187,18 @@ def test_each_fault_by_name(text, kinds, process):
         assert fault.kind in KINDS and 0 <= fault.where <= len(text) and fault.detail[-1] == "."
 
 
-PROSE_BEARS = "The number of bears is the number of cows plus the number of mice. There are 4 cows and 1 mice, and 4 + 1 = 5, so there are 5 bears."
-PROSE_SEALS = "The number of seals is the number of bears minus the number of bats. There are 5 bears and 3 bats, and 5 - 3 = 2, so there are 2 seals."
-PROSE_GOATS = "The number of goats is the number of seals times the number of mice. There are 2 seals and 1 mice, and 2 * 1 = 2, so there are 2 goats."
+PROSE_BEARS = (
+    "The number of bears is the number of cows plus the number of mice. "
+    "There are 4 cows and 1 mice, and 4 + 1 = 5, so there are 5 bears."
+)
+PROSE_SEALS = (
+    "The number of seals is the number of bears minus the number of bats. "
+    "There are 5 bears and 3 bats, and 5 - 3 = 2, so there are 2 seals."
+)
+PROSE_GOATS = (
+    "The number of goats is the number of seals times the number of mice. "
+    "There are 2 seals and 1 mice, and 2 * 1 = 2, so there are 2 goats."
+)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +221,8 @@ def test_each_fault_in_prose(step, kinds):
 
 
 def test_order_and_process():
-    """Kills: prose held to the canonical order. A true step out of turn is right, and in the terse dialect not strict."""
+    """Kills: prose held to the canonical order. A true step out of turn is right,
+    and in the terse dialect not strict."""
     for nth in range(400):
         problem = fuzz.problem(nth)
         draft = fuzz.draft(problem, Random(nth))
@@ -240,7 +254,8 @@ def test_every_kind_of_fault_occurs():
 
 
 def test_terse_is_fixed_to_the_token():
-    """Kills: a second terse text accepted, which would make exact pass@k wrong. Every token, replaced by every other."""
+    """Kills: a second terse text accepted, which would make exact pass@k wrong.
+    Every token, replaced by every other."""
     problem = Source(ops=(2, 2), names=6, split="any", shape=Shape(fan_in=3)).problem("token", 1)
     tokens = problem.written.solution_tokens
     others = sorted({*tokens, *problem.written.question_tokens, *"0123456+-*/=,;"})
@@ -300,5 +315,5 @@ def test_fast_enough_for_a_reward():
     problems = [source.problem("speed", nth) for nth in range(200)]
     texts = [problem.solution for problem in problems]
     start = time.process_time()
-    assert all(verify(problem, text).strict for problem, text in zip(problems, texts))
+    assert all(verify(problem, text).strict for problem, text in zip(problems, texts, strict=True))
     assert time.process_time() - start < 200 / 1_500

@@ -39,7 +39,9 @@ def plain(problem: Problem) -> Problem:
 
 
 def correct(problem: Problem, text: str) -> bool:
-    return fuzz.correct(problem.question, text, problem.dialect, problem.graph.modulus, elided=problem.elided, worded=True)
+    return fuzz.correct(
+        problem.question, text, problem.dialect, problem.graph.modulus, elided=problem.elided, worded=True
+    )
 
 
 def test_the_texts_to_the_letter():
@@ -71,7 +73,9 @@ def test_right_read_and_marked():
         assert len(trace.remarks) == sum(word.remark is not None for word in problem.telling.wording)
         roles = Counter(written.solution_roles)
         assert len(written.solution_roles) == len(written.solution_tokens) and roles["connective"] == 2 * shown
-        marked = [t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role == "connective"]
+        marked = [
+            t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role == "connective"
+        ]
         assert [word.lower() for word in marked] == [w for word in problem.telling.wording for w in word[:2]]
         assert (roles["remark"] > 0) == bool(trace.remarks)
         vocabulary = Vocabulary(worlds=(problem.context,), dialects=(problem.dialect,), words=True)
@@ -94,7 +98,8 @@ def test_words_come_as_often_as_stated():
 
 
 def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
-    # Mutants: a slip that hits the right number; words of right solutions in wrong ones; a slip anywhere but at the end.
+    # Mutants: a slip that hits the right number; words of right solutions in wrong ones;
+    # a slip anywhere but at the end.
     share, words = 0, replace(NOISY, slips=0.5)
     for i in range(200):
         problem = replace(SOURCES[i % len(SOURCES)], words=words).problem("slip", i)
@@ -114,8 +119,8 @@ def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
 
 
 def test_the_second_opinion_agrees_on_spoilt_ones():
-    # Mutants: a word accepted where none belongs; a false remark, or one on a computed quantity, let through; a step hidden
-    # behind a remark; a conclusion of the question's dialect lost.
+    # Mutants: a word accepted where none belongs; a false remark, or one on a computed quantity, let through;
+    # a step hidden behind a remark; a conclusion of the question's dialect lost.
     right = spoilt = 0
     for i, problem in enumerate(drawn(200)):
         random = Random(i)
@@ -144,7 +149,9 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
 def test_remarks_by_name(remark, kinds):
     # Mutants: the value not compared; a computed quantity remarked on before it is found; a remark with an opening.
     problem = Source(ops=(1, 1), words=NOISY).problem("remark", 1)
-    said = remark.format(given=problem.words[0], value=problem.nodes[0].value, found=problem.words[2], answer=problem.answer)
+    said = remark.format(
+        given=problem.words[0], value=problem.nodes[0].value, found=problem.words[2], answer=problem.answer
+    )
     verdict = verify(problem, f"{said} {problem.solution}")
     assert [fault.kind for fault in verdict.faults] == kinds.split() and verdict.answer
 

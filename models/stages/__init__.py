@@ -89,8 +89,10 @@ class Stage(ABC):
     def __post_init__(self) -> None:
         name = type(self).__name__
         if (self.steps is None) == (self.flops is None):
-            raise ValueError(f"{name} needs exactly one of steps and flops, got steps={self.steps} and flops={self.flops}")
-        if self.steps is not None and self.steps < 1 or self.flops is not None and not self.flops > 0:
+            raise ValueError(
+                f"{name} needs exactly one of steps and flops, got steps={self.steps} and flops={self.flops}"
+            )
+        if (self.steps is not None and self.steps < 1) or (self.flops is not None and not self.flops > 0):
             raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
         if self.rows < 1:
             raise ValueError(f"{name}.rows must be at least 1, got {self.rows}")

@@ -52,7 +52,8 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfGen(Stage):
-    """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for them.
+    """A pool of ``instances`` / ``n`` questions with ``n`` responses each,
+    imitated without the tag that asked for them.
 
     Mid-training with self-generated data as told in methods.md 3 (algorithm 3.2). For each question and each of the
     first ``n`` ``approaches``, the model as it was when the stage began samples ``samples`` responses under the
@@ -109,7 +110,9 @@ class SelfGen(Stage):
         if any(source.tagged for source in sources(self.data)):
             raise ValueError("SelfGen.data must show no tags: what is imitated is an answer to the plain question")
         if self.source == "approaches" and self.n > len(self.approaches):
-            raise ValueError(f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}")
+            raise ValueError(
+                f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}"
+            )
         if (self.source == "approaches") != (self.examples is not None):
             raise ValueError('SelfGen.examples is needed with SelfGen.source "approaches", and with no other')
         if (self.source == "distil") != (self.reference is not None):
@@ -170,7 +173,8 @@ class SelfGen(Stage):
         )
 
     def groups(self, generator: LM, problem: Problem, path: tuple) -> list[Group]:
-        """What is sampled for a question, by what was asked: every approach, or nothing, or a hint where that failed."""
+        """What is sampled for a question, by what was asked: every approach,
+        or nothing, or a hint where that failed."""
         if self.source == "approaches":
             asked = [(name, asking(problem, name).question) for name in self.approaches[: self.n]]
             return self.sampled(generator, problem, asked, self.samples, path)
@@ -296,4 +300,4 @@ def order(instances: int, seed: int, epoch: int) -> tuple[int, ...]:
 def debuts(instances: int, n: int, seed: int) -> frozenset[int]:
     """The places of the first epoch at which a question comes for the first time."""
     slots = [instance // n for instance in order(instances, seed, 0)]
-    return frozenset(dict(zip(reversed(slots), reversed(range(instances)))).values())
+    return frozenset(dict(zip(reversed(slots), reversed(range(instances)), strict=True)).values())

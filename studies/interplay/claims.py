@@ -1,7 +1,7 @@
 """What the Interplay paper claims, what was measured about it here, and what each study's own rule says of the two.
 
-Added to the rules after interplay/edge was read: a claim that no arm could have failed, the base standing at the ceiling,
-is not established.
+Added to the rules after interplay/edge was read: a claim that no arm could have failed,
+the base standing at the ceiling, is not established.
 """
 
 from __future__ import annotations
@@ -12,8 +12,24 @@ from collections.abc import Callable
 import numpy as np
 
 from studies.claims import (
-    COMMON, CONFOUNDED, FAILS, HOLDS, NOT_RUN, OPEN, SCALE, VISIBLE, Claim, Evidence, Finding, Part, T, by_seed, sign, signed, verdict,
-)  # fmt: skip
+    COMMON,
+    CONFOUNDED,
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    OPEN,
+    SCALE,
+    VISIBLE,
+    Claim,
+    Evidence,
+    Finding,
+    Part,
+    T,
+    by_seed,
+    sign,
+    signed,
+    verdict,
+)
 from studies.results import fault_counts, numbers
 from studies.stats import Estimate, difference, spearman
 from synth.verify import MISSING, OPERAND
@@ -112,7 +128,10 @@ def lifts(e: Evidence) -> Finding:
         return Finding(OPEN, note="in some seed RL edge solves nothing that was not solved before")
     hits_PS = [(new_SP & (before_SP < math.log(p))).sum(1) for p in UNLIKELY]
     parts = tuple(
-        (f"newly solved with p < {p:.2g} before, mean of seeds", by_seed(hits_S / solved_S, 0 * hits_S, int(solved_S.sum())))
+        (
+            f"newly solved with p < {p:.2g} before, mean of seeds",
+            by_seed(hits_S / solved_S, 0 * hits_S, int(solved_S.sum())),
+        )
         for p, hits_S in zip(UNLIKELY, hits_PS, strict=True)
     )
     shares = [hits_S.sum() / solved_S.sum() for hits_S in hits_PS]
@@ -139,7 +158,7 @@ def exposure_needed(e: Evidence) -> Finding:
     parts = [
         (f"{share} {kind} over 0 %, {RARE} ID pass@128", g)
         for kind, row in gains.items()
-        for share, g in zip(EXPOSURES, row)
+        for share, g in zip(EXPOSURES, row, strict=True)
     ]
     found = CONFOUNDED if suffices["copies"] and suffices["names"] else verdict(suffices["copies"], never)
     said = "; ".join(f"{kind} suffice from {(*EXPOSURES, 'more than 10 %')[n]}" for kind, n in least.items())

@@ -9,14 +9,16 @@ from studies.study import Arm, Study
 SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
 QUESTION = "After pre-training that hardly holds a second context, how much of RL has to be in it?"
 PREDICTION = (
-    "After 1 % of low ops, 10 % of RL raises the second context's band by at least 0.1 pass@128 over RL without it, 1 % of RL "
-    "does not, and 50 % raises it further. After 0.1 % of all ops no share raises it by 0.1, as the base writes no solution "
-    "there that could be rewarded. RL wholly in the second context costs the first less than 0.05 pass@1 over its band."
+    "After 1 % of low ops, 10 % of RL raises the second context's band by at least 0.1 pass@128 over RL without it, "
+    "1 % of RL does not, and 50 % raises it further. After 0.1 % of all ops no share raises it by 0.1, as the base "
+    "writes no solution there that could be rewarded. RL wholly in the second context costs the first less than "
+    "0.05 pass@1 over its band."
 )
 RULE = (
-    "Gain: exact pass@128 on the second context's band (ID, school) of an arm minus that of the arm with 0 % in RL after the "
-    "same pre-training; established if its 95 % Student-t interval lies above zero. The paper's claim (+.76 at 10 %) holds "
-    "in kind if the gain at 10 % after 1 % of low ops is established and at least 0.1 and that at 1 % is below 0.1."
+    "Gain: exact pass@128 on the second context's band (ID, school) of an arm minus that of the arm with 0 % in RL "
+    "after the same pre-training; established if its 95 % Student-t interval lies above zero. The paper's claim "
+    "(+.76 at 10 %) holds in kind if the gain at 10 % after 1 % of low ops is established and at least 0.1 "
+    "and that at 1 % is below 0.1."
 )
 
 

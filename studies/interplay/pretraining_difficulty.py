@@ -7,15 +7,18 @@ from studies.scales import Scale
 from studies.study import Study
 
 SHARES = (0.001, 0.05, 0.2, 0.333, 0.5)  # interplay.md, E9
-QUESTION = "How does the gain of the same RL at the edge depend on the share of the band's top operations in pre-training?"
+QUESTION = (
+    "How does the gain of the same RL at the edge depend on the share of the band's top operations in pre-training?"
+)
 PREDICTION = (
-    "The gain in pass@128 at the edge is below 0.05 at 0.1 %, where the base cannot reach the edge, largest at 20 or 33.3 %, "
-    "and smaller at 50 %, where the base is nearer its ceiling. The gain in pass@1 is largest at 50 %."
+    "The gain in pass@128 at the edge is below 0.05 at 0.1 %, where the base cannot reach the edge, largest at 20 or "
+    "33.3 %, and smaller at 50 %, where the base is nearer its ceiling. The gain in pass@1 is largest at 50 %."
 )
 RULE = (
-    "Gain at a share: exact pass@128 over the edge exams of the arm with RL minus that of the arm without, paired by seed and "
-    "problem. The paper's text (the gain shrinks with coverage and is largest at 20 %) holds if the mean gain is largest at "
-    "20 % and is smaller at 50 % than at 5 %; its table (largest at a third or more) holds if it is largest at 33.3 or 50 %."
+    "Gain at a share: exact pass@128 over the edge exams of the arm with RL minus that of the arm without, paired by "
+    "seed and problem. The paper's text (the gain shrinks with coverage and is largest at 20 %) holds if the mean gain "
+    "is largest at 20 % and is smaller at 50 % than at 5 %; its table (largest at a third or more) holds if it is "
+    "largest at 33.3 or 50 %."
 )
 
 

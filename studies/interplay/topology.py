@@ -10,14 +10,15 @@ from studies.study import Study
 GOLD = 200  # training graphs of the first context for each number of operations
 QUESTION = "How similar are the graphs of correct solutions in the second context to training graphs of the first?"
 PREDICTION = (
-    "Similarity falls with operations, for all problems as for the solved ones: over the band 1, less at the edge and in the "
-    "hard band. At the edge the problems solved are hardly nearer to training than all problems are: by less than 0.02 in "
-    "every arm. What the paper reports is then a property of its problems, not of what a model solves."
+    "Similarity falls with operations, for all problems as for the solved ones: over the band 1, less at the edge and "
+    "in the hard band. At the edge the problems solved are hardly nearer to training than all problems are: by less "
+    "than 0.02 in every arm. What the paper reports is then a property of its problems, not of what a model solves."
 )
 RULE = (
-    "Similarity: cosine of Weisfeiler-Lehman subtree counts (3 rounds) to the nearest of 200 gold graphs of the same number of "
-    "operations. Solved problems are weighted by exact pass@1. Replication beyond the problems' own similarity is found if "
-    "their mean exceeds that of all problems at the edge by at least 0.02 with the 95 % interval above zero, in 10 % arithmetic + RL."
+    "Similarity: cosine of Weisfeiler-Lehman subtree counts (3 rounds) to the nearest of 200 gold graphs of the same "
+    "number of operations. Solved problems are weighted by exact pass@1. Replication beyond the problems' own "
+    "similarity is found if their mean exceeds that of all problems at the edge by at least 0.02 with the 95 % "
+    "interval above zero, in 10 % arithmetic + RL."
 )
 
 

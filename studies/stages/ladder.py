@@ -8,12 +8,12 @@ from studies.study import Arm, Study
 
 QUESTION = "Where is the base's band, where its edge, and does question length alone change what it can do?"
 PREDICTION = (
-    "Strict pass@1 is at least 0.9 over the band; pass@128 lies between 0.2 and 0.8 just beyond it and is near 0 after. "
-    "At three operations, the lengths of the last stages (13 to 25 givens) make a difference of at most 0.1."
+    "Strict pass@1 is at least 0.9 over the band; pass@128 lies between 0.2 and 0.8 just beyond it and is near 0 "
+    "after. At three operations, the lengths of the last stages (13 to 25 givens) make a difference of at most 0.1."
 )
 RULE = (
-    "Band: mean exact strict pass@1 of the band's exams. Edge and hard: pass@128 by operations. Length: range of pass@1 "
-    "over the length exams inside the range of the last stages."
+    "Band: mean exact strict pass@1 of the band's exams. Edge and hard: pass@128 by operations. Length: range of "
+    "pass@1 over the length exams inside the range of the last stages."
 )
 
 
