@@ -82,7 +82,9 @@ class Exam:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
         free = {name for part in parts(self.source) for name in part.liberties}
         if self.kind == "exact" and free:
-            raise ValueError(f"Exam.kind must be sampled with Source.{min(free)}, by which a question has many right solutions")
+            raise ValueError(
+                f"Exam.kind must be sampled with Source.{min(free)}, by which a question has many right solutions"
+            )
         if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
             raise ValueError("Exam.problems, temperature and max_new must be positive")
         if (self.kind == "divergence") != (self.reference is not None):
@@ -107,7 +109,6 @@ class Exam:
     def guess_floor(self) -> float:
         """The score of the best constant answer: the share of the commonest answer on this paper."""
         return Counter(problem.answer for problem in self.paper()).most_common(1)[0][1] / self.problems
-
 
     @property
     def strict_floor(self) -> float:

@@ -21,12 +21,16 @@ from synth.problem import Mixture
 # Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how it was
 # chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
 ELIDED, TRACED = 0.1, 0.5
-PLAIN_SHARE = 0.5  # of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md)
+PLAIN_SHARE = (
+    0.5  # of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md)
+)
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
 HARD_ONLY = (0.0, 0.0, 1.0)
-UNEQUAL = "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
+UNEQUAL = (
+    "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
+)
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
@@ -155,7 +159,9 @@ THINKERS = {
     "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
     "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
 }
-FULL = {"NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixed(scale.edge)),)}  # a bound
+FULL = {
+    "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixed(scale.edge)),)
+}  # a bound
 ANNOTATED = {
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
     "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),

@@ -460,7 +460,14 @@ def diversity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], 
     for arm, exam in dict.fromkeys((row["arm"], row["exam"]) for row in rows):
         those = {row["what"]: long(row, 3) for row in rows if (row["arm"], row["exam"]) == (arm, exam)}
         cells.append([arm, exam, *those.values()])
-    heads = ["arm", "exam", "Vendi score\nby runs of words", "Vendi score\nby approaches", "right", "of these 2\napproaches up"]
+    heads = [
+        "arm",
+        "exam",
+        "Vendi score\nby runs of words",
+        "Vendi score\nby approaches",
+        "right",
+        "of these 2\napproaches up",
+    ]
     most = " or ".join(str(samples) for samples in dict.fromkeys(row["samples"] for row in rows))
     caption = f"Vendi score: 1 if all responses are alike, {most} if none is like another, thoughts left out; "
     return "ways of telling a problem", heads, cells, caption + counts(rows) + ", Student's t"

@@ -143,7 +143,9 @@ def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
     assert answered(recipe, EXACT) and answered(recipe, sampled)
     again = answers(recipe, EXACT, None)
     assert np.array_equal(again.logp, first.logp) and again.strict is None
-    assert {role: values.tolist() for role, values in again.roles.items()} == {r: v.tolist() for r, v in first.roles.items()}
+    assert {role: values.tolist() for role, values in again.roles.items()} == {
+        r: v.tolist() for r, v in first.roles.items()
+    }
     assert np.array_equal(answers(recipe, sampled, None).strict, other.strict) and other.logp is None
     assert not answered(recipe, dataclasses.replace(EXACT, temperature=0.5))
 

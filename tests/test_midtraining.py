@@ -37,7 +37,9 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     here, asked = SCALES[scale], module.study(SCALES[scale])
     here = here if module is remit else primed(here)
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
-    assert asked.unequal == ("" if module is remit else UNEQUAL) and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
+    assert asked.unequal == ("" if module is remit else UNEQUAL) and len(arms) == 2 * sum(
+        not name.endswith(" + RL") for name in arms
+    )
     for name, arm in arms.items():
         if name.endswith(" + RL"):
             alone = arms[name.removesuffix(" + RL")]
@@ -57,7 +59,9 @@ def test_references_are_arms(module):
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
     guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
     assert tuned(scale) in held and (module is remit or annotator(scale) in held)
-    assert all(recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held)
+    assert all(
+        recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held
+    )
 
 
 def test_the_annotator_has_seen_no_thought_beyond_the_band():
@@ -132,13 +136,20 @@ def test_methods_that_think_share_corpus_and_cold_start():
     (plain,), *thought = found.values()
     colds = {name: stages[0] for name, stages in found.items() if name != "mixed SFT"}
     bare = dataclasses.replace(colds["RMT"], told=None)  # RMT alone is told budgets, so its decay tells lengths
-    assert colds == dict.fromkeys(colds, bare) | {"RMT": colds["RMT"]} and len({stages[1].data for stages in thought}) == 1
+    assert (
+        colds == dict.fromkeys(colds, bare) | {"RMT": colds["RMT"]} and len({stages[1].data for stages in thought}) == 1
+    )
     assert colds["RMT"].told == found["RMT"][1].told == BINS and BINS.count <= SMOKE.modulus
     base, (cold, stage) = scale.base().stages[-1], thought[0]
-    assert isinstance(base, ColdStart) and dataclasses.replace(base, steps=None, flops=cold.flops, optim=cold.optim) == cold
+    assert (
+        isinstance(base, ColdStart)
+        and dataclasses.replace(base, steps=None, flops=cold.flops, optim=cold.optim) == cold
+    )
     assert cold.replay == scale.pretraining() and cold.idle == 1
     edge = {source for _, source in stage.data.parts if source.elided}
-    assert edge == {source for _, source in scale.midtrain(1e9).data.parts} <= {source for _, source in plain.data.parts}
+    assert (
+        edge == {source for _, source in scale.midtrain(1e9).data.parts} <= {source for _, source in plain.data.parts}
+    )
     assert {source for _, source in stage.data.parts} - edge == {source for _, source in plain.replay.parts}
     assert all(source.ops[0] > SMOKE.band[1] and source.thoughts == "ignored" for source in edge)
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in cold.data.parts)
@@ -147,9 +158,11 @@ def test_methods_that_think_share_corpus_and_cold_start():
 def test_every_method_reads_and_is_judged_on_one_corpus():
     # Mutants: a method with full solutions at the edge; RL or an exam that refuses skipped steps or thoughts.
     scale, asked = primed(SMOKE), leaderboard.study(SMOKE)
-    assert isinstance(scale, Primed) and scale.base() == asked.base and scale.base().before == dataclasses.replace(
-        SMOKE, model=scale.model
-    ).base()
+    assert (
+        isinstance(scale, Primed)
+        and scale.base() == asked.base
+        and scale.base().before == dataclasses.replace(SMOKE, model=scale.model).base()
+    )
     for arm in asked.arms:
         for stage in arm.recipe.stages[len(asked.base.stages) :]:
             old = {source for _, source in scale.pretraining().parts}
@@ -238,7 +251,9 @@ def test_rmt_shares_its_runs_with_the_leaderboard(scale):
         found = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(ablated, f.name)}
         assert found == changed and (arms[name].stages[-2].told is None) == ("told" in changed)
     assert {name.removesuffix(" + RL") for name in arms} == {*shared, "cold start", *ABLATED}
-    assert all((arm.recipe.stages[-1] == board["NTP + RL"].stages[-1]) == arm.name.endswith(" + RL") for arm in asked.arms)
+    assert all(
+        (arm.recipe.stages[-1] == board["NTP + RL"].stages[-1]) == arm.name.endswith(" + RL") for arm in asked.arms
+    )
 
 
 ABLATED = {"no budget": {"budget", "told"}, "no words": {"told"}, "no curriculum": {"early", "late"}, "no NTP": {"ntp"}}
@@ -259,7 +274,9 @@ def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
         lines = read_jsonl(run.recipe.folder / "log.jsonl")
         own = [p for p in points if p["arm"] == run.arm]
         assert [math.isnan(p["budget"]) for p in own] == [run.arm != "RMT"] * len(own)
-        assert all(math.isnan(p["strict"]) and math.isfinite(p["reward"] + p["thought_tokens"] + p["plain"]) for p in own)
+        assert all(
+            math.isnan(p["strict"]) and math.isfinite(p["reward"] + p["thought_tokens"] + p["plain"]) for p in own
+        )
         drawn, matched = ([results.tallies(p[name]) for p in own] for name in ("drawn", "matched"))
         tiers = [sum(d.get(tier, 0.0) for d in drawn) for tier in TIERS]
         assert sum(tiers) == sum(line["rollouts"] for line in lines) and (tiers[0] > 0) == (run.arm != "RPT")

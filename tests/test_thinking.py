@@ -576,6 +576,10 @@ def test_bins_that_tell_nothing_are_refused():
     with pytest.raises(ValueError, match="ColdStart.told has 7 bins"):
         data = dataclasses.replace(GAPS, thoughts="oracle")
         ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=data, told=Bins(longest=150))
-    for bad, name in (({"longest": 100}, "longest"), ({"longest": 100, "count": 1}, "count"), ({"longest": 999, "count": 8}, "count")):
+    for bad, name in (
+        ({"longest": 100}, "longest"),
+        ({"longest": 100, "count": 1}, "count"),
+        ({"longest": 999, "count": 8}, "count"),
+    ):
         with pytest.raises(ValueError, match=f"Bins.{name}"):
             Bins(**bad)

@@ -9,7 +9,18 @@ import torch
 from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
 
 from models.annotator import (
-    RL_HALF, SFT_HALF, annotate, chunk, drawn, half, oracle, room, starts, tags, willing, with_content,
+    RL_HALF,
+    SFT_HALF,
+    annotate,
+    chunk,
+    drawn,
+    half,
+    oracle,
+    room,
+    starts,
+    tags,
+    willing,
+    with_content,
 )  # fmt: skip
 from models.gpt import GPT
 from models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
@@ -127,7 +138,7 @@ def test_the_halves_never_meet(primed):
         batch = Annotate(**COMMON, annotator="oracle").collect(Models(lm), 0, step, range(4))
         for ids in batch.ids_BT.tolist():
             questions[0].add(tuple(ids[: ids.index(opening) + 1]))
-        for (_, cut) in rl.cuts(Models(lm), 0, step, [0, 1, 2, 3], 0)[0]:
+        for _, cut in rl.cuts(Models(lm), 0, step, [0, 1, 2, 3], 0)[0]:
             questions[1].add(tuple(cut.prefix[: cut.prefix.index(opening) + 1]))
     assert not questions[0] & questions[1] and min(map(len, questions)) > 150
     sides = [half(STEPS.problem("side", n)) for n in range(400)]

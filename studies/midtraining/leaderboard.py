@@ -30,16 +30,21 @@ RULE = (
     "Differences to NTP, or NTP + RL, over seeds with 95 % Student-t intervals in strict pass@1 on the common world's "
     "sampled edge exam: better above zero, worse below, else not established. Methods are ranked by their mean + RL."
 )
-METHODS = {  # a method is one line: the stages after the base, given the scale and the FLOPs they may spend
-    "NTP": lambda scale, flops: (scale.midtrain(flops),),
-    "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
-    "ReMiT": lambda scale, flops: (alike(ReMiT, scale.midtrain(flops), reference=tuned(scale)),),
-    "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
-    "SFT": lambda scale, flops: annealed(scale, flops, scale.sft),
-    "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
-    "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
-    "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
-} | THINKERS | ANNOTATED | FULL
+METHODS = (
+    {  # a method is one line: the stages after the base, given the scale and the FLOPs they may spend
+        "NTP": lambda scale, flops: (scale.midtrain(flops),),
+        "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
+        "ReMiT": lambda scale, flops: (alike(ReMiT, scale.midtrain(flops), reference=tuned(scale)),),
+        "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
+        "SFT": lambda scale, flops: annealed(scale, flops, scale.sft),
+        "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
+        "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
+        "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
+    }
+    | THINKERS
+    | ANNOTATED
+    | FULL
+)
 
 
 def study(scale: Scale) -> Study:

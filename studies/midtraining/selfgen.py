@@ -17,7 +17,9 @@ from studies.study import Arm, Study
 from synth.approaches import PLAIN
 
 QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
-PREDICTION = "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
+PREDICTION = (
+    "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
+)
 RULE = "Paired difference after RL, sampled edge exam, answer pass@64, 95 % Student t over seeds: excludes zero."
 TAGGED = 0.25
 NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)
