@@ -15,6 +15,7 @@ from studies.claims import BETTER, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, 
 from studies.interplay import claims
 from studies.interplay.claims import RL_ARMS, lost_at
 from studies.midtraining import claims as methods
+from studies.midtraining.claims import TIERS
 from studies.results import Results, cell
 from studies.scales import SMOKE
 from studies.stats import over_seeds
@@ -371,13 +372,14 @@ def test_thoughts_that_seeds_disagree_on_are_open(name, noisy):
 
 
 def test_thoughts_are_counted_as_the_curve_counts_them():
-    # Mutants: a mean of the points' shares; points of unlike steps weighed alike; the quarter off by one point; another
-    # stage of the arm counted in.
+    # Mutants: a mean of the points' shares; points of unlike steps weighed alike; the quarter off by one point; a
+    # first quarter for a first tenth; another stage of the arm counted in.
     def curve(arm: str, points: list[tuple]) -> list[dict]:
         (plain,) = curve_rows((arm,), seeds=(0,), points=1, stages=(5,))
         return [
             plain
-            | {"step": step, "share": share, "thought_tokens": length, "drawn": f"hard:{n}", "matched": f"hard:{right}"}
+            | {"step": step, "share": share, "thought_tokens": length}
+            | {"drawn": told(dict.fromkeys(TIERS, n)), "matched": told(dict.fromkeys(TIERS, right))}
             for step, share, length, n, right in points
         ]
 
@@ -391,6 +393,7 @@ def test_thoughts_are_counted_as_the_curve_counts_them():
         return [estimate.mean for _, estimate in decide(claim, one, BANDS, tuple(rows)).parts]
 
     assert means("hard tokens") == [pytest.approx(15 / 40 - 10 / 80)]
+    assert means("untrained") == 3 * [pytest.approx(15 / 40 - 5 / 50)] + [pytest.approx(10 / 80 - 5 / 50)]
     assert means("length") == [pytest.approx((2 * 90 + 6 * 60) / 8 - (8 * 30 + 2 * 20) / 10)]
     assert means("length and RPT") == [pytest.approx((9 * 40 + 10) / 10 - 28)]
 
