@@ -15,6 +15,7 @@ from studies.claims import BETTER, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, 
 from studies.interplay import claims
 from studies.interplay.claims import RL_ARMS, lost_at
 from studies.midtraining import claims as methods
+from studies.midtraining.claims import TIERS
 from studies.results import Results, cell
 from studies.scales import SMOKE
 from studies.stats import over_seeds
@@ -153,13 +154,19 @@ def board(noisy=(), **changed) -> Results:
     arms = {name + end: 0.5 for name in (methods.CONTROL, *methods.PUBLISHED) for end in methods.THEN.values()}
     arms |= dict.fromkeys(methods.BELOW, 0.001)
     arms |= {name.replace("_", " "): p for name, p in changed.items()}
+    return Results("midtraining/leaderboard", "nano", solving(arms, noisy))
+
+
+def solving(arms: dict[str, float], noisy=()) -> tuple[dict, ...]:
+    """Rows of the sampled edge exam, every arm strictly right with such a probability, though answers are always right.
+    Seeds move arms among ``noisy`` only."""
     made = []
     for arm, p in arms.items():
         for seed in (0, 1, 2):
             right = round(1e5 * p * (1 - 0.4 * seed * (arm in noisy)))
             counts = {"samples": 100_000, "strict": " ".join([str(right)] * 4), "correct": " ".join(["100000"] * 4)}
             made.append(sampled_row(arm, seed) | counts | {"exam": methods.EDGE})
-    return Results("midtraining/leaderboard", "nano", tuple(made))
+    return tuple(made)
 
 
 def weighed(**changed) -> Results:
@@ -221,16 +228,16 @@ def weighed(**changed) -> Results:
     ],
 )  # fmt: skip
 def test_methods_are_judged_by_the_rules_of_their_studies(name, found, verdict):
-    # Mutants: arms exchanged; the arms alone for those after RL; ID for edge; the oracle counted as a method; a claim of
-    # two parts decided by one; the sampled exam deciding.
+    # Mutants: arms exchanged; the arms alone for those after RL; ID for edge; the oracle counted as a method; a claim
+    # of two parts decided by one; the sampled exam deciding.
     assert judged(name, found) == verdict
 
 
 def generated(**answered: str) -> Results:
     """Right answers of 64 responses to each of four problems, by arm."""
     arms = {"approaches 8 + RL": "1 1 1 1", "approaches 4 + RL": "1 1 1 0", "approaches 1 + RL": "9 9 0 0"}
-    arms |= {"rejection 8 + RL": "9 9 9 0", "STaR + RL": "9 9 9 0", "no mid-training + RL": "9 9 9 0"}
-    arms |= {"incorrect 8 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1"}
+    arms |= {"rejection 8 + RL": "9 9 9 0", "STaR + RL": "9 9 9 0", "no mid-training + RL": "9 9 0 0"}
+    arms |= {"incorrect 8 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1", "no mid-training": "1 1 1 0"}
     made = [
         sampled_row(arm, seed) | {"exam": methods.EDGE, "samples": 64, "correct": counts}
         for arm, counts in (arms | answered).items()
@@ -248,11 +255,310 @@ def generated(**answered: str) -> Results:
         ("own solutions, n", {"approaches 4 + RL": "1 0 0 0"}, FAILS),
         ("own solutions, wrong", {"incorrect 8 + RL": "1 1 1 1"}, FAILS),
         ("own solutions, before RL", {"STaR": "1 1 1 0"}, FAILS),
+        ("own solutions, RL narrows", {"no mid-training": "9 0 0 0"}, FAILS),
+        ("own solutions, RL narrows", {"no mid-training": "1 1 1 1"}, OPEN),
     ],
 )
 def test_own_solutions_are_judged_by_right_answers(name, changed, verdict):
     # Mutants: strict for answer; pass@1 for pass@64 or the reverse; before RL for after it; one part of two deciding.
     assert judged(name, generated()) == HOLDS and judged(name, generated(**changed)) == verdict
+
+
+MATCHED = {  # by each arm's thoughts in its last quarter, and how long they are in the first and the last
+    "RMT": {"easy": 0.8, "medium": 0.7, "hard": 0.6, "inferred": 0.9, "planning": 0.3, "first": 60, "last": 20},
+    "RPT": {"hard": 0.5, "first": 80, "last": 70},
+    "no words": {"easy": 0.79, "medium": 0.69, "hard": 0.59},
+    "no curriculum": {"easy": 0.7, "medium": 0.68, "hard": 0.57},
+    "no budget": {"easy": 0.72, "medium": 0.6, "hard": 0.5, "first": 60, "last": 50},
+    "no NTP": {"easy": 0.5, "medium": 0.5, "hard": 0.45},
+    "foreseen": {"easy": 0.5, "medium": 0.45, "hard": 0.4, "inferred": 0.4, "planning": 0.3},
+}
+PONDERED = Results("midtraining/rmt", "nano", solving(dict.fromkeys(MATCHED, 0.5)))
+
+
+def told(cells: dict) -> str:
+    return " ".join(f"{kind}:{value:.4f}" for kind, value in cells.items())
+
+
+def pondered(changed: dict, noisy: tuple = (), begun: float = 0.2) -> tuple[dict, ...]:
+    """Curves of stages that think. changed: what else an arm has, by arm and kind. All match ``begun`` in the first
+    tenth, and between that and the last quarter all is the other way round. Seeds move everything far and alike, and
+    what is among ``noisy`` apart."""
+    made = []
+    known = {arm: kinds | {k: v for (a, k), v in changed.items() if a == arm} for arm, kinds in MATCHED.items()}
+    for point in curve_rows([*MATCHED][:-1], seeds=(0, 1, 2), points=20, stages=(5,)):
+        arm, seed, share = point["arm"], point["seed"], point["share"]
+        cells = {"drawn": {}, "matched": {}, "foreseen": {}}
+        for kind, p in known[arm].items():
+            if kind in known["foreseen"]:
+                apart = 1.0 * (seed % 2) * ((arm, kind) in noisy)
+                right = (begun if share <= 0.1 else p if share > 0.75 else 1 - p) - 0.02 * seed - apart
+                plain = (known["foreseen"][kind] if share > 0.75 else 1.0) - 0.02 * seed
+                for name, value in zip(cells, (100, 100 * right, 100 * plain), strict=True):
+                    cells[name][kind] = value
+        begins, ends = (known[arm].get(end, 40) for end in ("first", "last"))
+        tokens = begins if share <= 0.25 else ends if share > 0.75 else begins + ends - begins * (share < 0.5)
+        tokens += 5 * seed + 200 * (seed % 2) * ((arm, "last") in noisy) * (share > 0.75)
+        made.append(point | {name: told(each) for name, each in cells.items()} | {"thought_tokens": tokens})
+    return tuple(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "verdict"),
+    [
+        ("hard tokens", {}, HOLDS),
+        ("hard tokens", {("RMT", "hard"): 0.4}, FAILS),
+        ("hard tokens", {("RMT", "easy"): 0.1, ("RMT", "medium"): 0.1}, HOLDS),
+        ("untrained", {}, HOLDS),
+        ("untrained", {("RPT", "hard"): 0.1}, FAILS),
+        ("untrained", {("RMT", "easy"): 0.1}, FAILS),
+        ("tiers", {}, HOLDS),
+        ("tiers", {("RMT", "medium"): 0.85}, FAILS),
+        ("tiers", {("RMT", "hard"): 0.75}, FAILS),
+        ("thought or none", {}, HOLDS),
+        ("thought or none", {("foreseen", "hard"): 0.7}, FAILS),
+        ("thought or none", {("RMT", "easy"): 0.4}, FAILS),
+        ("no budget", {}, HOLDS),
+        ("no budget", {("no budget", "easy"): 0.9}, FAILS),
+        ("no words", {}, HOLDS),
+        ("no words", {("no words", "hard"): 0.7}, FAILS),
+        ("no curriculum", {}, HOLDS),
+        ("no curriculum", {("no curriculum", "medium"): 0.8}, FAILS),
+        ("no NTP", {}, HOLDS),
+        ("no NTP", {("no NTP", "hard"): 0.7}, FAILS),
+        ("what it loses", {}, HOLDS),  # though easy tokens alone say otherwise
+        ("what it loses", {("no NTP", "easy"): 0.9}, FAILS),
+        ("what it loses", {("no budget", "medium"): 0.9}, FAILS),
+        ("what it loses", {("no curriculum", "hard"): 0.9}, FAILS),
+        ("length", {}, HOLDS),
+        ("length", {("RMT", "last"): 65}, FAILS),
+        ("length by budget", {}, HOLDS),
+        ("length by budget", {("no budget", "last"): 10}, FAILS),
+        ("length and RPT", {}, HOLDS),
+        ("length and RPT", {("RPT", "last"): 10}, FAILS),
+        ("roles", {}, HOLDS),
+        ("roles", {("RMT", "planning"): 0.9}, FAILS),
+        ("roles", {("RMT", "inferred"): 0.3, ("RMT", "planning"): 0.1}, FAILS),  # less harm is no help
+        ("role or tier", {}, HOLDS),
+        ("role or tier", {("foreseen", "hard"): 0.9}, FAILS),  # medium and hard are further apart than roles
+        ("role or tier", {("foreseen", "easy"): 0.05}, FAILS),
+    ],
+)
+def test_thoughts_are_judged_by_the_last_quarter(name, changed, verdict):
+    # Mutants: signs; another part of the stage; another tier; one tier, or one of two parts, deciding; lengths of the
+    # last two quarters; foreseen of all the stage; the mean of tiers for each or the reverse.
+    assert judged(f"RMT, {name}", PONDERED, pondered(changed)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "noisy"),
+    [
+        ("hard tokens", ("RMT", "hard")),
+        ("untrained", ("RPT", "hard")),
+        ("tiers", ("RMT", "medium")),
+        ("thought or none", ("RMT", "easy")),
+        ("no budget", ("no budget", "medium")),
+        ("what it loses", ("no NTP", "easy")),
+        ("length", ("RMT", "last")),
+        ("length by budget", ("no budget", "last")),
+        ("length and RPT", ("RPT", "last")),
+        ("roles", ("RMT", "planning")),
+        ("role or tier", ("RMT", "inferred")),
+    ],
+)
+def test_thoughts_that_seeds_disagree_on_are_open(name, noisy):
+    # Mutants: the mean of all seeds for an interval; seeds of one arm paired with others' (all seeds differ).
+    assert judged(f"RMT, {name}", PONDERED, pondered({}, noisy=(noisy,))) == OPEN
+
+
+def test_thoughts_are_counted_as_the_curve_counts_them():
+    # Mutants: a mean of the points' shares; points of unlike steps weighed alike; the quarter off by one point; a
+    # first quarter for a first tenth; another stage of the arm counted in.
+    def curve(arm: str, points: list[tuple]) -> list[dict]:
+        (plain,) = curve_rows((arm,), seeds=(0,), points=1, stages=(5,))
+        return [
+            plain
+            | {"step": step, "share": share, "thought_tokens": length}
+            | {"drawn": told(dict.fromkeys(TIERS, n)), "matched": told(dict.fromkeys(TIERS, right))}
+            for step, share, length, n, right in points
+        ]
+
+    rows = curve("RMT", [(30, 1.0, 20, 10, 9), (2, 0.1, 90, 50, 5), (8, 0.25, 60, 10, 5), (28, 0.76, 30, 30, 6)])
+    rows += curve("RMT", [(20, 0.75, 70, 50, 50), (9, 0.26, 10, 50, 0)])
+    rows += curve("RPT", [(4, 0.9, math.nan, 5, 5), (9, 0.8, 40, 20, 4), (10, 1.0, 10, 60, 6)])
+
+    def means(name: str) -> list[float]:
+        claim = NAMED[f"RMT, {name}"]
+        one = Results("s", "nano", solving(dict.fromkeys(claim.arms, 0.5))[::3])
+        return [estimate.mean for _, estimate in decide(claim, one, BANDS, tuple(rows)).parts]
+
+    assert means("hard tokens") == [pytest.approx(15 / 40 - 10 / 80)]
+    assert means("untrained") == 3 * [pytest.approx(15 / 40 - 5 / 50)] + [pytest.approx(10 / 80 - 5 / 50)]
+    assert means("length") == [pytest.approx((2 * 90 + 6 * 60) / 8 - (8 * 30 + 2 * 20) / 10)]
+    assert means("length and RPT") == [pytest.approx((9 * 40 + 10) / 10 - 28)]
+
+
+def test_thoughts_not_yet_there_are_open():
+    # Mutants: a kind or seed without thoughts counted as nothing right; no curves at all taken for measured.
+    def verdicts(rows) -> list[str]:
+        rows = tuple(rows)
+        return [judged(f"RMT, {name}", PONDERED, rows) for name in ("hard tokens", "tiers", "length", "roles")]
+
+    rows = pondered({})
+    assert verdicts(rows) == [HOLDS] * 4 and verdicts([]) == [NOT_RUN] * 4
+    assert verdicts(r | {"thought_tokens": math.nan} for r in rows) == [NOT_RUN] * 4
+    assert verdicts(r for r in rows if r["arm"] == "RMT") == [OPEN, HOLDS, HOLDS, HOLDS]
+    assert verdicts(r for r in rows if (r["arm"], r["seed"]) != ("RMT", 1)) == [OPEN] * 4
+    assert verdicts(r for r in rows if r["share"] > 0.75) == [HOLDS, HOLDS, OPEN, HOLDS]
+    assert verdicts(r for r in rows if r["share"] <= 0.75) == [OPEN] * 4
+    assert verdicts(r | {"drawn": r["drawn"].replace("planning", "copy")} for r in rows) == [HOLDS, HOLDS, HOLDS, OPEN]
+    assert (
+        "RMT, the same - that at choices"
+        in decide(NAMED["RMT, roles"], PONDERED, BANDS, tuple(r | {"drawn": "inferred:9"} for r in rows)).note
+    )
+
+
+def examined(study: str, arms: dict[str, float], noisy=(), **changed: float) -> Results:
+    return Results(study, "nano", solving(arms | changed, noisy))
+
+
+RMT_ARMS = {arm + end: 0.5 for claim in methods.RMT for arm in claim.arms for end in ("", " + RL") if "+" not in arm}
+LADDER = {"pre-training": 0.2, "NTP": 0.3, "thinking SFT": 0.4, "thinking": 0.5, "thinking SFT, oracle": 0.5}
+LADDER |= {
+    "thinking SFT, empty": 0.32,
+    "thinking SFT, shuffled": 0.28,
+    "thinking, 1/4 RL": 0.45,
+    "thinking, 3/4 RL": 0.6,
+}
+LADDER |= {"thinking, RL alone": 0.2, "thinking, judge of values": 0.4, "thinking, noisy judge": 0.45}
+THOUGHT_ARMS = LADDER | {f"{arm} + RL": p + 0.1 for arm, p in LADDER.items()} | {"longer RL": 0.55}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "verdict"),
+    [
+        ("RMT - NTP (alone)", {"RMT": 0.6}, BETTER),
+        ("RMT - NTP (alone)", {"RMT": 0.4}, WORSE),
+        ("RMT - NTP (alone)", {"RMT + RL": 0.6}, OPEN),
+        ("RMT - cold start (+ RL)", {"RMT + RL": 0.6}, BETTER),
+        ("RMT - cold start (+ RL)", {"cold start + RL": 0.6}, WORSE),
+        ("RPT - NTP (+ RL)", {"RPT + RL": 0.05, "NTP + RL": 0.08}, SCALE),
+        ("RMT, exams", {"RMT": 0.4, "RMT + RL": 0.4}, HOLDS),
+        ("RMT, exams", {"RMT": 0.4, "RMT + RL": 0.4, "mixed SFT + RL": 0.3}, FAILS),
+        ("RMT, exams", {"RMT": 0.4, "RMT + RL": 0.4, "NTP": 0.3}, FAILS),
+        ("RMT, exams", {"RMT": 0.4}, OPEN),
+        ("thoughts, ladder", {}, HOLDS),
+        ("thoughts, ladder", {"NTP": 0.45}, FAILS),
+        ("thoughts, ladder", {"thinking": 0.35}, FAILS),
+        ("thoughts, ladder", {"thinking": 0.4}, OPEN),
+        ("thoughts, ladder", {arm: p for arm, p in THOUGHT_ARMS.items() if "+" in arm} | {"NTP + RL": 0.9}, HOLDS),
+        ("thoughts, ladder + RL", {"NTP": 0.9}, HOLDS),
+        ("thoughts, ladder + RL", {"NTP + RL": 0.55}, FAILS),
+        ("thoughts, ladder", {"NTP": 0.01, "thinking SFT": 0.05, "thinking": 0.09}, SCALE),
+        ("thoughts, content", {}, HOLDS),
+        ("thoughts, content", {"thinking SFT, empty": 0.45}, FAILS),
+        ("thoughts, content", {"thinking SFT, shuffled": 0.4}, OPEN),
+        ("thoughts, content + RL", {"thinking SFT, shuffled + RL": 0.6}, FAILS),
+        ("thoughts, RL on them", {}, HOLDS),
+        ("thoughts, RL on them", {"longer RL": 0.65}, FAILS),
+        ("thoughts, RL on them", {"longer RL": 0.6}, OPEN),
+        ("thoughts, more RL", {}, HOLDS),
+        ("thoughts, more RL", {"thinking, 1/4 RL": 0.55}, FAILS),
+        ("thoughts, more RL + RL", {"thinking, 3/4 RL + RL": 0.55}, FAILS),
+        ("thoughts, RL alone", {}, HOLDS),
+        ("thoughts, RL alone", {"thinking, RL alone": 0.6}, FAILS),
+        ("thoughts, judges", {}, HOLDS),
+        ("thoughts, judges", {"thinking, judge of values": 0.6}, FAILS),
+        ("thoughts, judges", {"thinking, noisy judge": 0.5}, OPEN),
+        ("thoughts, others equal NTP", {}, HOLDS),
+        ("thoughts, others equal NTP", {"thinking SFT, empty": 0.36}, FAILS),
+        ("thoughts, others equal NTP", {"thinking SFT, shuffled": 0.24}, FAILS),
+        ("thoughts, others equal NTP + RL", {"NTP + RL": 0.34}, FAILS),
+    ],
+)
+def test_arms_that_think_are_judged_by_the_sampled_edge_exam(name, changed, verdict):
+    # Mutants: arms exchanged; the arms alone for those after RL; answers for strict; one part of two deciding; no
+    # floor.
+    known = RMT_ARMS if name.startswith("R") else THOUGHT_ARMS
+    assert judged(name, examined("s", known | changed)) == verdict
+
+
+def test_arms_that_seeds_disagree_on_are_open():
+    # Mutant: the mean of all seeds for an interval.
+    for name, arm in (
+        ("thoughts, ladder", "thinking"),
+        ("thoughts, others equal NTP", "NTP"),
+        ("thoughts, judges", "thinking"),
+    ):
+        assert judged(name, examined("s", THOUGHT_ARMS, (arm,))) == OPEN
+    assert judged("RMT - RPT (alone)", examined("s", RMT_ARMS | {"RMT": 0.9}, ("RMT",))) == OPEN
+
+
+def probed(**nats: float) -> Results:
+    """Log-probabilities of four segments after each kind of thought, -1 where none other is said; seeds and problems
+    move those after all thoughts far and alike, and those after a thought that is said to be noisy apart."""
+    made = []
+    for thought in ("own", "empty", "shuffled", "other"):
+        for seed in (0, 1, 2):
+            logp = (
+                np.arange(4) * -2.0 - seed + nats.get(thought, -1.0) - 9.0 * (seed % 2) * (thought == nats.get("noisy"))
+            )
+            about = {"exam": f"thought-{thought}", "kind": "probe", "logp": cell(logp, 4)}
+            made.append(sampled_row("NTP + RL", seed) | about | {"strict": "0 0 0 0"})
+    return Results("s", "nano", tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("nats", "verdict"),
+    [
+        ({"own": -0.5}, HOLDS),
+        ({"own": -0.5, "empty": -0.4}, FAILS),
+        ({"own": -0.5, "shuffled": -0.4}, FAILS),
+        ({"own": -0.5, "other": -0.4}, FAILS),
+        ({"own": -0.5, "other": -0.5}, OPEN),
+        ({"own": -0.5, "noisy": "empty"}, OPEN),
+    ],
+)
+def test_thoughts_matter_where_segments_are_likelier_after_them(nats, verdict):
+    # Mutants: one other thought for each; the mean of the others; counts of segments written for log-probabilities.
+    assert judged("thoughts matter, NTP + RL", probed(**nats)) == verdict
+
+
+def test_an_exam_that_a_seed_has_not_sat_leaves_a_claim_open():
+    # Mutants: a KeyError; the seeds of another exam compared.
+    for kept in (lambda r: r["exam"] != "thought-other", lambda r: (r["exam"], r["seed"]) != ("thought-own", 1)):
+        found = Results("s", "nano", tuple(filter(kept, probed(own=-0.5).rows)))
+        made = decide(NAMED["thoughts matter, NTP + RL"], found, BANDS)
+        assert made.verdict == OPEN and "'NTP + RL' has not sat thought-o" in made.note
+    rows = solving(THOUGHT_ARMS | RMT_ARMS)
+    half = tuple(r | {"exam": "zoo-ops1"} if r["arm"].startswith("thinking") and r["seed"] == 2 else r for r in rows)
+    assert judged("thoughts, ladder", Results("s", "nano", half)) == OPEN
+    half = tuple(r | {"exam": "zoo-ops1"} if r["arm"] == "RMT" and r["seed"] == 2 else r for r in rows)
+    assert judged("RMT - NTP (alone)", Results("s", "nano", half)) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, HOLDS),
+        ({"reward": (0.1, 0.05)}, FAILS),
+        ({"thought_tokens": (70, 60)}, FAILS),
+        ({"thought_tokens": (70, 70)}, OPEN),
+    ],
+)
+def test_growth_is_of_thoughts_and_rewards(changed, verdict):
+    # Mutants: signs; one of the two deciding; another stage that has rewards counted in.
+    ends = {"reward": (0.005, 0.1), "thought_tokens": (70, 300)} | changed
+    made = []
+    for point in curve_rows(("thinking",), seeds=(0, 1, 2), points=20, stages=(5, 6)):
+        values = {
+            name: a if point["share"] <= 0.25 else b if point["share"] > 0.75 else 2 * a - b
+            for name, (a, b) in ends.items()
+        }
+        other = {"reward": 1 - point["share"], "thought_tokens": math.nan}
+        made.append(point | (values if point["stage"] == 5 else other))
+    found = examined("s", {"thinking": 0.5})
+    assert judged("thoughts, growth", found, tuple(made)) == verdict and judged("thoughts, growth", found) == NOT_RUN
 
 
 def test_faults_decide_error_types():
@@ -351,15 +657,23 @@ def test_seeds_that_lack_an_arm_are_left_out():
 
 
 def test_claims_compare_arms_that_their_studies_have():
-    # Mutants: an arm misspelt here or renamed in its study, so that a claim is never run; two claims of one name; a claim
-    # under another topic's name; a method added to the board and not to its claims.
+    # Mutants: an arm misspelt here or renamed in its study, so that a claim is never run; two claims of one name; a
+    # claim under another topic's name; a method added to the board and not to its claims; a pair that RMT's rule names
+    # or an arm that is probed left out.
     assert all(claim.study.startswith(f"{topic}/") for topic, each in TOPICS.items() for claim in each)
     board = importlib.import_module("studies.midtraining.leaderboard")
-    assert [methods.CONTROL, *methods.PUBLISHED] == sorted(board.METHODS, key=[methods.CONTROL, *methods.PUBLISHED].index)
+    names = [methods.CONTROL, *methods.PUBLISHED]
+    assert names == sorted(board.METHODS, key=names.index)
     for claim in CLAIMS:
         study = importlib.import_module(f"studies.{claim.study.replace('/', '.')}").study(SMOKE)
         assert set(claim.arms) <= {arm.name for arm in study.arms}, claim.name
     assert len(NAMED) == len(CLAIMS)
+    pondered, thoughts = (
+        importlib.import_module(f"studies.midtraining.{name}").study(SMOKE) for name in ("rmt", "thinking")
+    )
+    assert {claim.arms for claim in methods.RMT if claim.name.endswith(")")} == {*pondered.contrasts}
+    probed = {claim.arms for claim in methods.THINKING if claim.name.startswith("thoughts matter")}
+    assert probed == {(arm.name,) for arm in thoughts.arms}
 
 
 def test_the_table_shows_scales_side_by_side():
@@ -375,5 +689,6 @@ def test_the_table_shows_scales_side_by_side():
     assert report.part_in_words(bare) == "x: 0.500, 1 seed"
     other = report.claim_rows(methods.CLAIMS, {"nano": [decide(claim, None, BANDS) for claim in methods.CLAIMS]})
     page = report.page([], BANDS, [rows, other])
-    places = [page.index(text) for text in ('id="claims-interplay"', "finding 1", 'id="claims-midtraining"', "ReMiT, alone")]
+    texts = ('id="claims-interplay"', "finding 1", 'id="claims-midtraining"', "ReMiT, alone")
+    places = [page.index(text) for text in texts]
     assert places == sorted(places) and ": nan" not in page
