@@ -267,13 +267,22 @@ def run_(args, screen) -> None:
 
 def alone(study, machine, watch) -> None:
     """Train and examine run by run in this process."""
-    from studies.study import examine, plan
+    from studies.study import examine, keep, plan
 
-    runs = plan(study)
-    for nth, run in enumerate(runs, start=1):
+    finished, todo = parted(plan(study))
+    if finished:
+        keep(study, *finished)
+    for nth, run in enumerate(todo, start=1):
         examine(study, run, machine, watch.observe, watch.note)
         watch.stop.training = False
-        watch.runs_done(nth + sum(each.examined for each in runs[nth:]))  # planning anew would hash every recipe again
+        # Arms that share their models finish together; planning anew would hash every recipe again.
+        watch.runs_done(len(finished) + nth + sum(each.examined for each in todo[nth:]))
+
+
+def parted(runs: list) -> tuple[list, list]:
+    """Those that are examined, and those that are not."""
+    sat = [(run, run.examined) for run in runs]
+    return [run for run, done in sat if done], [run for run, done in sat if not done]
 
 
 @dataclass(frozen=True)
@@ -318,9 +327,10 @@ def together(study, args, watch) -> None:
     try:
         while todo:
             working = any(worker.poll() is None for worker in workers)
-            for job in [job for job in todo if job.examined]:
-                keep(study, job.run)
-                todo.remove(job)
+            finished, todo = parted(todo)
+            if finished:
+                keep(study, *(job.run for job in finished))
+            for job in finished:
                 watch.note(f"seed {job.run.seed}, {job.run.arm}: done")
             for folder, recipe in {folder: recipe for job in todo for recipe, folder in job.waiting}.items():
                 draw_log(recipe, folder, seen, watch)

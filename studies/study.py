@@ -190,10 +190,11 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
     keep(study, run)
 
 
-def keep(study: Study, run: Run) -> None:
-    """Store what a finished run has to say: its table rows, and its training curves if it sampled or weighed tokens."""
-    results.store(study.name, study.scale, rows(study, run))
-    points = curves(run)
+def keep(study: Study, *runs: Run) -> None:
+    """Store what finished runs have to say: their table rows, and training curves of those that sampled or weighed
+    tokens. All at once, as each call reads and writes the whole table."""
+    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)])
+    points = [point for run in runs for point in curves(run)]
     if points:
         results.store_curves(study.name, study.scale, points)
 
