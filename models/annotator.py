@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.lm import LM
+from models.lm import LM, tags
 from models.sample import choose
 from synth.problem import Mixture, Problem, Source
-from synth.render import CLOSE, THINK
 from synth.rng import key, rng, shuffle
 from synth.segments import segments, unthought
 
@@ -32,7 +32,7 @@ class Chunk:
 
     @property
     def solution(self) -> list[int]:
-        return sum(self.segments, [])
+        return list(chain.from_iterable(self.segments))
 
 
 def half(problem: Problem) -> int:
@@ -49,18 +49,10 @@ def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
     raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: thinking needs data of more problems")
 
 
-def tags(lm: LM) -> tuple[int, int]:
-    """The ids of the tags of thoughts. Raises ValueError if the model does not have each as one token."""
-    ids = [lm.encode(tag) for tag in (THINK, CLOSE)]
-    if [lm.decode(each).strip() for each in ids] != [THINK, CLOSE] or any(len(each) != 1 for each in ids):
-        raise ValueError(f"this model's tokenizer does not have {THINK} and {CLOSE} as one token each, it cannot think")
-    return ids[0][0], ids[1][0]
-
-
 def chunk(lm: LM, problem: Problem) -> Chunk:
     """A problem without thoughts in the tokens of ``lm``. Raises ValueError if segments share tokens."""
     question, parts = lm.encode(problem.question), [lm.encode(text) for text in segments(problem)]
-    if sum(parts, []) != lm.encode(problem.solution):
+    if list(chain.from_iterable(parts)) != lm.encode(problem.solution):
         raise ValueError("this model's tokenizer joins the segments of a solution: no thought can stand between them")
     return Chunk(problem, question, parts)
 

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from synth.render import CLOSE, THINK
+
 # Shapes: B rows, T positions, V tokens of the vocabulary, N chosen positions.
 
 
@@ -91,3 +93,12 @@ class Decoder(Protocol):
     def keep(self, rows_K: Tensor) -> None:
         """Forget all rows but these (indices into the present rows, ascending)."""
         ...
+
+
+def tags(lm: LM) -> tuple[int, int]:
+    """The tokens that open and close a thought. Raises ValueError unless each is one token of the model, read and
+    written as it stands."""
+    found = [lm.encode(tag) for tag in (THINK, CLOSE)]
+    if any(len(ids) != 1 for ids in found) or [lm.decode(ids).strip() for ids in found] != [THINK, CLOSE]:
+        raise ValueError(f"{THINK} and {CLOSE} must be one token each, but this model's tokenizer reads {found}")
+    return found[0][0], found[1][0]

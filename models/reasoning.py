@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from models.ledger import Spent
-from models.lm import LM
+from models.lm import LM, tags
 from models.policy import Surrogate, spent, weighed
 from models.stages import Batch, check_targets
-from synth.problem import Mixture, Problem, Source
-from synth.render import CLOSE, THINK
+from synth.problem import Mixture, Problem, Source, parts
 from synth.rng import uniforms
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
@@ -40,7 +39,7 @@ class Reasoning(Surrogate):
         super().__post_init__()
         name = type(self).__name__
         check_targets(self, self.targets)
-        found = parts(self.data)
+        found = parts(self.data, drawn=True)
         if not any(source.elided > 0 and source.ops[1] > 1 for source in found):
             raise ValueError(f"{name}.data has no solution that skips a step (Source.elided above 0 and 2 operations)")
         if any(source.thoughts == "oracle" for source in found):
@@ -82,7 +81,7 @@ class Bins:
 
 def check_told(stage: Told) -> None:
     """Raises ValueError unless every bin's number is a number of the stage's problems."""
-    moduli = [source.modulus for source in parts(stage.data) if source.modulus is not None]
+    moduli = [source.modulus for source in parts(stage.data, drawn=True) if source.modulus is not None]
     if stage.told is not None and moduli and min(moduli) < stage.told.count:
         name = type(stage).__name__
         raise ValueError(f"{name}.told has {stage.told.count} bins, more than the modulus of {name}.data has numbers")
@@ -103,19 +102,6 @@ class Thoughts:
     responses: list[list[int]]
     logprobs: list[list[float]]
     rewards: np.ndarray
-
-
-def parts(data: Source | Mixture) -> list[Source]:
-    """The sources that data is drawn from."""
-    return [source for weight, source in data.parts if weight > 0] if isinstance(data, Mixture) else [data]
-
-
-def tags(lm: LM) -> tuple[int, int]:
-    """The tokens that open and close a thought. Raises ValueError unless each is one token of the model."""
-    found = [lm.encode(tag) for tag in (THINK, CLOSE)]
-    if any(len(ids) != 1 for ids in found):
-        raise ValueError(f"{THINK} and {CLOSE} must be one token each, but this model's tokenizer reads {found}")
-    return found[0][0], found[1][0]
 
 
 def document(lm: LM, problem: Problem, targets: str) -> Text:

@@ -21,18 +21,13 @@ from studies.probe import THOUGHTS, probe
 from studies.run import Recipe, load
 from synth import thoughts
 from synth.later import later
-from synth.problem import Mixture, Problem, Source
+from synth.problem import Mixture, Problem, Source, parts
 from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
 from synth.verify import ORDERED, Verdict, verify
 
 KINDS = ("exact", "sampled", "divergence", "probe", "diversity")
 JUDGED = ("sampled", "probe", "diversity")  # kinds that count right responses
-
-
-def parts(source: Source | Mixture) -> list[Source]:
-    """The sources of a mixture, or the one there is."""
-    return [part for _, part in source.parts] if isinstance(source, Mixture) else [source]
 
 
 def span(source: Source | Mixture) -> tuple[int, int]:
@@ -112,8 +107,8 @@ class Exam:
 
     @property
     def strict_floor(self) -> float:
-        """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with the
-        same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
+        """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with
+        the same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
         if not self.source.elided or self.source.modulus is None:
             return 0.0
         lacking = []
@@ -129,9 +124,9 @@ class Answers:
 
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
     ``samples``, process is the mean share of right steps, tokens the mean response length, thought the mean number of
-    words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least one
-    fault of a kind. Divergence: divergence, in nats. Probe: logp of the corpus' segment, a mean over thoughts, and the
-    counts and means of sampled exams for written segments. Diversity: vendi_runs and vendi_approaches, Vendi scores
+    words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least
+    one fault of a kind. Divergence: divergence, in nats. Probe: logp of the corpus' segment, a mean over thoughts, and
+    the counts and means of sampled exams for written segments. Diversity: vendi_runs and vendi_approaches, Vendi scores
     of the responses; answer, how many are right; composed, how many of these show two approaches or more.
     """
 

@@ -18,12 +18,11 @@ from studies.run import Recipe
 from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
 from synth.problem import Mixture
 
-# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how it was
-# chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
+# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how
+# it was chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
 ELIDED, TRACED = 0.1, 0.5
-PLAIN_SHARE = (
-    0.5  # of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md)
-)
+# Of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md).
+PLAIN_SHARE = 0.5
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
@@ -60,8 +59,8 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
 class Primed(Scale):
     """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
     whose texts skip steps, as a text in full leaves thoughts nothing to infer (related.md 1.1, methods.md 2.7); what RL
-    and sampled exams judge may skip steps and think; and all start from one base that has been shown thoughts, at depths it
-    knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
+    and sampled exams judge may skip steps and think; and all start from one base that has been shown thoughts, at
+    depths it knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
 
     def corpus(self) -> Mixture:
         return self.mixed(self.edge, elided=ELIDED, thoughts="ignored")
@@ -98,8 +97,8 @@ def primed(scale: Scale) -> Primed:
 
 
 def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think. A stage that is told
-    its budget (``told`` in ``more``) has a decay that tells lengths."""
+    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think. A stage that is
+    told its budget (``told`` in ``more``) has a decay that tells lengths."""
     cold = replace(scale.decay(flops), told=more.get("told"))
     rl = scale.rl(flops - cold.flops)
     own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
@@ -107,8 +106,8 @@ def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple
 
 
 def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
-    """The control without which none of them should be reported (related.md 1.5): one stage on the corpus and, as often,
-    on solutions that think."""
+    """The control without which none of them should be reported (related.md 1.5): one stage on the corpus and, as
+    often, on solutions that think."""
     return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
@@ -118,8 +117,8 @@ def implicit(scale: Primed) -> Mixture:
 
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
-    """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay that next-token
-    prediction has."""
+    """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay
+    that next-token prediction has."""
     plain = scale.midtrain(flops)
     return Annotate(
         flops=flops, rows=plain.rows, optim=plain.optim, data=implicit(scale), replay=plain.replay,
@@ -129,8 +128,8 @@ def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
 
 def annotator(scale: Primed) -> Recipe:
     """The learned annotator: the base after a whole arm's budget of solutions that think at depths it knows and skip as
-    often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made and
-    far larger model; its training is not charged (how it was chosen: studies/LOG.md, 2026-11-21, fifth session)."""
+    often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made
+    and far larger model; its training is not charged (how it was chosen: studies/LOG.md, 2026-11-21, fifth session)."""
     return scale.base() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
 
 

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from models.annotator import chunk, tags, with_content
-from models.lm import LM
+from models.annotator import chunk, with_content
+from models.lm import LM, tags
 from models.parallel import together
 from models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
 from studies.forcing import chunks, logprobs

@@ -377,6 +377,13 @@ class Mixture:
         return self.parts[part][1].problem(*path)
 
 
+def parts(data: Source | Mixture, drawn: bool = False) -> list[Source]:
+    """The sources of a mixture, or the one there is. drawn: without those of weight zero, which no problem is from."""
+    if not isinstance(data, Mixture):
+        return [data]
+    return [source for weight, source in data.parts if weight > 0 or not drawn]
+
+
 def check_range(name: str, value: tuple[int, int], least: int) -> None:
     """Raises ValueError unless ``value`` is (low, high) with least <= low <= high."""
     pair = isinstance(value, tuple) and len(value) == 2 and all(type(v) is int for v in value)

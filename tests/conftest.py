@@ -94,7 +94,8 @@ def primed(tiny, source):
     empty thought before every other segment."""
     from dataclasses import replace
 
-    from models.annotator import chunk, tags
+    from models.annotator import chunk
+    from models.lm import tags
     from models.optim import Optim
     from models.stages import pack
     from models.stages.pretrain import Pretrain

@@ -179,7 +179,7 @@ def test_only_sampled_answers_rest_on_the_verifier(monkeypatch):
     exams = EXACT, dataclasses.replace(EXACT, kind="sampled", samples=2)
     before = [key(exam) for exam in exams]
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
-    assert [key(exam) == was for exam, was in zip(exams, before)] == [True, False]
+    assert [key(exam) == was for exam, was in zip(exams, before, strict=True)] == [True, False]
 
 
 def test_bad_exams_are_refused():

@@ -65,8 +65,8 @@ def test_references_are_arms(module):
 
 
 def test_the_annotator_has_seen_no_thought_beyond_the_band():
-    # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens thoughts;
-    # one whose texts skip more often than the corpus; an annotator that draws by chance.
+    # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens
+    # thoughts; one whose texts skip more often than the corpus; an annotator that draws by chance.
     scale = primed(SMOKE)
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
     assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain)
@@ -128,7 +128,8 @@ def test_a_method_is_one_line(monkeypatch, runs):
 
 
 def test_methods_that_think_share_corpus_and_cold_start():
-    # Mutants: a decay for some only, or left out of the budget; texts that one of them sees; thoughts shown at the edge.
+    # Mutants: a decay for some only, or left out of the budget; texts that one of them sees; thoughts shown
+    # at the edge.
     scale = primed(SMOKE)
     found = {name: stages(scale, 1e9) for name, stages in THINKERS.items()}
     assert [*found] == ["mixed SFT", "RLP", "RPT", "RMT"]
@@ -204,7 +205,8 @@ def test_alike_keeps_every_field():
 
 
 def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
-    # Mutants: weights left out of the curves, or another role's; a curve of stages that neither sample nor weigh; ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
+    # Mutants: weights left out of the curves, or another role's; a curve of stages that neither sample nor weigh;
+    # ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
     store = results.store
     monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
     curves = results.store_curves
@@ -286,7 +288,8 @@ def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
 
 
 def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
-    # Mutants: a literal or a given counted as lacking; an operand that stands twice counted twice; no floor, or one for all.
+    # Mutants: a literal or a given counted as lacking; an operand that stands twice counted twice; no floor, or
+    # one for all.
     asked = leaderboard.study(SCALES["nano"])
     exams = {exam.name: exam for exam in asked.exams}
     exam = exams["zoo-edge-sampled"]
@@ -301,6 +304,7 @@ def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
             told = own | dict(zip(hidden, map(str, values), strict=True))
             (x, y), sign = (told[noun] for noun in nouns), last[0].split()[3]
             found = str(compute[sign](int(x), int(y)) % 7)
-            text = f"{last[0].strip()} , {nouns[0]} {x} {nouns[1]} {y} , {x} {sign} {y} = {found} , {last[3].split()[0]} {found} ;"
+            text = f"{last[0].strip()} , {nouns[0]} {x} {nouns[1]} {y} , {x} {sign} {y} = {found}"
+            text += f" , {last[3].split()[0]} {found} ;"
             score += verify(problem, f"{text} answer {found} <end>").strict / 7 ** len(hidden)
     assert score / 12 == pytest.approx(dataclasses.replace(exam, problems=12).strict_floor)

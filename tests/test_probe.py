@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.annotator import chunk, tags
+from models.annotator import chunk
 from models.gpt import GPT
+from models.lm import tags
 from models.sample import sample
 from models.stages.thinking import Thinking, needed
 from studies import forcing, probe

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from synth.graph import Shape
-from synth.problem import Mixture, Source
+from synth.problem import Mixture, Source, parts
 from synth.render import split
 
 SOURCES = {
@@ -235,6 +235,8 @@ def test_literal_graphs_with_connected_distractors_have_names_enough():
 def test_mixture_draws_parts_by_weight():
     """Mutants: weights ignored; the part drawn from a stream that is not the problem's."""
     mixed = Mixture(((0.8, Source(ops=(1, 1))), (0.2, Source(ops=(2, 2), mode="reverse")), (0.0, Source(ops=(3, 3)))))
+    assert [part.ops[0] for part in parts(mixed)] == [1, 2, 3] and parts(mixed, drawn=True) == parts(mixed)[:2]
+    assert parts(Source(ops=(1, 1))) == parts(Source(ops=(1, 1)), drawn=True) == [Source(ops=(1, 1))]
     drawn = [mixed.problem("mix", i) for i in range(1000)]
     counts = Counter(problem.ops for problem in drawn)
     assert set(counts) == {1, 2} and 150 < counts[2] < 250

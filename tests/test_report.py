@@ -269,7 +269,7 @@ def test_ways_of_telling_stand_after_the_ranking():
     spread = one(numbers["diversities"], arm="RL", what="vendi_runs")
     assert spread["high"] - spread["mean"] == pytest.approx(12.706 * 0.5, rel=1e-3) and spread["problems"] == 4
     assert {row["exam"] for row in numbers["scores"] + numbers["contrasts"]} == {"zoo-sampled3"}
-    title, heads, cells, caption = report.tables(numbers)[1]
+    title, _, cells, caption = report.tables(numbers)[1]
     assert title == "ways of telling a problem" and cells[0][:2] == ["RL", "zoo-edge-diversity"]
     assert [cell.split("\n")[0] for cell in cells[0][2:]] == ["3.500", "1.500", "0.500", "0.625"]
     assert "8 if none" in caption and "2 seeds × 4 problems" in caption

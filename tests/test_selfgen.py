@@ -19,13 +19,13 @@ from models.optim import Optim
 from models.ranker import fit, runs_of
 from models.stages import Models
 from models.stages.pretrain import Pretrain
-from models.stages.selfgen import SelfGen, debuts, order, ranked, sources
+from models.stages.selfgen import SelfGen, debuts, order, ranked
 from models.train import Machine, frozen, train
 from studies.midtraining import selfgen
 from studies.run import Recipe
 from studies.scales import SCALES
 from synth.approaches import PLAIN, asking, signature
-from synth.problem import Mixture, Source
+from synth.problem import Mixture, Source, parts
 from synth.render import END
 from synth.tokens import Vocabulary
 from synth.verify import verify
@@ -332,14 +332,14 @@ def test_the_study_compares_what_it_says(scale):
     # Mutants: tags at the operations that are generated; a cell with more instances; a tag in an exam or in RL.
     asked_, arms = selfgen.study(SCALES[scale]), {}
     for arm in asked_.arms:
-        tags = [s for stage in arm.recipe.stages for s in sources(stage.data) if s.tagged]
+        tags = [s for stage in arm.recipe.stages for s in parts(stage.data) if s.tagged]
         assert tags and max(s.ops[1] for s in tags) <= max(SCALES[scale].band[0], SCALES[scale].band[1] // 2)
         own = [stage for stage in arm.recipe.stages if isinstance(stage, SelfGen)]
         for stage in own:
             arms[arm.name] = stage
             assert stage.examples is None or stage.examples.ops == tags[0].ops
-            assert {s.split for s in sources(stage.data)} == {"train"}
-            assert all(s.ops == SCALES[scale].bands["inside"] for s in sources(stage.data))
+            assert {s.split for s in parts(stage.data)} == {"train"}
+            assert all(s.ops == SCALES[scale].bands["inside"] for s in parts(stage.data))
     assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
     assert arms["approaches 8"].n == arms["rejection 8"].n == arms["incorrect 8"].n == 8 and len(arms) == 14
     assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)

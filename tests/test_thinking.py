@@ -11,9 +11,10 @@ import torch
 
 from models.gpt import GPT
 from models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
+from models.lm import tags
 from models.optim import Optim
 from models.policy import Objective, sampled
-from models.reasoning import Bins, document, length, tags, think, unsure
+from models.reasoning import Bins, document, length, think, unsure
 from models.stages import Models, logprobs
 from models.stages.coldstart import ColdStart, told
 from models.stages.rlp import RLP
@@ -117,7 +118,7 @@ def test_sampling_does_no_work_after_the_thought(models):
         for after in (0, 1):
             steps.clear()
             streams = uniforms("work", row, n=60)[None]
-            found = lm.sample([ids[:first] + [opening]], streams, max_new=60, stop=(closing, after)).ids[0]
+            found = lm.sample([[*ids[:first], opening]], streams, max_new=60, stop=(closing, after)).ids[0]
             assert len(steps) == len(found) - 1
 
 
@@ -314,10 +315,10 @@ def test_the_loss_is_the_sum_of_both(models):
     found = {name: weight.grad.clone() for name, weight in lm.named_parameters()}
     lm.zero_grad()
     loss, nats_, targets = 0.0, 0.0, 0
-    for row, length in enumerate(batch.lengths):
-        ids_1T, chosen_1T = batch.ids_BT[row : row + 1, :length], batch.gain_BT[row : row + 1, :length] != 0
+    for row, end in enumerate(batch.lengths):
+        ids_1T, chosen_1T = batch.ids_BT[row : row + 1, :end], batch.gain_BT[row : row + 1, :end] != 0
         if sampled(batch)[row].any():
-            gain_N = batch.gain_BT[row : row + 1, :length][chosen_1T]
+            gain_N = batch.gain_BT[row : row + 1, :end][chosen_1T]
             loss = loss - (gain_N * logprobs(lm, ids_1T, chosen_1T, 1.5)).sum() / 24  # six places, four responses each
         else:
             nats_, targets = nats_ - logprobs(lm, ids_1T, chosen_1T).sum(), targets + int(chosen_1T.sum())
@@ -566,6 +567,14 @@ def test_a_model_without_tags_is_refused(learned):
     # Mutant: a tag of several tokens, or the padding, taken for one.
     with pytest.raises(ValueError, match="<think>"):
         collected(INFORMATION, Models(learned().eval(), learned().eval()))
+
+
+def test_a_tag_must_be_written_as_it_is_read(models, monkeypatch):
+    # Mutant: one token taken for a tag that is written as another, as the unknown token of many tokenizers is.
+    assert tags(models.learner) == tuple(models.learner.encode("<think> </think>"))
+    monkeypatch.setattr(models.learner, "decode", lambda ids: "<unk>")
+    with pytest.raises(ValueError, match="<think> and </think> must be one token each"):
+        tags(models.learner)
 
 
 def test_bins_that_tell_nothing_are_refused():

@@ -18,12 +18,12 @@ from models.annotator import (
     oracle,
     room,
     starts,
-    tags,
     willing,
     with_content,
 )  # fmt: skip
 from models.gpt import GPT
 from models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
+from models.lm import tags
 from models.rollouts import Reward, responses
 from models.stages import Models, thinking
 from models.stages.annotate import Annotate
@@ -296,7 +296,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     with torch.no_grad():
         models = around(stage, lm)
         cuts, _ = stage.cuts(models, 5, 0, [0, 1, 2, 3], 0)
-        groups, spent = stage.rolled(models, 5, 0, [0, 1, 2, 3], 0)
+        groups, _ = stage.rolled(models, 5, 0, [0, 1, 2, 3], 0)
         batch = stage.collect(models, 5, 0, range(4))
     assert any(group.varied for group in groups)
     for (problem, cut), group in zip(cuts, groups, strict=True):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.annotator import CONTENTS, SFT_HALF, annotate, check_tokens, chunk, drawn, oracle, room, tags, with_content
+from models.annotator import CONTENTS, SFT_HALF, annotate, check_tokens, chunk, drawn, oracle, room, with_content
 from models.ledger import REFERENCE, decode_cost
+from models.lm import tags
 from models.stages import Batch, Models, Stage, check_replay, pack
 from synth.problem import Mixture, Source
 from synth.rng import rng, uniforms

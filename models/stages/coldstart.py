@@ -7,28 +7,29 @@ from itertools import groupby
 from operator import itemgetter
 from typing import ClassVar
 
-from models.lm import LM
-from models.reasoning import Bins, check_told, parts, tags
+from models.lm import LM, tags
+from models.reasoning import Bins, check_told
 from models.stages import Batch, Models, Stage, pack
 from synth.later import later
-from synth.problem import Mixture, Problem, Source
+from synth.problem import Mixture, Problem, Source, parts
 from synth.render import CLOSE, THINK, THOUGHT
 from synth.rng import below, rng
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
-    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
-    step that needs it: what follows is how the text went on. Loss on solution tokens but for opening tags, as the methods
-    open thoughts themselves and a solution nobody asked to think stays plain, and for tokens of a step before the
-    thought that it needs, which would teach to skip without having thought (studies/LOG.md, 2026-11-21, fifth session).
+    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those
+    of the step that needs it: what follows is how the text went on. Loss on solution tokens but for opening
+    tags, as the methods open thoughts themselves and a solution nobody asked to think stays plain, and for
+    tokens of a step before the thought that it needs, which would teach to skip without having thought
+    (studies/LOG.md, 2026-11-21, fifth session).
 
     The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
     related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
-    is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after a thought
-    the text must go on where it was left, which a model learns slowly from the few thoughts that say something
-    (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). replay: what ``replay_share`` of rows are drawn
-    from instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length (methods.md
+    is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after a
+    thought the text must go on where it was left, which a model learns slowly from the few thoughts that say something
+    (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). replay: what ``replay_share`` of rows are
+    drawn from instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length (methods.md
     2.7): right after an opening tag stands the number of the bin of the thought that follows. It is read and is no
     target, as whoever asks for a thought gives it. None: nothing stands there.
 
@@ -44,7 +45,7 @@ class ColdStart(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if any(source.thoughts != "oracle" for source in parts(self.data)):
+        if any(source.thoughts != "oracle" for source in parts(self.data, drawn=True)):
             raise ValueError("ColdStart.data must hold thoughts (Source.thoughts 'oracle')")
         if not 0 <= self.idle <= 1 or not 0 <= self.replay_share <= 1:
             what = f"{self.idle} and {self.replay_share}"

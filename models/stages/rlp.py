@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.ledger import JUDGE, REFERENCE, forward_cost
-from models.reasoning import Reasoning, document, last_logprobs, length, paid, tags, think
+from models.lm import tags
+from models.reasoning import Reasoning, document, last_logprobs, length, paid, think
 from models.stages import Batch, Models
 from synth.rng import below, rng
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from models.ledger import REFERENCE, forward_cost
-from models.lm import LM
+from models.lm import LM, tags
 from models.policy import Objective, sampled
-from models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, tags, think, unsure
+from models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
 from models.stages import Batch, Models, Stage, pack, stacked
 from synth.later import later
 from synth.rng import below, rng, weighted

@@ -14,7 +14,7 @@ from models.lm import LM
 from models.ranker import Ranker, fit
 from models.stages import Batch, Models, Stage, pack
 from synth.approaches import APPROACHES, PLAIN, asking, signature
-from synth.problem import Mixture, Problem, Source
+from synth.problem import Mixture, Problem, Source, parts
 from synth.rng import rng, shuffle, uniforms
 from synth.verify import verify
 
@@ -107,7 +107,7 @@ class SelfGen(Stage):
         unknown = [name for name in self.approaches if name not in NAMES]
         if unknown or len(set(self.approaches)) < len(self.approaches):
             raise ValueError(f"SelfGen.approaches must be different names of synth.approaches, got {self.approaches}")
-        if any(source.tagged for source in sources(self.data)):
+        if any(source.tagged for source in parts(self.data)):
             raise ValueError("SelfGen.data must show no tags: what is imitated is an answer to the plain question")
         if self.source == "approaches" and self.n > len(self.approaches):
             raise ValueError(
@@ -282,10 +282,6 @@ MEMORY: WeakKeyDictionary[LM, dict] = WeakKeyDictionary()
 def memory(generator: LM, stage: SelfGen, seed: int) -> dict:
     """What was already computed for this stage and seed with a generator, whose weights do not change."""
     return MEMORY.setdefault(generator, {}).setdefault((stage, seed), {})
-
-
-def sources(data: Source | Mixture) -> list[Source]:
-    return [source for _, source in data.parts] if isinstance(data, Mixture) else [data]
 
 
 @cache

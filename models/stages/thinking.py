@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, tags, willing
+from models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, willing
 from models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
-from models.lm import LM
+from models.lm import LM, tags
 from models.policy import Policy, weigh
 from models.rollouts import Group, Reward, responses
 from models.stages import Batch, Models
@@ -198,7 +199,7 @@ def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
     gold = claim(each.problem, lm.decode(each.segments[at]))
     if gold is None:
         raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
-    return Cut(each.question + sum(each.segments[:at], []), each.segments[at], gold)
+    return Cut(each.question + list(chain.from_iterable(each.segments[:at])), each.segments[at], gold)
 
 
 def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Claim | None]:

@@ -1,4 +1,4 @@
-"""What papers claim of their mid-training methods, what our studies predict, and what each study's own rule says of the two.
+"""What papers claim of their mid-training methods, what our studies predict, and what each study's rule says of both.
 
 A method of the leaderboard is no claim of ours, nor is a pair of midtraining/rmt's exams: the study's rule calls it
 better or worse than what it is compared with. The claims of each study stand in a tuple of their own, and CLAIMS joins
@@ -8,21 +8,34 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from studies.claims import (
-    BETTER, NOT_RUN, OPEN, SCALE, VISIBLE, WORSE, Claim, Evidence, Finding, Part, T, by_seed, signed, verdict,
-)  # fmt: skip
+    BETTER,
+    NOT_RUN,
+    OPEN,
+    SCALE,
+    VISIBLE,
+    WORSE,
+    Claim,
+    Evidence,
+    Finding,
+    Part,
+    T,
+    by_seed,
+    signed,
+    verdict,
+)
 from studies.results import numbers, tallies
 from studies.stats import difference
 
 THEN = {"alone": "", "+ RL": " + RL"}  # how an arm's name ends before and after the RL all have in common
 CONTROL = "NTP"  # what all are compared with
 BOUNDS = ("thinking SFT, oracle", "NTP, full texts")  # arms that are no methods
-NEAR, FAR = 0.05, 0.1  # of pass@1: the leaderboard's prediction
-BELOW = ("pre-training", "RL", "RLP", "RPT")  # NTP by FAR, it predicts
+NEAR, LIKE, FAR = 0.05, 0.1, 0.15  # of pass@1: the leaderboard's prediction
 EDGE = "zoo-edge-sampled"
 GUESSED = 0.1  # strict at the edge by skipping all but the last step and guessing (.096, Exam.strict_floor at nano)
 
@@ -75,35 +88,62 @@ def ranked(arm: str, over: str) -> Callable[[Evidence], Finding]:
     return judge
 
 
-def none_far_above(e: Evidence) -> Finding:
-    parts = [own_gain(e, arm, CONTROL) for arm in e.found.arms if arm != CONTROL]
-    found = verdict(all(g.high < NEAR for _, g in parts), any(g.low > NEAR for _, g in parts))
-    return Finding(SCALE if unsolved(e) else found, (max(parts, key=lambda part: part[1].mean),), "the highest of all")
+def asked(exams: tuple[str, ...], judge: Callable[[Evidence], Finding]) -> Callable[[Evidence], Finding]:
+    """The same judge, once every arm has sat these exams with every seed."""
+
+    def checked(e: Evidence) -> Finding:
+        for arm in e.found.arms:
+            for exam in exams:
+                if {row["seed"] for row in e.found.rows if (row["arm"], row["exam"]) == (arm, exam)} < {*e.found.seeds}:
+                    return Finding(OPEN, note=f"{arm!r} has not sat {exam} with every seed yet")
+        return judge(e)
+
+    return checked
 
 
-def near(e: Evidence) -> Finding:
-    part = own_gain(e, "mixed SFT", CONTROL)
-    found = verdict(-NEAR < part[1].low and part[1].high < NEAR, part[1].low > NEAR or part[1].high < -NEAR)
-    return Finding(SCALE if unsolved(e) else found, (part,))
+def own_above(*pairs: tuple[str, str]) -> Callable[[Evidence], Finding]:
+    """Every first arm of a pair lies above its second in sampled edge pass@1."""
+
+    def judge(e: Evidence) -> Finding:
+        parts = [own_gain(e, arm, over) for arm, over in pairs]
+        return Finding(SCALE, tuple(parts), "no arm is above guessing") if unsolved(e) else signed(parts)
+
+    return asked((EDGE,), judge)
 
 
-def far_below(e: Evidence) -> Finding:
-    parts = tuple(own_gain(e, arm, CONTROL) for arm in BELOW)
-    found = verdict(all(g.high < -FAR for _, g in parts), any(g.low > -FAR for _, g in parts))
-    return Finding(SCALE if unsolved(e) else found, parts)
+def both(pairs: tuple[tuple[str, str], ...], end: str) -> tuple[tuple[str, str], ...]:
+    """The same pairs before or after the RL that all have in common."""
+    return tuple((arm + end, over + end) for arm, over in pairs)
 
 
-def narrows(e: Evidence) -> Finding:
-    """Of every seed half the mean size of the methods' differences to the control, minus that after RL."""
+def among(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arm for pair in pairs for arm in pair))
 
-    def apart_S(then: str) -> np.ndarray:
-        own_S = own(e, CONTROL + THEN[then]).mean(1)
-        names = [name for name in PUBLISHED if name not in BOUNDS]
-        return np.mean([np.abs(own(e, name + THEN[then]).mean(1) - own_S) for name in names], axis=0)
 
-    gap = by_seed(apart_S("alone") / 2, apart_S("+ RL"), own(e, CONTROL).shape[1])
-    part = ("mean size of differences to NTP in sampled edge pass@1, half of alone - + RL", gap)
-    return Finding(SCALE, (part,)) if unsolved(e) else signed([part])
+def within(least: float, most: float, *pairs: tuple[str, str]) -> Callable[[Evidence], Finding]:
+    """Every first arm of a pair is at least so much and at most so much above its second in sampled edge pass@1."""
+
+    def judge(e: Evidence) -> Finding:
+        parts = tuple(own_gain(e, arm, over) for arm, over in pairs)
+        if unsolved(e):
+            return Finding(SCALE, parts, "no arm is above guessing")
+        holds = all(least <= g.low and g.high <= most for _, g in parts)
+        return Finding(verdict(holds, any(g.high < least or g.low > most for _, g in parts)), parts)
+
+    return asked((EDGE,), judge)
+
+
+def stays_low(e: Evidence) -> Finding:
+    """A level and no comparison, so no floor: an arm that solves nothing is below FAR too."""
+    own_SP = own(e, CONTROL)
+    level = difference(own_SP, 0 * own_SP)
+    return Finding(verdict(level.high < FAR, level.low >= FAR), ((f"{CONTROL}, sampled edge pass@1", level),))
+
+
+def none_above(e: Evidence) -> Finding:
+    made = within(-np.inf, NEAR, *BESIDE)(e)
+    highest = max(made.parts, key=lambda part: part[1].mean)
+    return replace(made, parts=(highest,), note=made.note or "the highest of all")
 
 
 KD = "a baseline of ReMiT, below it; its numbers not seen (methods.md 1.3)"
@@ -135,6 +175,13 @@ PUBLISHED = {  # for each method its paper's numbers, alone and after RL
     "thinking SFT": (".2221, SFT(raw) .0999 (methods.md 4.4)", ".3480, SFT(raw) .1645 (methods.md 4.4)"),
     "thinking": (".3348, SFT(raw) .0999 (methods.md 4.4)", ".3785, SFT(raw) .1645 (methods.md 4.4)"),
 }  # fmt: skip
+PLAIN, TOKEN_THINKERS = ("pre-training", "RL"), ("RLP", "RPT", "RMT")
+FAR_ABOVE = tuple((arm + end, CONTROL + end) for end in THEN.values() for arm in PLAIN)
+LIKE_RL = tuple((arm + end, "RL" + end) for end in THEN.values() for arm in TOKEN_THINKERS)
+LADDER = (("thinking SFT", CONTROL), (BOUNDS[0], "thinking SFT"), BOUNDS[::-1])
+BESIDE = tuple(
+    (f"{arm} + RL", "pre-training + RL") for arm in (CONTROL, *PUBLISHED) if arm not in ("pre-training", *BOUNDS)
+)
 LEADERBOARD = (
     *(
         Claim(
@@ -147,28 +194,33 @@ LEADERBOARD = (
         for then, published in zip(THEN, both, strict=True)
     ),
     Claim(
-        "board, nobody far above", "No method is above next-token prediction alone by more than .05 of edge pass@1.",
-        "our prediction", "midtraining/leaderboard",
-        (CONTROL, *(name for name in PUBLISHED if name not in BOUNDS)), none_far_above,
-        f"{T}, every method (bounds are none) - NTP in sampled edge pass@1: holds if all end below .05, "
-        "not if one begins above.",
+        "board, NTP", "Next-token prediction alone stays below .15 at the edge.",
+        "our prediction", "midtraining/leaderboard", (CONTROL,), asked((EDGE,), stays_low),
+        f"{T} of NTP in sampled edge pass@1: holds if below .15, not if at or above it.",
     ),
     Claim(
-        "board, mixed SFT near", "Mixed SFT is within .05 of next-token prediction at the edge.",
-        "our prediction", "midtraining/leaderboard", (CONTROL, "mixed SFT"), near,
-        f"{T} of mixed SFT - NTP in sampled edge pass@1: holds if within .05 of 0, not if beyond.",
+        "board, pre-training and RL", "Pre-training and RL are above next-token prediction by .15 or more, also + RL.",
+        "our prediction", "midtraining/leaderboard", among(FAR_ABOVE), within(FAR, np.inf, *FAR_ABOVE),
+        f"{T} of sampled edge pass@1, pre-training and RL - NTP, alone and + RL: holds if all four begin at .15 or "
+        "above, not if one ends below.",
     ),
     Claim(
-        "board, far below", "Pre-training, RL, RLP and RPT alone are below next-token prediction by more than .1.",
-        "our prediction", "midtraining/leaderboard", (CONTROL, *BELOW), far_below,
-        f"{T}, each - NTP in sampled edge pass@1: holds if all end below -.1, not if one begins above.",
+        "board, thinking before tokens", "RLP, RPT and RMT lie within .1 of RL, alone and + RL.",
+        "our prediction", "midtraining/leaderboard", among(LIKE_RL), within(-LIKE, LIKE, *LIKE_RL),
+        f"{T} of sampled edge pass@1, each - RL, alone and + RL: holds if all six lie within .1 of 0, not if one lies "
+        "beyond.",
     ),
     Claim(
-        "board, RL narrows", "RL halves the differences between methods.",
-        "our prediction", "midtraining/leaderboard",
-        tuple(name + end for name in (CONTROL, *PUBLISHED) if name not in BOUNDS for end in THEN.values()), narrows,
-        f"{T} of half the methods' mean absolute difference to NTP in sampled edge pass@1, minus that after RL: "
-        "above 0.",
+        "board, thinking SFT", "Thinking SFT lies between next-token prediction and its oracle, that below full texts.",
+        "our prediction", "midtraining/leaderboard", among(LADDER), own_above(*LADDER),
+        f"{T} of sampled edge pass@1, alone, thinking SFT - NTP, its oracle - it, full texts - its oracle (as both "
+        "gain over NTP): holds if all three lie above 0, not if one lies below.",
+    ),
+    Claim(
+        "board, none above pre-training", "After RL no method is above pre-training by more than .05.",
+        "our prediction", "midtraining/leaderboard", among(BESIDE), asked((EDGE,), none_above),
+        f"{T} of sampled edge pass@1, every method + RL (bounds are none) - pre-training + RL: holds if all end at "
+        ".05 or below, not if one begins above.",
     ),
 )  # fmt: skip
 
@@ -376,38 +428,6 @@ def thinks(compared: Callable[[Evidence], list[Compared]]) -> Callable[[Evidence
         return signed([(what, by_seed(a_S, b_S, 0)) for what, a_S, b_S in pairs])
 
     return judge
-
-
-def asked(exams: tuple[str, ...], judge: Callable[[Evidence], Finding]) -> Callable[[Evidence], Finding]:
-    """The same judge, once every arm has sat these exams with every seed."""
-
-    def checked(e: Evidence) -> Finding:
-        for arm in e.found.arms:
-            for exam in exams:
-                if {row["seed"] for row in e.found.rows if (row["arm"], row["exam"]) == (arm, exam)} < {*e.found.seeds}:
-                    return Finding(OPEN, note=f"{arm!r} has not sat {exam} with every seed yet")
-        return judge(e)
-
-    return checked
-
-
-def own_above(*pairs: tuple[str, str]) -> Callable[[Evidence], Finding]:
-    """Every first arm of a pair lies above its second in sampled edge pass@1."""
-
-    def judge(e: Evidence) -> Finding:
-        parts = [own_gain(e, arm, over) for arm, over in pairs]
-        return Finding(SCALE, tuple(parts), "no arm is above guessing") if unsolved(e) else signed(parts)
-
-    return asked((EDGE,), judge)
-
-
-def both(pairs: tuple[tuple[str, str], ...], end: str) -> tuple[tuple[str, str], ...]:
-    """The same pairs before or after the RL that all have in common."""
-    return tuple((arm + end, over + end) for arm, over in pairs)
-
-
-def among(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(arm for pair in pairs for arm in pair))
 
 
 # midtraining/rmt
@@ -627,14 +647,7 @@ def matter(arm: str) -> Callable[[Evidence], Finding]:
 
 def like_control(end: str) -> Callable[[Evidence], Finding]:
     """Each content within NEAR of the control: the study gives no margin, so it is the leaderboard's."""
-
-    def judge(e: Evidence) -> Finding:
-        parts = tuple(own_gain(e, arm + end, CONTROL + end) for arm in CONTENTS)
-        inside = all(-NEAR < g.low and g.high < NEAR for _, g in parts)
-        found = verdict(inside, any(g.low > NEAR or g.high < -NEAR for _, g in parts))
-        return Finding(SCALE if unsolved(e) else found, parts)
-
-    return asked((EDGE,), judge)
+    return within(-NEAR, NEAR, *((arm + end, CONTROL + end) for arm in CONTENTS))
 
 
 def growth(e: Evidence) -> list[Compared]:

@@ -1,8 +1,9 @@
 """What do RMT's budget, curriculum and next-token prediction each add, on the tokens it thinks about and after RL?
 
-In sampled exams and in RL responses may think and skip steps; exact exams ask for whole solutions. What RMT itself claims is in the
-training curves: of stages that think, by tier of entropy and by role of the token, how often a thought led to the
-corpus' token, what the model the stage began with expected without one, and thought length. Problems do not repeat.
+In sampled exams and in RL responses may think and skip steps; exact exams ask for whole solutions. What RMT itself
+claims is in the training curves: of stages that think, by tier of entropy and by role of the token, how often a
+thought led to the corpus' token, what the model the stage began with expected without one, and thought length.
+Problems do not repeat.
 
 "cold start" is the model that RMT begins with; thinking and predicting at once, it is the paper's NTR (first points of
 RMT's curve). "no words" is RMT whose budget only the reward knows. Noisy texts, which the spec asks for, are left out.
@@ -25,9 +26,10 @@ PREDICTION = (
     "SFT are not below RMT, before or after RL."
 )
 RULE = (
-    "Over seeds, 95 % Student-t intervals. Exams: strict pass@1 on the common world's sampled edge exam, each pair alone and "
-    "+ RL: above or below zero, else not established. Thinking: share of matches in each tier over the stage's last "
-    "quarter, arms paired by seed; length follows if the mean thought of that quarter is below the first's."
+    "Over seeds, 95 % Student-t intervals. Exams: strict pass@1 on the common world's sampled edge exam, "
+    "each pair alone and + RL: above or below zero, else not established. Thinking: share of matches in "
+    "each tier over the stage's last quarter, arms paired by seed; length follows if the mean thought of "
+    "that quarter is below the first's."
 )
 UNIFORM = (1 / 3, 1 / 3, 1 / 3)
 ABLATED = {  # what is changed in RMT; its words go with its budget
@@ -48,6 +50,6 @@ def study(scale: Scale) -> Study:
     pairs = [("RMT", other) for other in methods if other != "RMT"] + [(other, "NTP") for other in ("RPT", "mixed SFT")]
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
-        exams=(*scale.exams(("zoo",)), *asked), seeds=scale.seeds, base=base,
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
+        exams=(*scale.exams(("zoo",)), *asked), seeds=scale.seeds, headline=tuple(exam.name for exam in asked),
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), base=base, unequal=UNEQUAL,
     )  # fmt: skip

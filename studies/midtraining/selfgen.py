@@ -1,7 +1,7 @@
 """Does mid-training on a model's own solutions by several approaches make RL gain more than as many alike ones do?
 
-Its base differs from other studies': TAGGED of all rows hold low-op solutions by approaches, asked for by tags. The model
-generates on the band's upper half; RL is at the edge with the paper's reward, the answer (methods.md 3.7).
+Its base differs from other studies': TAGGED of all rows hold low-op solutions by approaches, asked for by tags. The
+model generates on the band's upper half; RL is at the edge with the paper's reward, the answer (methods.md 3.7).
 """
 
 from __future__ import annotations

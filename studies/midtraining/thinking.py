@@ -1,8 +1,8 @@
 """Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
 
-All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is not:
-it stands for the paper's ready-made model. "NTP" reads the corpus raw. After it comes RL whose responses may think and
-leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the thought before it.
+All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
+not: it stands for the paper's ready-made model. "NTP" reads the corpus raw. After it comes RL whose responses may think
+and leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the thought before it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def study(scale: Scale) -> Study:
     pairs = [(a, b) for a, b in over.items() if a != "NTP"]
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
-        arms=(*arms, Arm("longer RL", longer, budget="with RL")), seeds=scale.seeds, headline=(asked[0].name,), unequal=UNEQUAL,
-        exams=(*scale.exams(("zoo",)), *asked, *probes(scale)),
+        arms=(*arms, Arm("longer RL", longer, budget="with RL")), seeds=scale.seeds, headline=(asked[0].name,),
+        exams=(*scale.exams(("zoo",)), *asked, *probes(scale)), unequal=UNEQUAL,
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
     )  # fmt: skip
