@@ -157,7 +157,7 @@ PUBLISHED = {  # for each method its paper's numbers, alone and after RL
     "SFT": (OURS, OURS),
     "RFT": (OURS, OURS),
     "RL": (OURS, OURS),
-    "ReLIFT": ("+5.2 and +6.7 points over RL alone (related.md 2.1)", "not in the paper"),
+    "ReLIFT": ("not in the paper, which compares it with RL", "not in the paper"),
     "mixed SFT": (
         "lowest before RL of those compared (related.md 1.5)", "highest after RL of those compared (related.md 1.5)",
     ),
@@ -182,6 +182,10 @@ LADDER = (("thinking SFT", CONTROL), (BOUNDS[0], "thinking SFT"), BOUNDS[::-1])
 BESIDE = tuple(
     (f"{arm} + RL", "pre-training + RL") for arm in (CONTROL, *PUBLISHED) if arm not in ("pre-training", *BOUNDS)
 )
+BASELINES = {  # what two papers compare themselves with, and their numbers
+    ("ReLIFT", "RL"): "+5.2 and +6.7 points over RL alone (related.md 2.1)",
+    ("RLP", "pre-training"): "43.36, as much continued pre-training at equal FLOPs 35.60 (related.md 1.1)",
+}
 LEADERBOARD = (
     *(
         Claim(
@@ -192,6 +196,14 @@ LEADERBOARD = (
         )
         for name, both in PUBLISHED.items()
         for then, published in zip(THEN, both, strict=True)
+    ),
+    *(
+        Claim(
+            f"{arm} over {over}", f"{arm} beats {over}, which its paper compares it with.",
+            published, "midtraining/leaderboard", (arm, over), own_above((arm, over)),
+            f"{T} of sampled edge pass@1, {arm} - {over}: holds above 0, not below.",
+        )
+        for (arm, over), published in BASELINES.items()
     ),
     Claim(
         "board, NTP", "Next-token prediction alone stays below .15 at the edge.",
