@@ -191,6 +191,11 @@ def weighed(**changed) -> Results:
         ("ReMiT, + RL", board(**{"ReMiT + RL": 0.6}), BETTER),
         ("ReMiT, + RL", board(**{"NTP + RL": 0.6}), WORSE),
         ("RL, alone", board(NTP=0.02, RL=0.09), SCALE),
+        ("ReLIFT over RL", board(ReLIFT=0.6), HOLDS),
+        ("ReLIFT over RL", board(ReLIFT=0.3), FAILS),  # though above NTP
+        ("ReLIFT over RL", board(**{"ReLIFT + RL": 0.6}), FAILS),
+        ("RLP over pre-training", board(**{"RLP": 0.5, "RL": 0.6}), HOLDS),
+        ("RLP over pre-training", board(RLP=0.5, noisy=("RLP",)), OPEN),
         ("board, NTP", board(), HOLDS),
         ("board, NTP", board(**{"NTP": 0.01, "NTP + RL": 0.9}), HOLDS),  # a level: guessing is no floor
         ("board, NTP", board(NTP=0.2), FAILS),
