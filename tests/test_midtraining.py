@@ -21,7 +21,19 @@ from models.stages.rmt import TIERS
 from models.stages.thinking import Judge, Thinking
 from models.train import Machine
 from studies import results
-from studies.methods import BINS, THINKERS, UNEQUAL, Primed, alike, annealed, annotated, annotator, primed, tuned
+from studies.methods import (
+    BINS,
+    PLAIN_SHARE,
+    THINKERS,
+    UNEQUAL,
+    Primed,
+    alike,
+    annealed,
+    annotated,
+    annotator,
+    primed,
+    tuned,
+)
 from studies.midtraining import leaderboard, remit, rmt, thinking
 from studies.midtraining.claims import GUESSED
 from studies.run import costs, references
@@ -103,6 +115,7 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     anneal, alone = own["thinking, RL alone"]
     assert dataclasses.replace(alone, flops=second.flops) == second
     assert anneal == primed(SMOKE).decay(SMOKE.method_flops) == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]
+    assert anneal.replay_share == PLAIN_SHARE and anneal.replay == primed(SMOKE).pretraining()
     rl = own["thinking + RL"][-1]
     assert own["longer RL"] == (first, dataclasses.replace(rl, flops=rl.flops + second.flops))
     free = [part for _, part in rl.data.parts if part.elided]
