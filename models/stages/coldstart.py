@@ -19,10 +19,10 @@ from synth.rng import below, rng
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
     """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those
-    of the step that needs it: what follows is how the text went on. Loss on solution tokens but for opening
+    of the step it precedes: what follows is how the text went on. Loss on solution tokens but for opening
     tags, as the methods open thoughts themselves and a solution nobody asked to think stays plain, and for
-    tokens of a step before the thought that it needs, which would teach to skip without having thought
-    (studies/LOG.md, 2026-11-21, fifth session).
+    tokens of a step before its thought, which would teach to skip without having thought (studies/LOG.md,
+    2026-11-21, fifth session).
 
     The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
     related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
