@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, pooled, said, table
+from figures.panels import BANDS, COMMON, legend, pooled, said, table
 from figures.style import figure, line, panel_letter
 from studies.results import FOLDER
 
@@ -14,7 +14,7 @@ ARMS = ("x0", "x0.5", "x1", "x2")
 def draw(folder=FOLDER) -> Figure:
     """Scores against the tokens of pre-training: by band at one attempt and at 128, and the edge by operations."""
     found = table("interplay/ladder", ARMS, folder)
-    made = figure(8.4, 2.9)
+    made = figure(8.4, 3.2)
     axes = made.subplots(1, 3, sharey=True)
     tokens = [
         sum(row["tokens"] for row in rows) / len(rows) / 1e6 for rows in (found.of(arm, found.exams[0]) for arm in ARMS)
@@ -24,7 +24,7 @@ def draw(folder=FOLDER) -> Figure:
             line(axis, tokens, [pooled(found, arm, band, k) for arm in ARMS], nth, band)
         panel_letter(axis, letter, f"pass@{k}")
     first, last = BANDS["ID"][1], BANDS["hard"][1]
-    for nth, exam in enumerate(found.within((first, last), COMMON), start=3):
+    for nth, exam in enumerate(found.within((first, last), COMMON), start=4):
         line(
             axes[2],
             tokens,
@@ -35,7 +35,8 @@ def draw(folder=FOLDER) -> Figure:
     panel_letter(axes[2], "c", "pass@128 by operations")
     for axis in axes:
         axis.set(xlabel="M tokens of pre-training", ylim=(0, 1.05))
-        axis.legend(loc="center left", fontsize=6.5)
+    legend(made, axes[0], 3)
+    made.legend(*axes[2].get_legend_handles_labels(), loc="outside upper right", ncols=5)
     axes[0].set_ylabel("strictly right (exact)")
     said(made, found)
     return made
