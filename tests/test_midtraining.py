@@ -81,7 +81,7 @@ def test_the_annotator_has_seen_no_thought_beyond_the_band():
     # thoughts; one whose texts skip more often than the corpus; an annotator that draws by chance.
     scale = primed(SMOKE)
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
-    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain)
+    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
     assert {source.elided for _, source in stage.data.parts} == {source.elided for _, source in corpus.parts}
     assert annotated(scale, 1e9, annotator(scale)).temperature == 0

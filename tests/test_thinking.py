@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from models.optim import Optim
 from models.policy import Objective, sampled
 from models.reasoning import Bins, document, length, think, unsure
 from models.stages import Models, logprobs
-from models.stages.coldstart import ColdStart, told
+from models.stages.coldstart import ColdStart, encoded, told
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT, TIERS
 from models.train import Machine, backward, frozen, train
@@ -435,6 +436,14 @@ def test_nobody_is_taught_to_skip_a_step_before_thinking_it():
             at += 1
         assert gains == [float(t >= len(question) and t not in owed) for t in range(size)]
     assert len(kinds) == 4
+
+
+def test_a_tokenizer_that_joins_targets_with_others_is_refused():
+    # Mutant: the check left out, and what stands in a row is not the text.
+    whole = SimpleNamespace(encode=lambda text: [len(text)])
+    assert encoded(whole, [("one", 1.0), ("two", 1.0)]) == ([7], [1.0])
+    with pytest.raises(ValueError, match="tokenizer joins what is a target"):
+        encoded(whole, [("one", 1.0), ("two", 0.0)])
 
 
 # Budgets in words
