@@ -15,7 +15,7 @@ from models.train import Machine
 from studies import results
 from studies.run import chain
 from studies.scales import SCALES
-from studies.study import Arm, Study, check_budget, execute, missing, plan, span
+from studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
 from synth.problem import Mixture
 
 HERE = Path(results.__file__).parent
@@ -188,6 +188,12 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     before = path.read_bytes()
     execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
     assert steps == [] and len(notes) == len(quick.arms) and path.read_bytes() == before
+    # All at once, into tables that were lost: the same. Mutants: rows, or curves, of the first or the last alone.
+    drawn = results.curves_path(quick.name, "smoke", tmp_path)
+    points = drawn.read_bytes()
+    path.unlink(), drawn.unlink()
+    keep(quick, *plan(quick))
+    assert path.read_bytes() == before and drawn.read_bytes() == points
 
 
 COMMITTED = sorted(
