@@ -1,0 +1,46 @@
+"""Does RL learn at all: are problems beyond the band likelier to be solved after it, at once and in 128 tries?
+
+"RL" is the arm of `stages/quickstart`; "RL twice" is followed by as much again and still fits ten minutes of two cores.
+Bases differ so much at the edge that three seeds could not tell (pass@128 +.20, -.33 to +.73, studies/LOG.md). So this
+study has five seeds, after those of its scale, on which nothing had been run when it was written.
+"""
+
+from __future__ import annotations
+
+from studies.scales import Scale
+from studies.study import Arm, Study
+
+QUESTION = "Does RL raise what its base can do at the edge, pass@1 and pass@128, and does as much RL again add to it?"
+PREDICTION = (
+    "Pass@1 rises by .2 to .4 after RL and more after RL twice; pass@128 by .1 to .3, and hardly more after RL twice. "
+    "The band loses less than .03 pass@1; pass@128 stays below .001 on the hard band."
+)
+RULE = (
+    "RL learns if RL twice - pre-training lies above zero in exact strict pass@1 and in pass@128 on the common world's "
+    "edge exams (95 % Student t over five seeds, all of them whatever comes), does not if one lies below, else not "
+    "established. The same for RL - pre-training; more RL adds where RL twice - RL lies above zero."
+)
+
+
+def study(scale: Scale) -> Study:
+    base = scale.base()
+    trained = base + scale.anneal()
+    rl = scale.rl(scale.arm_flops - scale.anneal_flops)
+    fresh = range(max(scale.seeds) + 1, max(scale.seeds) + 6)
+    return Study(
+        name="stages/rl",
+        scale=scale.name,
+        question=QUESTION,
+        prediction=PREDICTION,
+        rule=RULE,
+        arms=tuple(
+            Arm(name, recipe, equal=False)
+            for name, recipe in {"pre-training": trained, "RL": trained + rl, "RL twice": trained + rl + rl}.items()
+        ),
+        exams=(*scale.exams(("zoo",)), scale.sampled_exam("band"), scale.sampled_exam()),
+        seeds=tuple(fresh),
+        base=base,
+        contrasts=(("RL", "pre-training"), ("RL twice", "pre-training"), ("RL twice", "RL")),
+        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+        unequal="it asks what RL adds to its own start, and what more of it adds",
+    )
