@@ -17,7 +17,8 @@ ARMS = (
 
 
 def draw(folder=FOLDER) -> Figure:
-    """Training band by operations; in every cell the mean change in nats a problem over half its interval."""
+    """Training band by operations; in every cell the mean change in nats a problem over half its interval, in bold
+    where that leaves out zero."""
     found = table("interplay/edge", ("none", *ARMS), folder)
     exams = found.within((1, BANDS["hard"][1]), COMMON)
     cells = [[difference(logp(found, arm, exam), logp(found, "none", exam)) for exam in exams] for arm in ARMS]
@@ -31,11 +32,12 @@ def draw(folder=FOLDER) -> Figure:
         for x, cell in enumerate(row):
             ink = "white" if abs(cell.mean) > 0.6 * most else "#222222"
             text = f"{cell.mean:+.2f}\n± {(cell.high - cell.low) / 2:.2f}"
-            axis.text(x, y, text, ha="center", va="center", fontsize=6, color=ink)
+            weight = "bold" if cell.low > 0 or cell.high < 0 else "normal"
+            axis.text(x, y, text, ha="center", va="center", fontsize=6, color=ink, fontweight=weight)
     axis.set_yticks(range(len(ARMS)), ARMS)
     axis.set_xticks(range(len(exams)), [found.of("none", exam)[0]["ops"] for exam in exams])
     axis.set_xlabel("operations of the exam")
     made.colorbar(shown, ax=axis, label="change of log-probability (nats a problem)", shrink=0.9)
     panel_letter(axis, "", "trained on, less no RL")
-    said(made, found, "; 95 % intervals (t over seeds)")
+    said(made, found, "; 95 % intervals (t over seeds), bold: without zero")
     return made

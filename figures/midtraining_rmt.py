@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import GRID, Missing, by_category, by_training, curves, legend, on_grid, said, table
-from figures.style import figure, panel_letter
+from figures.panels import GRID, SCALE, Missing, by_category, by_training, curves, legend, on_grid, table
+from figures.style import figure, note, panel_letter
 from studies.results import FOLDER, tallies
 from studies.stats import Estimate, difference, interval
 
@@ -29,8 +29,9 @@ def draw(folder=FOLDER) -> Figure:
     arms = {arm: (nth, [matched(rows, arm, tier) for tier in TIERS]) for arm, nth in ABLATED.items()}
     plain = (0, [matched(rows, "RMT", tier, "foreseen") for tier in TIERS])
     untrained = (7, [matched(rows, "RMT", tier, late=False) for tier in TIERS])
-    by_category(by_tier, list(TIERS), {"no thought": plain, "RMT, first tenth": untrained} | arms)
-    roles = [role for role in ROLES if any(role in tallies(row["drawn"]) for row in rows if row["arm"] == "RMT")]
+    begun = {"RMT, first tenth": untrained} if any(np.isfinite(each.mean) for each in untrained[1]) else {}
+    by_category(by_tier, list(TIERS), {"no thought": plain} | begun | arms)
+    roles = [role for role in ROLES if np.isfinite(matched(rows, "RMT", role).mean)]
     judged = (("no thought", 0, "foreseen"), ("RMT", 1, "matched"))
     by_category(
         by_role, roles, {name: (nth, [matched(rows, "RMT", r, what) for r in roles]) for name, nth, what in judged}
@@ -50,14 +51,16 @@ def draw(folder=FOLDER) -> Figure:
     solved = {arm: interval(values, path=(found.study, arm, EDGE)) for arm, values in asked.items()}
     edge = {name: (nth, [solved[f"{arm}{more}"] for arm in ARMS]) for name, nth, more in after}
     by_category(scores, list(ARMS), edge)
-    scores.set(ylabel="strictly right at once (may skip, think)", ylim=(0, 1.05))
+    scores.set(ylabel="sampled strict pass@1", ylim=(0, 1.05))
     scores.tick_params(axis="x", labelrotation=30)
     scores.legend(loc="upper right")
     titles = ("by tier of entropy", "by role, RMT's last quarter", "thought length", "edge, before and after RL")
     for axis, letter, title in zip((by_tier, by_role, lengths, scores), "abcd", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, by_tier, 4)
-    said(made, found, "; 95 % intervals (a to c: t over seeds)")
+    problems = found.of("NTP", EDGE)[0]["problems"]
+    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; d: {problems} problems, responses may skip steps and think"
+    note(made, f"{what}; 95 % intervals (a to c: t over seeds)")
     return made
 
 
