@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import math
+import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -52,7 +53,7 @@ class Machine:
     save_every: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.device != "cpu" and not self.device.startswith("cuda"):
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise ValueError(f"Machine.device must be cpu, cuda or cuda:N, got {self.device!r}")
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise ValueError(f"Machine.device is {self.device!r} but this machine has no CUDA device")

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 # Intervals multiply thousands of tiny matrices: threads would only wait for each other. Read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,7 +32,7 @@ from synth.export import problem_from_dict
 from synth.graph import Shape
 from synth.problem import DIALECTS, MODES, Problem, Source
 from synth.roles import ROLES, roles
-from synth.telling import APPROACHES, PLAIN
+from synth.telling import APPROACHES, PLAIN, Words
 from synth.verify import verify
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ COLOURS = {
     "strategy": "blue",
 }  # fmt: skip
 POLL = 1.0  # seconds between looks at what workers have done
+
+
+K = TypeVar("K")
 
 
 class Refused(ValueError):
@@ -130,7 +133,7 @@ def bands(scale_name: str) -> dict[str, tuple[int, int]]:
 def list_(args, screen) -> None:
     from studies.scales import SCALES
 
-    chosen = [args.scale] if args.scale else list(SCALES)
+    chosen = [scale_named(args.scale).name] if args.scale else list(SCALES)
     rows = [about(name, chosen) for name in names()]
     if args.json:
         return print_json(rows)
@@ -484,6 +487,9 @@ def show(args, screen) -> None:
             raise Refused(f"no study of {args.study} has results yet; run one first")
         rows = report.claim_rows(claims, found)
         return print_json(rows) if args.json else screen.print(show_.table(*report.claim_table(rows)))
+    if args.study in topics():
+        own = [name for name in names() if name.startswith(f"{args.study}/")]
+        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
     args.seeds = None
     study = the_study(args)
     found = report.summary(study, measured(study), bands(args.scale))
@@ -518,6 +524,9 @@ def report_(args, screen) -> None:
     from studies import report
     from studies.study import measured
 
+    where = Path(args.html)
+    if where.is_dir() or not os.access(where if where.exists() else where.parent, os.W_OK):
+        raise Refused(f"--html {where}: cannot be written")
     pages = []
     for asked in args.study or topics():
         there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
@@ -528,7 +537,6 @@ def report_(args, screen) -> None:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
     asked = [claims for topic in args.study or topics() if (claims := claims_of(topic))]
     tables = [report.claim_rows(claims, found) for claims in asked if (found := decisions(claims))]
-    where = Path(args.html)
     where.write_text(report.page(pages, bands(args.scale), tables), encoding="utf-8")
     if args.json:
         return print_json(
@@ -586,7 +594,7 @@ def coloured(tokens: tuple[str, ...], kinds: tuple[str, ...]) -> Text:
 
 def verify_(args, screen) -> None:
     """One verdict a line, always as JSON: it is meant to be read by programs."""
-    lines = sys.stdin if args.file == "-" else Path(args.file).open(encoding="utf-8")
+    lines = sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb")
     with lines:
         for number, line in enumerate(lines, start=1):
             place = f"{args.file}, line {number}"
@@ -596,34 +604,42 @@ def verify_(args, screen) -> None:
             print(json.dumps(row, allow_nan=False))
 
 
-def judged(line: str, place: str) -> tuple[Problem, str]:
+def judged(line: bytes, place: str) -> tuple[Problem, str]:
     """The problem and the response of one line. Raises Refused naming the line."""
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8"))
     except ValueError as error:
         raise Refused(f"{place}: not JSON ({error})") from None
     if type(row) is not dict or set(row) != {"problem", "response"} or type(row["response"]) is not str:
         raise Refused(f"{place}: must be an object with 'problem' and the string 'response'")
-    described = row["problem"]
+    given = row["problem"]
     try:
-        if type(described) is dict and set(described) == {"source", "path"}:
-            return source_from(described["source"]).problem(*described["path"]), row["response"]
-        return problem_from_dict(described), row["response"]
+        if type(given) is dict and set(given) == {"source", "path"}:
+            if type(given["path"]) is not list:
+                raise ValueError(f"path must be a list, got {given['path']!r}")
+            return source_from(given["source"]).problem(*given["path"]), row["response"]
+        return problem_from_dict(given), row["response"]
     except (ValueError, TypeError) as error:
         raise Refused(f"{place}: {error}") from None
 
 
-def source_from(row: dict) -> Source:
-    """A Source from its fields as JSON has them (lists for tuples, an object for ``shape``)."""
+def source_from(row) -> Source:
+    """A Source from its fields as JSON has them: lists for tuples, objects for ``shape`` and ``words``."""
+    return described(Source, row, "source", {"shape": Shape, "words": Words})
+
+
+def described(kind: type[K], row, name: str, inner: dict[str, type] | None = None) -> K:
+    """A description from an object with its fields. Raises Refused naming it and what is wrong."""
     if type(row) is not dict:
-        raise Refused(f"source must be an object, got {row!r}")
-    unknown = set(row) - {field.name for field in fields(Source)}
+        raise Refused(f"{name} must be an object, got {row!r}")
+    unknown = set(row) - {field.name for field in fields(kind)}
     if unknown:
-        raise Refused(f"source has unknown fields {', '.join(sorted(unknown))}")
-    values = {name: tuple(value) if type(value) is list else value for name, value in row.items()}
-    if "shape" in values:
-        values["shape"] = Shape(**{n: tuple(v) if type(v) is list else v for n, v in values["shape"].items()})
-    return Source(**values)
+        raise Refused(f"{name} has unknown fields {', '.join(sorted(unknown))}")
+    values = {field: tuple(value) if type(value) is list else value for field, value in row.items()}
+    for field, part in (inner or {}).items():
+        if values.get(field) is not None:
+            values[field] = described(part, values[field], field)
+    return kind(**values)
 
 
 def audit_(args, screen) -> None:
@@ -713,6 +729,12 @@ def modulus(text: str) -> int | None:
     return None if text == "none" else int(text)
 
 
+def natural(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be a non-negative integer, got {text!r}")
+    return int(text)
+
+
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
@@ -773,7 +795,7 @@ def parser() -> Parser:
     made.add_argument(
         "--approach", choices=(PLAIN, *APPROACHES), metavar="NAME", help=f"work it out by {', '.join(APPROACHES)}"
     )
-    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--seed", type=natural, default=0)
     made = add("verify", verify_, "judge responses: JSON lines of problem and response in, a verdict a line out")
     made.add_argument("file")
     made = add("audit", audit_, "report what a scale's pre-training and exams, or any source, contain")
@@ -827,6 +849,8 @@ def main(words: list[str] | None = None) -> int:
         if not expected(error):
             raise
         sentence = error.args[0] if isinstance(error, KeyError) else str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            sentence = f"{error.filename}: {error.strerror}"
         print(f"interlude: {sentence}", file=sys.stderr)
         return 2
     return 0

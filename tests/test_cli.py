@@ -188,12 +188,35 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("verify", "-"), "{}\n", "line 1"),
         (("verify", "-"), "not json\n", "line 1"),
         (("verify", "-"), '{"problem": {"source": {"opps": [1, 1]}, "path": [1]}, "response": ""}\n', "opps"),
+        (
+            ("verify", "-"),
+            '{"problem": {"source": {"ops": [1, 1], "shape": 3}, "path": [1]}, "response": ""}\n',
+            "shape",
+        ),
+        (
+            ("verify", "-"),
+            '{"problem": {"source": {"ops": [1, 1], "words": {"slip": 1}}, "path": [1]}, "response": ""}\n',
+            "slip",
+        ),
+        (("verify", "-"), '{"problem": {"source": {"ops": [1, 1]}, "path": 3}, "response": ""}\n', "path"),
+        (("list", "--scale", "huge"), "", "huge"),
+        (("show", "tiny"), "", "tiny/one"),
+        (("report", "tiny/one", "--html", "nowhere/page.html"), "", "nowhere/page.html"),
+        (("report", "tiny/one", "--html", "studies"), "", "studies"),
+        (("run", "tiny/one", "--device", "cudaX"), "", "cuda:N"),
+        (("problem", "--seed", "-1"), "", "-1"),
         (("nonsense",), "", "nonsense"),
     ],
 )
 def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named):
     """Mutants: a traceback for a user's mistake; exit code 1; the offending value not named."""
     assert named in refused(copy, *words, text=text)
+
+
+def test_a_file_that_is_not_text_is_refused(copy):
+    """Mutant: the reader's UnicodeDecodeError let through."""
+    (copy / "bytes.jsonl").write_bytes(b"\xff\xfe\n")
+    assert "bytes.jsonl, line 1" in refused(copy, "verify", "bytes.jsonl")
 
 
 def test_bugs_keep_their_traceback():
