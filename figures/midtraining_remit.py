@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, by_row, curves, legend, pooled, said, table
-from figures.style import figure, line, panel_letter
+from figures.panels import SCALE, by_row, curves, legend, table
+from figures.style import figure, line, note, panel_letter
 from studies.results import FOLDER, Results, tallies
-from studies.stats import difference
+from studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/remit", "NTP"
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 ROUNDS = (CONTROL, "ReMiT", "ReMiT twice")
-CONTROLS = ("renormalised", "shuffled weights", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT")
+CONTROLS = ("shuffled weights", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT", "NTP, none wrong")
+EXAM = "zoo-edge-sampled"
 LONGER = "longer RL"
 
 
@@ -28,7 +29,7 @@ def draw(folder=FOLDER) -> Figure:
     gains.axvline(0, color="#333333", linewidth=0.6)
     gains.set_xlabel(f"edge pass@1, arm - {CONTROL}")
     for label, (end, colour) in THEN.items():
-        line(flywheel, [0, 1, 2], [pooled(found, name + end, "edge", 1) for name in ROUNDS], colour, label)
+        line(flywheel, [0, 1, 2], [score(found, name + end) for name in ROUNDS], colour, label)
     flywheel.set(xlabel="rounds", ylabel="edge pass@1", xticks=(0, 1, 2))
     by_row(roles, *weighed(told))
     roles.axvline(1, color="#333333", linewidth=0.6)
@@ -36,7 +37,9 @@ def draw(folder=FOLDER) -> Figure:
     for axis, letter, title in ((gains, "a", "gain"), (flywheel, "b", "flywheel"), (roles, "c", "tokens' weights")):
         panel_letter(axis, letter, title)
     legend(made, flywheel, 2)
-    said(made, found, "; 95 % intervals (differences, weights: t over seeds); dots are seeds")
+    problems = found.of(CONTROL, EXAM)[0]["problems"]
+    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds (dots), {problems} problems"
+    note(made, f"{what}; 95 % intervals (differences, weights: t over seeds)")
     return made
 
 
@@ -51,7 +54,12 @@ def gained(found: Results, rows: tuple[str, ...]) -> dict:
 
 
 def edge(found: Results, arm: str) -> np.ndarray:
-    return found.pooled(arm, found.within(BANDS["edge"], COMMON), 1)
+    """Sampled strict pass@1 of every seed and problem (SP)."""
+    return found.solved(arm, EXAM, 1)
+
+
+def score(found: Results, arm: str) -> Estimate:
+    return interval(edge(found, arm), path=(STUDY, arm, EXAM, 1))
 
 
 def weighed(told: list[dict]) -> tuple[list[str], dict]:

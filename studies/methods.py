@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from models.reasoning import Bins, Reasoning
 from models.stages import Stage
 from models.stages.annotate import ORACLE, Annotate
 from models.stages.coldstart import ColdStart
+from models.stages.midtrain import Midtrain
+from models.stages.pretrain import Pretrain
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
 from models.stages.thinking import Thinking
@@ -17,6 +20,9 @@ from studies.probe import THOUGHTS
 from studies.run import Recipe
 from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
 from synth.problem import Mixture
+from synth.telling import Words
+
+S = TypeVar("S", bound=Scale)
 
 # Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how
 # it was chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
@@ -26,6 +32,7 @@ PLAIN_SHARE = 0.5
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
+NOISY = Words(remarks=0.3, slips=0.3)  # 30 % of noise or more (methods.md 1.6)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
     "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
@@ -84,16 +91,47 @@ class Primed(Scale):
         exam = super().sampled_exam(band, world)
         return replace(exam, source=replace(exam.source, elided=ELIDED, thoughts="ignored"))
 
-    def sampled_exams(self) -> tuple[Exam, ...]:
-        """The edge, the edge told in the rare world, and the band."""
-        return self.sampled_exam(), self.sampled_exam("edge", CONTEXTS[1]), self.sampled_exam("band")
-
 
 def primed(scale: Scale) -> Primed:
     """The same scale as a ``Primed`` one, with the tags of thoughts among its model's tokens."""
-    vocab = replace(scale.model.vocab, thoughts=True)
+    return recast(Primed, scale, thoughts=True)
+
+
+@dataclass(frozen=True)
+class Worded(Scale):
+    """A scale whose mid-training texts are as a corpus is: steps open and conclude with words of one's choice, remarks
+    help no one, and a share of the solutions ends wrong, having concluded with one word throughout. Otherwise every
+    token is pivotal, and weighing tokens is vacuous (methods.md 1.6). The base has read such words in the band, longer
+    than it takes to learn them; RL and exams allow them; the solutions that SFT and the bound read are all right."""
+
+    def corpus(self) -> Mixture:
+        return self.mixed(self.edge, words=replace(NOISY, slips=0.0))
+
+    def pretraining(self) -> Mixture:
+        plain = super().pretraining()
+        return Mixture(tuple((share, replace(s, words=replace(NOISY, slips=0.0))) for share, s in plain.parts))
+
+    def base(self) -> Recipe:
+        stable = replace(self.optim, schedule="constant")
+        return super().base() + Pretrain(steps=self.cold_steps, rows=self.rows, optim=stable, data=self.pretraining())
+
+    def midtrain(self, flops: float) -> Midtrain:
+        return replace(super().midtrain(flops), data=self.mixed(self.edge, words=NOISY))
+
+    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+        exam = super().sampled_exam(band, world)
+        return replace(exam, source=replace(exam.source, words=replace(NOISY, slips=0.0)))
+
+
+def worded(scale: Scale) -> Worded:
+    """The same scale as a ``Worded`` one, with the words of one's choice among its model's tokens."""
+    return recast(Worded, scale, words=True)
+
+
+def recast(kind: type[S], scale: Scale, **more: bool) -> S:
+    """A scale of another kind with every field of ``scale``, and more tokens in its model's vocabulary."""
     held = {field.name: getattr(scale, field.name) for field in fields(scale)}
-    return Primed(**held | {"model": replace(scale.model, vocab=vocab)})
+    return kind(**held | {"model": replace(scale.model, vocab=replace(scale.model.vocab, **more))})
 
 
 def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:

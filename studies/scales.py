@@ -189,6 +189,10 @@ class Scale:
         source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
         return Exam(f"{world}-{band}-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
 
+    def sampled_exams(self) -> tuple[Exam, ...]:
+        """The edge, the edge told in the rare world, and the band."""
+        return self.sampled_exam(), self.sampled_exam("edge", CONTEXTS[1]), self.sampled_exam("band")
+
     def diversity_exam(self) -> Exam:
         """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
         asked = self.sampled_exam()

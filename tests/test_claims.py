@@ -173,12 +173,12 @@ def solving(arms: dict[str, float], noisy=()) -> tuple[dict, ...]:
 
 def weighed(**changed) -> Results:
     """The arms of midtraining/remit where ReMiT gains .2 alone and .1 after RL, and a second round .05."""
-    arms = {"NTP": 0.3, "ReMiT": 0.5, "ReMiT_twice": 0.55, "shuffled_weights": 0.3, "renormalised": 0.5, "topk": 0.4}
+    arms = {"NTP": 0.3, "ReMiT": 0.5, "ReMiT_twice": 0.55, "shuffled_weights": 0.3, "topk": 0.4}
     arms |= {"NTP___RL": 0.4, "ReMiT___RL": 0.5, "shuffled_weights___RL": 0.4, "longer_RL": 0.4, "SFT": 0.4}
-    arms |= {"distillation": 0.5, "NTP,_tokens_of_ReMiT": 0.2}
+    arms |= {"distillation": 0.5, "NTP,_tokens_of_ReMiT": 0.2, "NTP,_none_wrong": 0.8}
     spelt = {"topk": "top-k", "SFT": "SFT-guided"}
     named = {spelt.get(n, n.replace("___", " + ").replace("_", " ")): p for n, p in (arms | changed).items()}
-    return table({arm: (0.9, p, 1e-9) for arm, p in named.items()})
+    return Results("midtraining/remit", "nano", solving(named))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,7 @@ def weighed(**changed) -> Results:
         ("ReMiT gains + RL", weighed(), HOLDS),
         ("ReMiT gains + RL", weighed(ReMiT___RL=0.3), FAILS),
         ("ReMiT gains", weighed(NTP=1e-5, ReMiT=1e-4), SCALE),
+        ("ReMiT gains", weighed(NTP=0.01, ReMiT=0.05), HOLDS),  # here nothing can be guessed
         ("ReMiT, weights", weighed(), HOLDS),
         ("ReMiT, weights", weighed(shuffled_weights=0.6), FAILS),
         ("ReMiT, weights", weighed(shuffled_weights=0.5), OPEN),
@@ -250,7 +251,10 @@ def weighed(**changed) -> Results:
         ("ReMiT, flywheel", weighed(ReMiT_twice=0.8), FAILS),
         ("ReMiT, tokens", weighed(), HOLDS),
         ("ReMiT, tokens", weighed(**{"NTP,_tokens_of_ReMiT": 0.6}), FAILS),
-        ("ReMiT, step size", weighed(renormalised=0.2), FAILS),
+        ("ReMiT, flywheel", weighed(ReMiT=0.2, ReMiT_twice=0.1), FAILS),  # both rounds lose
+        ("ReMiT, flywheel", weighed(ReMiT_twice=0.4), HOLDS),  # "less" may be nothing
+        ("ReMiT, none wrong", weighed(), HOLDS),
+        ("ReMiT, none wrong", weighed(**{"NTP,_none_wrong": 0.4}), FAILS),
         ("ReMiT, SFT-guided", weighed(), HOLDS),
         ("ReMiT, top-k", weighed(topk=0.6), FAILS),
         ("ReMiT, distillation", weighed(), OPEN),
@@ -264,12 +268,12 @@ def test_methods_are_judged_by_the_rules_of_their_studies(name, found, verdict):
 
 
 def generated(**answered: str) -> Results:
-    """Right answers of 64 responses to each of four problems, by arm."""
+    """How many of 64 responses to each of four problems are strictly right, by arm; every answer is right."""
     arms = {"approaches 8 + RL": "1 1 1 1", "approaches 4 + RL": "1 1 1 0", "approaches 1 + RL": "9 9 0 0"}
     arms |= {"rejection 8 + RL": "9 9 9 0", "STaR + RL": "9 9 9 0", "no mid-training + RL": "9 9 0 0"}
     arms |= {"incorrect 8 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1", "no mid-training": "1 1 1 0"}
     made = [
-        sampled_row(arm, seed) | {"exam": methods.EDGE, "samples": 64, "correct": counts}
+        sampled_row(arm, seed) | {"exam": methods.EDGE, "samples": 64, "strict": counts, "correct": "64 64 64 64"}
         for arm, counts in (arms | answered).items()
         for seed in (0, 1, 2)
     ]
@@ -289,8 +293,8 @@ def generated(**answered: str) -> Results:
         ("own solutions, RL narrows", {"no mid-training": "1 1 1 1"}, OPEN),
     ],
 )
-def test_own_solutions_are_judged_by_right_answers(name, changed, verdict):
-    # Mutants: strict for answer; pass@1 for pass@64 or the reverse; before RL for after it; one part of two deciding.
+def test_own_solutions_are_judged_by_right_solutions(name, changed, verdict):
+    # Mutants: answer for strict; pass@1 for pass@64 or the reverse; before RL for after it; one part of two deciding.
     assert judged(name, generated()) == HOLDS and judged(name, generated(**changed)) == verdict
 
 

@@ -33,12 +33,14 @@ from studies.methods import (
     annotator,
     primed,
     tuned,
+    worded,
 )
 from studies.midtraining import leaderboard, remit, rmt, thinking
 from studies.midtraining.claims import GUESSED
 from studies.run import costs, references
 from studies.scales import SCALES, SMOKE
 from studies.study import check_budget, execute, plan
+from synth.problem import parts
 from synth.verify import verify
 
 
@@ -47,7 +49,7 @@ from synth.verify import verify
 def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     # Mutants: another RL after one method; an arm without its pair; budgets of both kinds compared with each other.
     here, asked = SCALES[scale], module.study(SCALES[scale])
-    here = here if module is remit else primed(here)
+    here = (worded if module is remit else primed)(here)
     arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
     assert asked.unequal == ("" if module is remit else UNEQUAL) and len(arms) == 2 * sum(
         not name.endswith(" + RL") for name in arms
@@ -66,10 +68,10 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
 @pytest.mark.parametrize("module", (leaderboard, remit))
 def test_references_are_arms(module):
     # Mutant: a teacher trained for a method's sake, whose cost no table shows.
-    asked, scale = module.study(SMOKE), primed(SMOKE) if module is leaderboard else SMOKE
+    asked, scale = module.study(SMOKE), (primed if module is leaderboard else worded)(SMOKE)
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
-    guide = tuned(scale).before + SMOKE.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
+    guide = tuned(scale).before + scale.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
     assert tuned(scale) in held and (module is remit or annotator(scale) in held)
     assert all(
         recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held
@@ -217,6 +219,25 @@ def test_alike_keeps_every_field():
         alike(RL, stage)
 
 
+def test_remit_reads_a_noisy_corpus_and_is_asked_none():
+    # Mutants: wrong solutions in RL, in exams, in the base or in what SFT and the bound read; none in the corpus; an
+    # exam or an RL that refuses the corpus's words; words that the base has never seen.
+    asked, scale = remit.study(SMOKE), worded(SMOKE)
+    arms = {arm.name: arm.recipe.stages[-1] for arm in asked.arms}
+
+    def slips(data) -> set[float]:
+        return {source.words.slips for source in parts(data)}
+
+    noisy = [stage for name, stage in arms.items() if not name.endswith("RL") and name != "NTP, none wrong"]
+    assert all(slips(stage.data) == {0.3} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 8
+    clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, scale.base().stages[-1].data]
+    assert all(slips(data) == {0.0} for data in (*clean, *(exam.source for exam in asked.exams)))
+    slipped = [p for p in (arms["NTP"].data.problem("slip", n) for n in range(400)) if p.telling.slip is not None]
+    assert 0.2 < len(slipped) / 400 < 0.4 and not any(verify(p, p.solution).strict for p in slipped)
+    right = [source.problem("right", n) for n in range(50) for source in (asked.exams[0].source, clean[2])]
+    assert all(verify(p, p.solution).strict for p in right)
+
+
 def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     # Mutants: weights left out of the curves, or another role's; a curve of stages that neither sample nor weigh;
     # ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
@@ -224,7 +245,7 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
     curves = results.store_curves
     monkeypatch.setattr(results, "store_curves", lambda study, scale, rows: curves(study, scale, rows, tmp_path))
-    small = dataclasses.replace(SMOKE, method_flops=2e9, arm_flops=4e9, anneal_flops=5e8)
+    small = dataclasses.replace(SMOKE, method_flops=6e9, arm_flops=12e9, anneal_flops=15e8)
     whole = remit.study(small)
     names = ("NTP", "NTP, tokens of ReMiT", "ReMiT")
     chosen = tuple(arm for arm in whole.arms if arm.name in names)

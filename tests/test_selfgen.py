@@ -86,11 +86,11 @@ def bits(lm) -> str:
 
 
 def test_kept_traces(asked):
-    # Mutants: wrong answers kept; an approach twice or missing; held-out structures; a response that never ends; strict
-    # traces only (a right answer by wrong steps is part of the method).
+    # Mutants: wrong answers kept; an approach twice or missing, or the same first for all; held-out structures; a
+    # response that never ends; strict traces only (a right answer by wrong steps is part of the method).
     lm, strict = asked(), []
-    for kept in pool(dataclasses.replace(STAGE, instances=160), lm):
-        assert [trace.approach for trace in kept.traces] == list(NAMES)
+    for slot, kept in enumerate(pool(dataclasses.replace(STAGE, instances=160), lm)):
+        assert [trace.approach for trace in kept.traces] == [NAMES[(slot + nth) % len(NAMES)] for nth in range(4)]
         assert not kept.problem.held_out and kept.right <= kept.rollouts == (kept.dropped + 1) * 4 * 8
         for trace in kept.traces:
             text = lm.decode(trace.response)
@@ -139,7 +139,7 @@ def test_the_best_by_the_ranker_is_kept(asked):
     start = frozen(lm)
     with torch.no_grad():
         ranker = STAGE.ranker(start, 3)
-        found = [(p, STAGE.groups(start, p, ("test", n))) for n in range(12) for p in [EASY.problem("test", n)]]
+        found = [(p, STAGE.groups(start, p, 0, ("test", n))) for n in range(12) for p in [EASY.problem("test", n)]]
     for problem, group in ((problem, group) for problem, groups in found for group in groups if any(group.usable)):
         usable = [text for text, good in zip(group.texts, group.usable, strict=True) if good]
         column = [float(ranker.scores(problem.question, [text])[0][0, NAMES.index(group.asked)]) for text in usable]

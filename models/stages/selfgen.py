@@ -64,7 +64,8 @@ class SelfGen(Stage):
     ``rows`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target tokens.
 
     Where the paper is silent (methods.md 3.6, or ours where it says nothing): the tag asks alone, without exemplars, as
-    the base was trained on tags; samples 8 at temperature 1; the first n approaches, so that a larger n holds the
+    the base was trained on tags; samples 8 at temperature 1; n approaches of the list, each question beginning one
+    further, so that n changes how many of them a question has and not which are taught, and a larger n holds the
     smaller's; a response that never ends has no final answer; no early stop, as a budget ends the stage (three epochs
     are steps = 3 * instances / rows).
 
@@ -93,6 +94,7 @@ class SelfGen(Stage):
     attempts: int = 64
     max_new: int = 256
     keeps_start: ClassVar[bool] = True
+    version: ClassVar[int] = 2  # 1 took the first n approaches for every question
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,7 +154,7 @@ class SelfGen(Stage):
         for attempt in range(self.attempts):
             path = ("selfgen", seed, slot, attempt)
             problem, traces = self.data.problem(*path), []
-            groups = self.groups(generator, problem, path)
+            groups = self.groups(generator, problem, slot, path)
             for group in groups:
                 rollouts, right = rollouts + len(group.texts), right + sum(group.right)
                 spent.append(group.spent)
@@ -172,11 +174,12 @@ class SelfGen(Stage):
             "the pool is empty after filtering"
         )
 
-    def groups(self, generator: LM, problem: Problem, path: tuple) -> list[Group]:
+    def groups(self, generator: LM, problem: Problem, slot: int, path: tuple) -> list[Group]:
         """What is sampled for a question, by what was asked: every approach,
         or nothing, or a hint where that failed."""
         if self.source == "approaches":
-            asked = [(name, asking(problem, name).question) for name in self.approaches[: self.n]]
+            names = [self.approaches[(slot + nth) % len(self.approaches)] for nth in range(self.n)]
+            asked = [(name, asking(problem, name).question) for name in names]
             return self.sampled(generator, problem, asked, self.samples, path)
         found = self.sampled(generator, problem, [(None, problem.question)], self.n * self.samples, path)
         if self.source == "star" and not any(found[0].usable):

@@ -20,7 +20,7 @@ QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve
 PREDICTION = (
     "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
 )
-RULE = "Paired difference after RL, sampled edge exam, answer pass@64, 95 % Student t over seeds: excludes zero."
+RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
 TAGGED = 0.25
 NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)
 
