@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.kernels import attention, norm, rotate, swiglu
 from models.lm import Samples
 from models.sample import sample
 from synth.tokens import Vocabulary
@@ -126,110 +122,6 @@ class GPT:
         return model
 
 
-class _Norm(torch.autograd.Function):
-    """x / rms(x) * weight (Zhang and Sennrich 2019, equation 4) over the last dimension, in few passes over memory.
-
-    On CPU torch composes RMSNorm of a dozen kernels; forward and backward written out take a third of the time
-    (3072 x 128 floats, one thread: 1.0 ms against 2.8 ms).
-    """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.size(-1)).add_(eps).rsqrt_()
-        unit = x * scale
-        ctx.save_for_backward(unit, scale, weight)
-        return unit * weight
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        unit, scale, weight = ctx.saved_tensors
-        along = grad * unit
-        grad_weight = along.flatten(0, -1 - weight.ndim).sum(0)
-        mean = along.mul_(weight).mean(-1, keepdim=True)
-        return torch.addcmul(grad * weight, unit, mean, value=-1).mul_(scale), grad_weight, None
-
-
-def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """RMSNorm over the last dimension; ``weight`` has the last one or two dimensions of ``x``."""
-    if x.device.type != "cpu":
-        return F.rms_norm(x.float(), x.shape[-1:], None, eps).to(x.dtype) * weight
-    if torch.is_grad_enabled():
-        return _Norm.apply(x, weight, eps)
-    # Written out, because torch's own takes twice as many kernels on CPU.
-    return x * x.square().mean(-1, keepdim=True).add_(eps).rsqrt_() * weight
-
-
-class _SwiGLU(torch.autograd.Function):
-    """silu(gate) * up with a backward pass that writes both gradients where they belong, instead of joining two."""
-
-    @staticmethod
-    def forward(ctx, gate_up: Tensor) -> Tensor:
-        gate, up = gate_up.chunk(2, -1)
-        active = F.silu(gate)
-        ctx.save_for_backward(gate_up, active)
-        return active * up
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        gate_up, active = ctx.saved_tensors
-        gate, up = gate_up.chunk(2, -1)
-        both = torch.empty_like(gate_up)
-        to_gate, to_up = both.chunk(2, -1)
-        torch.mul(grad, active, out=to_up)
-        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=to_gate)
-        return both
-
-
-def swiglu(gate_up: Tensor) -> Tensor:
-    """silu(first half) * second half of the last dimension (Shazeer 2020, equation 6)."""
-    if gate_up.device.type == "cpu" and torch.is_grad_enabled():
-        return _SwiGLU.apply(gate_up)
-    gate, up = gate_up.chunk(2, -1)
-    return F.silu(gate) * up
-
-
-def rotate(x_BTAW: Tensor, turn_TA: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021, equation 34): neighbouring features 2i, 2i+1 are one number in the plane.
-
-    turn_TA: (..., T, A or 1, W / 2, 2) cosines and sines. transformers pairs feature i with i + W/2 instead; the rows
-    of the query and key weights are permuted on the way in and out (``_paired``, ``_halved``), because neighbouring
-    pairs are one complex product, which on CPU is eight times faster than slicing halves and joining them.
-    """
-    if x_BTAW.device.type == "cpu" and x_BTAW.dtype == torch.float32:
-        pairs = torch.view_as_complex(x_BTAW.unflatten(-1, (-1, 2))) * torch.view_as_complex(turn_TA)
-        return torch.view_as_real(pairs).flatten(-2)
-    real, imaginary = x_BTAW.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = turn_TA.unbind(-1)  # float32, so bfloat16 features are rotated in float32
-    return torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), -1).flatten(-2)
-
-
-class _Attention(torch.autograd.Function):
-    """Causal attention of bfloat16 heads (B, H, T, W) on CPU: products in bfloat16, softmax in float32.
-
-    Written out, because there torch's own backward pass is four times slower in bfloat16 (3 rows of 127 tokens, 4 heads
-    of 32, both passes, one thread: 5.7 ms; in float32 2.2 ms; this 1.7 ms).
-    """
-
-    @staticmethod
-    def forward(ctx, *qkv_BHTW: Tensor) -> Tensor:
-        q, k, v = (z.flatten(0, 1) for z in qkv_BHTW)
-        past_TT = torch.full((q.size(1), q.size(1)), -torch.inf).triu_(1)
-        score = torch.add(past_TT, torch.bmm(q, k.mT), alpha=q.size(-1) ** -0.5)  # float32, as the mask is
-        weight = score.softmax(-1).bfloat16()
-        ctx.save_for_backward(q, k, v, weight)
-        return torch.bmm(weight, v).view(qkv_BHTW[0].shape)
-
-    @staticmethod
-    def backward(ctx, grad_BHTW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v, weight = ctx.saved_tensors
-        grad = grad_BHTW.flatten(0, 1)
-        to_weight = torch.bmm(grad, v.mT).float()
-        to_score = torch.ops.aten._softmax_backward_data(to_weight, weight.float(), -1, torch.float32)
-        to_score = to_score.mul_(q.size(-1) ** -0.5).bfloat16()
-        found = torch.bmm(to_score, k), torch.bmm(to_score.mT, q), torch.bmm(weight.mT, grad)
-        return tuple(z.view(grad_BHTW.shape) for z in found)
-
-
 class Layer(nn.Module):
     """Attention, then a gated feed-forward, each read from a norm and added to the residual stream."""
 
@@ -264,13 +156,7 @@ class Layer(nn.Module):
 
     def attend(self, q_BHTW: Tensor, k_BKTW: Tensor, v_BKTW: Tensor) -> Tensor:
         """The causal weighted sums y_BTE, heads side by side in the last dimension."""
-        grouped = self.sizes.heads != self.sizes.kv_heads
-        if q_BHTW.device.type == "cpu" and q_BHTW.dtype == torch.bfloat16:
-            heads = (z.repeat_interleave(q_BHTW.size(1) // z.size(1), 1) if grouped else z for z in (k_BKTW, v_BKTW))
-            y_BHTW = _Attention.apply(q_BHTW, *heads)
-        else:
-            y_BHTW = F.scaled_dot_product_attention(q_BHTW, k_BKTW, v_BKTW, is_causal=True, enable_gqa=grouped)
-        return y_BHTW.transpose(1, 2).flatten(2)
+        return attention(q_BHTW, k_BKTW, v_BKTW).transpose(1, 2).flatten(2)
 
     def finish(self, x: Tensor, y: Tensor) -> Tensor:
         """The residual stream (..., D) after what attention gathered, y (..., E),
@@ -280,7 +166,8 @@ class Layer(nn.Module):
 
 
 class GPTModel(nn.Module):
-    """The network of a ``GPT`` with its vocabulary: an ``LM``. Use ``GPT.build`` or ``load_pretrained`` to make one."""
+    """The network of a ``GPT`` with its vocabulary: an ``LM``. Use ``GPT.build`` to make one, or
+    ``models.crossing.load_pretrained``."""
 
     def __init__(self, sizes: GPT) -> None:
         super().__init__()
@@ -384,7 +271,8 @@ class GPTDecoder:
     the prompt, one product for all rows of a prompt, and over the row's own tokens; one softmax runs over both. Memory
     traffic is what decoding costs at this size, and a group of 16 rows reads its prompt once instead of 16 times.
 
-    Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head.
+    Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head, M = G * R,
+    S scores of a row: P of its prompt and then those of its own tokens.
     """
 
     def __init__(self, model: GPTModel, prompts: list[list[int]], room: int) -> None:
@@ -517,207 +405,3 @@ class GPTDecoder:
         """Move the kept rows to the front, only the filled columns of them."""
         store[: len(rows_K), :, : self.filled] = store[rows_K, :, : self.filled]
         return store[: len(rows_K)]
-
-
-# --- crossing over to transformers ---
-
-
-def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True) -> None:
-    """Write ``folder`` so that stock ``AutoModelForCausalLM`` and ``AutoTokenizer`` load it with equal logits.
-
-    model.safetensors (float32), config.json, the tokenizer, and last manifest.json with the SHA-256 of each file.
-    Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``. With
-    qkv_bias load it as ``PreTrainedTokenizerFast``: for model_type qwen2, AutoTokenizer ignores the folder's class.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(_export(model), folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(_config(model.sizes), indent=2) + "\n")
-    if tokenizer:
-        model.sizes.vocab.hf_tokenizer().save_pretrained(folder)
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
-    digests = {name: _digest(folder / name) for name in names}
-    manifest = {"description": asdict(model.sizes), "sha256": digests}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def load_pretrained(folder: str | Path, vocab: Vocabulary) -> GPTModel:
-    """The model in ``folder``, written by ``save_pretrained`` or by transformers (Qwen3, Qwen2 or Llama, one file).
-
-    vocab: the meaning of the token ids; its size must be the model's. Raises ValueError naming the file that is
-    missing, damaged, changed since ``manifest.json`` was written, or describes a network that GPT is not.
-    """
-    folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / name} is missing")
-    if (folder / "manifest.json").is_file():
-        _verify(folder)
-    sizes = _sizes(folder / "config.json", vocab)
-    path = folder / "model.safetensors"
-    try:
-        weights = load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    model = GPTModel(sizes)
-    _import(model, weights, path)
-    return model
-
-
-def _verify(folder: Path) -> None:
-    path = folder / "manifest.json"
-    try:
-        digests = json.loads(path.read_text())["sha256"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is damaged: it is not a manifest with SHA-256 digests") from None
-    for name, digest in digests.items():
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / name} is missing")
-        if _digest(folder / name) != digest:
-            raise ValueError(f"{folder / name} is damaged or was edited: its SHA-256 is not the one in {path.name}")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-FAMILIES = {"qwen3": "Qwen3ForCausalLM", "qwen2": "Qwen2ForCausalLM", "llama": "LlamaForCausalLM"}
-# Settings that change the computation and that GPT does not have: a config may name them only with these values.
-REQUIRED = {
-    "hidden_act": ("silu",),
-    "attention_bias": (False, None),
-    "mlp_bias": (False, None),
-    "use_sliding_window": (False, None),
-    "rope_scaling": (None,),
-    "attention_dropout": (0, None),
-    "pretraining_tp": (1, None),
-}
-
-
-def _config(sizes: GPT) -> dict:
-    family = "qwen3" if sizes.qk_norm else "qwen2" if sizes.qkv_bias else "llama"
-    return {
-        "architectures": [FAMILIES[family]],
-        "model_type": family,
-        "vocab_size": sizes.vocab.size,
-        "hidden_size": sizes.width,
-        "intermediate_size": sizes.hidden,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "num_key_value_heads": sizes.kv_heads,
-        "head_dim": sizes.head_width,
-        "hidden_act": "silu",
-        "max_position_embeddings": POSITIONS,
-        "rms_norm_eps": sizes.norm_eps,
-        "rope_parameters": {"rope_type": "default", "rope_theta": sizes.rope_theta},
-        "tie_word_embeddings": sizes.tied,
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "use_cache": True,
-        "dtype": "float32",
-        "pad_token_id": sizes.vocab.pad,
-        "bos_token_id": sizes.vocab.bos,
-        "eos_token_id": sizes.vocab.end,
-    }
-
-
-def _sizes(path: Path, vocab: Vocabulary) -> GPT:
-    try:
-        config = json.loads(path.read_text())
-        family = config["model_type"]
-        if family not in FAMILIES:
-            raise ValueError(f"model_type {family!r} is none of {', '.join(FAMILIES)}")
-        for name, values in REQUIRED.items():
-            if name in config and config[name] not in values:
-                raise ValueError(f"{name} = {config[name]!r} is not supported")
-        rope = config.get("rope_parameters", {"rope_theta": config.get("rope_theta")})
-        if rope.get("rope_type", "default") != "default":
-            raise ValueError(f"rope_type {rope['rope_type']!r} is not supported")
-        if config["vocab_size"] != vocab.size:
-            raise ValueError(f"vocab_size {config['vocab_size']} is not the vocabulary's {vocab.size}")
-        heads, width = config["num_attention_heads"], config["hidden_size"]
-        return GPT(
-            layers=config["num_hidden_layers"],
-            width=width,
-            heads=heads,
-            kv_heads=config["num_key_value_heads"],
-            head_width=config.get("head_dim") or width // heads,
-            hidden=config["intermediate_size"],
-            rope_theta=rope["rope_theta"],
-            qk_norm=family == "qwen3",
-            qkv_bias=family == "qwen2",
-            tied=config.get("tie_word_embeddings", False),
-            norm_eps=config["rms_norm_eps"],
-            vocab=vocab,
-        )
-    except KeyError as missing:
-        raise ValueError(f"{path} is damaged: it lacks {missing.args[0]}") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be used: {error}") from None
-
-
-def _halved(paired: Tensor, head_width: int) -> Tensor:
-    """Rows of each head from neighbouring pairs (ours) to two halves (transformers)."""
-    return paired.unflatten(0, (-1, head_width // 2, 2)).transpose(1, 2).flatten(0, 2).contiguous()
-
-
-def _paired(halved: Tensor, head_width: int) -> Tensor:
-    """The inverse of ``_halved``."""
-    return halved.unflatten(0, (-1, 2, head_width // 2)).transpose(1, 2).flatten(0, 2).contiguous()
-
-
-def _layer_tensors(sizes: GPT, layer: Layer) -> dict[str, tuple[Tensor, bool]]:
-    """transformers' names of one layer's tensors: views of our weights, and whether their rows are rotated pairs."""
-    q, k, v = layer.qkv.split(sizes.qkv_rows)
-    gate, up = layer.gate_up.chunk(2)
-    named = {
-        "input_layernorm.weight": (layer.attention_norm, False),
-        "self_attn.q_proj.weight": (q, True),
-        "self_attn.k_proj.weight": (k, True),
-        "self_attn.v_proj.weight": (v, False),
-        "self_attn.o_proj.weight": (layer.out, False),
-        "post_attention_layernorm.weight": (layer.mlp_norm, False),
-        "mlp.gate_proj.weight": (gate, False),
-        "mlp.up_proj.weight": (up, False),
-        "mlp.down_proj.weight": (layer.down, False),
-    }
-    if sizes.qk_norm:
-        named |= {"self_attn.q_norm.weight": (layer.q_norm, True), "self_attn.k_norm.weight": (layer.k_norm, True)}
-    if sizes.qkv_bias:
-        q, k, v = layer.qkv_bias.split(sizes.qkv_rows)
-        named |= {"self_attn.q_proj.bias": (q, True), "self_attn.k_proj.bias": (k, True)}
-        named |= {"self_attn.v_proj.bias": (v, False)}
-    return named
-
-
-def _tensors(model: GPTModel) -> dict[str, tuple[Tensor, bool]]:
-    named = {"model.embed_tokens.weight": (model.embed, False), "model.norm.weight": (model.norm, False)}
-    if model.head is not None:
-        named["lm_head.weight"] = (model.head, False)
-    for i, layer in enumerate(model.layers):
-        named |= {f"model.layers.{i}.{name}": value for name, value in _layer_tensors(model.sizes, layer).items()}
-    return named
-
-
-@torch.no_grad()
-def _export(model: GPTModel) -> dict[str, Tensor]:
-    width = model.sizes.head_width
-    return {
-        name: (_halved(tensor, width) if pairs else tensor).detach().to("cpu", torch.float32).clone()
-        for name, (tensor, pairs) in _tensors(model).items()
-    }
-
-
-@torch.no_grad()
-def _import(model: GPTModel, weights: dict[str, Tensor], path: Path) -> None:
-    named = _tensors(model)
-    if weights.keys() != named.keys():
-        differing = sorted(weights.keys() ^ named.keys())
-        raise ValueError(f"{path} does not hold what its config describes: {differing[0]} is missing or superfluous")
-    for name, (tensor, pairs) in named.items():
-        given = weights[name].float()
-        if given.shape != tensor.shape:
-            raise ValueError(f"{path}: {name} has shape {tuple(given.shape)}, its config says {tuple(tensor.shape)}")
-        if not given.isfinite().all():
-            raise ValueError(f"{path}: {name} holds numbers that are not finite")
-        tensor.copy_(_paired(given, model.sizes.head_width) if pairs else given)

@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.gpt import GPTModel, save_pretrained
+from models.crossing import save_pretrained
+from models.gpt import GPTModel
 from models.optim import Optim, make, rate
 from models.stages import Batch, Models
 from models.stages.pretrain import Pretrain

@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.gpt import GPT, POSITIONS, GPTModel, _Attention, _Norm, load_pretrained, rotate, save_pretrained, swiglu
+from models.crossing import load_pretrained, save_pretrained
+from models.gpt import GPT, POSITIONS, GPTModel
+from models.kernels import Attention, Norm, rotate, swiglu
 from synth.rng import uniforms
 from synth.tokens import Vocabulary
 
@@ -88,10 +90,10 @@ def test_norm_against_torch_and_its_gradient_against_differences():
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(2, 3, 4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(_Norm.apply(x, weight, 1e-6), F.rms_norm(x, (8,), None, 1e-6) * weight)
-    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, weight))
+    torch.testing.assert_close(Norm.apply(x, weight, 1e-6), F.rms_norm(x, (8,), None, 1e-6) * weight)
+    assert torch.autograd.gradcheck(lambda x, weight: Norm.apply(x, weight, 1e-3), (x, weight))
     one = weight[0].detach().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, weight: _Norm.apply(x, weight, 1e-3), (x, one))
+    assert torch.autograd.gradcheck(lambda x, weight: Norm.apply(x, weight, 1e-3), (x, one))
 
 
 def test_swiglu_by_hand():
@@ -128,7 +130,7 @@ def gradients(model: GPTModel, ids_BT: torch.Tensor, bfloat16: bool) -> dict[str
 
 @pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
 def test_bfloat16_gradients_are_close_to_float32(sizes):
-    # Mutants, in _Attention: no scale or no mask, forward or backward; a gradient of another head, or transposed; key
+    # Mutants, in Attention: no scale or no mask, forward or backward; a gradient of another head, or transposed; key
     # heads repeated in another order. An error of 1 in 2^8 at each of a dozen products is a cosine of .999 or so.
     model, ids_BT = shaken(sizes), rows()
     exact, found = (gradients(model, ids_BT, bfloat16) for bfloat16 in (False, True))
@@ -143,7 +145,7 @@ def test_bfloat16_attention_against_torch_in_float32():
     draw = torch.Generator().manual_seed(0)
     q, k, v, grad = (torch.randn(2, 3, 40, 32, generator=draw).bfloat16() for _ in range(4))
     both = []
-    for attend, dtype in ((_Attention.apply, torch.bfloat16), (F.scaled_dot_product_attention, torch.float32)):
+    for attend, dtype in ((Attention.apply, torch.bfloat16), (F.scaled_dot_product_attention, torch.float32)):
         inputs = [z.to(dtype).requires_grad_() for z in (q * 2, k, v)]
         y = attend(*inputs) if dtype == torch.bfloat16 else attend(*inputs, is_causal=True)
         both.append([y.detach(), *torch.autograd.grad(y, inputs, grad.to(dtype))])

@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.gpt import GPT, save_pretrained
+from models.crossing import save_pretrained
+from models.gpt import GPT
 from models.hf import HF, HFModel
 from models.optim import Optim, make
 from synth.rng import uniforms

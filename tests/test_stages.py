@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import models.stages
+from models.crossing import save_pretrained
 from models.files import read_jsonl
-from models.gpt import GPT, save_pretrained
+from models.gpt import GPT
 from models.hf import HF
 from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from models.optim import Optim
