@@ -8,7 +8,6 @@ import json
 import math
 import re
 import time
-from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from torch import Tensor
 from models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
 from models.ledger import TRAIN, Ledger, forward_cost
 from models.lm import LM
-from models.optim import make, rate
+from models.optim import Optimiser, make, rate
 from models.parallel import together
 from models.stages import Batch, Models, Stage
 
@@ -135,7 +134,16 @@ def check_weights(lm: LM, when: str, folder: Path | None) -> None:
             raise Diverged(f"{when}: {name} is not finite; {last_good(folder)}")
 
 
-def one_step(models, stage, seed, state, optimiser, machine, precision, folder) -> dict:
+def one_step(
+    models: Models,
+    stage: Stage,
+    seed: int,
+    state: State,
+    optimiser: Optimiser,
+    machine: Machine,
+    precision: str,
+    folder: Path | None,
+) -> dict:
     """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line."""
     name = f"{type(stage).__name__} step {state.step}"
     began = time.monotonic()
@@ -227,8 +235,11 @@ def micro_batches(batch: Batch, tokens: int) -> list[Batch]:
     lengths = [batch.lengths[i] for i in order]
     ends = cuts(lengths, tokens)
     count = len(ends) + len(ends) % 2
-    least = bisect_left(range(tokens), True, lo=1, key=lambda most: len(cuts(lengths, most)) <= count)
-    ends = cuts(lengths, least)
+    low, high = 1, tokens  # the fewest padded tokens that need no more parts, by halving
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(cuts(lengths, middle)) <= count else (middle + 1, high)
+    ends = cuts(lengths, low)
     return [batch.rows(order[start:end]) for start, end in pairwise([0, *ends])]
 
 
@@ -286,13 +297,18 @@ def resume(folder: Path, lm: LM, optimiser) -> State:
         if described["sha256"] != digest(tensors, described["state"]):
             raise ValueError("its checksum is that of another save")
         about = json.loads(described["state"])
-        lm.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        optimiser.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("optim.")})
+        lm.load_state_dict(part(tensors, "model."))
+        optimiser.load_state_dict(part(tensors, "optim."))
         state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"])
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise Corrupt(f"{path} is not a readable save ({error}); delete it to start this stage again") from error
     trim_log(folder, state.step)
     return state
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def trim_log(folder: Path, step: int) -> None:
