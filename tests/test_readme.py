@@ -75,6 +75,21 @@ def test_example_method_works(tmp_path, monkeypatch):
     assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters(), strict=True))
 
 
+def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, capsys):
+    """Kills: an interface of real models that moved away from the README. Two steps of a tiny model stand for 200."""
+    pytest.importorskip("transformers")
+    from models.crossing import save_pretrained
+    from models.gpt import GPT
+    from synth.tokens import Vocabulary
+
+    monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "runs"))
+    vocab = Vocabulary(dialects=("prose",), worlds=("zoo",))
+    save_pretrained(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0), tmp_path / "model")
+    text = PYTHON[2].replace("path/to/model", str(tmp_path / "model")).replace("steps=200, rows=8", "steps=2, rows=2")
+    exec(compile(text.replace("problems=50", "problems=2"), "real.py", "exec"), {})
+    assert capsys.readouterr().out.startswith("strict 0.")
+
+
 def test_tree_is_the_tree():
     """Kills: a file the README does not list, a listed file that is gone, a sentence that is not the file's own."""
     listed = dict(re.findall(r"^(\S+\.py) {2,}(.+)$", README, re.M))
