@@ -27,6 +27,7 @@ from rich.text import Text
 from models.files import DONE, Busy, claim
 from studies import console as show_
 from studies import results
+from studies.key import remembering
 from synth.audit import audit, draws
 from synth.export import problem_from_dict
 from synth.graph import Shape
@@ -198,6 +199,7 @@ def plan_(args, screen) -> None:
         screen.print(Text(f"budget: {row['budget']}", "bold"))
 
 
+@remembering()
 def planned(study) -> dict:
     """Everything a plan says, as JSON-able values."""
     from studies.run import chain
@@ -311,6 +313,7 @@ class Job:
         return files >= len(self.exams) and all(answered(self.run.recipe, exam) for exam in self.exams)
 
 
+@remembering()
 def jobs(study) -> list[Job]:
     """The plan of a study, with its folders."""
     from studies.run import chain

@@ -17,6 +17,9 @@ import math
 import re
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import MISSING, fields
 from functools import cache
 from inspect import get_annotations
@@ -24,6 +27,7 @@ from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union
 
 from synth.later import LATER
 
+_READ: ContextVar[dict[int, tuple[object, dict]] | None] = ContextVar("_READ", default=None)
 UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its module does not import at run time
 
 
@@ -41,6 +45,19 @@ def canonical(description) -> str:
 def key(description) -> str:
     """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical(description).encode("ascii")).hexdigest()
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Inside, a description that stands in many others is read once. A plan names some hundred recipes made of the same
+    few stages, and nothing they mean may change while it does. By identity, as equal numbers may have different keys.
+    """
+    outer = _READ.get()
+    token = _READ.set({} if outer is None else outer)
+    try:
+        yield
+    finally:
+        _READ.reset(token)
 
 
 def short(key: str) -> str:
@@ -138,6 +155,15 @@ def _is_dataclass(value) -> bool:
 
 
 def _dataclass(value, path: str) -> dict:
+    read = _READ.get()
+    if read is None:
+        return _fields(value, path)
+    if id(value) not in read:
+        read[id(value)] = value, _fields(value, path)  # holding it, so that no other gets its id
+    return read[id(value)][1]
+
+
+def _fields(value, path: str) -> dict:
     kind = type(value)
     if not kind.__dataclass_params__.frozen:
         raise TypeError(f"{path}: the dataclass {kind.__name__} is not frozen")

@@ -17,6 +17,7 @@ from models.stages.rl import RL
 from models.train import Machine
 from studies import results
 from studies.exam import Answers, Exam, answered, answers, span
+from studies.key import remembering
 from studies.run import Cost, Observe, Recipe, chain, costs, obtain
 from synth.graph import nearest
 from synth.problem import Mixture
@@ -128,6 +129,7 @@ class Run:
     budget: str = ""
 
 
+@remembering()
 def plan(study: Study) -> list[Run]:
     """Every run of a study, seed by seed, in the order in which shared work comes first."""
     runs = []

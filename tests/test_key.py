@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from studies.key import canonical, folder, key, short
+from studies.key import canonical, folder, key, remembering, short
 from synth.later import later
 
 if TYPE_CHECKING:
@@ -217,3 +217,31 @@ def test_short_and_folder():
             folder(name, whole)
     with pytest.raises(ValueError, match="key must"):
         short(whole[:12])
+
+
+READS = []
+
+
+@dataclass(frozen=True)
+class Counted:
+    value: object
+
+    @property
+    def content(self) -> str:
+        READS.append(self.value)
+        return "same"
+
+
+def test_remembering_reads_a_shared_description_once_and_changes_no_key():
+    # Mutants: parts told apart by equality, so that 1 and 1.0 share a key; nothing remembered; remembered for ever; an
+    # inner block that forgets what the outer one knows; an id taken over by a description that came later.
+    parts = Counted(1), Counted(1.0), Counted(True)
+    alone = [key((part, part, "end")) for part in parts]
+    assert len(set(alone)) == 3 and len(READS) == 6
+    with remembering():
+        assert [key((part, part, "end")) for part in parts] == alone
+        with remembering():
+            assert [key((part, part, "end")) for part in parts] == alone
+        assert len(READS) == 9
+        assert len({key(Counted(n)) for n in range(300)}) == 300
+    assert key((parts[0], parts[0], "end")) == alone[0] and len(READS) == 9 + 300 + 2
