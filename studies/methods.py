@@ -14,7 +14,7 @@ from models.stages.midtrain import Midtrain
 from models.stages.pretrain import Pretrain
 from models.stages.rlp import RLP
 from models.stages.rmt import RMT
-from models.stages.thinking import Thinking
+from models.stages.thinking import Judge, Thinking
 from studies.exam import Exam
 from studies.probe import THOUGHTS
 from studies.run import Recipe
@@ -183,6 +183,14 @@ def thinking(scale: Primed, flops: float, share: float = 0.5, **more) -> tuple[S
     """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
     imitates annotated chunks of the other half."""
     return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
+
+
+VARIED = {  # how else "thinking" is run: the share of a budget on RL, half otherwise, and who judges
+    "1/4 RL": {"share": 0.25},
+    "3/4 RL": {"share": 0.75},
+    "judge of values": {"judge": Judge("value")},
+    "noisy judge": {"judge": Judge(noise=0.1)},
+}
 
 
 def probes(scale: Primed) -> tuple[Exam, ...]:

@@ -464,7 +464,12 @@ LADDER |= {
     "thinking, 1/4 RL": 0.45,
     "thinking, 3/4 RL": 0.6,
 }
-LADDER |= {"thinking, RL alone": 0.2, "thinking, judge of values": 0.4, "thinking, noisy judge": 0.45}
+LADDER |= {
+    "NTP, all tokens": 0.3,
+    "thinking, RL alone": 0.2,
+    "thinking, judge of values": 0.4,
+    "thinking, noisy judge": 0.45,
+}
 THOUGHT_ARMS = LADDER | {f"{arm} + RL": p + 0.1 for arm, p in LADDER.items()} | {"longer RL": 0.55}
 
 
@@ -501,6 +506,8 @@ THOUGHT_ARMS = LADDER | {f"{arm} + RL": p + 0.1 for arm, p in LADDER.items()} | 
         ("thoughts, more RL + RL", {"thinking, 3/4 RL + RL": 0.55}, FAILS),
         ("thoughts, RL alone", {}, HOLDS),
         ("thoughts, RL alone", {"thinking, RL alone": 0.6}, FAILS),
+        ("thoughts, loss", {}, HOLDS),
+        ("thoughts, loss", {"NTP, all tokens": 0.5}, FAILS),
         ("thoughts, judges", {}, HOLDS),
         ("thoughts, judges", {"thinking, judge of values": 0.6}, FAILS),
         ("thoughts, judges", {"thinking, noisy judge": 0.5}, OPEN),

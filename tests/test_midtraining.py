@@ -114,9 +114,11 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
         assert dataclasses.replace(two, flops=1.0) == dataclasses.replace(second, flops=1.0)
     for name, judge in (("judge of values", Judge("value")), ("noisy judge", Judge(noise=0.1))):
         assert own[f"thinking, {name}"] == (first, dataclasses.replace(second, judge=judge))
-    anneal, alone = own["thinking, RL alone"]
-    assert dataclasses.replace(alone, flops=second.flops) == second
-    assert anneal == primed(SMOKE).decay(SMOKE.method_flops) == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]
+    half, alone = own["thinking, RL alone"]
+    assert alone == second and half == dataclasses.replace(raw, flops=first.flops)
+    assert own["NTP, all tokens"] == (dataclasses.replace(raw, targets="all"),)
+    anneal = primed(SMOKE).decay(SMOKE.method_flops)
+    assert anneal == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]
     assert anneal.replay_share == PLAIN_SHARE and anneal.replay == primed(SMOKE).pretraining()
     rl = own["thinking + RL"][-1]
     assert own["longer RL"] == (first, dataclasses.replace(rl, flops=rl.flops + second.flops))

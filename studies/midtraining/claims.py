@@ -695,8 +695,12 @@ THINKING = (
         MORE, "thinking - 1/4 RL and 3/4 RL - thinking: both above 0.",
     ),
     *twice(
-        "RL alone", "RL on thoughts without imitating any before it loses.", (MISSING, MISSING), (("thinking", ALONE),),
-        "thinking - RL alone: above 0.",
+        "loss", "Imitated thoughts beat the raw corpus also where both have their loss on all tokens.", (OURS, OURS),
+        (("thinking SFT", "NTP, all tokens"),), "thinking SFT - NTP, all tokens: above 0.",
+    ),
+    *twice(
+        "RL alone", "RL on thoughts after a raw corpus, without imitating any before it, loses.",
+        (MISSING, MISSING), (("thinking", ALONE),), "thinking - RL alone: above 0.",
     ),
     *twice(
         "judges", "A judge of values only, and one that errs, cost.", (OURS, OURS),

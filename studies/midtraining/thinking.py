@@ -1,16 +1,16 @@
 """Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
 
 All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
-not: it stands for the paper's ready-made model. "NTP" reads the corpus raw. After it comes RL whose responses may think
-and leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the thought before it.
+not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. After it comes RL
+whose responses may think and leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the
+thought before it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from models.stages.thinking import Judge
-from studies.methods import ANNOTATED, UNEQUAL, joined, primed, probes, thinking, thought_rl
+from studies.methods import ANNOTATED, UNEQUAL, VARIED, joined, primed, probes, thinking, thought_rl
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -25,27 +25,26 @@ RULE = (
     "and shuffled - thinking SFT are below, RL on thoughts if thinking + RL - longer RL is above. An arm's thoughts "
     "matter where a segment's log-probability after own - each other thought is above 0, and do not where one is below."
 )
-LADDER = {"1/4 RL": {"share": 0.25}, "3/4 RL": {"share": 0.75}}  # of a budget on RL; in "thinking" half of it
-JUDGES = {"judge of values": {"judge": Judge("value")}, "noisy judge": {"judge": Judge(noise=0.1)}}
 
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
     base, flops, asked, rl = scale.base(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
     methods = {name: stages(scale, flops) for name, stages in ANNOTATED.items()}
-    methods |= {"pre-training": (replace(scale.anneal(), flops=flops),), "NTP": (scale.midtrain(flops),)}
+    raw, plain = scale.midtrain(flops), replace(scale.anneal(), flops=flops)
+    methods |= {"pre-training": (plain,), "NTP": (raw,), "NTP, all tokens": (replace(raw, targets="all"),)}
     sft, imitated = methods["thinking SFT"][0], methods["thinking"][0]
     methods |= {f"thinking SFT, {content}": (replace(sft, content=content),) for content in ("shuffled", "empty")}
-    methods |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in (LADDER | JUDGES).items()}
-    methods |= {"thinking, RL alone": (scale.decay(flops), thought_rl(scale, flops - scale.decay(flops).flops))}
+    methods |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in VARIED.items()}
+    methods |= {"thinking, RL alone": (scale.midtrain(flops / 2), thought_rl(scale, flops / 2))}
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
     arms += [Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL") for a in arms]
-    longer = base + imitated + scale.rl(2 * flops - imitated.flops)
     over = {name: name.partition(",")[0] if "," in name else "NTP" for name in methods} | {"thinking": "thinking SFT"}
-    pairs = [(a, b) for a, b in over.items() if a != "NTP"]
+    pairs = [*((a, b) for a, b in over.items() if a != "NTP"), ("thinking SFT", "NTP, all tokens")]
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
-        arms=(*arms, Arm("longer RL", longer, budget="with RL")), seeds=scale.seeds, headline=(asked[0].name,),
-        exams=(*scale.exams(("zoo",)), *asked, *probes(scale)), unequal=UNEQUAL,
+        arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
+        seeds=scale.seeds, exams=(*scale.exams(("zoo",)), *asked, *probes(scale)), headline=(asked[0].name,),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
+        unequal=UNEQUAL,
     )  # fmt: skip
