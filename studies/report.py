@@ -283,7 +283,9 @@ def in_words(estimate: dict) -> str:
 
 def counts(rows: list[dict]) -> str:
     """How many seeds and problems stand behind some rows."""
-    return "95 % intervals over " + "; ".join(dict.fromkeys(in_words(row) for row in rows))
+    few = "; where seeds differ more than problems, those of three seeds cover 75 %"
+    said = "95 % bootstrap intervals over " + "; ".join(dict.fromkeys(in_words(row) for row in rows))
+    return said + few * any(1 < row["seeds"] <= 3 for row in rows)
 
 
 # --- tables for the terminal -----------------------------------------------------------------------------------------
@@ -867,7 +869,8 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
         f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n"
         f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>What each stage of training contributes</h1>\n"
         f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured; intervals are 95 % bootstrap '
-        "intervals over seeds and problems, those of differences Student t over seeds. Strict means that every step of "
+        "intervals over seeds and problems (where seeds differ more than problems those of three seeds cover 75 %), "
+        "those of differences Student t over seeds. Strict means that every step of "
         f'the working is right.</p>\n<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
