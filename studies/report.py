@@ -292,18 +292,18 @@ def counts(rows: list[dict]) -> str:
 
 
 def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
-    """Title, heads, cells and caption of each table that ``show`` prints."""
+    """Title, heads, cells and caption of each table that ``show`` prints, what decides a study first."""
     sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
     made = [ranking_table(sampled)] if sampled else []
+    if found["band_scores"]:
+        made.append(band_table(found["band_scores"]))
+    if found["contrasts"]:
+        made.append(contrast_table(found["contrasts"]))
     if found["diversities"]:
         made.append(diversity_table(found["diversities"]))
     for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
         rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
         made.append(score_table(f"{kind}, {context}, {mode}", rows))
-    if found["band_scores"]:
-        made.append(band_table(found["band_scores"]))
-    if found["contrasts"]:
-        made.append(contrast_table(found["contrasts"]))
     if found["similarity"]:
         made.append(similarity_table(found["similarity"]))
     if found["newly_solved"]:
