@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import COMMON, RARE, by_training, curves, pooled, said, table
+from figures.panels import COMMON, RARE, by_training, curves, legend, pooled, said, table
 from figures.style import figure, line, panel_letter
 from studies.results import FOLDER
 
 STUDY, SHARES, BASES = "interplay/context_rl_share", (0, 1, 10, 50, 100), ("0.1 % all", "1 % low")
+LEAST = 1e-16
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -25,11 +26,14 @@ def draw(folder=FOLDER) -> Figure:
         axis.set_xticks(range(len(SHARES) + 1), ["no RL", *(f"{share} %" for share in SHARES)])
         axis.set(xlabel=f"share of RL in {RARE}", ylabel="strictly right within 128 (exact)", ylim=(0, 1.05))
         panel_letter(axis, letter, f"{world}, ID")
-    axes[0, 0].legend(loc="lower right", fontsize=6.5)
+    axes[0, 0].set(yscale="log", ylim=(LEAST, 3))  # where nothing is solved, only exact scores tell arms apart
+    axes[0, 1].legend(loc="lower right", fontsize=6.5)
     for axis, letter, base in zip(axes[1], "cd", BASES, strict=True):
         by_training(axis, rows, {arm: nth for nth, arm in enumerate(arms[base])}, "reward")
         axis.set_ylabel("mean strict reward")
-        axis.legend(loc="upper left", fontsize=6.5)
         panel_letter(axis, letter, f"reward, {base}")
+    legend(made, axes[1, 0], len(SHARES))
+    for text, share in zip(made.legends[0].get_texts(), SHARES, strict=True):
+        text.set_text(f"{share} % {RARE} (c, d)")
     said(made, found)
     return made
