@@ -26,14 +26,14 @@ def draw(folder=FOLDER) -> Figure:
         line(gains, places, [gain(found, f"{share} + RL", share, band, 128) for share in SHARES], nth, band)
     gains.axhline(0, color="#333333", linewidth=0.6)
     gains.set_ylabel("with RL - without, pass@128")
-    panel_letter(gains, "b", "gain (t over seeds)")
+    panel_letter(gains, "b", "gain of RL")
     for axis in (scores, gains):
         axis.set_xticks(places, SHARES)
         axis.set_xlabel("hardest operations in pre-training")
     by_training(rewards, rows, tuned, "reward")
-    rewards.set_ylabel("mean strict reward")
+    rewards.set(ylabel="mean strict reward", ylim=(0, 1.1))  # room for the legend
     panel_letter(rewards, "c", "reward")
     for axis in (scores, gains, rewards):
-        axis.legend(loc="best", fontsize=6.5)
+        axis.legend(loc="upper left", fontsize=6.5, ncols=1 + (axis is rewards))
     said(made, found)
     return made

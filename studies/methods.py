@@ -32,7 +32,8 @@ PLAIN_SHARE = 0.5
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
-# At least 30 % of noise (methods.md 1.6). Few remarks: one in four names what is not given, and costs a solution.
+# Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: methods.md 1.6 asks
+# for 30 % of noise. Few remarks: one in four names what is not given, and costs a solution.
 NOISY = Words(remarks=0.1, slips=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
