@@ -633,7 +633,17 @@ MORE = (("thinking", "thinking, 1/4 RL"), ("thinking, 3/4 RL", "thinking"))
 JUDGES = ("thinking, judge of values", "thinking, noisy judge")
 ALONE = "thinking, RL alone"
 GROWING = ("reward", "thought_tokens")  # of the training curve
-PROBED = ("pre-training", "NTP", "thinking SFT", *CONTENTS, "thinking SFT, oracle", *among(MORE), ALONE, *JUDGES)
+PROBED = (
+    "pre-training",
+    "NTP",
+    "NTP, all tokens",
+    "thinking SFT",
+    *CONTENTS,
+    "thinking SFT, oracle",
+    *among(MORE),
+    ALONE,
+    *JUDGES,
+)
 
 
 def after_thought(e: Evidence, arm: str, thought: str) -> np.ndarray:
