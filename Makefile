@@ -28,7 +28,7 @@ quickstart: export INTERLUDE_RESULTS = runs/quickstart/results
 quickstart: $(BIN)/.installed
 	$(BIN)/interlude run stages/quickstart --scale nano --seeds 0
 	$(BIN)/interlude show stages/quickstart --scale nano
-	$(BIN)/python -m figures
+	$(BIN)/python -m figures quickstart
 	$(BIN)/interlude report stages/quickstart --scale nano --html report.html
 	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
 

@@ -1,4 +1,4 @@
-"""`python -m figures` draws every figure again from the committed tables."""
+"""`python -m figures` draws every figure again from the committed tables, or those it is given the names of."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ NAMES = (
 FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
 
 
-def main() -> int:
-    """Draw all whose tables there are and name the others; returns 2, with a sentence, where a table is damaged."""
+def main(asked: list[str] | None = None) -> int:
+    """Draw all whose tables there are and name the others; returns 2, with a sentence, where a table is damaged or a
+    figure is not known. asked: the names of some figures."""
+    for unknown in [name for name in asked or () if name not in NAMES]:
+        print(f"figures: there is no figure {unknown!r}; known figures: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
     for figure in FIGURES:
         name = figure.__name__.rpartition(".")[2]
+        if asked and name not in asked:
+            continue
         try:
             made = figure.draw()
         except (FileNotFoundError, Missing) as error:
@@ -49,4 +55,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

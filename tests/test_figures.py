@@ -300,15 +300,19 @@ def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
     said = done.stderr.splitlines()
     assert len(said) == len(main.FIGURES) - 1 and all(" not drawn: " in line for line in said)
     assert any("interplay_forgetting not drawn" in line and "'SFT 1'" in line for line in said)
+    one = redraw(tmp_path, "interplay_fig09_ladder")  # Mutants: names ignored; an unknown one passed over
+    assert one.stdout == done.stdout and not one.stderr
+    wrong = redraw(tmp_path, "interplay_fig09_ladder", "fig99")
+    assert wrong.returncode == 2 and "fig99" in wrong.stderr and not wrong.stdout
     where = results.path("interplay/ladder", "nano", tmp_path)
     where.write_text(where.read_text().replace("zoo", "zzo", 1))
     assert redraw(tmp_path).returncode == 2
 
 
-def redraw(folder: Path) -> subprocess.CompletedProcess:
+def redraw(folder: Path, *names: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "INTERLUDE_RESULTS": str(folder), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(
-        [sys.executable, "-m", "figures"], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "figures", *names], cwd=folder, env=environment, capture_output=True, text=True
     )
 
 
