@@ -53,8 +53,6 @@ COLOURS = {
     "strategy": "blue",
 }  # fmt: skip
 POLL = 1.0  # seconds between looks at what workers have done
-
-
 K = TypeVar("K")
 
 

@@ -281,11 +281,21 @@ def in_words(estimate: dict) -> str:
     return f"{estimate['seeds']} seed{'s' * (estimate['seeds'] != 1)} × {estimate['problems']} problems"
 
 
-def counts(rows: list[dict]) -> str:
-    """How many seeds and problems stand behind some rows."""
+def resampled(rows: list[dict]) -> str:
+    """How many seeds and problems stand behind some bootstrap intervals, and what these leave out."""
     few = "; where seeds differ more than problems, those of three seeds cover 75 %"
-    said = "95 % bootstrap intervals over " + "; ".join(dict.fromkeys(in_words(row) for row in rows))
-    return said + few * any(1 < row["seeds"] <= 3 for row in rows)
+    return f"95 % bootstrap intervals over {counts(rows)}" + few * any(1 < row["seeds"] <= 3 for row in rows)
+
+
+def over_seeds_in_words(rows: list[dict]) -> str:
+    """How many seeds and problems stand behind some of Student's intervals; those of one seed are `paired`'s."""
+    if all(row["seeds"] == 1 for row in rows):
+        return f"{counts(rows)}: intervals, where there are any, are about the problems, not about training"
+    return f"95 % intervals, Student's t over seeds; {counts(rows)}"
+
+
+def counts(rows: list[dict]) -> str:
+    return "; ".join(dict.fromkeys(in_words(row) for row in rows))
 
 
 # --- tables for the terminal -----------------------------------------------------------------------------------------
@@ -331,7 +341,7 @@ def ranking_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], st
         found = [(at.get((arm, exam, "strict")), at.get((arm, exam, "answer"))) for exam in exams]
         cells.append([arm, *(f"{with_interval(s)}\nanswer {a['mean']:.3f}" if s and a else "–" for s, a in found)])
     heads = ["arm", *(f"{exam}\nguess floor {floor:.3f}" for exam, floor in exams.items())]
-    return f"strictly right at the first attempt, ranked by {first}", heads, cells, counts(rows)
+    return f"strictly right at the first attempt, ranked by {first}", heads, cells, resampled(rows)
 
 
 def score_table(title: str, rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -345,7 +355,7 @@ def score_table(title: str, rows: list[dict]) -> tuple[str, list[str], list[list
             line.append(scored(those[0]) if those else "–")
         cells.append(line)
     heads = ["ops"] + [ops if ops in exam else f"{ops}\n{exam}" for exam, ops in exams]
-    return title, heads, cells, counts(rows)
+    return title, heads, cells, resampled(rows)
 
 
 def scored(row: dict) -> str:
@@ -367,7 +377,7 @@ def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     heads = ["band (ops)"] + [
         f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns
     ]
-    return "by band, exact", heads, cells, counts(rows)
+    return "by band, exact", heads, cells, resampled(rows)
 
 
 def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -379,12 +389,7 @@ def contrast_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], s
         lines.setdefault((versus(row), where(row)), {})[row["k"]] = cell
     cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
-    caption = (
-        "; ".join(dict.fromkeys(map(in_words, rows)))
-        + "; Student's t over seeds; * excludes zero, not corrected for many"
-    )
-    if all(row["seeds"] == 1 for row in rows):
-        caption = "one seed: the intervals are about these models and their problems, not about training"
+    caption = over_seeds_in_words(rows) + "; * excludes zero, not corrected for many" * any(map(established, rows))
     return "differences, paired by seed and problem", heads, cells, caption
 
 
@@ -411,7 +416,7 @@ def similarity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]],
         "similarity of correct graphs to gold",
         heads,
         cells,
-        "parts of the problems solved, by similarity; " + counts(rows),
+        "parts of the problems solved, by similarity; " + over_seeds_in_words(rows),
     )
 
 
@@ -453,7 +458,7 @@ def length_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str
     for arm, exam in dict.fromkeys((row["arm"], row["exam"]) for row in rows):
         those = {row["what"]: row for row in rows if (row["arm"], row["exam"]) == (arm, exam)}
         cells.append([arm, exam, *(long(those.get(name)) for name in ("response_tokens", "thought_tokens"))])
-    return "length of responses", ["arm", "exam", "tokens", "words of thought"], cells, counts(rows) + ", Student's t"
+    return "length of responses", ["arm", "exam", "tokens", "words of thought"], cells, over_seeds_in_words(rows)
 
 
 def diversity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -472,7 +477,7 @@ def diversity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], 
     ]
     most = " or ".join(str(samples) for samples in dict.fromkeys(row["samples"] for row in rows))
     caption = f"Vendi score: 1 if all responses are alike, {most} if none is like another, thoughts left out; "
-    return "ways of telling a problem", heads, cells, caption + counts(rows) + ", Student's t"
+    return "ways of telling a problem", heads, cells, caption + over_seeds_in_words(rows)
 
 
 def long(row: dict | None, digits: int = 1) -> str:
@@ -493,7 +498,7 @@ def fault_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]
 
 def divergence_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
     cells = [[row["arm"], row["exam"], f"{row['mean']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}"] for row in rows]
-    return "KL(reference || arm) along a solution", ["arm", "exam", "nats", "95 % interval"], cells, counts(rows)
+    return "KL(reference || arm) along a solution", ["arm", "exam", "nats", "95 % interval"], cells, resampled(rows)
 
 
 def cost_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:

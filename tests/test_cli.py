@@ -202,7 +202,7 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("list", "--scale", "huge"), "", "huge"),
         (("show", "tiny"), "", "tiny/one"),
         (("report", "tiny/one", "--html", "nowhere/page.html"), "", "nowhere/page.html"),
-        (("report", "tiny/one", "--html", "studies"), "", "studies"),
+        (("report", "tiny/one", "--html", "studies"), "", "--html studies: cannot be written"),
         (("run", "tiny/one", "--device", "cudaX"), "", "cuda:N"),
         (("problem", "--seed", "-1"), "", "-1"),
         (("nonsense",), "", "nonsense"),

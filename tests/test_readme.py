@@ -80,14 +80,18 @@ def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, 
     pytest.importorskip("transformers")
     from models.crossing import save_pretrained
     from models.gpt import GPT
+    from models.hf import HF
     from synth.tokens import Vocabulary
 
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "runs"))
     vocab = Vocabulary(dialects=("prose",), worlds=("zoo",))
     save_pretrained(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0), tmp_path / "model")
     text = PYTHON[2].replace("path/to/model", str(tmp_path / "model")).replace("steps=200, rows=8", "steps=2, rows=2")
-    exec(compile(text.replace("problems=50", "problems=2"), "real.py", "exec"), {})
-    assert capsys.readouterr().out.startswith("strict 0.")
+    scope = {}
+    exec(compile(text.replace("problems=50", "problems=2"), "real.py", "exec"), scope)
+    assert capsys.readouterr().out == "strict 0.0\n" and scope["taken"].samples == 4
+    raw = HF(str(tmp_path / "model")).build(0)
+    assert any(not torch.equal(a, b) for a, b in zip(raw.parameters(), scope["lm"].parameters(), strict=True))
 
 
 def test_tree_is_the_tree():
