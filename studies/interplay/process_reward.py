@@ -19,6 +19,7 @@ RULE = (
     "is about guessable answers if strict - answer modulo 3 minus that modulo 23, paired by seed, lies above zero and "
     "the latter does not; about reasoning if the latter does; else not established."
 )
+MODULI = {3: 1, 7: 1, 23: 6}  # times the short steps of pre-training: sums modulo 23 come six times later (LOG.md)
 REWARDS = ("answer", "printed", "released", "strict", "process")  # the second and third weigh the outcome by .2
 
 
@@ -27,8 +28,9 @@ def study(scale: Scale) -> Study:
     # rate set beside Muon: searched at nano on seeds 0 and 1, where no reward then loses the band (studies/LOG.md).
     arms, pairs = [], []
     optim = replace(scale.rl_optim, kind="adamw", other_lr=scale.rl_optim.other_lr / 4)
-    for one in map(scale.with_modulus, (3, 7, 23)):
-        base, mod = one.base(), f"mod {one.modulus}"
+    for modulus, longer in MODULI.items():
+        one = replace(scale.with_modulus(modulus), short_steps=longer * scale.short_steps)
+        base, mod = one.base(), f"mod {modulus}"
         own = {"base": base, "exams": (*one.exams(("zoo",)), one.sampled_exam())}
         none = Arm(f"none {mod}", base + one.anneal(), equal=False, **own)
         stages = {kind: replace(one.rl(one.arm_flops / 2, Reward(kind)), optim=optim) for kind in REWARDS}
