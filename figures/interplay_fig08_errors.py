@@ -10,7 +10,7 @@ from figures.style import figure, panel_letter
 from studies.results import FOLDER, Results, fault_counts
 from studies.stats import Estimate, difference
 
-MODULI = (3, 7, 23)
+MODULI = (3, 7, 11)
 REWARDS = {"none": 0, "answer": 1, "printed": 2, "strict": 4, "process": 5}
 KINDS = ("operand", "operator", "recall", "unready", "substitution", "arithmetic", "missing", "order", "answer")
 

@@ -81,7 +81,7 @@ def covered(*gains: float) -> dict:
 
 def rewarded(**edges) -> dict:
     """Arms of process_reward: ``strict3=.5`` is that arm's pass@1 at the edge modulo 3."""
-    arms = {f"{kind} mod {p}": 0.2 for p in (3, 7, 23) for kind in ("answer", "printed", "strict")}
+    arms = {f"{kind} mod {p}": 0.2 for p in (3, 7, 11) for kind in ("answer", "printed", "strict")}
     arms |= {re.sub(r"(\d+)", r" mod \1", name): p for name, p in edges.items()}
     return {arm: (0.9, p, 1e-9) for arm, p in arms.items()}
 
@@ -137,7 +137,7 @@ def rewarded(**edges) -> dict:
         ("E11", table(splits(0.3, 0.4, 0.3, 0.2, 0.1) | {"50% RL, half": (0.9, 0.6, 1e-3)}), FAILS),
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.4)), HOLDS),
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.1)), FAILS),
-        ("finding 4, mod 23", table(rewarded(printed3=0.4, strict3=0.4)), OPEN),
+        ("finding 4, mod 11", table(rewarded(printed3=0.4, strict3=0.4)), OPEN),
         ("finding 4, why", table(rewarded(strict3=0.6, strict23=0.4)), HOLDS),
         ("finding 4, why", table(rewarded(strict3=0.6)), CONFOUNDED),
         ("finding 4, why", table(rewarded()), OPEN),

@@ -96,7 +96,7 @@ ARMS = {
     "ladder": ("x0", "x0.5", "x1", "x2"),
     "edge": ("none", *RL, "SFT edge", "RFT edge"),
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
-    "process_reward": tuple(f"{kind} mod {p}" for p in (3, 7, 23) for kind in REWARDS),
+    "process_reward": tuple(f"{kind} mod {p}" for p in (3, 7, 11) for kind in REWARDS),
     "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),
     "context_exposure": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
     "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),

@@ -293,10 +293,10 @@ def gains_by_working(p: int) -> Callable[[Evidence], Finding]:
 
 
 def reasons(e: Evidence) -> Finding:
-    gaps_SP = {p: e.scores(f"strict mod {p}", "edge", 1) - e.scores(f"answer mod {p}", "edge", 1) for p in (3, 23)}
-    shrinks, kept = difference(gaps_SP[3], gaps_SP[23]), e.gain("strict mod 23", "answer mod 23", "edge", 1)
+    gaps_SP = {p: e.scores(f"strict mod {p}", "edge", 1) - e.scores(f"answer mod {p}", "edge", 1) for p in (3, 11)}
+    shrinks, kept = difference(gaps_SP[3], gaps_SP[11]), e.gain("strict mod 11", "answer mod 11", "edge", 1)
     found = HOLDS if kept.low > 0 else CONFOUNDED if shrinks.low > 0 else OPEN
-    parts = ("strict - answer mod 23, edge pass@1", kept), ("the same mod 3, minus it", shrinks)
+    parts = ("strict - answer mod 11, edge pass@1", kept), ("the same mod 3, minus it", shrinks)
     return Finding(found, parts, {HOLDS: "about reasoning", CONFOUNDED: "about guessable answers", OPEN: ""}[found])
 
 
@@ -486,7 +486,7 @@ CLAIMS = (
             "+4.7 (.2 outcome) and +5.2 pp (strict) over 70.7, op 2-14 pass@1; half the answers lie in 1 to 4 (Fig 7)",
             "interplay/process_reward", rewards(p, "answer", "printed", "strict"), gains_by_working(p),
         )
-        for p in (3, 7, 23)
+        for p in (3, 7, 11)
     ),
     Claim(
         "finding 4, why", "The gain of rewarding the working is about reasoning, and not about guessable answers.",

@@ -11,15 +11,17 @@ from studies.study import Arm, Study
 QUESTION = "Which reward is best at the edge, and does its gain over answer-only shrink as guessing gets harder?"
 PREDICTION = (
     "Strict and printed beat answer in edge pass@1 by at least .05 modulo 3, where a guess is right one time in three, "
-    "by less than .03 modulo 23. Released is within .03 of strict, process within .05 of printed, modulo 7."
+    "by less than .03 modulo 11. Released is within .03 of strict, process within .05 of printed, modulo 7."
 )
 RULE = (
     "Differences over seeds with 95 % Student-t intervals in exact strict pass@1 on the edge exams of the common "
     "world. The published gain (Fig 7) holds modulo p if printed - answer and strict - answer both lie above zero. It "
-    "is about guessable answers if strict - answer modulo 3 minus that modulo 23, paired by seed, lies above zero and "
+    "is about guessable answers if strict - answer modulo 3 minus that modulo 11, paired by seed, lies above zero and "
     "the latter does not; about reasoning if the latter does; else not established."
 )
-MODULI = {3: 1, 7: 1, 23: 6}  # times the short steps of pre-training: sums modulo 23 come six times later (LOG.md)
+# Moduli, and how many times the short steps of pre-training each base takes: sums modulo 11 are learned later, and
+# modulo 23 on one seed of three not within six times as many (studies/LOG.md).
+MODULI = {3: 1, 7: 1, 11: 3}
 REWARDS = ("answer", "printed", "released", "strict", "process")  # the second and third weigh the outcome by .2
 
 
