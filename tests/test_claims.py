@@ -138,7 +138,7 @@ def rewarded(**edges) -> dict:
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.4)), HOLDS),
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.1)), FAILS),
         ("finding 4, mod 11", table(rewarded(printed3=0.4, strict3=0.4)), OPEN),
-        ("finding 4, why", table(rewarded(strict3=0.6, strict23=0.4)), HOLDS),
+        ("finding 4, why", table(rewarded(strict3=0.6, strict11=0.4)), HOLDS),
         ("finding 4, why", table(rewarded(strict3=0.6)), CONFOUNDED),
         ("finding 4, why", table(rewarded()), OPEN),
     ],

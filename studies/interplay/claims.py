@@ -491,7 +491,7 @@ CLAIMS = (
     Claim(
         "finding 4, why", "The gain of rewarding the working is about reasoning, and not about guessable answers.",
         "answer-only reward can be had by guessing 25 to 27 % (section 6; interplay.md, point 2)",
-        "interplay/process_reward", (*rewards(3, "answer", "strict"), *rewards(23, "answer", "strict")), reasons,
+        "interplay/process_reward", (*rewards(3, "answer", "strict"), *rewards(11, "answer", "strict")), reasons,
     ),
     Claim(
         "E13", "Rewarding the working makes wrong operands and missing steps rarer than rewarding the answer does.",
