@@ -13,7 +13,7 @@ from studies.stats import interval
 STUDY, TOLD = "midtraining/thinking", "zoo-edge-sampled"
 METHODS = (
     "pre-training", "NTP", "NTP, all tokens",
-    "thinking SFT, empty", "thinking SFT, shuffled", "thinking SFT", "thinking SFT, oracle",
+    "thinking SFT, empty", "thinking SFT, shuffled", "thinking SFT, all tokens", "thinking SFT", "thinking SFT, oracle",
     "thinking, 1/4 RL", "thinking", "thinking, 3/4 RL", "thinking, RL alone", "thinking, judge of values",
     "thinking, noisy judge",
 )  # fmt: skip

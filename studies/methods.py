@@ -158,11 +158,13 @@ def implicit(scale: Primed) -> Mixture:
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
     """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay
-    that next-token prediction has."""
+    that next-token prediction has. The loss is on solutions, as next-token prediction's and all pre-training's here:
+    on all tokens, as in the paper, a base that was never asked for questions loses its band (studies/LOG.md)."""
     plain = scale.midtrain(flops)
     return Annotate(
         flops=flops, rows=plain.rows, optim=plain.optim, data=implicit(scale), replay=plain.replay,
         replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=scale.max_new,
+        targets="solution",
     )  # fmt: skip
 
 

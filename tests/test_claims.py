@@ -466,6 +466,7 @@ LADDER |= {
 }
 LADDER |= {
     "NTP, all tokens": 0.3,
+    "thinking SFT, all tokens": 0.4,
     "thinking, RL alone": 0.2,
     "thinking, judge of values": 0.4,
     "thinking, noisy judge": 0.45,

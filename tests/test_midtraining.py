@@ -117,6 +117,8 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     half, alone = own["thinking, RL alone"]
     assert alone == second and half == dataclasses.replace(raw, flops=first.flops)
     assert own["NTP, all tokens"] == (dataclasses.replace(raw, targets="all"),)
+    assert own["thinking SFT, all tokens"] == (dataclasses.replace(sft, targets="all"),)
+    assert raw.targets == sft.targets == first.targets == "solution"
     anneal = primed(SMOKE).decay(SMOKE.method_flops)
     assert anneal == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]
     assert anneal.replay_share == PLAIN_SHARE and anneal.replay == primed(SMOKE).pretraining()

@@ -176,6 +176,11 @@ def test_all_tokens_are_targets_and_annotation_is_paid(primed):
     assert batch.spent == tuple(decode_cost(annotator, q, [s])._replace(kind=REFERENCE) for q, s in sizes)
     raw = dataclasses.replace(stage, replay=EASY, replay_share=1.0)
     assert collected(raw, lm).spent == () and collected(raw, lm).metrics["thoughts"] == 0
+    # Mutants: a question's last token a target; a thought none.
+    told = collected(dataclasses.replace(stage, targets="solution"), lm)
+    for b, (question, rest) in enumerate(sizes):
+        assert told.gain_BT[b, : question + rest].tolist() == [0.0] * question + [1.0] * rest
+    assert torch.equal(told.ids_BT, batch.ids_BT) and told.total == float(sum(rest for _, rest in sizes))
     empty = collected(dataclasses.replace(stage, content="empty"), lm)
     assert empty.metrics["thoughts"] == batch.metrics["thoughts"] and empty.metrics["thought_tokens"] == 0
 
@@ -349,6 +354,7 @@ def test_bad_fields_are_refused():
         (lambda: Annotate(**COMMON, annotator="oracle", replay_share=0.5), "Annotate.replay must"),
         (lambda: Annotate(**COMMON, annotator="oracle", replay=EASY, replay_share=2.0), "Annotate.replay_share"),
         (lambda: Annotate(**COMMON, annotator="oracle", content="loud"), "Annotate.content"),
+        (lambda: Annotate(**COMMON, annotator="oracle", targets="thoughts"), "Annotate.targets"),
         (lambda: Annotate(**COMMON, annotator="oracle", max_thought=0), "Annotate.max_thought"),
         (lambda: Annotate(**COMMON, annotator="oracle", temperature=-1.0), "Annotate.temperature"),
         (lambda: Thinking(**ROLLS, annotator="me"), "Thinking.annotator"),

@@ -10,7 +10,8 @@ import numpy as np
 from models.annotator import CONTENTS, SFT_HALF, annotate, check_tokens, chunk, drawn, oracle, room, with_content
 from models.ledger import REFERENCE, decode_cost
 from models.lm import tags
-from models.stages import Batch, Models, Stage, check_replay, pack
+from models.stages import Batch, Models, Stage, check_replay, check_targets, pack
+from synth.later import later
 from synth.problem import Mixture, Source
 from synth.rng import rng, uniforms
 from synth.segments import unthought
@@ -33,6 +34,8 @@ class Annotate(Stage):
     Where the paper is silent: a thought may open where a segment begins (4.7, position rule); temperature: the
     annotator's, 1 (4.6); max_thought: tokens in all thoughts of a chunk, at most. content: "shuffled" permutes the
     tokens in every thought and "empty" leaves the tags alone, controls that keep the format (4.6).
+    targets: "solution" leaves the question's tokens out, which a base pre-trained on solutions has never written: on
+    "all", as in the paper, such a base first loses what it knows (studies/LOG.md, 2026-11-22).
     replay, replay_share: as in Midtrain, raw; the paper has none, the default is none. Raises ValueError naming the
     field, and, before any update, where annotator and learner do not read the same tokens.
     """
@@ -44,10 +47,12 @@ class Annotate(Stage):
     content: str = "own"
     temperature: float = 1.0
     max_thought: int = 128
+    targets: str = later("all")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_replay(self)
+        check_targets(self, self.targets)
         if self.replay is None and self.replay_share:
             raise ValueError(f"Annotate.replay must be given where Annotate.replay_share is {self.replay_share}")
         if isinstance(self.annotator, str) and self.annotator != ORACLE:
@@ -87,7 +92,11 @@ class Annotate(Stage):
         for nth, text in zip(new, written, strict=True):
             told[nth] = with_content(text, opening, closing, self.content, *paths[nth])
         ids = [each.question + text for each, text in zip(chunks, told, strict=True)]
-        gains = [[0.0, *[1.0] * (len(row) - 1)] for row in ids]
+        asked = 1.0 if self.targets == "all" else 0.0
+        gains = [
+            [0.0] + [asked] * (len(each.question) - 1) + [1.0] * len(text)
+            for each, text in zip(chunks, told, strict=True)
+        ]
         thoughts = sum(row.count(opening) for row in ids)
         inside = sum(len(text) - len(each.solution) for each, text in zip(chunks, told, strict=True)) - 2 * thoughts
         batch = pack(ids, gains, float(sum(map(sum, gains))), learner.pad, spent=tuple(costs))

@@ -638,6 +638,7 @@ PROBED = (
     "NTP",
     "NTP, all tokens",
     "thinking SFT",
+    "thinking SFT, all tokens",
     *CONTENTS,
     "thinking SFT, oracle",
     *among(MORE),
@@ -706,7 +707,7 @@ THINKING = (
     ),
     *twice(
         "loss", "Imitated thoughts beat the raw corpus also where both have their loss on all tokens.", (OURS, OURS),
-        (("thinking SFT", "NTP, all tokens"),), "thinking SFT - NTP, all tokens: above 0.",
+        (("thinking SFT, all tokens", "NTP, all tokens"),), "thinking SFT, all tokens - NTP, all tokens: above 0.",
     ),
     *twice(
         "RL alone", "RL on thoughts after a raw corpus, without imitating any before it, loses.",

@@ -1,7 +1,8 @@
 """Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
 
 All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
-not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. After it comes RL
+not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. Losses are on
+solutions, as in our pre-training; two arms have the paper's, on all tokens. After it comes RL
 whose responses may think and leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the
 thought before it.
 """
@@ -34,13 +35,14 @@ def study(scale: Scale) -> Study:
     raw, plain = scale.midtrain(flops), replace(scale.anneal(), flops=flops)
     methods |= {"pre-training": (plain,), "NTP": (raw,), "NTP, all tokens": (replace(raw, targets="all"),)}
     sft, imitated = methods["thinking SFT"][0], methods["thinking"][0]
+    methods["thinking SFT, all tokens"] = (replace(sft, targets="all"),)
     methods |= {f"thinking SFT, {content}": (replace(sft, content=content),) for content in ("shuffled", "empty")}
     methods |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in VARIED.items()}
     methods |= {"thinking, RL alone": (scale.midtrain(flops / 2), thought_rl(scale, flops / 2))}
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
     arms += [Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL") for a in arms]
     over = {name: name.partition(",")[0] if "," in name else "NTP" for name in methods} | {"thinking": "thinking SFT"}
-    pairs = [*((a, b) for a, b in over.items() if a != "NTP"), ("thinking SFT", "NTP, all tokens")]
+    pairs = [*((a, b) for a, b in over.items() if a != "NTP"), ("thinking SFT, all tokens", "NTP, all tokens")]
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
