@@ -274,7 +274,7 @@ def test_the_thinking_figure_is_the_study(drawings):
         assert [*lines] == labels and all(len(line.get_xdata()) == count for line in lines.values())
         assert len(dots) == count * len(labels) and all(len(dot.get_xdata()) == 3 for dot in dots)
     last = {line.get_label(): line.get_xdata()[-1] for line in likely.get_lines()}
-    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 24 for n, t in enumerate(thoughts)}  # the 25th arm
+    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 26 for n, t in enumerate(thoughts)}  # the 27th arm
     assert {t: last[t] for t in thoughts} == pytest.approx(expected, abs=1e-3)
     by_right = {line.get_label(): line.get_xdata() for line in right.get_lines()}
     assert by_right["own"] == pytest.approx([0.75] * count) and by_right["empty"] == pytest.approx([0.125] * count)

@@ -39,15 +39,7 @@ def study(scale: Scale) -> Study:
         arms += [none, *(Arm(f"{kind} {mod}", none.recipe + stage, **own) for kind, stage in stages.items())]
         pairs += [(f"{name} {mod}", f"{over} {mod}") for name in REWARDS for over in ("answer", "none") if name != over]
     return Study(
-        name="interplay/process_reward",
-        scale=scale.name,
-        question=QUESTION,
-        prediction=PREDICTION,
-        rule=RULE,
-        arms=tuple(arms),
-        exams=(*scale.exams(("zoo",)), scale.sampled_exam()),
-        seeds=scale.seeds,
-        base=scale.base(),
-        contrasts=tuple(pairs),
-        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
-    )
+        name="interplay/process_reward", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        arms=tuple(arms), exams=(*scale.exams(("zoo",)), scale.sampled_exam()), seeds=scale.seeds, base=scale.base(),
+        contrasts=tuple(pairs), headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+    )  # fmt: skip
