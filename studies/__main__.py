@@ -499,7 +499,8 @@ def show(args, screen) -> None:
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
     for title, heads, rows, caption in report.tables(found):
         screen.print()
-        screen.print(show_.table(title, heads, rows, caption))
+        for part in show_.tables(screen, title, heads, rows, caption):
+            screen.print(part)
 
 
 def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:

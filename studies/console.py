@@ -31,11 +31,35 @@ def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> 
         title=title or None, caption=caption or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD
     )
     for nth, head in enumerate(heads):
-        numeric = nth > 0 and all(str(row[nth])[:1] in "0123456789+-–" for row in rows)
-        made.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(head), justify="right" if nth and numeric(rows, nth) else "left", overflow="fold")
     for row in rows:
         made.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
     return made
+
+
+def numeric(rows: list[list], nth: int) -> bool:
+    """Whether all cells of column ``nth`` begin as numbers do."""
+    return all(str(row[nth])[:1] in "0123456789+-–" for row in rows)
+
+
+def tables(screen: Console, title: str, heads: list[str], rows: list[list], caption: str = "") -> list[Table]:
+    """``table``; where its numbers do not fit ``screen``, several below each other, each with the first column.
+
+    A table with words in other columns too, which name its rows, stays one and folds its cells.
+    """
+
+    def of(part: list[int], title: str = "", caption: str = "") -> Table:
+        return table(title, [heads[i] for i in part], [[row[i] for i in part] for row in rows], caption)
+
+    if not all(numeric(rows, nth) for nth in range(1, len(heads))):
+        return [table(title, heads, rows, caption)]
+    unbound, parts = screen.options.update(width=10**6), [[0]]
+    for nth in range(1, len(heads)):
+        fits = screen.measure(of([*parts[-1], nth]), options=unbound).maximum <= screen.width
+        if len(parts[-1]) > 1 and not fits:
+            parts.append([0])
+        parts[-1].append(nth)
+    return [of(part, title * (part is parts[0]), caption * (part is parts[-1])) for part in parts]
 
 
 def large(value: float | None, unit: str = "") -> str:

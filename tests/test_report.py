@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from crafted import rows, sampled_row
 
+from studies import console as show
 from studies import report
 from studies.results import Results
 from studies.stats import exact_pass_at_k
@@ -279,3 +281,34 @@ def test_ways_of_telling_stand_after_what_decides():
     single = report.summary(Words(contrasts=()), Results("s", "nano", tuple(made[4:5])), BANDS)
     assert report.diversity_table(single["diversities"])[2][0][5] == "0.250"
     assert len(report.tables(single)) == 2  # and the costs
+
+
+def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit():
+    screen = show.Console(file=io.StringIO(), width=60)
+    heads = ["arm", *(f"fault kind {i}" for i in range(9))]
+    body = [[name, *(f"0.{i}{nth}" for i in range(9))] for nth, name in enumerate(("no RL at all", "RL"))]
+    parts = show.tables(screen, "faults", heads, body, "of all seeds")
+    assert len(parts) > 1
+    for part in parts:
+        screen.print(part)
+    text = screen.file.getvalue()
+    assert all(head in text for head in heads)  # none folded
+    assert all(text.count(name) == len(parts) for name in ("no RL at all", "RL  "))
+    assert text.count("faults") == text.count("of all seeds") == 1
+    assert text.index("faults") < text.index("arm") and text.index("of all seeds") > text.rindex("fault kind")
+    for nth in (0, 1):  # every number once, in its row
+        assert [cell for line in text.splitlines() if line.split()[:1] == [body[nth][0].split()[0]]
+                for cell in line.split() if cell.startswith("0.")] == body[nth][1:]  # fmt: skip
+    assert len(show.tables(screen, "faults", heads[:3], [row[:3] for row in body])) == 1
+    named = [[row[0], "edge", *row[1:]] for row in body]  # a second column that names the row
+    assert len(show.tables(screen, "faults", ["arm", "exam", *heads[1:]], named)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said", "unsaid"),
+    [((1, 1), "about the problems", "Student"), ((3, 3), "Student's t over seeds", "about the problems")],
+)
+def test_captions_name_the_interval_that_differences_have(seeds, said, unsaid):
+    rows = [{"seeds": n, "problems": 40} for n in seeds]
+    assert said in report.over_seeds_in_words(rows) and unsaid not in report.over_seeds_in_words(rows)
+    assert f"{seeds[0]} seed" in report.over_seeds_in_words(rows) and "40 problems" in report.over_seeds_in_words(rows)
