@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -301,14 +302,18 @@ class Job:
         """The stages that are not finished."""
         return ((recipe, folder) for recipe, folder in self.stages if not (folder / DONE).exists())
 
+    @cached_property
+    def kept(self) -> list[Path]:
+        """Where the answers to its exams lie, named once as its folders are."""
+        from studies.exam import kept_at
+
+        return [kept_at(self.run.recipe, exam) for exam in self.exams]
+
     @property
     def examined(self) -> bool:
         """Whether every exam was taken. Files are counted first: that is cheap, and says no nearly always."""
-        from studies.exam import answered
-
-        folder = self.stages[-1][1]
-        files = sum(path.suffix == ".json" for path in folder.glob("exams/*"))
-        return files >= len(self.exams) and all(answered(self.run.recipe, exam) for exam in self.exams)
+        files = sum(path.suffix == ".json" for path in self.stages[-1][1].glob("exams/*"))
+        return files >= len(self.exams) and all(path.exists() for path in self.kept)
 
 
 @remembering()

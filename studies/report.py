@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from studies.claims import Claim, Finding
+from studies.claims import VISIBLE, Claim, Finding
 from studies.console import duration, large, with_interval
 from studies.results import ROLES, Results, fault_counts
 from studies.results import numbers as cell_numbers
@@ -167,14 +167,14 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
 
     correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity
     of the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a
-    seed solves nothing that a float can tell from nothing has no row.
+    seed solves less than VISIBLE has no row: nobody would see such a graph.
     """
     rows = []
     for about, exams in groups(found, arm, bands):
         like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
         for k in (1, 128):
             solved_SP = pooled_table(found, arm, exams, k)
-            if not solved_SP.any(1).all():
+            if solved_SP.mean(1).min() < VISIBLE:
                 continue
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
             weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)

@@ -215,6 +215,7 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
     # pass@1 for pass@128.
     store = results.store
     monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
+    monkeypatch.setattr(report, "VISIBLE", 1e-300)  # two untrained models solve less than anyone would see
     asked = small()
     execute(asked, Machine(), note=str)
     table = results.load(asked.name, "smoke", tmp_path)
@@ -247,15 +248,18 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
     # Mutants: a weight for each exam; an interval that takes the spread of the weights for that of the similarities.
     rows, like = [], "0.5000 0.6000 0.7000 0.9000 1.0000 0.8000"
     for seed in (0, 1):
-        for arm, logp in (("even", [-1.0] * 6), ("near", [-9.0, -9.0, -9.0, -1.0, -1.0, -9.0]), ("none", [-800.0] * 6)):
+        arms = {"even": [-1.0] * 6, "near": [-9.0, -9.0, -9.0, -1.0, -1.0, -9.0], "none": [-800.0] * 6}
+        # The least number above zero: its mean over problems is zero, and once was divided by.
+        for arm, logp in (arms | {"least": [-744.4] + [-800.0] * 5, "unseen": [-9.0] * 6}).items():
             cells = {"exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3", "similarity": like}
             rows.append(cells | {"arm": arm, "seed": seed, "logp": results.cell(np.array(logp), 4)})
-    for kept in (rows, rows[:3]):
+    for kept in (rows, rows[:5]):
         table = results.Results("interplay/topology", "smoke", tuple(kept))
-        even, near, none = (report.similar(table, arm, {"edge": (3, 3)}) for arm in ("even", "near", "none"))
+        even, near, *rest = (report.similar(table, arm, {"edge": (3, 3)}) for arm in (*arms, "least", "unseen"))
         assert even[0]["mean"] == pytest.approx(0) and even[0]["correct"] == pytest.approx(math.exp(-1))
         assert even[0]["low"] == pytest.approx(0, abs=1e-12) and even[0]["high"] == pytest.approx(0, abs=1e-12)
-        assert near[0]["mean"] == pytest.approx(0.95 - 0.75, abs=1e-3) and none == []
+        assert near[0]["mean"] == pytest.approx(0.95 - 0.75, abs=1e-3)
+        assert [[row["k"] for row in rows_] for rows_ in rest] == [[], [], [128]]  # e^-9 shows at 128 attempts
         assert near[0]["bins"][5] == pytest.approx(math.exp(-1) / 6) == near[0]["bins"][6]
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from models.stages.distil import Distil
 from models.stages.remit import ReMiT
-from studies.methods import alike, tuned, worded
+from studies.methods import UNEQUAL, alike, tuned, worded
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -47,6 +47,6 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/remit", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*arms, Arm("longer RL", first + scale.rl(2 * scale.method_flops), equal=False)), seeds=scale.seeds,
-        exams=exams, headline=(exams[0].name,),
+        exams=exams, headline=(exams[0].name,), unequal=UNEQUAL,
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("ReMiT + RL", "longer RL")),
     )  # fmt: skip
