@@ -32,7 +32,7 @@ def draw(folder=FOLDER) -> Figure:
         moved.plot(x, y, linewidth=1.8, solid_capstyle="round", alpha=0.5, color=PALETTE[nth + 1], label=band)
     moved.plot([-12, 0], [-12, 0], color="#333333", linewidth=0.6)
     moved.axhline(math.log10(0.5), color="#333333", linewidth=0.6, linestyle="--")
-    moved.text(-12.2, math.log10(0.5) - 0.1, "1/2: solved above it", ha="left", va="top", fontsize=6.5)
+    moved.text(0.4, math.log10(0.5), "1/2", ha="left", va="center", fontsize=6.5)
     moved.set(
         xlabel="log10 of probability before RL (-12: or less)",
         ylabel="after RL at the edge",

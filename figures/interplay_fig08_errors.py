@@ -11,7 +11,7 @@ from studies.results import FOLDER, Results, fault_counts
 from studies.stats import Estimate, difference
 
 MODULI = (3, 7, 11)
-REWARDS = {"none": 0, "answer": 1, "printed": 2, "strict": 4, "process": 5}
+REWARDS = {"none": 0, "answer": 1, "printed": 2, "released": 3, "strict": 4, "process": 5}
 KINDS = ("operand", "operator", "recall", "unready", "substitution", "arithmetic", "missing", "order", "answer")
 
 
@@ -22,9 +22,9 @@ def draw(folder=FOLDER) -> Figure:
     axes = made.subplots(3, 1, sharex=True)
     for axis, letter, p in zip(axes, "abc", MODULI, strict=True):
         by_category(axis, list(KINDS), {kind: (nth, faults(found, f"{kind} mod {p}")) for kind, nth in REWARDS.items()})
-        axis.set(ylabel="share of responses", ylim=(0, None))
+        axis.set(ylabel="share of responses", ylim=(0, 1))  # an interval may reach where no share can
         panel_letter(axis, letter, f"edge, modulo {p}")
-    legend(made, axes[0], 5)
+    legend(made, axes[0], 6)
     said(made, found, "; 95 % intervals (t over seeds)")
     return made
 

@@ -38,6 +38,6 @@ def draw(folder=FOLDER) -> Figure:
     axis.set_xticks(range(len(exams)), [found.of("none", exam)[0]["ops"] for exam in exams])
     axis.set_xlabel("operations of the exam")
     made.colorbar(shown, ax=axis, label="change of log-probability (nats a problem)", shrink=0.9)
-    panel_letter(axis, "", "trained on, less no RL")
+    panel_letter(axis, "", "after training on a band, less none")
     said(made, found, "; 95 % intervals (t over seeds), bold: without zero")
     return made

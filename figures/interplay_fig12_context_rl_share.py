@@ -10,6 +10,7 @@ from studies.results import FOLDER
 
 STUDY, SHARES, BASES = "interplay/context_rl_share", (0, 1, 10, 50, 100), ("0.1 % all", "1 % low")
 LEAST = 1e-16
+COLOURS = (0, 3, 4, 5, 7)  # of the shares in c and d; 1 and 2 are pre-training in a and b
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -29,7 +30,7 @@ def draw(folder=FOLDER) -> Figure:
     axes[0, 0].set(yscale="log", ylim=(LEAST, 3))  # where nothing is solved, only exact scores tell arms apart
     axes[0, 1].legend(loc="lower right", fontsize=6.5)
     for axis, letter, base in zip(axes[1], "cd", BASES, strict=True):
-        by_training(axis, rows, {arm: nth for nth, arm in enumerate(arms[base])}, "reward")
+        by_training(axis, rows, dict(zip(arms[base], COLOURS, strict=True)), "reward")
         axis.set_ylabel("mean strict reward")
         panel_letter(axis, letter, f"reward, {base}")
     legend(made, axes[1, 0], len(SHARES))

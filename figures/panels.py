@@ -132,7 +132,7 @@ def legend(made, axis, columns: int) -> None:
     made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
 
-def said(made, found: Results, extra: str = "; 95 % intervals") -> None:
+def said(made, found: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
     """In small print: scale, seeds, problems, and what else a reader must know."""
     problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"

@@ -100,12 +100,6 @@ def points(axis, x: list, estimates: list, nth: int, label: str) -> None:
     )
 
 
-def chance(axis, level: float, x: float, text: str) -> None:
-    """A dotted line at what guessing scores, named at ``x``."""
-    axis.axhline(level, color="#333333", linewidth=0.8, linestyle=":")
-    axis.text(x, level, text, ha="right", va="bottom", fontsize=6.5, color="#333333")
-
-
 def note(made: Figure, text: str) -> None:
     """What every figure ends with: data, seeds and problems, in small print below all panels."""
     strip = 0.16 / made.get_figheight()

@@ -658,6 +658,9 @@ def test_forgetting_is_compared_at_equal_gain():
     assert judged("A3", path({"SFT": cheap, "RL": costly})) == FAILS
     assert judged("A3, KL", path({"SFT": costly, "RL": cheap})) == HOLDS
     assert judged("A3, KL", path({"SFT": costly, "RL": cheap}, kl=-1.0)) == FAILS
+    for sign, note in ((1, ""), (-1, "no arm's loss excludes zero, so there is little to tell")):
+        lost = {"SFT": [sign * x for x in costly], "RL": [sign * x for x in cheap]}
+        assert decide(NAMED["A3, KL"], path(lost), BANDS).note == note
     assert lost_at([0.0, 0.1, 0.3], [0.0, 0.02, 0.10], 0.2) == pytest.approx(0.06)
     assert lost_at([0.0, 0.1, 0.3], [0.0, 0.02, 0.10], 0.4) == 0.10 and lost_at([0.0, 0.1], [0.0, 0.5], -0.1) == 0.0
     assert lost_at([0.0, 0.3, 0.1, 0.3], [0.0, 0.3, 0.9, 0.9], 0.2) == pytest.approx(0.2)  # the first crossing
@@ -666,8 +669,9 @@ def test_forgetting_is_compared_at_equal_gain():
 def test_an_estimate_is_students_over_seeds():
     # Mutants: a bootstrap; arms exchanged; another k; problems of all bands.
     found = table(splits(0.3, 0.4, 0.3, 0.2, 0.1), noisy=("20% RL, full",))
-    ((what, ours),) = decide(NAMED["E10, edge"], found, BANDS).parts
-    a, b = (found.solved(f"{share}% RL, full", "zoo-ops2", 1) for share in (20, 100))
+    ((what, ours), (beside, little)) = decide(NAMED["E10, edge"], found, BANDS).parts
+    a, b, none = (found.solved(f"{share}% RL, full", "zoo-ops2", 1) for share in (20, 100, 0))
+    assert beside == "20% RL, full - 0% RL, full" and little == over_seeds(a, none)
     assert ours == over_seeds(a, b) and (ours.seeds, ours.problems) == (3, 4) and "edge pass@1" in what
 
 

@@ -259,7 +259,8 @@ def mixed_beats_rl(e: Evidence) -> Finding:
 
 def light_best(e: Evidence) -> Finding:
     found, part = best(e, split(20), split(100), "edge", 1)
-    return Finding(found, (part,))
+    # The rule asks for the highest mean alone; whether it is highest by more than chance is shown beside it.
+    return Finding(found, (part, (f"{split(20)} - {split(0)}", e.gain(split(20), split(0), "edge", 1))))
 
 
 def heavy_best(e: Evidence) -> Finding:
@@ -355,9 +356,12 @@ def divergence_tells(e: Evidence) -> Finding:
         return Finding(OPEN, note="all arms moved, or lost, equally much")
     rank = spearman(moved, lost)
     estimate = Estimate(rank, math.nan, math.nan, len(e.found.seeds), len(arms))
+    losses = [e.gain("none", arm, "ID", 1) for arm in arms]
+    found = any(each.low > 0 for each in losses)
     return Finding(
         verdict(rank >= 0.7, rank < 0.3),
         (("Spearman's correlation over the eight arms, which has no interval", estimate),),
+        "" if found else "no arm's loss excludes zero, so there is little to tell",
     )
 
 
@@ -482,11 +486,11 @@ CLAIMS = (
     *(
         Claim(
             f"finding 4, mod {p}",
-            f"Rewards for the working beat rewards for the answer where a guess is right one time in {p}.",
+            f"Rewards for the working beat rewards for the answer modulo {p}, where a right guess is {likely}.",
             "+4.7 (.2 outcome) and +5.2 pp (strict) over 70.7, op 2-14 pass@1; half the answers lie in 1 to 4 (Fig 7)",
             "interplay/process_reward", rewards(p, "answer", "printed", "strict"), gains_by_working(p),
         )
-        for p in (3, 7, 11)
+        for p, likely in ((3, "likely"), (7, "less likely"), (11, "least likely"))
     ),
     Claim(
         "finding 4, why", "The gain of rewarding the working is about reasoning, and not about guessable answers.",
