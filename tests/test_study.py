@@ -6,13 +6,14 @@ import ast
 import dataclasses
 import importlib
 import io
+import json
 import tokenize
 from pathlib import Path
 
 import pytest
 
 from models.train import Machine
-from studies import results
+from studies import report, results
 from studies.run import chain
 from studies.scales import SCALES
 from studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
@@ -217,6 +218,16 @@ def test_committed_tables_are_complete():
         assert len(found) == len(set(found)) and set(found) == wanted, path
         keys = {(arm.name, seed): arm.recipe.with_seed(seed).key for arm in asked.arms for seed in asked.seeds}
         results.check_keys(table, keys)
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_committed_tables_can_be_told(path):
+    # Mutant: the similarity of what an arm solves with 5e-324, which ended every report of interplay/topology.
+    name, scale = path.stem.replace(".", "/", 1), SCALES[path.parent.name]
+    bands = {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+    told = report.summary(study(name, scale.name), results.load(name, scale.name), bands)
+    json.dumps(told)
+    assert all(len(row) == len(heads) for _, heads, rows, _ in report.tables(told) for row in rows)
 
 
 def test_rows_of_another_recipe_are_refused():
