@@ -91,10 +91,10 @@ def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, 
 
 
 def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain, Source]:
-    """Pre-training in which ``share`` of all rows are told by approaches and show their tags, with at most half as many
-    operations as the band has: the scale that reads tags, its base, its anneal, and such rows without tags."""
+    """Pre-training in which ``share`` of all rows are told by approaches and show their tags, with fewer operations
+    than the band's top: the scale that reads tags, its base, its anneal, and such rows without tags."""
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
-    ops = (scale.band[0], max(scale.band[0], scale.band[1] // 2))
+    ops = (scale.band[0], max(scale.band[0], scale.band[1] - 1))
     shown = scale.mixed(ops, approach=names, tagged=True)
     early, late = (
         blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining())

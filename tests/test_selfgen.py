@@ -329,17 +329,18 @@ def test_common(check, asked):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_study_compares_what_it_says(scale):
-    # Mutants: tags at the operations that are generated; a cell with more instances; a tag in an exam or in RL.
+    # Mutants: tags at the band's top; questions deeper than the tags; more instances in a cell; a tag in an exam or RL.
     asked_, arms = selfgen.study(SCALES[scale]), {}
+    low, top = SCALES[scale].band
     for arm in asked_.arms:
         tags = [s for stage in arm.recipe.stages for s in parts(stage.data) if s.tagged]
-        assert tags and max(s.ops[1] for s in tags) <= max(SCALES[scale].band[0], SCALES[scale].band[1] // 2)
+        assert tags and {s.ops for s in tags} == {(low, max(low, top - 1))}
         own = [stage for stage in arm.recipe.stages if isinstance(stage, SelfGen)]
         for stage in own:
             arms[arm.name] = stage
             assert stage.examples is None or stage.examples.ops == tags[0].ops
             assert {s.split for s in parts(stage.data)} == {"train"}
-            assert all(s.ops == SCALES[scale].bands["inside"] for s in parts(stage.data))
+            assert all(s.ops == (max(low, tags[0].ops[1] - 1), tags[0].ops[1]) for s in parts(stage.data))
     assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
     assert arms["approaches 8"].n == arms["rejection 8"].n == arms["incorrect 8"].n == 8 and len(arms) == 14
     assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)

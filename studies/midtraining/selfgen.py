@@ -1,7 +1,8 @@
 """Does mid-training on a model's own solutions by several approaches make RL gain more than as many alike ones do?
 
-Its base differs from other studies': TAGGED of all rows hold low-op solutions by approaches, asked for by tags. The
-model generates on the band's upper half; RL is at the edge with the paper's reward, the answer (methods.md 3.7).
+Its base differs from other studies': TAGGED of all rows hold solutions by approaches below the band's top, asked for by
+tags. The model generates at the two deepest of these operations, as at nano it tells no approach one operation deeper
+than it was shown (studies/LOG.md); RL is at the edge with the paper's reward, the answer (methods.md 3.7).
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ PREDICTION = (
 )
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
 TAGGED = 0.25
-NAMES = ("levels", "plan", "relevant", "running", "restate", "depth", "commuted", PLAIN)
+NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
 
 
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
-    half, inside, room = scale.arm_flops / 2, scale.bands["inside"], 2 * scale.max_new  # approaches are longer
+    half, room, (low, top) = scale.arm_flops / 2, 2 * scale.max_new, examples.ops  # approaches are longer
+    inside = (max(low, top - 1), top)
     anneal = replace(anneal, flops=anneal.flops / 2)
     sft = replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, instances=24 * scale.rows, max_new=room)
