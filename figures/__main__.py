@@ -27,6 +27,7 @@ NAMES = (
     "midtraining_leaderboard",
     "midtraining_remit",
     "midtraining_rmt",
+    "midtraining_selfgen",
     "midtraining_thinking",
 )
 FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)

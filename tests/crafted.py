@@ -152,6 +152,22 @@ def thinking_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
     return made
 
 
+def telling_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
+    """Rows as the study of own solutions has them: 64 responses at the edge, and in how many ways eight tell a problem.
+    The later an arm comes, the more is right and the more ways there are."""
+    made = []
+    for nth, arm in enumerate(arms):
+        for s, seed in enumerate(seeds):
+            counts = {"strict": f"{nth} {nth + s} 0 0", "correct": "64 64 64 0", "samples": 64}
+            made.append(sampled_row(arm, seed) | counts | {"exam": "zoo-edge-sampled", "ops": "5-6"})
+            ways = np.array([1.0, 2.0]) + 0.1 * nth + 0.01 * s + shift
+            about = {"exam": "zoo-edge-diversity", "kind": "diversity", "ops": "5-6", "problems": 2, "samples": 8}
+            about |= {"strict": "1 1", "correct": "8 2", "composed": f"{min(8, nth // 3 + s)} 1"}
+            cells = {name: results.cell(ways, 4) for name in ("vendi_runs", "vendi_approaches")}
+            made.append(sampled_row(arm, seed) | about | cells)
+    return made
+
+
 def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
     """Training curves of a stage that weighs tokens: it has no rewards, and one role is not seen at every point."""
     nothing = dict.fromkeys(("reward", "strict", "answer", "process", "response_tokens", "zero_variance"), math.nan)

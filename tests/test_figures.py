@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted import curve_rows, rows, study_rows, thinking_rows, thought_rows, weight_rows
+from crafted import curve_rows, rows, study_rows, telling_rows, thinking_rows, thought_rows, weight_rows
 
 from figures import __main__ as main
 from figures import (
     midtraining_leaderboard,
     midtraining_remit,
     midtraining_rmt,
+    midtraining_selfgen,
     midtraining_thinking,
     panels,
     quickstart,
@@ -117,6 +118,7 @@ ARMS = {
 CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
 STUDIED = [figure for figure in main.FIGURES if figure is not quickstart]
 THINKING = tuple(f"{name}{then}" for name in midtraining_thinking.METHODS for then in ("", " + RL"))
+TELLING = tuple(f"{name}{then}" for name in midtraining_selfgen.METHODS for then in ("", " + RL"))
 NAMES = [figure.__name__.rpartition(".")[2] for figure in STUDIED]
 
 
@@ -127,6 +129,7 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
+    results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
@@ -244,6 +247,26 @@ def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
     assert list(points) == pytest.approx([1.11, 1.05, 0.9])
     assert labels(gains)[-1] == "longer RL"
     assert [bool(dots(gains, len(labels(gains)) - 1, place)) for place in (0, 1)] == [False, True]
+
+
+def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables):
+    """Mutants: composition as a mean of problems' shares; n at another place; RL's cells exchanged with those alone; an
+    arm of the study left out; Vendi scores of runs of tokens."""
+    from studies.midtraining import selfgen
+    from studies.scales import NANO
+
+    assert {arm.name for arm in selfgen.study(NANO).arms} == set(TELLING)
+    found = results.load("midtraining/selfgen", "nano", tables[0])
+    _, cells, composed, vendi = drawings["midtraining_selfgen"][0].axes
+    place = midtraining_selfgen.METHODS.index("approaches 8")
+    for nth, arm in enumerate(("approaches 8", "approaches 8 + RL")):
+        at = TELLING.index(arm)
+        shares = [(min(8, at // 3 + s) + 1) / 10 for s in range(3)]
+        assert dots(composed, place, nth) == pytest.approx(sorted(shares))
+        assert dots(vendi, place, nth) == pytest.approx([1.5 + 0.1 * at + 0.01 * s for s in range(3)])
+    (line,) = [line for line in cells.get_lines() if line.get_label() == "n approaches + RL"]
+    wanted = [found.solved(f"approaches {n} + RL", "zoo-edge-sampled", 64).mean() for n in (1, 4, 8)]
+    assert list(line.get_xdata()) == [1, 4, 8] and list(line.get_ydata()) == pytest.approx(wanted)
 
 
 def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):

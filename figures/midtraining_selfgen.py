@@ -1,0 +1,76 @@
+"""Do own solutions by several approaches let RL reach further than as many without, and are they told in more ways?"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.panels import SCALE, by_row, legend, table
+from figures.style import figure, line, note, panel_letter
+from studies.results import FOLDER, Results, numbers
+from studies.stats import Estimate, difference, interval
+
+STUDY, EDGE, WAYS = "midtraining/selfgen", "zoo-edge-sampled", "zoo-edge-diversity"
+NONE = "no mid-training"
+OWN, ALIKE = {1: "approaches 1", 4: "approaches 4", 8: "approaches 8"}, {1: "rejection 1", 8: "rejection 8"}
+METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "incorrect 8")
+THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
+REACH = {NONE: 0, "STaR": 3, ALIKE[8]: 4, OWN[8]: 1, "incorrect 8": 8}  # arms of a, with their colours
+ATTEMPTS = (1, 4, 16, 64)
+
+
+def draw(folder=FOLDER) -> Figure:
+    """After RL, pass@k (methods.md 3.5, F1) and pass@64 by n at equal instances (F2, F4); approaches a response (F3)
+    and the Vendi score of approaches (F6), alone and + RL."""
+    found = table(STUDY, tuple(name + end for name in METHODS for end, _ in THEN.values()), folder)
+    made = figure(8.6, 6.2)
+    (reach, cells), (composed, vendi) = made.subplots(2, 2)
+    for name, nth in REACH.items():
+        line(reach, list(ATTEMPTS), [score(found, f"{name} + RL", k) for k in ATTEMPTS], nth, name)
+    reach.set(xlabel="attempts k", ylabel="edge, strictly right within k", xscale="log", ylim=(0, 1.05))
+    reach.set_xticks(ATTEMPTS, ATTEMPTS)
+    reach.minorticks_off()
+    for label, arms, nth in (("n approaches", OWN, 1), ("n without approaches", ALIKE, 4)):
+        for (end, _), style in zip(THEN.values(), (f"{label}, alone", f"{label} + RL"), strict=True):
+            line(cells, list(arms), [score(found, arm + end, 64) for arm in arms.values()], nth + (not end), style)
+    cells.set(xlabel="solutions n of a question", ylabel="edge pass@64", xscale="log", ylim=(0, 1.05))
+    cells.set_xticks((1, 4, 8), (1, 4, 8))
+    cells.minorticks_off()
+    for axis, what in ((composed, composition), (vendi, ways)):
+        values = {label: (nth, [what(found, name + end) for name in METHODS]) for label, (end, nth) in THEN.items()}
+        by_row(
+            axis, list(METHODS), {label: (nth, each, list(map(over, each))) for label, (nth, each) in values.items()}
+        )
+    composed.set_xlabel("share of right responses with two approaches or more")
+    vendi.set_xlabel("Vendi score of a question's responses, by approach")
+    for axis in (reach, cells):
+        axis.legend(loc="lower right", fontsize=6.5)
+    titles = ("after RL", "equal instances", "composition", "diversity")
+    for axis, letter, title in zip((reach, cells, composed, vendi), "abcd", titles, strict=True):
+        panel_letter(axis, letter, title)
+    legend(made, composed, 2)
+    seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
+    problems = found.of(NONE, EDGE)[0]["problems"]
+    note(made, f"{STUDY}, {SCALE}, {seeds} (dots), {problems} problems; 95 % intervals (c, d: t over seeds)")
+    return made
+
+
+def score(found: Results, arm: str, k: int) -> Estimate:
+    return interval(found.solved(arm, EDGE, k), path=(STUDY, arm, EDGE, k))
+
+
+def composition(found: Results, arm: str) -> np.ndarray:
+    """For each seed (S1) the share of right responses that show two approaches or more, 0 where none is right."""
+    sat = found.of(arm, WAYS)
+    both, right = (np.array([numbers(row[name]) for row in sat]) for name in ("composed", "correct"))
+    return both.sum(1, keepdims=True) / np.maximum(1, right.sum(1, keepdims=True))
+
+
+def ways(found: Results, arm: str) -> np.ndarray:
+    """The Vendi score by approaches of every seed and problem (SP)."""
+    return np.array([numbers(row["vendi_approaches"]) for row in found.of(arm, WAYS)])
+
+
+def over(values: np.ndarray) -> Estimate:
+    """The mean of some values (SP), with Student's t over seeds."""
+    return difference(values, np.zeros_like(values))
