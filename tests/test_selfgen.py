@@ -38,6 +38,7 @@ STAGE = SelfGen(
     steps=4, rows=4, optim=Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2), data=EASY, examples=EASY, approaches=NAMES,
     n=4, samples=8, instances=16, per_approach=16, max_new=40,
 )  # fmt: skip
+REPLAYING = dataclasses.replace(STAGE, replay=EASY, replay_share=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +285,27 @@ def test_an_empty_pool_is_an_error(asked):
         collected(hard, asked())
 
 
+def test_replay_takes_its_share_of_every_step_and_the_pool_is_still_read_whole(asked):
+    # Mutants: instances in whose place replay stands, so that an epoch never reads them; rows of replay told in the log
+    # or charged; another replay when other rows of the step are collected; its question a target.
+    lm, deep = asked(), dataclasses.replace(EASY, ops=(2, 2))
+    stage = dataclasses.replace(REPLAYING, replay=deep)
+    assert (stage.own, STAGE.own) == (3, 4)
+
+    def texts(batch) -> list[str]:
+        return [lm.decode(ids[:n].tolist()) for ids, n in zip(batch.ids_BT, batch.lengths, strict=True)]
+
+    mixed = [collected(stage, lm, step) for step in range(6)]
+    own = [text for batch in mixed for text in texts(batch)[:3]]
+    assert own[:16] == [text for step in range(4) for text in texts(collected(STAGE, lm, step))]
+    old = [deep.problem("selfgen", "replay", 3, step, 3) for step in range(6)]
+    assert [texts(batch)[3] for batch in mixed] == [f"{each.question} {each.solution}" for each in old]
+    assert mixed[0].gain_BT[3].sum() == len(lm.encode(old[0].solution))
+    with torch.no_grad():
+        alone = stage.collect(Models(lm, frozen(lm), {}), 3, 0, range(3, 4))
+    assert texts(alone) == texts(mixed[0])[3:] and alone.metrics == {} and alone.spent == ()
+
+
 @pytest.mark.parametrize(
     "change",
     (
@@ -292,6 +314,8 @@ def test_an_empty_pool_is_an_error(asked):
         {"n": 8}, {"examples": None}, {"reference": Recipe(SMALL)}, {"source": "distil", "examples": None},
         {"source": "star", "examples": None}, {"data": dataclasses.replace(EASY, approach="plan", tagged=True)},
         {"data": Mixture(((1.0, dataclasses.replace(EASY, approach="plan", tagged=True)),))},
+        {"replay_share": 1.5, "replay": EASY}, {"replay_share": 0.9, "replay": EASY}, {"replay": EASY},
+        {"replay_share": 0.5},
     ),
 )  # fmt: skip
 def test_bad_fields_are_refused(change):
@@ -323,8 +347,9 @@ def test_resume(asked, tmp_path):
         test_stages.test_a_flops_budget_is_met_within_a_step,
     ),
 )
-def test_common(check, asked):
-    check(STAGE, asked)
+@pytest.mark.parametrize("replays", (False, True))
+def test_common(check, replays, asked):
+    check(REPLAYING if replays else STAGE, asked)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -73,7 +73,9 @@ class SelfGen(Stage):
     (methods.md 3.6: more traces without structured diversity); "distil": the same from the Recipe ``reference``;
     "star" (n = 1): the first right response, or, where none is, the first to the question with its answer before it
     (Zelikman et al. 2022, one round; the base was never trained on hints, so the log counts how many ``hinted`` traces
-    are taught). traces: "incorrect" keeps wrong answers in place of right ones (3.4's ablation).
+    are taught). traces: "incorrect" keeps wrong answers in place of right ones (3.4's ablation). replay, replay_share:
+    this share of every step's rows, rounded, are worked solutions of ``replay``; the paper has none, the default is
+    none, and a model that forgets how to go deeper needs some (studies/LOG.md, 2026-11-22).
 
     A question's traces are a pure function of the starting weights and its number; they are kept in memory, sampled
     again on resume, and charged once, in the step of the first epoch that first needs them. Raises ValueError naming
@@ -93,6 +95,8 @@ class SelfGen(Stage):
     per_approach: int = 64
     attempts: int = 64
     max_new: int = 256
+    replay: Source | Mixture | None = None
+    replay_share: float = 0.0
     keeps_start: ClassVar[bool] = True
     version: ClassVar[int] = 2  # 1 took the first n approaches for every question
 
@@ -104,6 +108,12 @@ class SelfGen(Stage):
         for name in ("n", "samples", "temperature", "instances", "per_approach", "attempts", "max_new"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"SelfGen.{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.replay_share <= 1 or not self.own:
+            raise ValueError(
+                f"SelfGen.replay_share must be between 0 and 1 and leave a row of SelfGen.rows, got {self.replay_share}"
+            )
+        if (self.replay is None) != (self.replay_share == 0):
+            raise ValueError("SelfGen.replay and SelfGen.replay_share are given together or not at all")
         if self.instances % self.n:
             raise ValueError(f"SelfGen.instances must be a multiple of SelfGen.n {self.n}, got {self.instances}")
         unknown = [name for name in self.approaches if name not in NAMES]
@@ -123,11 +133,16 @@ class SelfGen(Stage):
             got = f"got {self.n}, {self.traces!r}"
             raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", {got}')
 
+    @property
+    def own(self) -> int:
+        """How many rows of a step are of the pool: its first ones."""
+        return self.rows - round(self.replay_share * self.rows)
+
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
-        for row in rows:
-            epoch, place = divmod(step * self.rows + row, self.instances)
+        for row in (row for row in rows if row < self.own):
+            epoch, place = divmod(step * self.own + row, self.instances)
             instance = order(self.instances, seed, epoch)[place]
             kept = self.kept(generator, seed, instance // self.n)
             taught.append((kept.problem, kept.traces[instance % self.n]))
@@ -136,11 +151,14 @@ class SelfGen(Stage):
         spent = [each for kept in paid for each in kept.spent]
         if self.source == "approaches" and step == 0 and 0 in rows:
             spent.append(self.ranker(generator, seed).spent)
-        prompts = [models.learner.encode(problem.question) for problem, _ in taught]
-        ids = [prompt + trace.response for prompt, (_, trace) in zip(prompts, taught, strict=True)]
-        gains = [[0.0] * len(p) + [1.0] * len(t.response) for p, (_, t) in zip(prompts, taught, strict=True)]
-        batch = pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
-        return replace(batch, spent=tuple(spent), metrics=told([trace for _, trace in taught], paid))
+        lm = models.learner
+        pairs = [(lm.encode(problem.question), trace.response) for problem, trace in taught]
+        old = (self.replay.problem("selfgen", "replay", seed, step, row) for row in rows if row >= self.own)
+        pairs += [(lm.encode(problem.question), lm.encode(problem.solution)) for problem in old]
+        ids = [prompt + response for prompt, response in pairs]
+        gains = [[0.0] * len(prompt) + [1.0] * len(response) for prompt, response in pairs]
+        batch = pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
+        return replace(batch, spent=tuple(spent), metrics=told([trace for _, trace in taught], paid) if taught else {})
 
     def kept(self, generator: LM, seed: int, slot: int) -> Kept:
         """Question ``slot`` of the pool: the first of its candidates that has n traces."""

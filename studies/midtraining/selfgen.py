@@ -13,7 +13,7 @@ from models.rollouts import Reward
 from models.stages.selfgen import SelfGen
 from studies.methods import alike
 from studies.mixtures import approached
-from studies.scales import Scale
+from studies.scales import Scale, blend
 from studies.study import Arm, Study
 from synth.approaches import PLAIN
 
@@ -22,30 +22,32 @@ PREDICTION = (
     "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
 )
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
-TAGGED = 0.25
+# Without replay, solutions of two and three operations unteach all deeper ones (studies/LOG.md, 2026-11-22).
+TAGGED, REPLAY = 0.25, 0.8
 NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
 
 
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
-    half, room, (low, top) = scale.arm_flops / 2, 2 * scale.max_new, examples.ops  # approaches are longer
-    inside = (max(low, top - 1), top)
-    anneal = replace(anneal, flops=anneal.flops / 2)
-    sft = replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
-    own = alike(SelfGen, sft, approaches=NAMES, examples=examples, instances=24 * scale.rows, max_new=room)
-    arms = {"gold": sft, "gold by approaches": replace(sft, data=scale.mixed(inside, approach=NAMES))}
+    # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
+    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new, replace(anneal, flops=anneal.flops / 2)
+    inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
+    old, sft = anneal.data, scale.sft(half - anneal.flops)
+    gold, told = (blend((1 - REPLAY, scale.mixed(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
+    own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.rows, "max_new": room}
+    own = alike(SelfGen, replace(sft, data=scale.mixed(inside)), approaches=NAMES, examples=examples, **own)
+    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
     arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 1)}
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
     arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 8": replace(own, traces="incorrect")}
     recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + anneal + s for a, s in arms.items()}}
     rl = replace(scale.rl(half, reward=Reward("answer")), max_new=room)
-    exam = scale.sampled_exam()
-    exam = replace(exam, samples=64, max_new=room, source=replace(exam.source, approach=PLAIN))
-    pairs = [("approaches 8 + RL", f"{other} + RL") for other in recipes if other != "approaches 8"]
+    exam = replace(scale.sampled_exam(), samples=64, max_new=room)
+    exam = replace(exam, source=replace(exam.source, approach=PLAIN))
     return Study(
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*(Arm(a, r, budget="alone") for a, r in recipes.items()),
               *(Arm(f"{a} + RL", r + rl, budget="with RL") for a, r in recipes.items())),
-        exams=(exam, replace(scale.diversity_exam(), max_new=room, source=exam.source)),
-        seeds=scale.seeds, contrasts=tuple(pairs),
+        exams=(exam, replace(scale.diversity_exam(), max_new=room, source=exam.source)), seeds=scale.seeds,
+        contrasts=tuple(("approaches 8 + RL", f"{other} + RL") for other in recipes if other != "approaches 8"),
     )  # fmt: skip
