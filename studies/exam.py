@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from models.parallel import together
 from studies.diversity import Ways, sampled_ways
 from studies.forcing import chunks, logprobs, predictions
 from studies.key import key
-from studies.probe import THOUGHTS, probe
+from studies.probe import THOUGHTS, VERSION, probe, skips
 from studies.run import Recipe, load
 from synth import thoughts
 from synth.later import later
@@ -28,6 +29,7 @@ from synth.verify import ORDERED, Verdict, verify
 
 KINDS = ("exact", "sampled", "divergence", "probe", "diversity")
 JUDGED = ("sampled", "probe", "diversity")  # kinds that count right responses
+DRAWS = 100  # problems a probe looks at, at most, for each that it asks
 
 
 def span(source: Source | Mixture) -> tuple[int, int]:
@@ -44,7 +46,8 @@ class Exam:
     every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
     KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. kind
     "probe": what follows ``samples`` thoughts before a segment, of ``max_new`` tokens at most, when ``thought`` stands
-    in each ("own", or what replaces it; see ``studies.probe``). kind "diversity": in how many ways ``samples``
+    in each ("own", or what replaces it; see ``studies.probe``), in the first ``problems`` that skip a step. kind
+    "diversity": in how many ways ``samples``
     responses tell a problem (see ``studies.diversity``). All at ``temperature``.
     """
 
@@ -72,6 +75,10 @@ class Exam:
             raise ValueError(f"Exam.thought must be {what}")
         if self.kind == "probe" and self.problems < 2:
             raise ValueError("Exam.problems must be at least 2 for a probe, in which thoughts change places, got 1")
+        if self.kind == "probe" and not any(part.elided for part in parts(self.source)):
+            raise ValueError(
+                "Exam.source must skip steps (Source.elided) in a probe, which asks what follows one, got 0"
+            )
         free = {part.dialect for part in parts(self.source)} - ORDERED
         if self.kind == "exact" and free:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
@@ -94,11 +101,23 @@ class Exam:
         """What a key of this exam rests on beyond its fields: how responses are judged, where they are."""
         if self.kind == "diversity":
             return Verdict.version, Ways.version
+        if self.kind == "probe":
+            return Verdict.version, VERSION
         return Verdict.version if self.kind in JUDGED else None
 
     def paper(self) -> list[Problem]:
-        """The exam's problems: the same whatever is examined, and the same graphs in every world."""
-        return [self.source.problem("exam", *span(self.source), row) for row in range(self.problems)]
+        """The exam's problems: the same whatever is examined, and the same graphs in every world. Raises ValueError
+        where a probe finds too few that skip a step."""
+        if self.kind != "probe":
+            return [self.drawn(row) for row in range(self.problems)]
+        found = list(islice(filter(skips, map(self.drawn, range(DRAWS * self.problems))), self.problems))
+        if len(found) < self.problems:
+            what = f"skips a step in {len(found)} of {DRAWS * self.problems} problems, fewer than its {self.problems}"
+            raise ValueError(f"Exam.source of {self.name!r} {what}")
+        return found
+
+    def drawn(self, row: int) -> Problem:
+        return self.source.problem("exam", *span(self.source), row)
 
     @property
     def guess_floor(self) -> float:

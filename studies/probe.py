@@ -18,22 +18,24 @@ from synth.segments import unthought
 OTHER = "other"
 THOUGHTS = ("own", "empty", "shuffled", OTHER)
 ROWS = 512  # sampled at once
+VERSION = 2  # of what is asked; 1 asked before any segment where a problem skips no step (why not: studies/LOG.md)
 
 
 def probe(
     lm: LM, problems: list[Problem], thought: str, samples: int, max_new: int, temperature: float
 ) -> dict[str, np.ndarray]:
-    """Each problem is cut before a segment that comes after a skipped step, or before any where nothing is skipped
-    (methods.md 4.7, position rule), and the model writes ``samples`` thoughts there, as in ``Thinking``: a raw prefix
-    and an opening tag, at most ``max_new`` tokens. Then its "own" thought stands, or none ("empty"), or its own tokens
-    "shuffled", or the "other" one that it wrote for another problem (methods.md 4.5, F6), and the closing tag. A
-    thought that never closes is closed where its room or the text ends.
+    """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (methods.md 4.7,
+    position rule; elsewhere a thought has nothing to say that is not in the text), and the model writes ``samples``
+    thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new`` tokens. Then its "own"
+    thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
+    problem (methods.md 4.5, F6), and the closing tag. A thought that never closes is closed where its room or the
+    text ends.
 
     Per problem: logp, the exact log-probability of the corpus' segment after it, a mean over thoughts; strict and
     answer, how many of one sampled segment a thought the judge of ``Thinking`` finds equal to the corpus' and how many
     find its number; process, the mean share of its facts; tokens and thought, mean lengths of segment and thought.
     Where a problem is cut, its thoughts and the luck of what follows are the same for every ``thought``, so differences
-    are paired.
+    are paired. Raises ValueError if a problem skips nothing.
     """
     opening, closing = tags(lm)
     cuts = places(lm, problems)
@@ -65,8 +67,15 @@ def probe(
     return found
 
 
+def skips(problem: Problem) -> bool:
+    """Whether its text leaves a step out."""
+    return bool(problem.telling and problem.telling.skipped)
+
+
 def places(lm: LM, problems: list[Problem]) -> list[Cut]:
     """Where each problem is cut."""
+    if not all(map(skips, problems)):
+        raise ValueError("a probe asks after a skipped step, and a problem skips none")
     raw = [chunk(lm, unthought(problem)) for problem in problems]
     return [cut(lm, each, needed(each), "probe", row) for row, each in enumerate(raw)]
 

@@ -166,9 +166,22 @@ def test_a_cut_is_where_a_step_is_skipped():
             place = [list(chain(raw.question, *raw.segments[:n])) for n in range(len(raw.segments))].index(each.prefix)
             assert needed(raw)[place] == 1 and each.segment == raw.segments[place]
             assert claim(problem, lm.decode(each.segment)) == each.gold
-            assert not problem.telling.skipped or "answer" not in lm.decode(each.segment)
+            assert problem.telling.skipped and "answer" not in lm.decode(each.segment)
             at.add(place)
         assert cuts == places(lm, exam.paper()) and (len(at) > 1 or source is GAPS)
+
+
+def test_a_probe_asks_the_first_problems_that_skip_a_step():
+    # Mutants: problems that skip none; these left out without others for them; an exam of another kind that chooses.
+    source = Source(ops=(3, 4), elided=0.2, thoughts="ignored")
+    asked = dataclasses.replace(PROBE, source=source, problems=20)
+    drawn = [source.problem("exam", 3, 4, row) for row in range(100)]
+    expected = [problem for problem in drawn if problem.telling.skipped][:20]
+    assert len(expected) == 20 and asked.paper() == expected != drawn[:20]
+    assert dataclasses.replace(asked, kind="sampled", thought=None).paper() == drawn[:20]
+    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(worlds=("zoo",), thoughts=True))
+    with pytest.raises(ValueError, match="after a skipped step"):
+        places(lm.build(0), drawn)
 
 
 def test_nobody_has_his_own():
@@ -249,7 +262,8 @@ def test_batches_are_of_no_consequence(thinker, monkeypatch):
 
 
 def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
-    # Mutants: conditions sharing one file; old exams with other keys; verdicts kept when the judge has changed.
+    # Mutants: conditions sharing one file; old exams with other keys; verdicts kept when the judge has changed, or
+    # places when what is asked has; other kinds taken again for a probe's sake.
     recipe = Recipe(dataclasses.replace(tiny, vocab=dataclasses.replace(tiny.vocab, thoughts=True)))
     lm = thinker()
     first = {thought: answers(recipe, exam, lm) for thought, exam in EACH.items()}
@@ -259,7 +273,11 @@ def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
         assert again.strict.tolist() == first[thought].strict.tolist()
         assert numbers(cell(again.logp, 4)) == pytest.approx(again.logp, abs=1e-4)
     assert len({key(exam) for exam in EACH.values()}) == 4
-    before = key(PROBE)
+    before, sat = key(PROBE), dataclasses.replace(PROBE, kind="sampled", thought=None)
+    other = key(sat)
+    with monkeypatch.context() as changed:
+        changed.setattr("studies.exam.VERSION", 99)
+        assert key(PROBE) != before and key(sat) == other
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
     assert key(PROBE) != before
 
@@ -272,8 +290,11 @@ def test_bad_probes_are_refused(learned):
         ({"kind": "sampled"}, "Exam.thought"),
         ({"samples": 0}, "Exam.samples"),
         ({"problems": 1}, "Exam.problems"),
+        ({"source": dataclasses.replace(GAPS, elided=0.0)}, "Exam.source"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(PROBE, **change)
+    with pytest.raises(ValueError, match="'p' skips a step in 0 of 800 problems"):
+        dataclasses.replace(PROBE, source=dataclasses.replace(GAPS, elided=1e-9)).paper()
     with pytest.raises(ValueError, match="<think>"):
         take(learned(), PROBE)

@@ -2,9 +2,9 @@
 
 All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
 not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. Losses are on
-solutions, as in our pre-training; two arms have the paper's, on all tokens. After it comes RL
-whose responses may think and leave steps out (methods.md 4.1). The probe asks what a segment's probability owes to the
-thought before it.
+solutions, as in our pre-training; two arms have the paper's, on all tokens. After it comes RL whose responses may think
+and leave steps out (methods.md 4.1). The probe asks what the probability of a segment owes to the thought before it,
+where a step is skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ RULE = (
     "Differences in strict pass@1 on zoo-edge-sampled, 95 % Student t over seeds. Found where thinking SFT - NTP and "
     "thinking - thinking SFT are above 0, alone and + RL apart, refuted where one is below. Content counts if empty "
     "and shuffled - thinking SFT are below, RL on thoughts if thinking + RL - longer RL is above. An arm's thoughts "
-    "matter where a segment's log-probability after own - each other thought is above 0, and do not where one is below."
+    "matter where, after a skipped step, the next segment's log-probability after own - each other thought is above 0, "
+    "and do not where one is below."
 )
 
 
