@@ -68,9 +68,9 @@ def exposed(**suffices) -> dict:
     return arms
 
 
-def shared(solved: dict) -> dict:
+def shared(solved: dict, base: str = "1 % low") -> dict:
     """Arms of context_rl_share by the share of RL in the second context, with their probability on ID problems."""
-    return {f"1 % low, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
+    return {f"{base}, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
 
 
 def covered(*gains: float) -> dict:
@@ -119,6 +119,9 @@ def rewarded(**edges) -> dict:
         ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 0.05}), worlds=SECOND), HOLDS),
         ("E8", table(shared({0: 1e-5, 1: 0.05, 10: 0.05}), worlds=SECOND), FAILS),  # 1 % is enough
         ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 2e-5}), worlds=SECOND), FAILS),  # 10 % is not
+        ("E8, 10 % low", table(shared({0: 0.7, 1: 0.73, 10: 0.77}, "10 % low"), worlds=SECOND), HOLDS),
+        ("E8, 10 % low", table(shared({0: 0.7, 1: 0.77, 10: 0.78}, "10 % low"), worlds=SECOND), FAILS),
+        ("E8, 10 % low", table(shared({0: 0.7, 1: 0.7, 10: 0.73}, "10 % low"), worlds=SECOND), FAILS),
         ("E8, first context", table(shared({0: 0.1, 100: 0.09})), HOLDS),
         ("E8, first context", table(shared({0: 0.1, 100: 1e-3})), FAILS),
         ("E9, text", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), HOLDS),

@@ -103,7 +103,7 @@ ARMS = {
     "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
     "context_rl_share": tuple(
         name
-        for base in ("0.1 % all", "1 % low")
+        for base in ("0.1 % all", "1 % low", "10 % low")
         for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
     ),
     "pretraining_difficulty": tuple(f"{share}{more}" for share in COVERED for more in ("", " + RL")),

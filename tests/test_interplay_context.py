@@ -123,7 +123,7 @@ def test_rl_shares_are_what_they_say():
     # Mutants: shares of the common world; pre-training of one kind for both; the arms with other budgets.
     made = arms(context_rl_share)
     every = set(range(1, NANO.band[1] + len(NANO.tail) + 1))
-    for kind, exposure, ops in (("0.1 % all", 0.001, every), ("1 % low", 0.01, {1, 2})):
+    for kind, exposure, ops in (("0.1 % all", 0.001, every), ("1 % low", 0.01, {1, 2}), ("10 % low", 0.1, {1, 2})):
         late = made[kind].recipe.stages[-1].data
         rare = only(late, RARE)
         assert sum(w for w, source in late.parts if source.context == RARE) == pytest.approx(exposure, abs=1e-12)

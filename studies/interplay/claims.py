@@ -165,13 +165,17 @@ def exposure_needed(e: Evidence) -> Finding:
     return Finding(found, tuple(parts), said)
 
 
-def tenth_needed(e: Evidence) -> Finding:
-    gains = {share: e.gain(f"1 % low, RL {share} %", "1 % low, RL 0 %", "ID", 128, RARE) for share in (1, 10)}
-    holds = gains[10].low > 0 and gains[10].mean >= 0.1 and gains[1].mean < 0.1
-    fails = gains[10].high < 0.1 or gains[1].low >= 0.1
-    return Finding(
-        verdict(holds, fails), tuple((f"RL {n} % - RL 0 %, {RARE} ID pass@128", g) for n, g in gains.items())
-    )
+def tenth_needed(base: str, k: int, least: float) -> Callable[[Evidence], Finding]:
+    """A tenth of RL in the second context is worth ``least`` of its ID pass@k after this base, and 1 % is not."""
+
+    def judge(e: Evidence) -> Finding:
+        gains = {share: e.gain(f"{base}, RL {share} %", f"{base}, RL 0 %", "ID", k, RARE) for share in (1, 10)}
+        holds = gains[10].low > 0 and gains[10].mean >= least and gains[1].mean < least
+        fails = gains[10].high < least or gains[1].low >= least
+        found = tuple((f"RL {n} % - RL 0 %, {RARE} ID pass@{k}", g) for n, g in gains.items())
+        return Finding(verdict(holds, fails), found)
+
+    return judge
 
 
 def transfers(e: Evidence) -> Finding:
@@ -441,7 +445,16 @@ CLAIMS = (
     Claim(
         "E8", "After 1 % of low operations, RL needs about a tenth in the second context.",
         "0 to 1 %: almost nothing; 10 %: +76 pp pass@128 (Fig 13)",
-        "interplay/context_rl_share", tuple(f"1 % low, RL {n} %" for n in (0, 1, 10)), tenth_needed,
+        "interplay/context_rl_share", tuple(f"1 % low, RL {n} %" for n in (0, 1, 10)),
+        tenth_needed("1 % low", 128, 0.1),
+    ),
+    Claim(
+        "E8, 10 % low", "After 10 % of low operations, which the base can use, so does a tenth of RL and not 1 %.",
+        "not in the paper, whose 1 % is a base that can (Fig 13)",
+        "interplay/context_rl_share", tuple(f"10 % low, RL {n} %" for n in (0, 1, 10)),
+        tenth_needed("10 % low", 1, 0.05),
+        f"{T} of RL 10 % minus RL 0 % in the second context's ID pass@1: holds above zero if the mean is .05 or more "
+        "and that of RL 1 % below .05, does not if wholly below .05.",
     ),
     Claim(
         "E8, first context", "RL wholly in the second context leaves the first as it was.",
