@@ -2,8 +2,8 @@
 
 The claims of a topic stand in ``studies/<topic>/claims.py``, in a tuple CLAIMS. A claim is decided by the RULE in its
 study's file; the words there and the code here must agree. Where a study has no rule for a claim, the claim carries one
-(``rule``), written before any nano table of that study was read. No rule says what the code adds: one seed decides
-nothing, and where no arm reaches VISIBLE a comparison needs scale.
+(``rule``), written before any nano table of that study was read, or beginning with AFTER. No rule says what the code
+adds: one seed decides nothing, and where no arm reaches VISIBLE a comparison needs scale.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ HOLDS, FAILS, BETTER, WORSE, SCALE, CONFOUNDED, OPEN, ONE_SEED, NOT_RUN = VERDIC
 )  # fmt: skip
 VISIBLE = 0.0005  # what rounds to nothing at three decimals
 T = "Student's t interval over seeds"  # how rules begin
+AFTER = "Written after the run: "  # how those begin that were, whatever they say
 COMMON = "zoo"  # the context that every study's models know best
 
 Bands = dict[str, tuple[int, int]]  # ID, edge and hard to fewest and most operations

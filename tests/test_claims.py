@@ -73,17 +73,20 @@ def shared(solved: dict, base: str = "1 % low") -> dict:
     return {f"{base}, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
 
 
-def covered(*gains: float) -> dict:
-    """Arms of pretraining_difficulty whose RL brings the edge to such a pass@1."""
-    pairs = zip(claims.HARD_SHARES, gains, strict=True)
-    return {f"{share}{more}": (0.9, p if more else 1e-5, 1e-9) for share, p in pairs for more in ("", " + RL")}
+RISING = {0: 1e-4, 1: 2e-4, 10: 5e-4, 50: 1e-3, 100: 1e-2}
+
+
+def covered(*gains: float, hard=5 * (1e-9,)) -> dict:
+    """Arms of pretraining_difficulty whose RL brings edge and hard problems to such a pass@1."""
+    levels = zip(claims.HARD_SHARES, gains, hard, strict=True)
+    return {f"{n}{end}": (0.9, p, h) if end else (0.9, 1e-5, 1e-9) for n, p, h in levels for end in ("", " + RL")}
 
 
 def rewarded(**edges) -> dict:
-    """Arms of process_reward: ``strict3=.5`` is that arm's pass@1 at the edge modulo 3."""
+    """Arms of process_reward: ``strict3=.5`` is that arm's pass@1 at the edge modulo 3, a pair that and on hard."""
     arms = {f"{kind} mod {p}": 0.2 for p in (3, 7, 11) for kind in ("answer", "printed", "strict")}
     arms |= {re.sub(r"(\d+)", r" mod \1", name): p for name, p in edges.items()}
-    return {arm: (0.9, p, 1e-9) for arm, p in arms.items()}
+    return {arm: (0.9, *p) if isinstance(p, tuple) else (0.9, p, 1e-9) for arm, p in arms.items()}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,9 @@ def rewarded(**edges) -> dict:
         ("E1, ID", table(edge(none=(0.3, 0.0005, 1e-5)), noisy=("none",)), OPEN),
         ("E1, beyond", table(edge()), HOLDS),
         ("E1, beyond", table(edge(RL_beyond=(0.5, 0.02, 1e-5))), FAILS),
+        ("E1, hard", table(edge()), HOLDS),
+        ("E1, hard", table(edge(none=(0.5, 0.0005, 1e-2))), FAILS),
+        ("E1, hard", table(edge(RL_edge=(0.5, 0.01, 1e-7), none=(0.5, 0.01, 1e-8))), SCALE),
         ("E2", table(edge()), HOLDS),
         ("E2", table(edge(RL_inside=(0.5, 0.0005, 1e-2))), FAILS),
         ("control, SFT", table(edge()), HOLDS),
@@ -116,6 +122,11 @@ def rewarded(**edges) -> dict:
         ("finding 2", table(exposed(copies=1), noisy=("1 % copies + RL",), worlds=SECOND), OPEN),
         ("E7", table({"0.1 % all": (1e-4, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-2, 1e-9, 1e-9)}, worlds=SECOND), HOLDS),
         ("E7", table({"0.1 % all": (1e-2, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-4, 1e-9, 1e-9)}, worlds=SECOND), FAILS),
+        ("E7, monotone", table(shared(RISING, "0.1 % all"), worlds=SECOND), HOLDS),
+        ("E7, monotone", table(shared(RISING | {100: 2e-4}, "0.1 % all"), worlds=SECOND), FAILS),
+        ("E7, monotone", table(shared(dict.fromkeys(RISING, 1e-7), "0.1 % all"), worlds=SECOND), SCALE),
+        ("E8, diminishing", table(shared({0: 1e-5, 10: 1e-2, 50: 1.1e-2}), worlds=SECOND), HOLDS),
+        ("E8, diminishing", table(shared({0: 1e-5, 10: 1e-4, 50: 1e-2}), worlds=SECOND), FAILS),
         ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 0.05}), worlds=SECOND), HOLDS),
         ("E8", table(shared({0: 1e-5, 1: 0.05, 10: 0.05}), worlds=SECOND), FAILS),  # 1 % is enough
         ("E8", table(shared({0: 1e-5, 1: 1e-5, 10: 2e-5}), worlds=SECOND), FAILS),  # 10 % is not
@@ -128,6 +139,9 @@ def rewarded(**edges) -> dict:
         ("E9, text", table(covered(0.001, 0.004, 0.01, 0.006, 0.008)), FAILS),  # not smaller at 50 % than at 5 %
         ("E9, table", table(covered(0.001, 0.004, 0.006, 0.01, 0.008)), HOLDS),
         ("E9, table", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), FAILS),
+        ("E9, hard", table(covered(*5 * [0.001], hard=(1e-4, 1e-4, 1e-4, 1e-4, 1e-3))), HOLDS),
+        ("E9, hard", table(covered(1, 1, 1, 1, 1, hard=(1e-4, 1e-4, 1e-3, 1e-4, 9e-4))), FAILS),
+        ("E9, hard", table(covered(*5 * [0.001])), SCALE),
         ("finding 3", table(splits(*5 * [0.1])), HOLDS),
         ("finding 3", table(splits(*5 * [0.1], hard=(0.01, 0.01, 0.01, 0.001, 0.01))), FAILS),
         ("finding 3", table(splits(*5 * [0.1], hard=(0.01, 0.01, 0.01, 1e-8, 1e-9))), SCALE),
@@ -138,6 +152,18 @@ def rewarded(**edges) -> dict:
         ("E10, hard", table(splits(*5 * [0.1], hard=(0.02, 0.01, 0.01, 0.01, 0.01))), FAILS),
         ("E11", table(splits(0.3, 0.4, 0.3, 0.2, 0.1)), HOLDS),
         ("E11", table(splits(0.3, 0.4, 0.3, 0.2, 0.1) | {"50% RL, half": (0.9, 0.6, 1e-3)}), FAILS),
+        ("E11, hard", table(splits(*5 * [0.1])), HOLDS),
+        ("E11, hard", table(splits(*5 * [0.1]) | {"50% RL, half": (0.9, 0.1, 0.1)}), FAILS),
+        ("E11, hard", table(splits(*5 * [0.1], hard=5 * [1e-5])), SCALE),
+        ("E11, all RL", table(splits(*5 * [0.1], hard=(0.001, 0.001, 0.001, 0.001, 0.01))), HOLDS),
+        ("E11, all RL", table(splits(*5 * [0.1])), FAILS),
+        ("E11, all RL", table(splits(*5 * [0.1], hard=5 * [1e-7])), SCALE),
+        ("E12, hard", table(rewarded(printed7=(0.4, 0.2), strict7=(0.4, 0.2))), HOLDS),
+        ("E12, hard", table(rewarded(printed7=(0.4, 0.2), strict7=(0.4, 0.001), answer7=(0.4, 0.01))), FAILS),
+        ("E12, hard", table(rewarded(printed7=0.9, strict7=0.9)), SCALE),
+        ("E12, 128", table(rewarded(printed7=0.9, strict7=0.3)), HOLDS),
+        ("E12, 128", table(rewarded(printed7=0.9, strict7=0.001)), FAILS),
+        ("E12, 128", table(rewarded(strict7=0.02), noisy=("strict mod 7",)), OPEN),
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.4)), HOLDS),
         ("finding 4, mod 3", table(rewarded(printed3=0.4, strict3=0.1)), FAILS),
         ("finding 4, mod 11", table(rewarded(printed3=0.4, strict3=0.4)), OPEN),
@@ -619,11 +645,36 @@ def test_faults_decide_error_types():
 
 
 def test_curves_decide_whether_rewards_rise():
-    # Mutants: the curve of another arm; the halves exchanged.
+    # Mutants: the curve of another arm; the halves exchanged; an arm or a seed without a curve passed over.
     found, flat = table(edge()), curve_rows(("RL edge", "RL beyond"), seeds=(0, 1, 2))
     rising = [r | {"reward": r["reward"] + 0.4 * r["share"]} if r["arm"] == "RL beyond" else r for r in flat]
-    falling = [r | {"reward": r["reward"] - 0.1 * r["share"]} for r in flat]
-    assert [judged("E3", found, tuple(rows)) for rows in (flat, rising, falling, [])] == [HOLDS, FAILS, HOLDS, NOT_RUN]
+    falling = [r | {"reward": r["reward"] - 0.9 * r["share"]} for r in flat]
+    part = [r for r in rising if r["seed"] < 2]
+    cases = (flat, rising, falling, [], part)
+    assert [judged("E3", found, tuple(rows)) for rows in cases] == [HOLDS, FAILS, HOLDS, NOT_RUN, NOT_RUN]
+    # Of curve_rows every arm rises but those beyond.
+    assert [judged("E3, edge", found, tuple(rows)) for rows in (flat, falling, part)] == [HOLDS, FAILS, NOT_RUN]
+
+
+def test_rewards_after_exposure_are_those_of_each_share():
+    # Mutants: one share for each; "flat" asked of all; a fall that passes for flat.
+    names = tuple(f"{share} copies + RL" for share in claims.EXPOSURES)
+    found = table(dict.fromkeys(names, (0.1, 0.1, 0.1)))
+
+    def rise(*by: float) -> tuple:
+        made = curve_rows(names, seeds=(0, 1, 2))
+        slopes = dict(zip(names, by, strict=True))
+        return tuple(r | {"reward": 0.2 + slopes[r["arm"]] * r["share"]} for r in made)
+
+    for by, verdict in (
+        ((0.0, 0.4, 0.4), HOLDS),
+        ((0.4, 0.4, 0.4), FAILS),
+        ((0.0, 0.4, -0.4), FAILS),
+        ((0.0, -0.4, 0.4), FAILS),
+        ((0.0, 0.0, 0.4), OPEN),
+    ):
+        assert judged("E6", found, rise(*by)) == verdict
+    assert judged("E6", found, tuple(r for r in rise(0, 1, 1) if r["arm"] != names[1])) == NOT_RUN
 
 
 def test_similarity_decides_replication():

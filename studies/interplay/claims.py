@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 from studies.claims import (
+    AFTER,
     COMMON,
     CONFOUNDED,
     FAILS,
@@ -38,6 +40,7 @@ UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities before, of problems newly solv
 RARE = "school"  # with COMMON the paper's contexts, B and A
 RL_ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
 SHARES = (0, 20, 50, 80, 100)  # per cent of a budget spent on RL
+RL_SHARES = (0, 1, 10, 50, 100)  # per cent of RL in the second context
 KINDS, EXPOSURES = ("names", "copies", "arithmetic"), ("0.1 %", "1 %", "10 %")
 HARD_SHARES = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 
@@ -91,17 +94,54 @@ def needs_edge_data(e: Evidence) -> Finding:
     return Finding(sign([more]), (more, beyond))
 
 
-def no_reward(e: Evidence) -> Finding:
-    """Of the training curve, the second half of the compute minus the first."""
-    seeds = sorted({row["seed"] for row in e.curves})
-    if not seeds:
-        return Finding(NOT_RUN, note="no training curves yet")
+def risen(e: Evidence, arm: str) -> Part:
+    """By how much the mean reward of the second half of an arm's compute exceeds that of the first."""
+    rows, seeds = [row for row in e.curves if row["arm"] == arm], e.found.seeds
     halves = [
-        [np.mean([r["reward"] for r in e.curves if r["seed"] == s and (r["share"] > 0.5) == late]) for s in seeds]
+        [np.mean([r["reward"] for r in rows if r["seed"] == seed and (r["share"] > 0.5) == late]) for seed in seeds]
         for late in (True, False)
     ]
-    rise = by_seed(*halves, problems=0)
-    return Finding(verdict(rise.high < 0.02, rise.low > 0.02), (("RL beyond, reward, second half - first", rise),))
+    return f"{arm}, reward, second half - first", by_seed(*halves, problems=0)
+
+
+def rewarded(judge: Callable[[Evidence], Finding]) -> Callable[[Evidence], Finding]:
+    """The judge, once there are training curves of every arm and seed."""
+
+    def judged(e: Evidence) -> Finding:
+        there = {(row["arm"], row["seed"]) for row in e.curves}
+        if not there >= {(arm, seed) for arm in e.found.arms for seed in e.found.seeds}:
+            return Finding(NOT_RUN, note="no training curves yet")
+        return judge(e)
+
+    return judged
+
+
+def no_reward(e: Evidence) -> Finding:
+    part = risen(e, "RL beyond")
+    return Finding(verdict(part[1].high < 0.02, part[1].low > 0.02), (part,))
+
+
+def reward_rises(e: Evidence) -> Finding:
+    return signed([risen(e, "RL edge")])
+
+
+def reward_after_exposure(e: Evidence) -> Finding:
+    least, *more = (risen(e, f"{share} copies + RL") for share in EXPOSURES)
+    holds = least[1].high < 0.02 and all(part[1].low > 0 for part in more)
+    fails = least[1].low > 0.02 or any(part[1].high < 0 for part in more)
+    return Finding(verdict(holds, fails), (least, *more))
+
+
+def seen(band: str, k: int, *pairs: tuple[str, str], world: str = COMMON) -> Callable[[Evidence], Finding]:
+    """The first of each pair above the second in pass@k, where any of them solves anything."""
+
+    def judge(e: Evidence) -> Finding:
+        parts = [(f"{arm} - {over}, {world} {band} pass@{k}", e.gain(arm, over, band, k, world)) for arm, over in pairs]
+        if max(e.scores(arm, band, k, world).mean() for pair in pairs for arm in pair) < VISIBLE:
+            return Finding(SCALE, tuple(parts), "none of these arms solves any")
+        return signed(parts)
+
+    return judge
 
 
 def lifts_most(e: Evidence) -> Finding:
@@ -184,6 +224,12 @@ def transfers(e: Evidence) -> Finding:
     )
 
 
+def diminishes(e: Evidence) -> Finding:
+    none_SP, tenth_SP, half_SP = (e.scores(f"1 % low, RL {n} %", "ID", 128, RARE) for n in (0, 10, 50))
+    first, then = tenth_SP - none_SP, half_SP - tenth_SP
+    return signed([(f"the step to 10 % - that to 50 %, {RARE} ID pass@128", difference(first, then))])
+
+
 def keeps_context(e: Evidence) -> Finding:
     gain = e.gain("1 % low, RL 100 %", "1 % low, RL 0 %", "ID", 128)
     return Finding(verdict(gain.low > -0.05, gain.high < -0.05), ((f"RL 100 % - RL 0 %, {COMMON} ID pass@128", gain),))
@@ -203,9 +249,9 @@ def replicates(e: Evidence) -> Finding:
     )
 
 
-def coverage(e: Evidence) -> dict[str, Estimate]:
-    """The gain of RL over no RL in pass@128 at the edge, for every share of hard problems in pre-training."""
-    return {share: e.gain(f"{share} + RL", share, "edge", 128) for share in HARD_SHARES}
+def coverage(e: Evidence, band: str = "edge") -> dict[str, Estimate]:
+    """The gain of RL over no RL in pass@128 on a band, for every share of hard problems in pre-training."""
+    return {share: e.gain(f"{share} + RL", share, band, 128) for share in HARD_SHARES}
 
 
 def largest(gains: dict[str, Estimate]) -> str:
@@ -228,6 +274,14 @@ def coverage_table(e: Evidence) -> Finding:
         ((f"{largest(gains)} hard: RL - none, edge pass@128", gains[largest(gains)]),),
         "the largest gain",
     )
+
+
+def coverage_hard(e: Evidence) -> Finding:
+    gains = coverage(e, "hard")
+    parts = ((f"{largest(gains)} hard: RL - none, hard pass@128", gains[largest(gains)]),)
+    if max(e.scores(arm, "hard", 128).mean() for arm in e.found.arms) < VISIBLE:
+        return Finding(SCALE, parts, "no arm solves any")
+    return Finding(verdict(largest(gains) == "50 %", largest(gains) != "50 %"), parts, "the largest gain")
 
 
 # interplay/mid_or_rl
@@ -253,14 +307,6 @@ def best(e: Evidence, arm: str, over: str, band: str, k: int, budget: str = "ful
     return found, (f"{arm} - {over}, {band} pass@{k}; highest: {highest}", gain)
 
 
-def mixed_beats_rl(e: Evidence) -> Finding:
-    arm, over = split(80), split(100)
-    part = (f"{arm} - {over}, hard pass@128", e.gain(arm, over, "hard", 128))
-    if max(e.scores(each, "hard", 128).mean() for each in (arm, over)) < VISIBLE:
-        return Finding(SCALE, (part,), "neither arm solves any")
-    return signed([part])
-
-
 def light_best(e: Evidence) -> Finding:
     found, part = best(e, split(20), split(100), "edge", 1)
     # The rule asks for the highest mean alone; whether it is highest by more than chance is shown beside it.
@@ -272,10 +318,22 @@ def heavy_best(e: Evidence) -> Finding:
     return Finding(found, (part,), "no arm solves any" if found == SCALE else "")
 
 
-def light_best_always(e: Evidence) -> Finding:
-    found = [best(e, split(20, budget), split(100, budget), "edge", 1, budget) for budget in ("half", "full")]
-    verdicts = [each for each, _ in found]
-    return Finding(verdict(set(verdicts) == {HOLDS}, FAILS in verdicts), tuple(part for _, part in found))
+def always(arm: int, over: int, band: str) -> Callable[[Evidence], Finding]:
+    """Whether a split is ``best`` at the first attempt at either budget."""
+
+    def judge(e: Evidence) -> Finding:
+        found = [best(e, split(arm, each), split(over, each), band, 1, each) for each in ("half", "full")]
+        verdicts = [each for each, _ in found]
+        if set(verdicts) == {SCALE}:
+            return Finding(SCALE, tuple(part for _, part in found), "no arm solves any")
+        return Finding(verdict(set(verdicts) == {HOLDS}, FAILS in verdicts), tuple(part for _, part in found))
+
+    return judge
+
+
+def all_rl_best(e: Evidence) -> Finding:
+    found, part = best(e, split(100), split(80), "hard", 128)
+    return Finding(found, (part,), "no arm solves any" if found == SCALE else "")
 
 
 # interplay/process_reward
@@ -295,6 +353,18 @@ def gains_by_working(p: int) -> Callable[[Evidence], Finding]:
         )
 
     return judge
+
+
+def same_at_128(e: Evidence) -> Finding:
+    """The band and the edge together, as the paper pools them."""
+    solved = {
+        arm: np.concatenate([e.scores(arm, band, 128) for band in ("ID", "edge")], axis=1)
+        for arm in rewards(7, "answer", "printed", "strict")
+    }
+    answer, *others = solved
+    gains = [(f"{arm} - {answer}, ID and edge pass@128", difference(solved[arm], solved[answer])) for arm in others]
+    inside = all(-0.02 < g.low and g.high < 0.02 for _, g in gains)
+    return Finding(verdict(inside, any(g.high < -0.02 or g.low > 0.02 for _, g in gains)), tuple(gains))
 
 
 def reasons(e: Evidence) -> Finding:
@@ -402,10 +472,23 @@ CLAIMS = (
         f"{T} of mean log-probability of hard solutions, RL edge minus RL inside, boundary and beyond: all above 0.",
     ),
     Claim(
+        "E1, hard", "RL at the edge reaches problems deeper than any it was trained on.",
+        "hard pass@128 about 0 to about 23 % after RL op 11-14 (Fig 3)",
+        "interplay/edge", ("none", "RL edge"), seen("hard", 128, ("RL edge", "none")),
+        f"{AFTER}{T} of RL edge minus none in hard pass@128: above zero.",
+    ),
+    Claim(
         "E3", "Rewards of RL on problems beyond the base's reach do not rise.",
         "op 17-20 flat at 0; op 11-14 from .2 to .5 (Fig 11)",
-        "interplay/edge", ("RL beyond",), no_reward,
+        "interplay/edge", ("RL beyond",), rewarded(no_reward),
         f"{T} of mean reward (a fifth of problems replayed) in the second half of compute minus the first: below +.02.",
+    ),
+    Claim(
+        "E3, edge", "Rewards of RL at the edge rise.",
+        "op 11-14 from .2 to .5 (Fig 11)",
+        "interplay/edge", ("RL edge",), rewarded(reward_rises),
+        f"{AFTER}{T} of mean reward (a fifth of problems replayed) in the second half of compute minus the first: "
+        "above zero.",
     ),
     Claim(
         "control, SFT", "RL, and not any training on edge problems, is what extends pass@128 at the edge.",
@@ -436,11 +519,27 @@ CLAIMS = (
         "interplay/topology", ("10 % arithmetic + RL",), replicates,
     ),
     Claim(
+        "E6", "With copy chains of the second context, rewards rise in RL after 1 % and 10 % and stay flat after .1 %.",
+        ".1 %: .32 to .42, then flat; 1 %: .35 to .6; 10 %: .35 to .7 (Fig 17)",
+        "interplay/context_exposure", tuple(f"{share} copies + RL" for share in EXPOSURES),
+        rewarded(reward_after_exposure),
+        f"{AFTER}{T} of mean reward in the second half of compute minus the first: above zero after 1 and 10 %, below "
+        "+.02 after .1 %.",
+    ),
+    Claim(
         "E7",
         "With .1 % of the second context at all operations, RL in the first context alone already helps in the second.",
         "even 0 % of it in RL transfers substantially (Fig 12)",
         "interplay/context_rl_share", ("0.1 % all", "0.1 % all, RL 0 %"), transfers,
         f"{T} of the arm with 0 % in RL minus that without RL in the second context's ID pass@128: above zero.",
+    ),
+    Claim(
+        "E7, monotone", "With .1 % of the second context, the more RL is in it, the better it goes there.",
+        "monotone in 0, 2, 10, 50, 100 %, about .35 to .90 (Fig 12)",
+        "interplay/context_rl_share", tuple(f"0.1 % all, RL {n} %" for n in RL_SHARES),
+        seen("ID", 128, *((f"0.1 % all, RL {b} %", f"0.1 % all, RL {a} %") for a, b in pairwise(RL_SHARES)),
+             world=RARE),
+        f"{AFTER}{T} of each share minus the next smaller one in the second context's ID pass@128: all above zero.",
     ),
     Claim(
         "E8", "After 1 % of low operations, RL needs about a tenth in the second context.",
@@ -455,6 +554,13 @@ CLAIMS = (
         tenth_needed("10 % low", 1, 0.05),
         f"{T} of RL 10 % minus RL 0 % in the second context's ID pass@1: holds above zero if the mean is .05 or more "
         "and that of RL 1 % below .05, does not if wholly below .05.",
+    ),
+    Claim(
+        "E8, diminishing", "After 1 % of low operations, half of RL adds less to a tenth than a tenth to none.",
+        "50 and 100 % diminishing (Fig 13)",
+        "interplay/context_rl_share", tuple(f"1 % low, RL {n} %" for n in (0, 10, 50)), diminishes,
+        f"{AFTER}{T} of the step from 0 to 10 % minus that from 10 to 50 % in the second context's ID pass@128: above "
+        "zero.",
     ),
     Claim(
         "E8, first context", "RL wholly in the second context leaves the first as it was.",
@@ -476,9 +582,16 @@ CLAIMS = (
         coverage_table,
     ),
     Claim(
+        "E9, hard", "The gain of RL beyond the edge is largest where half of pre-training was hard.",
+        "+5.9 +10.4 +22.1 +18.0 +25.8 pp at op 15-20 (Fig 15)",
+        "interplay/pretraining_difficulty", tuple(f"{share}{more}" for share in HARD_SHARES for more in ("", " + RL")),
+        coverage_hard,
+        f"{AFTER}the largest mean gain of RL over no RL in hard pass@128 is that at 50 %.",
+    ),
+    Claim(
         "finding 3", "At equal compute, mid-training and RL beat RL alone on hard problems.",
         "+10.8 pp on hard (section 5, Fig 6)",
-        "interplay/mid_or_rl", (split(80), split(100)), mixed_beats_rl,
+        "interplay/mid_or_rl", (split(80), split(100)), seen("hard", 128, (split(80), split(100))),
     ),
     Claim(
         "E10, edge", "A little RL after much mid-training is best at the edge, at the first attempt.",
@@ -493,8 +606,20 @@ CLAIMS = (
     Claim(
         "E11", "A little RL is best at the edge at every budget.",
         "Light best at edge pass@1 at all of 1.0 to 20.0B tokens; spread of arms 2 to 6 pp (Fig 18)",
-        "interplay/mid_or_rl", (*splits("half"), *splits()), light_best_always,
+        "interplay/mid_or_rl", (*splits("half"), *splits()), always(20, 100, "edge"),
         "At both budgets 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero.",
+    ),
+    Claim(
+        "E11, hard", "Much RL after a little mid-training is best on hard problems at every budget.",
+        "Heavy best at hard pass@1 at all of 1.0 to 20.0B tokens, 2 to 10 % (Fig 18)",
+        "interplay/mid_or_rl", (*splits("half"), *splits()), always(80, 0, "hard"),
+        f"{AFTER}at both budgets 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero.",
+    ),
+    Claim(
+        "E11, all RL", "At the larger budgets nothing but RL is best on hard problems within 128 attempts.",
+        "Full-RL best at hard pass@128 from 8.4B tokens on, Heavy below (Fig 18)",
+        "interplay/mid_or_rl", splits(), all_rl_best,
+        f"{AFTER}at the larger budget 100% RL has the highest mean hard pass@128 and 100% - 80% RL lies above zero.",
     ),
     *(
         Claim(
@@ -509,6 +634,20 @@ CLAIMS = (
         "finding 4, why", "The gain of rewarding the working is about reasoning, and not about guessable answers.",
         "answer-only reward can be had by guessing 25 to 27 % (section 6; interplay.md, point 2)",
         "interplay/process_reward", (*rewards(3, "answer", "strict"), *rewards(11, "answer", "strict")), reasons,
+    ),
+    Claim(
+        "E12, hard", "Rewards for the working beat rewards for the answer beyond the edge too.",
+        "+4.3 (.2 outcome) and +4.1 pp (strict) over 5.6, op 15-20 pass@1 (Fig 7)",
+        "interplay/process_reward", rewards(7, "answer", "printed", "strict"),
+        seen("hard", 1, *((arm, "answer mod 7") for arm in rewards(7, "printed", "strict"))),
+        f"{AFTER}{T} of printed and strict minus answer mod 7 in hard pass@1: both above zero.",
+    ),
+    Claim(
+        "E12, 128", "Within 128 attempts the reward does not matter up to the edge.",
+        "-.0 (.2 outcome) and +.3 pp (strict) over 94.7, op 2-14 pass@128 (Fig 7)",
+        "interplay/process_reward", rewards(7, "answer", "printed", "strict"), same_at_128,
+        f"{AFTER}{T} of printed and strict minus answer mod 7 in pass@128 of band and edge together: holds if both lie "
+        "within .02 of zero, does not if one lies beyond.",
     ),
     Claim(
         "E13", "Rewarding the working makes wrong operands and missing steps rarer than rewarding the answer does.",
