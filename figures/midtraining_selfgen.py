@@ -13,9 +13,9 @@ from studies.stats import Estimate, difference, interval
 STUDY, EDGE, WAYS = "midtraining/selfgen", "zoo-edge-sampled", "zoo-edge-diversity"
 NONE = "no mid-training"
 OWN, ALIKE = {1: "approaches 1", 4: "approaches 4", 8: "approaches 8"}, {1: "rejection 1", 8: "rejection 8"}
-METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "incorrect 8")
+METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "incorrect 1")
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
-REACH = {NONE: 0, "STaR": 3, ALIKE[8]: 4, OWN[8]: 1, "incorrect 8": 8}  # arms of a, with their colours
+REACH = {NONE: 0, "STaR": 3, ALIKE[8]: 4, OWN[8]: 1, "incorrect 1": 8}  # arms of a, with their colours
 ATTEMPTS = (1, 4, 16, 64)
 
 

@@ -300,7 +300,7 @@ def generated(**answered: str) -> Results:
     """How many of 64 responses to each of four problems are strictly right, by arm; every answer is right."""
     arms = {"approaches 8 + RL": "1 1 1 1", "approaches 4 + RL": "1 1 1 0", "approaches 1 + RL": "9 9 0 0"}
     arms |= {"rejection 8 + RL": "9 9 9 0", "STaR + RL": "9 9 9 0", "no mid-training + RL": "9 9 0 0"}
-    arms |= {"incorrect 8 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1", "no mid-training": "1 1 1 0"}
+    arms |= {"incorrect 1 + RL": "9 0 0 0", "STaR": "9 0 0 0", "approaches 8": "1 1 1 1", "no mid-training": "1 1 1 0"}
     made = [
         sampled_row(arm, seed) | {"exam": methods.EDGE, "samples": 64, "strict": counts, "correct": "64 64 64 64"}
         for arm, counts in (arms | answered).items()
@@ -316,7 +316,7 @@ def generated(**answered: str) -> Results:
         ("own solutions, STaR", {"approaches 8 + RL": "9 9 0 0"}, FAILS),
         ("own solutions, diversity", {"rejection 8 + RL": "1 1 1 1"}, OPEN),
         ("own solutions, n", {"approaches 4 + RL": "1 0 0 0"}, FAILS),
-        ("own solutions, wrong", {"incorrect 8 + RL": "1 1 1 1"}, FAILS),
+        ("own solutions, wrong", {"incorrect 1 + RL": "1 1 1 1"}, FAILS),
         ("own solutions, before RL", {"STaR": "1 1 1 0"}, FAILS),
         ("own solutions, RL narrows", {"no mid-training": "9 0 0 0"}, FAILS),
         ("own solutions, RL narrows", {"no mid-training": "1 1 1 1"}, OPEN),

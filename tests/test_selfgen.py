@@ -367,7 +367,7 @@ def test_the_study_compares_what_it_says(scale):
             assert {s.split for s in parts(stage.data)} == {"train"}
             assert all(s.ops == (max(low, tags[0].ops[1] - 1), tags[0].ops[1]) for s in parts(stage.data))
     assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
-    assert arms["approaches 8"].n == arms["rejection 8"].n == arms["incorrect 8"].n == 8 and len(arms) == 14
+    assert arms["approaches 8"].n == arms["rejection 8"].n == 8 and arms["incorrect 1"].n == 1 and len(arms) == 14
     assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)
 
 

@@ -353,8 +353,8 @@ SELFGEN = (
     ),
     compares(
         "own solutions, wrong", "Mid-training on as many wrong ones leaves RL below RL without mid-training.",
-        "below RL alone, worse as n rises (methods.md 3.4)", ("no mid-training + RL", "incorrect 8 + RL"),
-        rule=f"{T} after RL, sampled edge exam, strict pass@64, RL alone - incorrect 8: above 0.",
+        "below RL alone, worse as n rises (methods.md 3.4)", ("no mid-training + RL", "incorrect 1 + RL"),
+        rule=f"{T} after RL, sampled edge exam, strict pass@64, RL alone - incorrect 1: above 0.",
     ),
     compares(
         "own solutions, before RL", "Before RL, at the first attempt, STaR is ahead.",

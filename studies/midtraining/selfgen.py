@@ -22,6 +22,7 @@ PREDICTION = (
     "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
 )
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
+# One wrong solution a question: no question has a wrong one by each of eight approaches (studies/LOG.md, 2026-11-22).
 # Without replay, solutions of two and three operations unteach all deeper ones (studies/LOG.md, 2026-11-22).
 TAGGED, REPLAY = 0.25, 0.8
 NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
@@ -39,7 +40,8 @@ def study(scale: Scale) -> Study:
     arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
     arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 1)}
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
-    arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 8": replace(own, traces="incorrect")}
+    arms |= {"STaR": replace(own, source="star", examples=None, n=1)}
+    arms |= {"incorrect 1": replace(own, traces="incorrect", n=1, attempts=256)}
     recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + anneal + s for a, s in arms.items()}}
     rl = replace(scale.rl(half, reward=Reward("answer")), max_new=room)
     exam = replace(scale.sampled_exam(), samples=64, max_new=room)
