@@ -251,13 +251,17 @@ def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
 
 def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables):
     """Mutants: composition as a mean of problems' shares; n at another place; RL's cells exchanged with those alone; an
-    arm of the study left out; Vendi scores of runs of tokens."""
+    arm of the study left out; Vendi scores of runs of tokens; attempts before RL for those after."""
     from studies.midtraining import selfgen
     from studies.scales import NANO
 
     assert {arm.name for arm in selfgen.study(NANO).arms} == set(TELLING)
     found = results.load("midtraining/selfgen", "nano", tables[0])
-    _, cells, composed, vendi = drawings["midtraining_selfgen"][0].axes
+    reach, cells, composed, vendi = drawings["midtraining_selfgen"][0].axes
+    for line in reach.get_lines():
+        wanted = [found.solved(f"{line.get_label()} + RL", "zoo-edge-sampled", k).mean() for k in (1, 4, 16, 64)]
+        assert list(line.get_xdata()) == [1, 4, 16, 64] and list(line.get_ydata()) == pytest.approx(wanted)
+    assert [line.get_label() for line in reach.get_lines()] == [*midtraining_selfgen.REACH]
     place = midtraining_selfgen.METHODS.index("approaches 8")
     for nth, arm in enumerate(("approaches 8", "approaches 8 + RL")):
         at = TELLING.index(arm)
