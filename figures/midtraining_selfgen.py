@@ -12,7 +12,7 @@ from studies.stats import Estimate, difference, interval
 
 STUDY, EDGE, WAYS = "midtraining/selfgen", "zoo-edge-sampled", "zoo-edge-diversity"
 NONE = "no mid-training"
-OWN, ALIKE = {1: "approaches 1", 4: "approaches 4", 8: "approaches 8"}, {1: "rejection 1", 8: "rejection 8"}
+OWN, ALIKE = {n: f"approaches {n}" for n in (1, 2, 4, 8)}, {n: f"rejection {n}" for n in (1, 8)}
 METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "incorrect 1")
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 REACH = {NONE: 0, "STaR": 3, ALIKE[8]: 4, OWN[8]: 1, "incorrect 1": 8}  # arms of a, with their colours
@@ -34,7 +34,7 @@ def draw(folder=FOLDER) -> Figure:
         for (end, _), style in zip(THEN.values(), (f"{label}, alone", f"{label} + RL"), strict=True):
             line(cells, list(arms), [score(found, arm + end, 64) for arm in arms.values()], nth + (not end), style)
     cells.set(xlabel="solutions n of a question", ylabel="edge pass@64", xscale="log", ylim=(0, 1.05))
-    cells.set_xticks((1, 4, 8), (1, 4, 8))
+    cells.set_xticks(tuple(OWN), tuple(OWN))
     cells.minorticks_off()
     for axis, what in ((composed, composition), (vendi, ways)):
         values = {label: (nth, [what(found, name + end) for name in METHODS]) for label, (end, nth) in THEN.items()}

@@ -269,8 +269,8 @@ def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables)
         assert dots(composed, place, nth) == pytest.approx(sorted(shares))
         assert dots(vendi, place, nth) == pytest.approx([1.5 + 0.1 * at + 0.01 * s for s in range(3)])
     (line,) = [line for line in cells.get_lines() if line.get_label() == "n approaches + RL"]
-    wanted = [found.solved(f"approaches {n} + RL", "zoo-edge-sampled", 64).mean() for n in (1, 4, 8)]
-    assert list(line.get_xdata()) == [1, 4, 8] and list(line.get_ydata()) == pytest.approx(wanted)
+    wanted = [found.solved(f"approaches {n} + RL", "zoo-edge-sampled", 64).mean() for n in (1, 2, 4, 8)]
+    assert list(line.get_xdata()) == [1, 2, 4, 8] and list(line.get_ydata()) == pytest.approx(wanted)
 
 
 def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):

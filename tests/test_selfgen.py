@@ -16,9 +16,11 @@ from models.files import read_jsonl
 from models.gpt import GPT
 from models.ledger import JUDGE, ROLLOUT
 from models.optim import Optim
+from models.policy import Objective
 from models.ranker import fit, runs_of
 from models.stages import Models
 from models.stages.pretrain import Pretrain
+from models.stages.rl import RL
 from models.stages.selfgen import SelfGen, debuts, order, ranked
 from models.train import Machine, frozen, train
 from studies.midtraining import selfgen
@@ -354,7 +356,8 @@ def test_common(check, replays, asked):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_study_compares_what_it_says(scale):
-    # Mutants: tags at the band's top; questions deeper than the tags; more instances in a cell; a tag in an exam or RL.
+    # Mutants: tags at the band's top; questions deeper than the tags; more instances in a cell; a tag in an exam or RL;
+    # approaches in replay; RL with KL.
     asked_, arms = selfgen.study(SCALES[scale]), {}
     low, top = SCALES[scale].band
     for arm in asked_.arms:
@@ -365,9 +368,12 @@ def test_the_study_compares_what_it_says(scale):
             arms[arm.name] = stage
             assert stage.examples is None or stage.examples.ops == tags[0].ops
             assert {s.split for s in parts(stage.data)} == {"train"}
+            assert not any(s.tagged or s.approach for s in parts(stage.replay))
             assert all(s.ops == (max(low, tags[0].ops[1] - 1), tags[0].ops[1]) for s in parts(stage.data))
     assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
-    assert arms["approaches 8"].n == arms["rejection 8"].n == 8 and arms["incorrect 1"].n == 1 and len(arms) == 14
+    assert arms["approaches 8"].n == arms["rejection 8"].n == 8 and arms["incorrect 1"].n == 1 and len(arms) == 16
+    rl = {stage.objective for arm in asked_.arms for stage in arm.recipe.stages if isinstance(stage, RL)}
+    assert rl == {Objective()}  # GRPO
     assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)
 
 

@@ -2,13 +2,15 @@
 
 Its base differs from other studies': TAGGED of all rows hold solutions by approaches below the band's top, asked for by
 tags. The model generates at the two deepest of these operations, as at nano it tells no approach one operation deeper
-than it was shown (studies/LOG.md); RL is at the edge with the paper's reward, the answer (methods.md 3.7).
+than it was shown (studies/LOG.md). Replay shows no approach, so none is taught but by what the model wrote. RL is at
+the edge, with the paper's objective, GRPO without KL, and its reward, the answer (methods.md 3.7).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from models.policy import GRPO
 from models.rollouts import Reward
 from models.stages.selfgen import SelfGen
 from studies.methods import alike
@@ -18,9 +20,7 @@ from studies.study import Arm, Study
 from synth.approaches import PLAIN
 
 QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
-PREDICTION = (
-    "After RL: approaches above rejection at edge pass@64, n = 8 above 4 above 1; before RL none; wrong below RL."
-)
+PREDICTION = "After RL: approaches above rejection at edge pass@64, n = 8 > 4 > 1; before RL none; wrong below RL."
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
 # One wrong solution a question: no question has a wrong one by each of eight approaches (studies/LOG.md, 2026-11-22).
 # Without replay, solutions of two and three operations unteach all deeper ones (studies/LOG.md, 2026-11-22).
@@ -33,23 +33,23 @@ def study(scale: Scale) -> Study:
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
     half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new, replace(anneal, flops=anneal.flops / 2)
     inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
-    old, sft = anneal.data, scale.sft(half - anneal.flops)
+    old, sft = scale.pretraining(), replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
     gold, told = (blend((1 - REPLAY, scale.mixed(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
     own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.rows, "max_new": room}
-    own = alike(SelfGen, replace(sft, data=scale.mixed(inside)), approaches=NAMES, examples=examples, **own)
+    own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
     arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
-    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 1)}
+    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
-    arms |= {"STaR": replace(own, source="star", examples=None, n=1)}
-    arms |= {"incorrect 1": replace(own, traces="incorrect", n=1, attempts=256)}
+    arms["STaR"] = replace(own, source="star", examples=None, n=1)
+    arms["incorrect 1"] = replace(own, traces="incorrect", n=1, attempts=256)
     recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + anneal + s for a, s in arms.items()}}
-    rl = replace(scale.rl(half, reward=Reward("answer")), max_new=room)
-    exam = replace(scale.sampled_exam(), samples=64, max_new=room)
-    exam = replace(exam, source=replace(exam.source, approach=PLAIN))
+    rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new=room)
+    exams = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
+    exams = tuple(replace(exam, max_new=room, source=replace(exam.source, approach=PLAIN)) for exam in exams)
     return Study(
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*(Arm(a, r, budget="alone") for a, r in recipes.items()),
               *(Arm(f"{a} + RL", r + rl, budget="with RL") for a, r in recipes.items())),
-        exams=(exam, replace(scale.diversity_exam(), max_new=room, source=exam.source)), seeds=scale.seeds,
+        exams=exams, headline=(exams[0].name,), seeds=scale.seeds,
         contrasts=tuple(("approaches 8 + RL", f"{other} + RL") for other in recipes if other != "approaches 8"),
     )  # fmt: skip
