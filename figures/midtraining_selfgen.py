@@ -10,7 +10,8 @@ from figures.style import figure, line, note, panel_letter
 from studies.results import FOLDER, Results, numbers
 from studies.stats import Estimate, difference, interval
 
-STUDY, EDGE, WAYS = "midtraining/selfgen", "zoo-edge-sampled", "zoo-edge-diversity"
+STUDY, EDGE, BAND = "midtraining/selfgen", "zoo-edge-sampled", "zoo-band-sampled"
+WAYS, MODES = "zoo-edge-diversity", "zoo-edge-modes"
 NONE = "no mid-training"
 OWN, ALIKE = {n: f"approaches {n}" for n in (1, 2, 4, 8)}, {n: f"rejection {n}" for n in (1, 8)}
 METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "incorrect 1")
@@ -20,11 +21,11 @@ ATTEMPTS = (1, 4, 16, 64)
 
 
 def draw(folder=FOLDER) -> Figure:
-    """After RL, pass@k (methods.md 3.5, F1) and pass@64 by n at equal instances (F2, F4); approaches a response (F3)
-    and the Vendi score of approaches (F6), alone and + RL."""
+    """After RL, pass@k (methods.md 3.5, F1) and pass@64 by n at equal instances (F2, F4); alone and + RL, pass@1 in the
+    band, approaches a response (F3), the Vendi score of approaches (F6), and modes by exact probability (F8)."""
     found = table(STUDY, tuple(name + end for name in METHODS for end, _ in THEN.values()), folder)
-    made = figure(8.6, 6.2)
-    (reach, cells), (composed, vendi) = made.subplots(2, 2)
+    made = figure(11.0, 6.2)
+    (reach, cells, band), (composed, vendi, modes) = made.subplots(2, 3)
     for name, nth in REACH.items():
         line(reach, list(ATTEMPTS), [score(found, f"{name} + RL", k) for k in ATTEMPTS], nth, name)
     reach.set(xlabel="attempts k", ylabel="edge, strictly right within k", xscale="log", ylim=(0, 1.05))
@@ -36,22 +37,26 @@ def draw(folder=FOLDER) -> Figure:
     cells.set(xlabel="solutions n of a question", ylabel="edge pass@64", xscale="log", ylim=(0, 1.05))
     cells.set_xticks(tuple(OWN), tuple(OWN))
     cells.minorticks_off()
-    for axis, what in ((composed, composition), (vendi, ways)):
+    for axis, what in ((band, known), (composed, composition), (vendi, ways), (modes, divided)):
         values = {label: (nth, [what(found, name + end) for name in METHODS]) for label, (end, nth) in THEN.items()}
         by_row(
             axis, list(METHODS), {label: (nth, each, list(map(over, each))) for label, (nth, each) in values.items()}
         )
+    band.set(xlabel="band, strictly right", xlim=(None, 1.02))
+    modes.set_xlabel("effective number of approaches, exact")
     composed.set_xlabel("share of right responses with two approaches or more")
     vendi.set_xlabel("Vendi score of a question's responses, by approach")
     for axis in (reach, cells):
         axis.legend(loc="lower right", fontsize=6.5)
-    titles = ("after RL", "equal instances", "composition", "diversity")
-    for axis, letter, title in zip((reach, cells, composed, vendi), "abcd", titles, strict=True):
+    for axis in (vendi, modes):
+        axis.set_yticklabels([])
+    titles = ("after RL", "equal instances", "kept", "composition", "diversity", "modes")
+    for axis, letter, title in zip((reach, cells, band, composed, vendi, modes), "abcdef", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, composed, 2)
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
     problems = found.of(NONE, EDGE)[0]["problems"]
-    note(made, f"{STUDY}, {SCALE}, {seeds} (dots), {problems} problems; 95 % intervals (c, d: t over seeds)")
+    note(made, f"{STUDY}, {SCALE}, {seeds} (dots), {problems} problems; 95 % intervals (c to f: t over seeds)")
     return made
 
 
@@ -69,6 +74,16 @@ def composition(found: Results, arm: str) -> np.ndarray:
 def ways(found: Results, arm: str) -> np.ndarray:
     """The Vendi score by approaches of every seed and problem (SP)."""
     return np.array([numbers(row["vendi_approaches"]) for row in found.of(arm, WAYS)])
+
+
+def known(found: Results, arm: str) -> np.ndarray:
+    """Strict pass@1 in the band of every seed and problem (SP)."""
+    return found.solved(arm, BAND, 1)
+
+
+def divided(found: Results, arm: str) -> np.ndarray:
+    """The effective number of approaches of every seed and problem (SP)."""
+    return np.array([numbers(row["modes"]) for row in found.of(arm, MODES)])
 
 
 def over(values: np.ndarray) -> Estimate:

@@ -18,6 +18,8 @@ from models.parallel import together
 from studies.diversity import Ways, sampled_ways
 from studies.forcing import chunks, logprobs, predictions
 from studies.key import key
+from studies.modes import VERSION as MODES
+from studies.modes import effective, log_masses
 from studies.probe import THOUGHTS, VERSION, probe, skips
 from studies.run import Recipe, load
 from synth import thoughts
@@ -27,7 +29,7 @@ from synth.rng import uniforms
 from synth.verify import KINDS as FAULTS
 from synth.verify import ORDERED, Verdict, verify
 
-KINDS = ("exact", "sampled", "divergence", "probe", "diversity")
+KINDS = ("exact", "sampled", "divergence", "probe", "diversity", "modes")
 JUDGED = ("sampled", "probe", "diversity")  # kinds that count right responses
 DRAWS = 100  # problems a probe looks at, at most, for each that it asks
 
@@ -47,8 +49,9 @@ class Exam:
     KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. kind
     "probe": what follows ``samples`` thoughts before a segment, of ``max_new`` tokens at most, when ``thought`` stands
     in each ("own", or what replaces it; see ``studies.probe``), in the first ``problems`` that skip a step. kind
-    "diversity": in how many ways ``samples``
-    responses tell a problem (see ``studies.diversity``). All at ``temperature``.
+    "diversity": in how many ways ``samples`` responses tell a problem (see ``studies.diversity``). kind "modes": the
+    exact probability of each of the source's approaches after the plain question (see ``studies.modes``). All at
+    ``temperature``.
     """
 
     name: str
@@ -79,6 +82,8 @@ class Exam:
             raise ValueError(
                 "Exam.source must skip steps (Source.elided) in a probe, which asks what follows one, got 0"
             )
+        if self.kind == "modes" and any(not isinstance(p.approach, tuple) or p.tagged for p in parts(self.source)):
+            raise ValueError("Exam.source must have several approaches (Source.approach) and no tags to compare modes")
         free = {part.dialect for part in parts(self.source)} - ORDERED
         if self.kind == "exact" and free:
             raise ValueError(f"Exam.kind must be sampled in {min(free)}, where a question has many right solutions")
@@ -103,6 +108,8 @@ class Exam:
             return Verdict.version, Ways.version
         if self.kind == "probe":
             return Verdict.version, VERSION
+        if self.kind == "modes":
+            return MODES
         return Verdict.version if self.kind in JUDGED else None
 
     def paper(self) -> list[Problem]:
@@ -146,7 +153,8 @@ class Answers:
     words of a response that stand in thoughts, faults the number of responses, of all problems together, with at least
     one fault of a kind. Divergence: divergence, in nats. Probe: logp of the corpus' segment, a mean over thoughts, and
     the counts and means of sampled exams for written segments. Diversity: vendi_runs and vendi_approaches, Vendi scores
-    of the responses; answer, how many are right; composed, how many of these show two approaches or more.
+    of the responses; answer, how many are right; composed, how many of these show two approaches or more. Modes: modes,
+    the effective number of approaches, and masses, the mean probability of each.
     """
 
     logp: np.ndarray | None = None
@@ -162,11 +170,13 @@ class Answers:
     vendi_runs: np.ndarray | None = None
     vendi_approaches: np.ndarray | None = None
     composed: np.ndarray | None = None
+    modes: np.ndarray | None = None
+    masses: dict[str, float] = field(default_factory=dict)
 
 
 ARRAYS = (  # of Answers, a number a problem
     "logp", "strict", "answer", "process", "tokens", "thought", "divergence", "vendi_runs", "vendi_approaches",
-    "composed",
+    "composed", "modes",
 )  # fmt: skip
 
 
@@ -174,8 +184,7 @@ def take(lm: LM, exam: Exam) -> Answers:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
-        kinds = {"exact": exact, "sampled": sampled, "divergence": divergence, "probe": probed, "diversity": diverse}
-        return kinds[exam.kind](lm, exam)
+        return TAKEN[exam.kind](lm, exam)
 
 
 def exact(lm: LM, exam: Exam) -> Answers:
@@ -256,6 +265,17 @@ def diverse(lm: LM, exam: Exam) -> Answers:
     return Answers(samples=exam.samples, answer=np.array([len(each.shown) for each in found]), **told)
 
 
+def moded(lm: LM, exam: Exam) -> Answers:
+    """Among which approaches the probability of each problem's solutions is divided."""
+    names = tuple(dict.fromkeys(name for part in parts(exam.source) for name in part.approach))
+    found = log_masses(lm, exam.paper(), names, exam.temperature)
+    masses = {name: float(np.mean([np.exp(each[name]) if name in each else 0.0 for each in found])) for name in names}
+    return Answers(modes=np.array([effective(each) for each in found]), masses=masses)
+
+
+TAKEN = dict(zip(KINDS, (exact, sampled, divergence, probed, diverse, moded), strict=True))
+
+
 def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
     """The answers of a recipe's model, taken once and kept in its folder, under a seal of their own.
 
@@ -290,10 +310,11 @@ def answered(recipe: Recipe, exam: Exam) -> bool:
 def to_json(found: Answers) -> dict:
     plain = {n: v.tolist() for n in ARRAYS if (v := getattr(found, n)) is not None}
     roles = {role: v.tolist() for role, v in found.roles.items()}
-    return {"samples": found.samples, "roles": roles, "faults": found.faults, **plain}
+    masses = {"masses": found.masses} if found.masses else {}
+    return {"samples": found.samples, "roles": roles, "faults": found.faults, **masses, **plain}
 
 
 def from_json(row: dict) -> Answers:
     arrays = {n: np.array(row[n]) for n in ARRAYS if n in row}
     roles = {role: np.array(v) for role, v in row["roles"].items()}
-    return Answers(samples=row["samples"], roles=roles, faults=row["faults"], **arrays)
+    return Answers(samples=row["samples"], roles=roles, faults=row["faults"], masses=row.get("masses", {}), **arrays)

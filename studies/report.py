@@ -14,7 +14,7 @@ import numpy as np
 
 from studies.claims import VISIBLE, Claim, Finding
 from studies.console import duration, large, with_interval
-from studies.results import ROLES, Results, fault_counts
+from studies.results import ROLES, Results, fault_counts, tallies
 from studies.results import numbers as cell_numbers
 from studies.stats import Estimate, difference, interval, over_seeds, paired
 from synth.parse import parse
@@ -31,7 +31,7 @@ INK = "#010203"  # stands for the colour of the page's text until the drawing is
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
 MARKERS = "osD^vPX"
 EXAMPLES = 2  # problems shown with every arm's answer
-UNSCORED = ("divergence", "diversity")  # kinds of exams that know no pass@k
+UNSCORED = ("divergence", "diversity", "modes")  # kinds of exams that know no pass@k
 ROOM = 256  # tokens of an example answer at most
 
 Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
@@ -67,6 +67,7 @@ def summary(study, found: Results, bands: Bands) -> dict:
         "faults": [row for arm in found.arms for row in faults(found, arm)],
         "divergences": [row for arm in found.arms for row in divergences(found, arm)],
         "diversities": [row for arm in found.arms for row in diversities(found, arm)],
+        "modes": [row for arm in found.arms for row in modes(found, arm)],
     }
 
 
@@ -269,6 +270,20 @@ def diversities(found: Results, arm: str) -> list[dict]:
     return rows
 
 
+def modes(found: Results, arm: str) -> list[dict]:
+    """Among how many approaches an arm divides its probability, exactly, and how much each has: means over seeds, and
+    Student's t over them for the first."""
+    rows = []
+    for exam in dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == "modes"):
+        sat = found.of(arm, exam)
+        modes_SP = np.array([cell_numbers(row["modes"]) for row in sat])
+        estimate = replace(difference(modes_SP, 0 * modes_SP), problems=sat[0]["problems"])
+        each = [tallies(row["masses"]) for row in sat]
+        masses = {name: float(np.mean([row[name] for row in each])) for name in each[0]}
+        rows.append({"arm": arm, "exam": exam, "masses": masses} | numbers(estimate))
+    return rows
+
+
 def shared(found: Results, arm: str, over: str) -> Results | None:
     """The rows of two arms for the seeds that both have; None if there are none."""
     seeds = [{row["seed"] for row in found.rows if row["arm"] == each} for each in (arm, over)]
@@ -311,6 +326,8 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(contrast_table(found["contrasts"]))
     if found["diversities"]:
         made.append(diversity_table(found["diversities"]))
+    if found["modes"]:
+        made.append(modes_table(found["modes"]))
     for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
         rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
         made.append(score_table(f"{kind}, {context}, {mode}", rows))
@@ -478,6 +495,14 @@ def diversity_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], 
     most = " or ".join(str(samples) for samples in dict.fromkeys(row["samples"] for row in rows))
     caption = f"Vendi score: 1 if all responses are alike, {most} if none is like another, thoughts left out; "
     return "ways of telling a problem", heads, cells, caption + over_seeds_in_words(rows)
+
+
+def modes_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
+    """Where each arm's probability goes where solutions by different approaches part."""
+    names = tuple(dict.fromkeys(name for row in rows for name in row["masses"]))
+    cells = [[row["arm"], long(row, 2), *(f"{row['masses'].get(name, 0.0):.3f}" for name in names)] for row in rows]
+    caption = "exact: the effective number of approaches, and the probability of each; the rest begins otherwise; "
+    return f"modes, {rows[0]['exam']}", ["arm", "modes", *names], cells, caption + over_seeds_in_words(rows)
 
 
 def long(row: dict | None, digits: int = 1) -> str:

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("arm", str, "", "name of the arm"),
     Column("seed", int, "", "training seed"),
     Column("exam", str, "", "name of the exam"),
-    Column("kind", str, "", "exact (teacher-forced), sampled, divergence, probe or diversity"),
+    Column("kind", str, "", "exact (teacher-forced), sampled, divergence, probe, diversity or modes"),
     Column("context", str, "", "world the exam is told in"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
@@ -61,6 +61,8 @@ COLUMNS = (
     Column("vendi_runs", str, "", "diversity: Vendi score of each problem's responses by runs of words", later=""),
     Column("vendi_approaches", str, "", "diversity: the same by approaches", later=""),
     Column("composed", str, "responses", "diversity: of these, those that show two approaches or more", later=""),
+    Column("modes", str, "", "modes: effective number of approaches, by exact probability, of each problem", later=""),
+    Column("masses", str, "", "modes: mean probability of each approach's beginnings, approach:mean", later=""),
 )  # fmt: skip
 
 CURVE_KEYS = ("arm", "seed", "stage", "step")

@@ -198,6 +198,12 @@ class Scale:
         asked = self.sampled_exam()
         return replace(asked, name=f"{CONTEXTS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
 
+    def modes_exam(self, names: tuple[str, ...]) -> Exam:
+        """Among which of these approaches a model divides its probability at the edge: on diversity's problems."""
+        asked = self.diversity_exam()
+        source = replace(asked.source, approach=names)
+        return replace(asked, name=f"{CONTEXTS[0]}-edge-modes", kind="modes", samples=0, source=source)
+
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
         longest = (self.length[1], self.length[1])

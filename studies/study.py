@@ -345,6 +345,8 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "vendi_runs": "" if found.vendi_runs is None else results.cell(found.vendi_runs, 4),
         "vendi_approaches": "" if found.vendi_approaches is None else results.cell(found.vendi_approaches, 4),
         "composed": "" if found.composed is None else results.cell(found.composed, 0),
+        "modes": "" if found.modes is None else results.cell(found.modes, 4),
+        "masses": " ".join(f"{name}:{mass:.3g}" for name, mass in found.masses.items()),
     }
 
 

@@ -46,7 +46,7 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
         **about, "ops": str(ops), "problems": len(logp), "guess_floor": 0.25, "samples": 0,
         "logp": results.cell(logp, 4), **nats, **sampled, **cost, "key": f"{nth}{seed}",
         "faults": "", "divergence": "", "similarity": "", "rollouts": 0.0, "paper_tokens": 500.0,
-        "vendi_runs": "", "vendi_approaches": "", "composed": "",
+        "vendi_runs": "", "vendi_approaches": "", "composed": "", "modes": "", "masses": "",
     }  # fmt: skip
 
 
@@ -165,6 +165,10 @@ def telling_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
             about |= {"strict": "1 1", "correct": "8 2", "composed": f"{min(8, nth // 3 + s)} 1"}
             cells = {"vendi_runs": results.cell(ways + 3, 4), "vendi_approaches": results.cell(ways, 4)}
             made.append(sampled_row(arm, seed) | about | cells)
+            counts = {"strict": f"{8 - nth // 4} 8 8 8", "exam": "zoo-band-sampled"}
+            made.append(sampled_row(arm, seed) | counts)
+            exact = {"exam": "zoo-edge-modes", "kind": "modes", "modes": results.cell(ways + 0.5, 4), "problems": 2}
+            made.append(sampled_row(arm, seed) | exact | {"strict": "", "masses": "levels:0.2 plain:0.5"})
     return made
 
 

@@ -251,13 +251,14 @@ def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
 
 def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables):
     """Mutants: composition as a mean of problems' shares; n at another place; RL's cells exchanged with those alone; an
-    arm of the study left out; Vendi scores of runs of tokens; attempts before RL for those after."""
+    arm of the study left out; Vendi scores of runs of tokens; attempts before RL for those after; the
+    edge for the band; Vendi scores for modes."""
     from studies.midtraining import selfgen
     from studies.scales import NANO
 
     assert {arm.name for arm in selfgen.study(NANO).arms} == set(TELLING)
     found = results.load("midtraining/selfgen", "nano", tables[0])
-    reach, cells, composed, vendi = drawings["midtraining_selfgen"][0].axes
+    reach, cells, band, composed, vendi, modes = drawings["midtraining_selfgen"][0].axes
     for line in reach.get_lines():
         wanted = [found.solved(f"{line.get_label()} + RL", "zoo-edge-sampled", k).mean() for k in (1, 4, 16, 64)]
         assert list(line.get_xdata()) == [1, 4, 16, 64] and list(line.get_ydata()) == pytest.approx(wanted)
@@ -268,6 +269,8 @@ def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables)
         shares = [(min(8, at // 3 + s) + 1) / 10 for s in range(3)]
         assert dots(composed, place, nth) == pytest.approx(sorted(shares))
         assert dots(vendi, place, nth) == pytest.approx([1.5 + 0.1 * at + 0.01 * s for s in range(3)])
+        assert dots(modes, place, nth) == pytest.approx([2.0 + 0.1 * at + 0.01 * s for s in range(3)])
+        assert dots(band, place, nth) == pytest.approx([1 - (at // 4) / 32] * 3)
     (line,) = [line for line in cells.get_lines() if line.get_label() == "n approaches + RL"]
     wanted = [found.solved(f"approaches {n} + RL", "zoo-edge-sampled", 64).mean() for n in (1, 2, 4, 8)]
     assert list(line.get_xdata()) == [1, 2, 4, 8] and list(line.get_ydata()) == pytest.approx(wanted)

@@ -1,8 +1,10 @@
 """The README is executed: its commands parse or run, its code works, its tree is the tree."""
 
 import ast
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +77,26 @@ def test_example_method_works(tmp_path, monkeypatch):
     assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters(), strict=True))
 
 
+def test_the_walk_through_puts_a_method_on_the_board(tmp_path):
+    """Kills: a board that a new method has to be added to in a second place. Followed to the letter, in a copy: the
+    file, the line, the command."""
+    for name in ("synth", "models", "studies"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
+    (tmp_path / "models/stages/emphasis.py").write_text(PYTHON[1])
+    board = tmp_path / "studies/midtraining/leaderboard.py"
+    imported, line = PYTHON[2].split("\n\n")
+    text = board.read_text().replace("\n\n\ndef study(", f"\n{line.strip()}\n\n\ndef study(", 1)
+    board.write_text(text.replace("\nfrom models.stages", f"\n{imported}\nfrom models.stages", 1))
+    (command,) = (each for each in COMMANDS if "emphasis" in each)
+    own = {"INTERLUDE_RUNS": str(tmp_path / "runs"), "INTERLUDE_RESULTS": str(tmp_path / "results")}
+    words = [sys.executable, "-m", "studies", *shlex.split(command)[1:], "--seeds", "0"]
+    env = os.environ | own | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "results/smoke/midtraining.leaderboard.csv").read_text()
+    assert "\nemphasis,0," in rows and "\nemphasis + RL,0," in rows and "\nNTP," not in rows
+
+
 def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, capsys):
     """Kills: an interface of real models that moved away from the README. Two steps of a tiny model stand for 200."""
     pytest.importorskip("transformers")
@@ -86,7 +108,7 @@ def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, 
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "runs"))
     vocab = Vocabulary(dialects=("prose",), worlds=("zoo",))
     save_pretrained(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0), tmp_path / "model")
-    text = PYTHON[2].replace("path/to/model", str(tmp_path / "model")).replace("steps=200, rows=8", "steps=2, rows=2")
+    text = PYTHON[3].replace("path/to/model", str(tmp_path / "model")).replace("steps=200, rows=8", "steps=2, rows=2")
     scope = {}
     exec(compile(text.replace("problems=50", "problems=2"), "real.py", "exec"), scope)
     assert capsys.readouterr().out == "strict 0.0\n" and scope["taken"].samples == 4

@@ -50,6 +50,6 @@ def study(scale: Scale) -> Study:
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*(Arm(a, r, budget="alone") for a, r in recipes.items()),
               *(Arm(f"{a} + RL", r + rl, budget="with RL") for a, r in recipes.items())),
-        exams=exams, headline=(exams[0].name,), seeds=scale.seeds,
+        exams=(*exams, scale.modes_exam(NAMES)), headline=(exams[0].name,), seeds=scale.seeds,
         contrasts=tuple(("approaches 8 + RL", f"{other} + RL") for other in recipes if other != "approaches 8"),
     )  # fmt: skip
