@@ -737,7 +737,7 @@ THINKING = (
         Claim(
             f"thoughts matter, {arm}", "The corpus' next segment is likelier after the own thought than after others.",
             "a probe that the paper lacks (methods.md 4.5)", "midtraining/thinking", (arm,), matter(arm),
-            "As the study says; to ask after skipped steps only was decided after a first probe was read (studies/LOG.md).",
+            "As the study says; to ask after skipped steps only was decided after a first probe (studies/LOG.md).",
         )
         for arm in (*(name + end for end in THEN.values() for name in PROBED), "longer RL")
     ),
