@@ -357,7 +357,7 @@ def ranking_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], st
     for arm in sorted(means, key=means.get, reverse=True):
         found = [(at.get((arm, exam, "strict")), at.get((arm, exam, "answer"))) for exam in exams]
         cells.append([arm, *(f"{with_interval(s)}\nanswer {a['mean']:.3f}" if s and a else "–" for s, a in found)])
-    heads = ["arm", *(f"{exam}\nguess floor {floor:.3f}" for exam, floor in exams.items())]
+    heads = ["arm", *(f"{exam}\nguess floor of answers {floor:.3f}" for exam, floor in exams.items())]
     return f"strictly right at the first attempt, ranked by {first}", heads, cells, resampled(rows)
 
 

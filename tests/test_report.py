@@ -109,7 +109,11 @@ def test_sampled_exams_come_first_and_are_ranked():
     made = [row | {"strict": "7 7 7 7"} if (row["arm"], row["exam"]) == ("none", "zoo-band") else row for row in made]
     numbers = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made)), BANDS)
     title, heads, cells, caption = report.tables(numbers)[0]
-    assert "zoo-edge" in title and heads == ["arm", "zoo-edge\nguess floor 0.250", "zoo-band\nguess floor 0.250"]
+    assert "zoo-edge" in title and heads == [
+        "arm",
+        "zoo-edge\nguess floor of answers 0.250",
+        "zoo-band\nguess floor of answers 0.250",
+    ]
     assert [line[0] for line in cells] == ["SFT", "RL", "none"] and "2 seeds × 4 problems" in caption
     assert cells[0][1:] == ["0.625\n0.625–0.625\nanswer 0.625", "–"] and cells[2][2].endswith("answer 1.000")
 

@@ -287,6 +287,20 @@ def test_an_empty_pool_is_an_error(asked):
         collected(hard, asked())
 
 
+def test_every_approach_is_tried_before_a_weight_moves(asked, monkeypatch):
+    # Mutants: the first question alone; questions looked for again at every step; their work charged early or twice.
+    looked, found, lm = [], SelfGen.found, asked()
+    stage = dataclasses.replace(STAGE, n=1, rows=1)
+    plain = [collected(stage, asked(), step).spent for step in range(2)]
+    monkeypatch.setattr(SelfGen, "found", lambda self, *args: looked.append(args[2]) or found(self, *args))
+    assert collected(stage, lm).spent == plain[0] and set(looked) >= {0, 1, 2, 3} and len(looked) <= 5
+    assert {stage.kept(lm, 3, slot).traces[0].approach for slot in range(stage.tried)} == {*NAMES}
+    looked.clear()
+    assert collected(stage, lm, 1).spent == plain[1] and len(looked) <= 1
+    assert [dataclasses.replace(STAGE, n=n).tried for n in (4, 2, 1)] == [1, 3, 4]
+    assert dataclasses.replace(STAGE, source="rejection", examples=None).tried == 1
+
+
 def test_replay_takes_its_share_of_every_step_and_the_pool_is_still_read_whole(asked):
     # Mutants: instances in whose place replay stands, so that an epoch never reads them; rows of replay told in the log
     # or charged; another replay when other rows of the step are collected; its question a target.

@@ -60,7 +60,8 @@ class SelfGen(Stage):
     approach's tag. Those whose final answer is right stay (nothing else is checked), and of them the one that a ranker
     finds to follow the approach best. The ranker (``models.ranker``) is trained on ``per_approach`` worked solutions of
     ``examples`` told by each of ``approaches``. A question without n traces is dropped for a fresh one, so that n times
-    questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped. A step imitates
+    questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped, which is tried
+    for every approach before the first step. A step imitates
     ``rows`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target tokens.
 
     Where the paper is silent (methods.md 3.6, or ours where it says nothing): the tag asks alone, without exemplars, as
@@ -138,9 +139,17 @@ class SelfGen(Stage):
         """How many rows of a step are of the pool: its first ones."""
         return self.rows - round(self.replay_share * self.rows)
 
+    @property
+    def tried(self) -> int:
+        """How many of the first questions, together, ask for every approach."""
+        every = len(self.approaches) - self.n + 1 if self.source == "approaches" else 1
+        return min(every, self.instances // self.n)
+
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
+        for slot in range(self.tried if step == 0 else 0):  # so that an empty pool is refused before a weight moves
+            self.kept(generator, seed, slot)
         for row in (row for row in rows if row < self.own):
             epoch, place = divmod(step * self.own + row, self.instances)
             instance = order(self.instances, seed, epoch)[place]
