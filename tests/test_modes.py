@@ -36,6 +36,14 @@ MODEL = GPT(
 )
 
 
+@pytest.fixture(scope="module")
+def told():
+    """A model that has read a little of each approach, so that it knows a likely beginning from others."""
+    lm = MODEL.build(3)
+    train(lm, Pretrain(steps=100, rows=16, optim=Optim(schedule="linear", floor=0.0), data=SOURCE), seed=0)
+    return lm.eval()
+
+
 def walked(lm, question: list[int], solutions: dict[str, list[int]], temperature: float) -> dict[str, float]:
     """Each different solution's mass by walking the tree of all of them: at every node the model's next token is asked
     for by a pass of its own, until one solution is left."""
@@ -59,20 +67,23 @@ def walked(lm, question: list[int], solutions: dict[str, list[int]], temperature
 
 
 @pytest.mark.parametrize("temperature", (1.0, 0.7))
-def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(temperature):
+def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(told, temperature):
     # Mutants: whole solutions; the first token alone; a beginning one token short or long; the tag in the question;
-    # temperature left out; a solution twice where two approaches agree.
-    lm = MODEL.build(3).eval()
-    problems, agreed = EXAM.paper(), 0
+    # temperature left out; a solution twice where two approaches agree; the mean of logarithms for that of masses.
+    lm, problems, agreed = told, EXAM.paper(), 0
     with torch.no_grad():
         found = log_masses(lm, problems, NAMES, temperature)
         for problem, logs in zip(problems, found, strict=True):
-            told = {n: lm.encode(asking(problem, n, tagged=False).solution) for n in NAMES}
-            wanted = walked(lm, lm.encode(problem.question), told, temperature)
+            solutions = {n: lm.encode(asking(problem, n, tagged=False).solution) for n in NAMES}
+            wanted = walked(lm, lm.encode(problem.question), solutions, temperature)
             assert {name: math.exp(each) for name, each in logs.items()} == pytest.approx(wanted, rel=1e-4)
             assert sum(wanted.values()) <= 1
             agreed += len(logs) < len(NAMES)
     assert any("commuted" in each for each in found) and agreed < len(problems)
+    taken = take(lm, dataclasses.replace(EXAM, temperature=temperature))
+    for name in NAMES:
+        assert taken.masses[name] == pytest.approx(np.mean([math.exp(each.get(name, -math.inf)) for each in found]))
+    assert taken.modes.tolist() == [effective(each) for each in found]
     assert all(END in asking(problem, PLAIN).solution.split() for problem in problems)
 
 
@@ -95,7 +106,7 @@ def test_effective_numbers_are_exponentials_of_entropies():
 
 
 def test_a_model_that_reads_one_approach_has_one_mode():
-    # Mutants: masses under another's name; the mean of logarithms for that of masses.
+    # Mutant: masses under another's name.
     one, both = ((name,) for name in ("levels", "table")), ("levels", "table")
     shares = []
     for names in (*one, both):
