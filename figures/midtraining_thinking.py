@@ -40,7 +40,7 @@ def draw(folder=FOLDER) -> Figure:
     solved.set(xlabel="strictly right", xlim=(0, 1.02), ylim=(len(METHODS) - 0.5, -0.5))
     likely.set_xlabel("log-probability of the next segment (nats)")
     right.set(xlabel="right segments written", xlim=(0, 1.02))
-    titles = ("edge, pass@1", "next segment, forced", "next segment, written")
+    titles = ("edge, pass@1", "after a skipped step, forced", "after a skipped step, written")
     for axis, letter, title in zip((solved, likely, right), "abc", titles, strict=True):
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, handletextpad=0.2, columnspacing=1.0)
         for nth in range(1, len(METHODS), 2):
