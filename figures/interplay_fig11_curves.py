@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, by_training, curves, legend
-from figures.style import figure, note, panel_letter
+from figures.panels import by_training, curves, legend, over_training
+from figures.style import figure, panel_letter
 from studies.results import FOLDER
 
 ARMS = {
@@ -27,9 +27,5 @@ def draw(folder=FOLDER) -> Figure:
     for axis in axes[:2]:
         axis.set_ylim(0, 1)
     legend(made, axes[0], 6)
-    seeds = len({row["seed"] for row in rows})
-    note(
-        made,
-        f"interplay/edge, {SCALE}, {seeds} seed{'s' * (seeds != 1)}; 95 % intervals, t over seeds; a fifth replayed",
-    )
+    over_training(made, "interplay/edge", rows, "; a fifth replayed")
     return made

@@ -18,6 +18,7 @@ from studies.stats import Estimate, difference, interval
 SCALE = "nano"
 BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # studies.scales, which loads torch, has them; a test compares
 COMMON, RARE = "zoo", "school"
+RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second context
 ATTEMPTS = tuple(10**n for n in range(7))
 GRID = np.linspace(0.05, 1.0, 20)  # shares of an arm's own training at which curves are drawn
 
@@ -90,6 +91,14 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
     axis.set_xlim(-0.5, len(names) - 0.5)
 
 
+def by_share(axis, found: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:
+    """pass@k over a band without RL and by the share of RL in the second context, after one pre-training."""
+    arms = (base, *(f"{base}, RL {share} %" for share in RL_SHARES))
+    line(axis, list(range(len(arms))), [pooled(found, arm, band, k, world) for arm in arms], nth, label)
+    axis.set_xticks(range(len(arms)), ["no RL", *(f"{share} %" for share in RL_SHARES)])
+    axis.set(xlabel=f"share of RL in {RARE}", ylabel="strictly right (exact)", ylim=(0, 1.05))
+
+
 def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray], list[Estimate]]]) -> None:
     """Estimates as points with bars across, a row a name from the top, and every seed a small dot.
     series: for each label its colour, and the values (SP) and estimate of each row, or of the first rows."""
@@ -137,3 +146,9 @@ def said(made, found: Results, extra: str = "; 95 % intervals; exact: chance is 
     problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
     note(made, f"{found.study}, {SCALE}, {seeds}, {problems} problems an operation{extra}")
+
+
+def over_training(made, study: str, rows: list[dict], extra: str = "") -> None:
+    """Below a figure of training curves, what it is drawn from."""
+    seeds = len({row["seed"] for row in rows})
+    note(made, f"{study}, {SCALE}, {seeds} seed{'s' * (seeds != 1)}; 95 % intervals, t over seeds{extra}")
