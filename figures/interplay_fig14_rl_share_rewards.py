@@ -21,7 +21,7 @@ def draw(folder=FOLDER) -> Figure:
     for axis, letter, base in zip(axes, "abc", BASES, strict=True):
         by_training(axis, rows, dict(zip(arms[base], COLOURS, strict=True)), "reward")
         panel_letter(axis, letter, f"pre-training held {base}")
-    axes[0].set(ylabel="mean strict reward", ylim=(0, 1))
+    axes[0].set(ylabel="mean strict reward, both contexts", ylim=(0, 1))
     legend(made, axes[0], len(RL_SHARES))
     for text, share in zip(made.legends[0].get_texts(), RL_SHARES, strict=True):
         text.set_text(f"{share} % of RL in {RARE}")

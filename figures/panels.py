@@ -144,11 +144,17 @@ def legend(made, axis, columns: int) -> None:
 def said(made, found: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
     """In small print: scale, seeds, problems, and what else a reader must know."""
     problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
-    seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
-    note(made, f"{found.study}, {SCALE}, {seeds}, {problems} problems an operation{extra}")
+    if len(found.seeds) == 1:
+        extra = extra.replace("95 % intervals", "95 % intervals over problems")
+    note(made, f"{found.study}, {SCALE}, {plural(found.seeds)}, {problems} problems an operation{extra}")
 
 
 def over_training(made, study: str, rows: list[dict], extra: str = "") -> None:
     """Below a figure of training curves, what it is drawn from."""
-    seeds = len({row["seed"] for row in rows})
-    note(made, f"{study}, {SCALE}, {seeds} seed{'s' * (seeds != 1)}; 95 % intervals, t over seeds{extra}")
+    seeds = {row["seed"] for row in rows}
+    spread = "95 % intervals, t over seeds" if len(seeds) > 1 else "no intervals"
+    note(made, f"{study}, {SCALE}, {plural(seeds)}; {spread}{extra}")
+
+
+def plural(seeds) -> str:
+    return f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"

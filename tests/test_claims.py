@@ -122,6 +122,7 @@ def rewarded(**edges) -> dict:
         ("finding 2", table(exposed(copies=1), noisy=("1 % copies + RL",), worlds=SECOND), OPEN),
         ("E7", table({"0.1 % all": (1e-4, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-2, 1e-9, 1e-9)}, worlds=SECOND), HOLDS),
         ("E7", table({"0.1 % all": (1e-2, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-4, 1e-9, 1e-9)}, worlds=SECOND), FAILS),
+        ("E7", table({"0.1 % all": (1e-8, 1e-9, 1e-9), "0.1 % all, RL 0 %": (1e-7, 1e-9, 1e-9)}, worlds=SECOND), SCALE),
         ("E7, monotone", table(shared(RISING, "0.1 % all"), worlds=SECOND), HOLDS),
         ("E7, monotone", table(shared(RISING | {100: 2e-4}, "0.1 % all"), worlds=SECOND), FAILS),
         ("E7, monotone", table(shared(dict.fromkeys(RISING, 1e-7), "0.1 % all"), worlds=SECOND), SCALE),
@@ -133,8 +134,6 @@ def rewarded(**edges) -> dict:
         ("E8, 10 % low", table(shared({0: 0.7, 1: 0.73, 10: 0.77}, "10 % low"), worlds=SECOND), HOLDS),
         ("E8, 10 % low", table(shared({0: 0.7, 1: 0.77, 10: 0.78}, "10 % low"), worlds=SECOND), FAILS),
         ("E8, 10 % low", table(shared({0: 0.7, 1: 0.7, 10: 0.73}, "10 % low"), worlds=SECOND), FAILS),
-        ("E8, first context", table(shared({0: 0.1, 100: 0.09})), HOLDS),
-        ("E8, first context", table(shared({0: 0.1, 100: 1e-3})), FAILS),
         ("E9, text", table(covered(0.001, 0.008, 0.01, 0.006, 0.004)), HOLDS),
         ("E9, text", table(covered(0.001, 0.004, 0.01, 0.006, 0.008)), FAILS),  # not smaller at 50 % than at 5 %
         ("E9, table", table(covered(0.001, 0.004, 0.006, 0.01, 0.008)), HOLDS),
@@ -677,6 +676,22 @@ def test_rewards_after_exposure_are_those_of_each_share():
     assert judged("E6", found, tuple(r for r in rise(0, 1, 1) if r["arm"] != names[1])) == NOT_RUN
 
 
+@pytest.mark.parametrize(("name", "base", "kept", "lost"), [
+    ("E8, first context", "1 % low", 0.09, 1e-3), ("E8, first context, 10 %", "10 % low", 0.09, 0.02),
+])  # fmt: skip
+def test_the_first_context_is_kept_only_where_rl_in_the_second_took_place(name, base, kept, lost):
+    # Mutants: an arm that was never paid counted as one that forgets nothing; the other base's reward; edge for ID.
+    arms = (f"{base}, RL 0 %", f"{base}, RL 100 %")
+
+    def curves(reward: float) -> tuple:
+        paid = {arms[0]: 0.8, arms[1]: reward}
+        return tuple(r | {"reward": paid[r["arm"]]} for r in curve_rows(arms, seeds=(0, 1, 2)))
+
+    for after, reward, verdict in ((kept, 0.5, HOLDS), (lost, 0.5, FAILS), (kept, 0.001, SCALE), (lost, 0.0, SCALE)):
+        assert judged(name, table(shared({0: 0.1, 100: after}, base)), curves(reward)) == verdict
+    assert judged(name, table(shared({0: 0.1, 100: kept}, base))) == NOT_RUN
+
+
 def test_similarity_decides_replication():
     # Mutants: problems weighed alike; the band instead of the edge.
     def found(logp: tuple) -> Results:
@@ -782,6 +797,8 @@ def test_the_table_shows_scales_side_by_side():
     two = [decide(c, table(edge()) if c.study == "interplay/edge" else None, BANDS) for c in claims.CLAIMS]
     rows = report.claim_rows(claims.CLAIMS, {"nano": one, "small": two})
     _, heads, cells, _ = report.claim_table(rows)
+    late = {row["name"] for row, told in zip(rows, cells, strict=True) if "(rule written after the run)" in told[2]}
+    assert late == {claim.name for claim in claims.CLAIMS if claim.rule.startswith("Written after the run")} >= {"E6"}
     assert heads == ["claim", "published", "nano", "small"] and len(cells) == len(claims.CLAIMS)
     (line,) = [line for line in cells if line[0].startswith("finding 1\n")]
     assert line[2] == NOT_RUN and line[3].startswith(HOLDS) and "3 seeds × 4" in line[3]
