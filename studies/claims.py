@@ -3,7 +3,7 @@
 The claims of a topic stand in ``studies/<topic>/claims.py``, in a tuple CLAIMS. A claim is decided by the RULE in its
 study's file; the words there and the code here must agree. Where a study has no rule for a claim, the claim carries one
 (``rule``), written before any nano table of that study was read, or beginning with AFTER. No rule says what the code
-adds: one seed decides nothing, and where no arm reaches VISIBLE a comparison needs scale.
+adds: fewer than FEWEST seeds decide nothing, and where no arm reaches VISIBLE a comparison needs scale.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy as np
 from studies.results import Results, numbers
 from studies.stats import Estimate, difference
 
-HOLDS, FAILS, BETTER, WORSE, SCALE, CONFOUNDED, OPEN, ONE_SEED, NOT_RUN = VERDICTS = (
+HOLDS, FAILS, BETTER, WORSE, SCALE, CONFOUNDED, OPEN, FEW_SEEDS, NOT_RUN = VERDICTS = (
     "holds", "does not hold", "better", "worse", "needs scale", "confounded in the original", "not established",
-    "not established (one seed)", "not run",
+    "not established (too few seeds)", "not run",
 )  # fmt: skip
+FEWEST = 3  # seeds that can decide: two that agree by chance have an interval of no width
 VISIBLE = 0.0005  # what rounds to nothing at three decimals
 T = "Student's t interval over seeds"  # how rules begin
 AFTER = "Written after the run: "  # how those begin that were, whatever they say
@@ -92,7 +93,7 @@ def decide(claim: Claim, found: Results | None, bands: Bands, curves: tuple[dict
     rows = tuple(row for row in curves if row["arm"] in claim.arms and row["seed"] in seeds)
     made = claim.judge(Evidence(found.common(*claim.arms), bands, rows))
     decided = made.verdict in (HOLDS, FAILS, BETTER, WORSE, CONFOUNDED, OPEN)
-    return replace(made, verdict=ONE_SEED) if len(seeds) == 1 and decided else made
+    return replace(made, verdict=FEW_SEEDS) if len(seeds) < FEWEST and decided else made
 
 
 # Arithmetic

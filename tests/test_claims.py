@@ -11,7 +11,7 @@ import pytest
 from crafted import curve_rows, row, sampled_row
 
 from studies import report
-from studies.claims import BETTER, CONFOUNDED, FAILS, HOLDS, NOT_RUN, ONE_SEED, OPEN, SCALE, WORSE, decide
+from studies.claims import BETTER, CONFOUNDED, FAILS, FEW_SEEDS, HOLDS, NOT_RUN, OPEN, SCALE, WORSE, decide
 from studies.interplay import claims
 from studies.interplay.claims import RL_ARMS, lost_at
 from studies.midtraining import claims as methods
@@ -635,7 +635,7 @@ def test_faults_decide_error_types():
     # Mutants: faults of all kinds; missing ones not asked for.
     def found(strict: str, answer: str) -> Results:
         arms = {"strict mod 7": strict, "answer mod 7": answer}
-        made = [sampled_row(arm, seed) | {"faults": text} for arm, text in arms.items() for seed in (0, 1)]
+        made = [sampled_row(arm, seed) | {"faults": text} for arm, text in arms.items() for seed in (0, 1, 2)]
         return Results("s", "nano", tuple(made))
 
     assert judged("E13", found("operand:4 missing:2", "operand:9 missing:5")) == HOLDS
@@ -698,7 +698,7 @@ def test_similarity_decides_replication():
         made = [
             row("10 % arithmetic + RL", 0, seed, "school", ops, np.array(logp) - 0.01 * seed)
             | {"similarity": "0.5000 0.6000 0.8000 0.9000"}
-            for seed in (0, 1)
+            for seed in (0, 1, 2)
             for ops in (1, 2)
         ]
         return Results("s", "nano", tuple(made))
@@ -757,12 +757,13 @@ def test_one_seed_decides_nothing_and_no_table_is_not_run(claim):
         assert decide(claim, Results("s", "nano", split), BANDS).verdict == NOT_RUN
 
 
-def test_one_seed_is_said_to_be_one():
-    # Mutants: Student's t of one seed; the bootstrap of one seed taken for evidence.
+def test_fewer_than_three_seeds_decide_nothing():
+    # Mutants: Student's t of one seed; the bootstrap of one seed taken for evidence; two seeds that happen to agree.
     found = table(edge(), seeds=(0,))
     made = decide(NAMED["finding 1"], found, BANDS)
-    assert made.verdict == ONE_SEED and all(estimate.seeds == 1 for _, estimate in made.parts)
-    assert judged("finding 3", table(splits(*5 * [0.1]), seeds=(0,))) == ONE_SEED
+    assert made.verdict == FEW_SEEDS and all(estimate.seeds == 1 for _, estimate in made.parts)
+    for seeds, verdict in (((0,), FEW_SEEDS), ((0, 1), FEW_SEEDS), ((0, 1, 2), HOLDS)):
+        assert judged("finding 3", table(splits(*5 * [0.1]), seeds=seeds)) == verdict
 
 
 def test_seeds_that_lack_an_arm_are_left_out():
