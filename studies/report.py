@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import math
 from collections.abc import Iterable
@@ -898,17 +899,26 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
     parts = [claims_html(rows) for rows in claims]
     parts += [study_html(study, found, bands) for study, found in studies]
     scales = ", ".join(dict.fromkeys(found.scale for _, found in studies))
+    title = escape(heading([study.name for study, _ in studies]))
     links = " · ".join(f'<a href="#{anchor(study)}">{escape(study.name)}</a>' for study, _ in studies)
     return (
         '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Interlude: {escape(', '.join(study.name for study, _ in studies))}</title>\n"
-        f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>What each stage of training contributes</h1>\n"
+        f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured; intervals are 95 % bootstrap '
         "intervals over seeds and problems (where seeds differ more than problems those of three seeds cover 75 %), "
         "those of differences Student t over seeds. Strict means that every step of "
         f'the working is right.</p>\n<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
     )
+
+
+def heading(names: list[str]) -> str:
+    """What the studies of a page are about: their topic's own words, where they are of one topic."""
+    topics = {name.partition("/")[0] for name in names}
+    only = f"studies.{topics.pop()}" if len(topics) == 1 else "studies.stages"
+    about = importlib.import_module(only).__doc__.splitlines()[0].removeprefix("Studies of ").rstrip(".")
+    return about[0].upper() + about[1:]
 
 
 def anchor(study) -> str:

@@ -221,6 +221,13 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     assert not any(colour in page for colour in (*report.SERIES, report.INK))
 
 
+def test_the_heading_says_what_the_studies_are_about():
+    # Mutants: one heading for all; the first study's topic for a page of several.
+    about = {topic: report.heading([f"{topic}/any"]) for topic in ("stages", "interplay", "midtraining")}
+    assert len(set(about.values())) == 3 and "id-training methods" in about["midtraining"]
+    assert report.heading(["midtraining/remit", "stages/rl"]) == about["stages"]
+
+
 def test_what_a_model_writes_cannot_become_markup():
     """Mutant: a response put into the page unescaped."""
     piece = {"text": "<script>alert(1)</script>", "faults": ["<i>"], "step": True}
