@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.lm import LM, Samples
-from models.parallel import together
+from models.parallel import apart, together
 
 # Shapes: B rows, L rows still alive, V tokens of the vocabulary, N new tokens.
 
@@ -30,8 +30,11 @@ def sample(
     temperature: float = 1.0,
     top_p: float = 1.0,
     stop: tuple[int, int] | None = None,
+    portable: bool = False,
 ) -> Samples:
     """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
+
+    portable: the model is small enough to be sent to another process for every call (``parallel.apart``).
 
     stop: another token that ends a row, and how many more tokens the row has after it at most.
 
@@ -51,7 +54,8 @@ def sample(
     width = PIECE if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
     how = (max_new, temperature, top_p, stop)
-    found = together([partial(sample_piece, model, prompts[p], streams[p], *how) for p in pieces])
+    work = [(model, prompts[p], streams[p], *how) for p in pieces]
+    found = apart(sample_piece, work) if portable else together([partial(sample_piece, *each) for each in work])
     return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
