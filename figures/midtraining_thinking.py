@@ -15,7 +15,7 @@ METHODS = (
     "pre-training", "NTP", "NTP, all tokens",
     "thinking SFT, empty", "thinking SFT, shuffled", "thinking SFT, all tokens", "thinking SFT", "thinking SFT, oracle",
     "thinking, 1/4 RL", "thinking", "thinking, 3/4 RL", "thinking, RL alone", "thinking, judge of values",
-    "thinking, noisy judge",
+    "thinking, noisy judge", "thinking, all tokens",
 )  # fmt: skip
 THEN = {"alone": "", "+ RL": " + RL"}
 THOUGHTS = {"own": 1, "empty": 0, "shuffled": 2, "other": 3}

@@ -182,17 +182,19 @@ def thought_rl(scale: Primed, flops: float, **more) -> Thinking:
     return Thinking(flops=flops, data=implicit(scale), annotator=annotator(scale), **own, **more)
 
 
-def thinking(scale: Primed, flops: float, share: float = 0.5, **more) -> tuple[Stage, Stage]:
+def thinking(scale: Primed, flops: float, share: float = 0.5, targets: str = "solution", **more) -> tuple[Stage, Stage]:
     """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
-    imitates annotated chunks of the other half."""
-    return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
+    imitates annotated chunks of the other half, or all their tokens."""
+    imitated = replace(annotated(scale, (1 - share) * flops, annotator(scale)), targets=targets)
+    return imitated, thought_rl(scale, share * flops, **more)
 
 
-VARIED = {  # how else "thinking" is run: the share of a budget on RL, half otherwise, and who judges
+VARIED = {  # how else "thinking" is run: the share of a budget on RL, half otherwise, who judges, the paper's loss
     "1/4 RL": {"share": 0.25},
     "3/4 RL": {"share": 0.75},
     "judge of values": {"judge": Judge("value")},
     "noisy judge": {"judge": Judge(noise=0.1)},
+    "all tokens": {"targets": "all"},
 }
 
 

@@ -100,3 +100,12 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
         blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining())
     )
     return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)
+
+
+def teacher(scale: Scale, names: tuple[str, ...], share: float) -> Recipe:
+    """A larger model that RL has tuned, which stands for the one that methods.md 3.4 distils from: twice the layers,
+    the same pre-training as ``approached`` has with a decay of as many tokens, and RL at the edge with an arm's whole
+    budget."""
+    deep = replace(scale, model=replace(scale.model, layers=2 * scale.model.layers))
+    deep, base, anneal, _ = approached(deep, names, share)
+    return base + replace(anneal, flops=2 * anneal.flops) + deep.rl(deep.arm_flops)

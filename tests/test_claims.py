@@ -498,6 +498,7 @@ LADDER |= {
     "thinking, RL alone": 0.2,
     "thinking, judge of values": 0.4,
     "thinking, noisy judge": 0.45,
+    "thinking, all tokens": 0.48,
 }
 THOUGHT_ARMS = LADDER | {f"{arm} + RL": p + 0.1 for arm, p in LADDER.items()} | {"longer RL": 0.55}
 
@@ -537,6 +538,9 @@ THOUGHT_ARMS = LADDER | {f"{arm} + RL": p + 0.1 for arm, p in LADDER.items()} | 
         ("thoughts, RL alone", {"thinking, RL alone": 0.6}, FAILS),
         ("thoughts, loss", {}, HOLDS),
         ("thoughts, loss", {"NTP, all tokens": 0.5}, FAILS),
+        ("thoughts, loss, ladder", {}, HOLDS),
+        ("thoughts, loss, ladder", {"thinking SFT, all tokens": 0.6}, FAILS),
+        ("thoughts, loss, ladder + RL", {"thinking, all tokens + RL": 0.4}, FAILS),
         ("thoughts, judges", {}, HOLDS),
         ("thoughts, judges", {"thinking, judge of values": 0.6}, FAILS),
         ("thoughts, judges", {"thinking, noisy judge": 0.5}, OPEN),

@@ -116,6 +116,7 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     assert alone == second and half == dataclasses.replace(raw, flops=first.flops)
     assert own["NTP, all tokens"] == (dataclasses.replace(raw, targets="all"),)
     assert own["thinking SFT, all tokens"] == (dataclasses.replace(sft, targets="all"),)
+    assert own["thinking, all tokens"] == (dataclasses.replace(first, targets="all"), second)
     assert raw.targets == sft.targets == first.targets == "solution"
     anneal = primed(SMOKE).decay(SMOKE.method_flops)
     assert anneal == THINKERS["RLP"](primed(SMOKE), SMOKE.method_flops)[0]

@@ -12,8 +12,10 @@ import test_stages
 import torch
 from conftest import copies
 
+from models.crossing import save_pretrained
 from models.files import read_jsonl
 from models.gpt import GPT
+from models.hf import HF
 from models.ledger import JUDGE, ROLLOUT
 from models.optim import Optim
 from models.policy import Objective
@@ -368,10 +370,21 @@ def test_common(check, replays, asked):
     check(REPLAYING if replays else STAGE, asked)
 
 
+def test_runs_on_a_transformers_model(asked, tmp_path):
+    # Mutant: sampling by approaches that uses more of a model than the LM protocol has.
+    pytest.importorskip("transformers")
+    save_pretrained(asked(), tmp_path / "hf")
+    build = HF(str(tmp_path / "hf")).build
+    lm = build(0)
+    state = train(lm, dataclasses.replace(REPLAYING, steps=2), seed=3)
+    moved = [not torch.equal(a, b) for a, b in zip(lm.parameters(), build(0).parameters(), strict=True)]
+    assert state.step == 2 and state.ledger.as_dict()["rollout_tokens"] > 0 and all(moved)
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_study_compares_what_it_says(scale):
     # Mutants: tags at the band's top; questions deeper than the tags; more instances in a cell; a tag in an exam or RL;
-    # approaches in replay; RL with KL.
+    # approaches in replay; RL with KL; a teacher as small as its pupil, or one that RL has not tuned.
     asked_, arms = selfgen.study(SCALES[scale]), {}
     low, top = SCALES[scale].band
     for arm in asked_.arms:
@@ -385,7 +398,11 @@ def test_the_study_compares_what_it_says(scale):
             assert not any(s.tagged or s.approach for s in parts(stage.replay))
             assert all(s.ops == (max(low, tags[0].ops[1] - 1), tags[0].ops[1]) for s in parts(stage.data))
     assert len({stage.instances for stage in arms.values()}) == len({stage.flops for stage in arms.values()}) == 1
-    assert arms["approaches 8"].n == arms["rejection 8"].n == 8 and arms["incorrect 1"].n == 1 and len(arms) == 16
+    assert arms["approaches 8"].n == arms["rejection 8"].n == 8 and arms["incorrect 1"].n == 1 and len(arms) == 18
+    teacher = arms["distillation 8"].reference
+    assert teacher.model == dataclasses.replace(asked_.base.model, layers=2 * asked_.base.model.layers)
+    assert [stage.data for stage in teacher.stages[:3]] == [stage.data for stage in asked_.base.stages]
+    assert isinstance(teacher.stages[-1], RL) and {s.split for s in parts(teacher.stages[-1].data)} == {"train"}
     rl = {stage.objective for arm in asked_.arms for stage in arm.recipe.stages if isinstance(stage, RL)}
     assert rl == {Objective()}  # GRPO
     assert all(not exam.source.tagged and exam.source.split == "held_out" for exam in asked_.exams)

@@ -357,6 +357,10 @@ SELFGEN = (
         rule=f"{T} after RL, sampled edge exam, strict pass@64, RL alone - incorrect 1: above 0.",
     ),
     compares(
+        "own solutions, distillation", "It reaches further than after as many solutions of a larger, tuned model.",
+        "distillation worse after RL, no number seen (methods.md 3.4)", (OWN, "distillation 8 + RL"),
+    ),
+    compares(
         "own solutions, before RL", "Before RL, at the first attempt, STaR is ahead.",
         "STaR above at pass@1; at pass@64 48.17, STaR 46.32, n = 64 (methods.md 3.4)", ("STaR", "approaches 8"), k=1,
         rule=f"{T} before RL, sampled edge exam, strict pass@1, STaR - approaches 8: above 0.",
@@ -644,6 +648,7 @@ PROBED = (
     *among(MORE),
     ALONE,
     *JUDGES,
+    "thinking, all tokens",
 )
 
 
@@ -708,6 +713,12 @@ THINKING = (
     *twice(
         "loss", "Imitated thoughts beat the raw corpus also where both have their loss on all tokens.", (OURS, OURS),
         (("thinking SFT, all tokens", "NTP, all tokens"),), "thinking SFT, all tokens - NTP, all tokens: above 0.",
+    ),
+    *twice(
+        "loss, ladder", "RL on thoughts adds to imitated ones also where imitation has its loss on all tokens.",
+        (".2221, .3348 (methods.md 4.4)", ".3480, .3785 (methods.md 4.4)"),
+        (("thinking, all tokens", "thinking SFT, all tokens"),),
+        "thinking, all tokens - thinking SFT, all tokens: above 0.",
     ),
     *twice(
         "RL alone", "RL on thoughts after a raw corpus, without imitating any before it, loses.",
