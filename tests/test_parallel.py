@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,11 +26,13 @@ def two():
     hired()
     yield
     parallel.dismiss()
+    parallel.wanted = True
     torch.set_num_threads(threads)
 
 
 def hired() -> None:
     """Wait until a helper has started."""
+    parallel.wanted = True
     until = time.monotonic() + 60
     while not (parallel.HELPERS and parallel.HELPERS[0].ready()):
         assert len(set(apart(os.getpid, [()] * 2))) <= 2 and time.monotonic() < until
@@ -53,6 +56,7 @@ def test_every_other_piece_is_done_elsewhere_and_results_are_in_order(two):
 
 def test_one_thread_hires_nobody():
     threads = torch.get_num_threads()
+    parallel.dismiss()
     torch.set_num_threads(1)
     try:
         assert {each[4] for each in apart(halves, [(1,), (2,)])} == {os.getpid()} and not parallel.HELPERS
@@ -74,6 +78,10 @@ def test_samples_have_the_same_bits(two, learned, source):
         torch.set_num_threads(2)
 
 
+def fails(parent: int) -> int:
+    raise ValueError("a piece failed")
+
+
 def fails_elsewhere(parent: int) -> int:
     if os.getpid() != parent:
         raise ValueError("a piece failed")
@@ -92,17 +100,57 @@ def fails_here(parent: int) -> int:
     return 1
 
 
-def test_a_failure_is_raised_here_and_the_next_call_is_sound(two):
-    # Mutants: an exception swallowed; a dead helper waited for; an answer left over and taken for the next call's.
-    for work, error, words in (
-        (fails_elsewhere, ValueError, "a piece failed"),
-        (ends_elsewhere, RuntimeError, r"exit code 7\) before it answered"),
-        (fails_here, KeyboardInterrupt, None),
-    ):
-        with pytest.raises(error, match=words):
-            apart(work, [(os.getpid(),)] * 2)
-        hired()
-        assert [each[0] for each in apart(halves, [(6,), (8,)])] == [3, 4]
+@pytest.mark.parametrize("work", (fails, fails_here))
+def test_a_failure_is_raised_here_and_the_next_call_is_sound(two, work):
+    # Mutants: an exception swallowed; an answer left over and taken for the next call's.
+    with pytest.raises((ValueError, KeyboardInterrupt)):
+        apart(work, [(os.getpid(),)] * 2)
+    hired()
+    assert [each[0] for each in apart(halves, [(6,), (8,)])] == [3, 4]
+
+
+@pytest.mark.parametrize("work", (fails_elsewhere, ends_elsewhere, lambda parent: 1))
+def test_where_a_helper_cannot_work_threads_do(two, work):
+    # Mutants: a dead helper waited for, or its loss an error; what cannot be pickled an error; hired again every time.
+    for _ in range(2):
+        assert apart(work, [(os.getpid(),)] * 3) == [1, 1, 1]
+    assert not parallel.HELPERS and not parallel.wanted
+
+
+@pytest.mark.parametrize(("name", "value"), (("CODE", "edited"), ("sys.executable", "/nowhere/python")))
+def test_a_helper_that_cannot_start_or_has_other_code_does_nothing(two, monkeypatch, name, value):
+    # Mutants: a run joined by code edited since it began; a helper that cannot start ends the run.
+    monkeypatch.setattr(f"models.parallel.{name}", value)
+    parallel.dismiss()
+    until = time.monotonic() + 60
+    while parallel.wanted:
+        assert {each[4] for each in apart(halves, [(1,), (2,)])} == {os.getpid()} and time.monotonic() < until
+    assert not parallel.HELPERS
+
+
+def test_two_threads_do_not_get_each_others_answers(two):
+    # Mutant: both talk to one helper.
+    def ask(number: int) -> bool:
+        torch.set_num_threads(2)
+        found = [apart(halves, [(2 * number,), (4 * number,)]) for _ in range(100)]
+        return all([each[0] for each in pair] == [number, 2 * number] for pair in found)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(threads.map(ask, (10, 1000)))
+
+
+def test_products_are_as_precise_there(two):
+    # Mutant: a setting of the master's that a helper does not hear of.
+    try:
+        for precision in ("medium", "highest"):
+            torch.set_float32_matmul_precision(precision)
+            assert apart(precision_of, [(0,), (1,)]) == [precision] * 2
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def precision_of(_: int) -> str:
+    return torch.get_float32_matmul_precision()
 
 
 def test_a_helper_ends_with_its_master(tmp_path):
