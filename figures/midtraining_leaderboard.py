@@ -11,7 +11,9 @@ from studies.results import FOLDER, Results, load
 from studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
-EXAMS = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}  # in which a response may think and skip steps
+# In which a response may think and skip steps; the edge told in the world that pre-training knows, and in the rare one.
+EXAMS = {"edge": "zoo-edge-sampled", "rare": "school-edge-sampled", "ID": "zoo-band-sampled"}
+MANY = 16  # attempts
 GUESSED = 0.1  # strict at the edge by skipping all but the last step and guessing, as in studies/midtraining/claims.py
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 
@@ -21,24 +23,37 @@ def draw(folder=FOLDER) -> Figure:
     found = methods(folder)
     ranks = {name: score_of(found, f"{name} + RL", "edge").mean for name in names(found)}
     ranked = sorted(ranks, key=ranks.get, reverse=True)
-    made = figure(8.4, 1.3 + 0.3 * len(ranked))
-    score, ahead, lost = made.subplots(1, 3, sharey=True)
+    made = figure(11.5, 1.3 + 0.3 * len(ranked))
+    score, ahead, reach, rare, lost = made.subplots(1, 5, sharey=True)
     by_row(score, ranked, series(found, ranked, "edge", ""))
     by_row(ahead, ranked, series(found, ranked, "edge", "ahead"))
+    by_row(reach, ranked, series(found, ranked, "edge", "", MANY))
+    by_row(rare, ranked, series(found, ranked, "rare", ""))
     by_row(lost, ranked, series(found, ranked, "ID", "lost"))
     for end, colour in THEN.values():
         own = score_of(found, CONTROL + end, "edge").mean
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
-    score.axvline(GUESSED, color="#999999", linewidth=0.9, linestyle="-.")
+    for axis, k in ((score, 1), (reach, MANY)):
+        axis.axvline(1 - (1 - GUESSED) ** k, color="#999999", linewidth=0.9, linestyle="-.")
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
     score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed\nafter RL; grey: skipping and guessing)")
+    reach.set_xlabel(f"edge pass@{MANY} (grey: guessing\nas luckily at every problem)")
+    rare.set_xlabel("edge pass@1, the world that\nwas rare in pre-training")
+    for axis in (reach, rare):
+        axis.set_xlim(-0.03, 1.03)
     for axis in (ahead, lost):  # an interval over two seeds would leave nothing else to see
         axis.set_xlim(-1.05, 1.05)
     ahead.set_xlabel(f"edge pass@1, method - {CONTROL}")
     lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
-    titles = ("strictly right at once", f"ahead of {CONTROL}", "lost on the band")
-    for axis, letter, title in zip((score, ahead, lost), "abc", titles, strict=True):
+    titles = (
+        "strictly right at once",
+        f"ahead of {CONTROL}",
+        f"in {MANY} attempts",
+        "another world",
+        "lost on the band",
+    )
+    for axis, letter, title in zip((score, ahead, reach, rare, lost), "abcde", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, score, 2)
     problems = found.of(CONTROL, EXAMS["edge"])[0]["problems"]
@@ -59,20 +74,20 @@ def methods(folder) -> Results:
     return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
 
 
-def score_of(found: Results, arm: str, band: str) -> Estimate:
-    """Strict pass@1 in a band's sampled exam."""
-    return interval(found.solved(arm, EXAMS[band], 1), path=(found.study, arm, EXAMS[band]))
+def score_of(found: Results, arm: str, band: str, k: int = 1) -> Estimate:
+    """Strict pass@k in a band's sampled exam."""
+    return interval(found.solved(arm, EXAMS[band], k), path=(found.study, arm, EXAMS[band]))
 
 
-def series(found: Results, rows: list[str], band: str, over: str) -> dict:
-    """For each of THEN what ``by_row`` draws: pass@1 of every method,
+def series(found: Results, rows: list[str], band: str, over: str, k: int = 1) -> dict:
+    """For each of THEN what ``by_row`` draws: pass@k of every method,
     or how far it is "ahead" of or has "lost" more than the control."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = found.solved(CONTROL + end, EXAMS[band], 1)
-        values = [found.solved(name + end, EXAMS[band], 1) for name in rows]
+        own_SP = found.solved(CONTROL + end, EXAMS[band], k)
+        values = [found.solved(name + end, EXAMS[band], k) for name in rows]
         if not over:
-            made[label] = colour, values, [score_of(found, name + end, band) for name in rows]
+            made[label] = colour, values, [score_of(found, name + end, band, k) for name in rows]
             continue
         pairs = [(a_SP, own_SP) if over == "ahead" else (own_SP, a_SP) for a_SP in values]
         made[label] = colour, [a - b for a, b in pairs], [difference(a, b) for a, b in pairs]

@@ -86,6 +86,9 @@ def study_rows(
             if banded:
                 about = {"exam": "zoo-band-sampled", "ops": "1-4", "strict": easy, "correct": easy}
                 made.append(sampled_row(arm, seed) | about)
+                made[-2]["samples"] = 16
+                rare = {"exam": "school-edge-sampled", "context": "school", "strict": f"{right // 2} " * 3 + "0"}
+                made.append(made[-2] | rare)
             for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
                 nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)
                 about = {"exam": exam, "kind": "divergence", "ops": "5-6", "logp": "", "divergence": nats}

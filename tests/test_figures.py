@@ -218,10 +218,11 @@ def dots(axis, row: int, place: int) -> list[float]:
 
 def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
-    another sign, or of another band; the control's line after RL at its score alone; a seed not drawn."""
+    another sign, or of another band; the control's line after RL at its score alone; a seed not drawn; one attempt
+    for many, or one world for another."""
     ability = {"NTP": 5.1, "A": 6.0, "B": 4.0, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
     results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3, banded=True), tmp_path)
-    score, ahead, lost = midtraining_leaderboard.draw(tmp_path).axes
+    score, ahead, reach, rare, lost = midtraining_leaderboard.draw(tmp_path).axes
     found = results.load("midtraining/leaderboard", "nano", tmp_path)
     assert labels(score) == ["B", "NTP", "A"]
     exams = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}
@@ -235,6 +236,15 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
         for points, end in zip(drawn, ("", " + RL"), strict=True):
             wanted = [sign * (mean[name + end, band] - mean["NTP" + end, band]) for name in "B NTP A".split()]
             assert list(points) == pytest.approx(wanted, abs=1e-12) and points[0] != 0
+    drawn = [line for line in reach.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
+    assert [line.get_xdata()[0] for line in drawn] == pytest.approx([1 - 0.9**16])
+    for axis, exam, k in ((reach, "zoo-edge-sampled", 16), (rare, "school-edge-sampled", 1)):
+        drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
+        for points, end in zip(drawn, ("", " + RL"), strict=True):
+            wanted = [found.solved(name + end, exam, k).mean() for name in "B NTP A".split()]
+            assert list(points) == pytest.approx(wanted) and wanted != [
+                mean[n + end, "edge"] for n in "B NTP A".split()
+            ]
     own = found.solved("B + RL", "zoo-edge-sampled", 1).mean(1)
     assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
 
@@ -304,12 +314,12 @@ def test_the_thinking_figure_is_the_study(drawings):
         assert [*lines] == labels and all(len(line.get_xdata()) == count for line in lines.values())
         assert len(dots) == count * len(labels) and all(len(dot.get_xdata()) == 3 for dot in dots)
     last = {line.get_label(): line.get_xdata()[-1] for line in likely.get_lines()}
-    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 26 for n, t in enumerate(thoughts)}  # the 27th arm
+    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 28 for n, t in enumerate(thoughts)}  # the 29th arm
     assert {t: last[t] for t in thoughts} == pytest.approx(expected, abs=1e-3)
     by_right = {line.get_label(): line.get_xdata() for line in right.get_lines()}
     assert by_right["own"] == pytest.approx([0.75] * count) and by_right["empty"] == pytest.approx([0.125] * count)
     alone, then = (line.get_xdata() for line in solved.get_lines() if line.get_label()[:1] != "_")
-    assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * 7 / 8)
+    assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * (7 + 8 + 8) / 24)
 
 
 def test_a_curve_of_several_stages_is_one(tables):
