@@ -33,6 +33,7 @@ NAMES = (
     "midtraining_rmt",
     "midtraining_selfgen",
     "midtraining_thinking",
+    "midtraining_thinking_curves",
 )
 FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
 

@@ -19,6 +19,7 @@ from figures import (
     midtraining_rmt,
     midtraining_selfgen,
     midtraining_thinking,
+    midtraining_thinking_curves,
     panels,
     quickstart,
     style,
@@ -129,6 +130,7 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
+    results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
     results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
@@ -145,6 +147,17 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
             shifted = [point | {"reward": point["reward"] + 0.1 * shift} for point in points]
             results.store_curves(name, "nano", shifted, folder)
     return folder
+
+
+def thinking_curves(seeds, shift: float) -> list[dict]:
+    """Curves of RL on thoughts (stage 5) and of the RL after it, which for "thinking" is a stage later."""
+    drawn = midtraining_thinking_curves
+    made = [row for row in thought_rows(list(drawn.ON_THOUGHTS), seeds) if np.isfinite(row["thought_tokens"])]
+    for nth, arm in enumerate(drawn.BEFORE):
+        stages = (5, 6) if arm == "thinking" else (5,)
+        for row in curve_rows((arm + drawn.THEN,), seeds, stages=stages):
+            made.append(row | {"reward": row["reward"] + shift + nth / 100 + row["stage"] / 1000})
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +333,21 @@ def test_the_thinking_figure_is_the_study(drawings):
     assert by_right["own"] == pytest.approx([0.75] * count) and by_right["empty"] == pytest.approx([0.125] * count)
     alone, then = (line.get_xdata() for line in solved.get_lines() if line.get_label()[:1] != "_")
     assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * (7 + 8 + 8) / 24)
+
+
+def test_the_rl_after_thinking_is_its_last_stage_alone(drawings):
+    # Mutants: RL on thoughts drawn as the RL after it, or as its beginning; arms before RL; other rewards.
+    reward, length, after, words = drawings["midtraining_thinking_curves"][0].axes
+    ends = {line.get_label(): line.get_ydata()[-1] for line in after.get_lines() if line.get_label()[:1] != "_"}
+    stages = {arm: 6 if arm == "thinking" else 5 for arm in midtraining_thinking_curves.BEFORE}
+    assert ends == pytest.approx({a: 0.61 + n / 100 + s / 1000 for n, (a, s) in enumerate(stages.items())})
+    begins = {line.get_label(): line.get_ydata()[0] for line in after.get_lines() if line.get_label()[:1] != "_"}
+    assert all(0.25 < first < 0.33 for first in begins.values())  # of its own eight points
+    for axis in (reward, length):
+        drawn = [line.get_label() for line in axis.get_lines() if line.get_label()[:1] != "_"]
+        assert drawn == [*midtraining_thinking_curves.ON_THOUGHTS]
+    assert length.get_lines()[0].get_ydata()[-1] < length.get_lines()[0].get_ydata()[0]
+    assert len({tuple(line.get_ydata()) for line in words.get_lines()}) == 1
 
 
 def test_a_curve_of_several_stages_is_one(tables):
