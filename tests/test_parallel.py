@@ -109,6 +109,15 @@ def test_a_failure_is_raised_here_and_the_next_call_is_sound(two, work):
     assert [each[0] for each in apart(halves, [(6,), (8,)])] == [3, 4]
 
 
+def test_a_piece_that_fails_anywhere_is_no_reason_to_go_without_helpers(two):
+    # Mutant: a helper that ends where its work fails.
+    with pytest.raises(ZeroDivisionError):
+        apart(divmod, [(6, 3), (6, 0)])
+    hired_before = parallel.wanted
+    hired()
+    assert hired_before and apart(divmod, [(6, 3), (7, 2)]) == [(2, 0), (3, 1)]
+
+
 @pytest.mark.parametrize("work", (fails_elsewhere, ends_elsewhere, lambda parent: 1))
 def test_where_a_helper_cannot_work_threads_do(two, work):
     # Mutants: a dead helper waited for, or its loss an error; what cannot be pickled an error; hired again every time.
