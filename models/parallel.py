@@ -102,13 +102,16 @@ def shared(work: Callable[..., T], shares: list[Sequence[tuple]], helpers: list[
     try:
         for helper, share in zip(helpers, shares[1:], strict=True):
             helper.send((work, share, current_modes()))
+        useless = False
         with one_core():
             found = [[work(*each) for each in shares[0]]]
             for helper, share in zip(helpers, shares[1:], strict=True):
                 answer = helper.receive()
-                found.append([work(*each) for each in share] if answer is None else answer)
-                if answer is None:  # it can be done, but not there
-                    raise Lost
+                if answer is None:
+                    answer, useless = [work(*each) for each in share], True  # it can be done, but not there
+                found.append(answer)
+        if useless:
+            give_up()
         return found
     except (Lost, OSError):
         give_up()

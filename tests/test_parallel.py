@@ -64,18 +64,24 @@ def test_one_thread_hires_nobody():
         torch.set_num_threads(threads)
 
 
-def test_samples_have_the_same_bits(two, learned, source):
-    # Mutants: streams of another piece; weights of an earlier call.
+def test_samples_have_the_same_bits(two, learned, source, monkeypatch):
+    # Mutants: streams of another piece; weights of an earlier call; threads all the same; a large model sent about.
+    sent, send = [], parallel.Helper.send
+    monkeypatch.setattr(parallel.Helper, "send", lambda self, job: sent.append(job) or send(self, job))
     lm = learned().eval()
     prompts = [lm.encode(source.problem("apart", row).question) for row in range(150)]
     streams = np.stack([uniforms("apart", row, n=20) for row in range(150)])
     for scale in (1.0, 1.1):
         with torch.no_grad():
             lm.embed.mul_(scale)
+        sent.clear()
         there = lm.sample(prompts, streams, max_new=20)
+        assert [len(share) for _, share, _ in sent] == [1]  # of three pieces
         torch.set_num_threads(1)
         assert there == lm.sample(prompts, streams, max_new=20)
         torch.set_num_threads(2)
+    monkeypatch.setattr("models.gpt.PORTABLE", 100)
+    assert there == lm.sample(prompts, streams, max_new=20) and len(sent) == 1
 
 
 def fails(parent: int) -> int:
