@@ -1,4 +1,4 @@
-"""Do reward and thoughts grow while RL trains thoughts, and how does the RL after it go from each checkpoint?"""
+"""Do reward and thoughts grow while RL trains thoughts, and how does the RL after it go from five checkpoints?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEFORE = {"pre-training": 0, "NTP": 4, "thinking SFT": 2, "thinking": 1, "thinki
 
 def draw(folder=FOLDER) -> Figure:
     """Of RL on thoughts the judge's reward and the length of a thought (methods.md 4.5, F3), of the RL after it the
-    reward from each checkpoint (F4) and the tokens of a response."""
+    reward from five checkpoints (F4) and the tokens of a response."""
     rows = curves(STUDY, (*ON_THOUGHTS, *(arm + THEN for arm in BEFORE)), folder)
     thinking = [row for row in rows if row["arm"] in ON_THOUGHTS and np.isfinite(row["thought_tokens"])]
     later = [last_stage(row, rows) for row in rows if row["arm"].endswith(THEN)]

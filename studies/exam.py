@@ -135,13 +135,17 @@ class Exam:
     def strict_floor(self) -> float:
         """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with
         the same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
+        return self.lucky(1)
+
+    def lucky(self, k: int) -> float:
+        """``strict_floor`` within ``k`` attempts."""
         if not self.source.elided or self.source.modulus is None:
             return 0.0
         lacking = []
         for problem in self.paper():
             nodes = problem.graph.nodes
             lacking.append(len({i for i in nodes[problem.moves[-1].statement].args if nodes[i].args}))
-        return float(np.mean([float(self.source.modulus) ** -n for n in lacking]))
+        return float(np.mean([1 - (1 - float(self.source.modulus) ** -n) ** k for n in lacking]))
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,8 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
 
 def teacher(scale: Scale, names: tuple[str, ...], share: float) -> Recipe:
     """A larger model that RL has tuned, which stands for the one that methods.md 3.4 distils from: twice the layers,
-    the same pre-training as ``approached`` has with a decay of as many tokens, and RL at the edge with an arm's whole
-    budget."""
+    pre-training as of ``approached`` with its whole decay, of as many tokens, and the scale's own RL at the edge with
+    an arm's whole budget. What imitates it may have less of a decay and another RL."""
     deep = replace(scale, model=replace(scale.model, layers=2 * scale.model.layers))
     deep, base, anneal, _ = approached(deep, names, share)
     return base + replace(anneal, flops=2 * anneal.flops) + deep.rl(deep.arm_flops)

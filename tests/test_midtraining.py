@@ -10,6 +10,7 @@ import operator
 import numpy as np
 import pytest
 
+from figures.midtraining_leaderboard import GUESSED as LUCK
 from models.files import read_jsonl
 from models.stages.annotate import Annotate
 from models.stages.coldstart import ColdStart
@@ -331,6 +332,7 @@ def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
     exams = {exam.name: exam for exam in asked.exams}
     exam = exams["zoo-edge-sampled"]
     assert exam.strict_floor == pytest.approx(GUESSED, abs=0.01) and exams["zoo-ops5"].strict_floor == 0
+    assert all(exam.lucky(k) == pytest.approx(share, abs=0.01) for k, share in LUCK.items())
     score, compute = 0.0, {"+": operator.add, "-": operator.sub, "*": operator.mul}
     for problem in exam.paper()[:12]:
         last = problem.solution.split(";")[-2].split(",")
