@@ -407,6 +407,8 @@ def test_tokens_of_a_run_are_exact(stage, learned):
     row = state.ledger.as_dict()
     assert row["train_tokens"] == sum(batch.lengths)
     predicted = sum(float(gain) != 0 for row in batch.gain_BT for gain in row)
+    if isinstance(stage, Policy) and stage.objective.kl:  # looks at all that was sampled, whether or not it gained
+        predicted = sum(not math.isnan(old) for row in batch.old_BT for old in row)
     assert row["train_flops"] == 3 * lm.flops(sum(batch.lengths), attended(list(batch.lengths)), predicted)
     if isinstance(stage, (RFT, SelfGen)):
         assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent) > 0 == row["reference_tokens"]
