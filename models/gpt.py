@@ -272,10 +272,12 @@ class GPTDecoder:
 
     Prompts are read padded on the right, exactly as in ``_hidden``, once each. A step's attention is in two parts: over
     the prompt, one product for all rows of a prompt, and over the row's own tokens; one softmax runs over both. Memory
-    traffic is what decoding costs at this size, and a group of 16 rows reads its prompt once instead of 16 times.
+    traffic is what decoding costs at this size, and a group of 16 rows reads its prompt once instead of 16 times. Where
+    no two rows have a prompt in common there is nothing to share: then a row's prompt lies before its own tokens, and
+    one product covers both.
 
     Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head, M = G * R,
-    S scores of a row: P of its prompt and then those of its own tokens.
+    S scores of a row: P of its prompt and then those of its own tokens. Keys lie transposed, which is faster to read.
     """
 
     def __init__(self, model: GPTModel, prompts: list[list[int]], room: int) -> None:
@@ -296,9 +298,15 @@ class GPTDecoder:
         length_U1 = torch.tensor([[len(prompt)] for prompt in self.prompts], device=device)
         past_UP = torch.arange(self.longest, device=device) >= length_U1
         self.mask_UP = torch.zeros(past_UP.shape, device=device).masked_fill_(past_UP, -torch.inf)
-        self.shared: list[tuple[Tensor, Tensor]] = []  # of each layer, keys and values (U, K, P, W)
-        self.own: list[tuple[Tensor, Tensor]] = []  # and (B, K, room, W)
         self._arrange()
+        # Of each layer, keys and values: of prompts (U, K, W, P) and (U, K, P, W), empty where each is one row's; of
+        # rows (B, K, W, n) and (B, K, n, W), n tokens of which the first ``before`` are the prompt where it is theirs.
+        self.shared: list[tuple[Tensor, Tensor]] = []
+        self.own: list[tuple[Tensor, Tensor]] = []
+        self.before = self.longest if self.group_rows == 1 else 0
+        if self.before:
+            self.row_U = torch.tensor([rows[prompt][0] for prompt in self.prompts], device=device)
+            self.mask_BS = F.pad(self.mask_UP[self.group_B], (0, room))
 
     def _arrange(self) -> None:
         """The place of every row in a grid of U prompts by G rows; no places where the rows fill it in order."""
@@ -330,14 +338,12 @@ class GPTDecoder:
         x_UTD = F.embedding(ids_UT, model.embed)
         for depth, layer in enumerate(model.layers):
             q, k, v = layer.project(x_UTD, turn_TA)
-            if depth == len(self.shared):
-                shape = (s.kv_heads, self.longest, s.head_width)
-                # Masked columns must hold numbers: they get weight 0, which does not cancel a NaN.
-                self.shared.append((k.new_zeros(len(self.prompts), *shape), v.new_zeros(len(self.prompts), *shape)))
-                shape = (len(self.group_B), s.kv_heads, self.room, s.head_width)
-                self.own.append((k.new_empty(shape), v.new_empty(shape)))
-            for store, fresh in zip(self.shared[depth], (k, v), strict=True):
-                store[first:end, :, :length] = fresh
+            if depth == len(self.own):
+                self.own.append(self._store(k, len(self.group_B), self.before, self.room))
+                self.shared.append(self._store(k, len(self.prompts), 0 if self.before else self.longest, 0))
+            rows = self.row_U[first:end] if self.before else slice(first, end)
+            keys, values = self.own[depth] if self.before else self.shared[depth]
+            keys[rows, :, :, :length], values[rows, :, :length] = k.mT, v
             if layer is not model.layers[-1]:
                 x_UTD = layer.finish(x_UTD, layer.attend(q, k, v))
         # Only the last token of a prompt goes through the rest of the last layer.
@@ -346,27 +352,39 @@ class GPTDecoder:
         y_UH1W = F.scaled_dot_product_attention(q, k, v, mask_U11T, enable_gqa=s.heads != s.kv_heads)
         return layer.finish(x_UTD[all_U, last_U], y_UH1W.flatten(1))
 
+    @staticmethod
+    def _store(like: Tensor, rows: int, before: int, room: int) -> tuple[Tensor, Tensor]:
+        """Room for keys and values of ``before`` tokens of a prompt, some masked, and of ``room`` others."""
+        heads, width = like.size(1), like.size(3)
+        keys, values = (like.new_empty(rows, heads, *n) for n in ((width, before + room), (before + room, width)))
+        # Masked columns must hold numbers: they get weight 0, which does not cancel a NaN.
+        keys[..., :before], values[..., :before, :] = 0, 0
+        return keys, values
+
     def step(self, ids_B: Tensor) -> Tensor:
-        model, t = self.model, self.filled
+        model, t = self.model, self.before + self.filled
         turn_B = model.turn(self.position_B)[:, None]
         x_BD = F.embedding(ids_B, model.embed)
-        for layer, shared, own in zip(model.layers, self.shared, self.own, strict=True):
+        for layer, shared, (keys, values) in zip(model.layers, self.shared, self.own, strict=True):
             q, k, v = layer.project(x_BD[:, None], turn_B)
-            for store, fresh in zip(own, (k, v), strict=True):
-                store[:, :, t] = fresh[:, :, 0]
-            x_BD = layer.finish(x_BD, self._attend(q[:, :, 0], shared, [store[:, :, : t + 1] for store in own]))
-        self.filled, self.position_B = t + 1, self.position_B + 1
+            keys[:, :, :, t], values[:, :, t] = k[:, :, 0], v[:, :, 0]
+            own = keys[:, :, :, : t + 1], values[:, :, : t + 1]
+            x_BD = layer.finish(x_BD, self._attend(q[:, :, 0], shared, own))
+        self.filled, self.position_B = self.filled + 1, self.position_B + 1
         return model._logits(x_BD)
 
-    def _attend(self, q_BHW: Tensor, shared: tuple[Tensor, Tensor], own: list[Tensor]) -> Tensor:
+    def _attend(self, q_BHW: Tensor, shared: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor]) -> Tensor:
         """What one new token a row gathers from its prompt and its own tokens: y_BE."""
         s = self.model.sizes
         rows, ratio = len(q_BHW), s.heads // s.kv_heads
         q_BHW = q_BHW * s.head_width**-0.5
         own_k, own_v = (x.flatten(0, 1) for x in own)
-        score_BHT = torch.bmm(q_BHW.reshape(-1, ratio, s.head_width), own_k.mT).view(rows, s.heads, -1)
+        score_BHT = torch.bmm(q_BHW.reshape(-1, ratio, s.head_width), own_k).view(rows, s.heads, -1)
+        if self.before:
+            weight_BHS = (score_BHT + self.mask_BS[:, None, : score_BHT.size(-1)]).softmax(-1).to(own_v.dtype)
+            return torch.bmm(weight_BHS.view(-1, ratio, weight_BHS.size(-1)), own_v).view(rows, -1)
         shared_k, shared_v = (x.flatten(0, 1) for x in shared)
-        grid_UKMP = torch.bmm(self._to_grid(q_BHW), shared_k.mT).unflatten(0, (-1, s.kv_heads))
+        grid_UKMP = torch.bmm(self._to_grid(q_BHW), shared_k).unflatten(0, (-1, s.kv_heads))
         score_BHP = self._from_grid((grid_UKMP + self.mask_UP[:, None, None]).flatten(0, 1))
         # Scores of the prompt first; under autocast a softmax is float32.
         weight_BHS = torch.cat((score_BHP, score_BHT), -1).softmax(-1).to(own_v.dtype)
@@ -391,8 +409,13 @@ class GPTDecoder:
         return x_BHX if self.place_B is None else x_BHX.index_select(0, self.place_B)
 
     def keep(self, rows_K: Tensor) -> None:
-        kept = rows_K.tolist()
-        self.own = [(self._packed(keys, rows_K), self._packed(values, rows_K)) for keys, values in self.own]
+        kept, filled = rows_K.tolist(), slice(0, self.before + self.filled)
+        self.own = [
+            (self._packed(keys.mT, rows_K, filled).mT, self._packed(values, rows_K, filled))
+            for keys, values in self.own
+        ]
+        if self.before:
+            self.mask_BS = self.mask_BS[rows_K]
         self.position_B = self.position_B[rows_K]
         left = sorted({self.group_B[row] for row in kept})
         renamed = {u: n for n, u in enumerate(left)}
@@ -404,7 +427,8 @@ class GPTDecoder:
             self.prompts = [self.prompts[u] for u in left]
         self._arrange()
 
-    def _packed(self, store: Tensor, rows_K: Tensor) -> Tensor:
+    @staticmethod
+    def _packed(store: Tensor, rows_K: Tensor, filled: slice) -> Tensor:
         """Move the kept rows to the front, only the filled columns of them."""
-        store[: len(rows_K), :, : self.filled] = store[rows_K, :, : self.filled]
+        store[: len(rows_K), :, filled] = store[rows_K, :, filled]
         return store[: len(rows_K)]

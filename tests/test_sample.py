@@ -69,11 +69,15 @@ def slowly(model: GPTModel, prompt: list[int], stream: np.ndarray, temperature: 
     [SIZES, dataclasses.replace(SIZES, heads=4, kv_heads=2, qk_norm=False), dataclasses.replace(SIZES, tied=True)],
     ids=["qwen3", "grouped", "tied"],
 )
-def test_cached_sampling_is_the_definition(sizes, temperature, top_p):
+@pytest.mark.parametrize("shared", (False, True))
+def test_cached_sampling_is_the_definition(sizes, temperature, top_p, shared):
     # Mutants: a wrong position after a short prompt, no mask, stale columns after compaction, the stream transposed,
     # log-probabilities after the cut, top_p dropping the token that crosses the threshold.
     model = trained(sizes, end=2.0)
     prompts, streams = ragged(12)
+    assert len(set(map(tuple, prompts))) == 12
+    if shared:  # which is decoded otherwise than rows with prompts of their own
+        prompts[3:9:2] = prompts[:6:2]
     found = model.sample(prompts, streams, max_new=ROOM, temperature=temperature, top_p=top_p)
     for prompt, stream, ids, logprobs, stopped in zip(
         prompts, streams, found.ids, found.logprobs, found.stopped, strict=True
@@ -101,10 +105,13 @@ def test_a_row_does_not_depend_on_the_other_rows():
     assert len({len(ids) for ids in together.ids}) > 3
 
 
-def test_prompts_read_in_several_groups(monkeypatch):
+@pytest.mark.parametrize("shared", (False, True))
+def test_prompts_read_in_several_groups(monkeypatch, shared):
     # Mutant: a later group overwriting the rows of an earlier one, or leaving numbers behind the end of short prompts.
     model = trained()
     prompts, streams = ragged(20)
+    if shared:
+        prompts[-1] = prompts[0]
     whole = model.sample(prompts, streams, max_new=ROOM)
     monkeypatch.setitem(models.gpt.PREFILL_TOKENS, "cpu", 1)
     torch.utils.deterministic.fill_uninitialized_memory = True
