@@ -13,7 +13,10 @@ from studies.stats import Estimate, difference, interval
 STUDY, CONTROL = "midtraining/remit", "NTP"
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 ROUNDS = (CONTROL, "ReMiT", "ReMiT twice")
-CONTROLS = ("shuffled weights", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT", "NTP, none wrong")
+CONTROLS = (
+    "shuffled weights", "renormalised", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT",
+    "NTP, none wrong",
+)  # fmt: skip
 EXAM = "zoo-edge-sampled"
 LONGER = "longer RL"
 

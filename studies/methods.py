@@ -189,6 +189,11 @@ def thinking(scale: Primed, flops: float, share: float = 0.5, targets: str = "so
     return imitated, thought_rl(scale, share * flops, **more)
 
 
+REWEIGHED = {  # ReMiT's controls that differ from it in a token's weight alone (methods.md 1.4)
+    "shuffled weights": {"weights": "shuffled"},
+    "top-k": {"weights": "topk", "renormalise": True},
+    "renormalised": {"renormalise": True},
+}
 VARIED = {  # how else "thinking" is run: the share of a budget on RL, half otherwise, who judges, the paper's loss
     "1/4 RL": {"share": 0.25},
     "3/4 RL": {"share": 0.75},

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from models.stages.distil import Distil
 from models.stages.remit import ReMiT
-from studies.methods import UNEQUAL, alike, tuned, worded
+from studies.methods import REWEIGHED, UNEQUAL, alike, tuned, worded
 from studies.scales import Scale
 from studies.study import Arm, Study
 
@@ -36,11 +36,10 @@ def study(scale: Scale) -> Study:
         "NTP, tokens of ReMiT": base + scale.midtrain(ntp.flops * 3 / 4),  # a reference pass is a third of training
         "ReMiT": remit,
         "ReMiT twice": base + alike(ReMiT, ntp, reference=remit + rl),
-        "shuffled weights": base + alike(ReMiT, ntp, reference=first, weights="shuffled"),
-        "top-k": base + alike(ReMiT, ntp, reference=first, weights="topk", renormalise=True),
         "SFT-guided": base + alike(ReMiT, ntp, reference=plain + scale.sft(ntp.flops)),
         "distillation": base + alike(Distil, ntp, reference=first),
     }
+    methods |= {name: base + alike(ReMiT, ntp, reference=first, **more) for name, more in REWEIGHED.items()}
     arms = [Arm(name, recipe, "tokens" not in name, budget="alone") for name, recipe in methods.items()]
     arms += [Arm(f"{arm.name} + RL", arm.recipe + rl, arm.equal, budget="with RL") for arm in arms]
     pairs = [*((name, "NTP") for name in [*methods][1:]), ("ReMiT", "shuffled weights"), ("ReMiT twice", "ReMiT")]
