@@ -233,7 +233,10 @@ def test_remit_reads_a_noisy_corpus_and_is_asked_none():
         return {source.words.slips for source in parts(data)}
 
     noisy = [stage for name, stage in arms.items() if not name.endswith("RL") and name != "NTP, none wrong"]
-    assert all(slips(stage.data) == {0.3} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 8
+    assert all(slips(stage.data) == {0.3} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 9
+    weighed = {"shuffled weights": {"weights": "shuffled"}, "renormalised": {"renormalise": True}}
+    weighed |= {"top-k": {"weights": "topk", "renormalise": True}}
+    assert all(arms[name] == dataclasses.replace(arms["ReMiT"], **more) for name, more in weighed.items())
     clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, scale.base().stages[-1].data]
     assert all(slips(data) == {0.0} for data in (*clean, *(exam.source for exam in asked.exams)))
     slipped = [p for p in (arms["NTP"].data.problem("slip", n) for n in range(400)) if p.telling.slip is not None]
