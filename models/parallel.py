@@ -82,8 +82,8 @@ def apart(work: Callable[..., T], arguments: Sequence[tuple]) -> list[T]:
     This process does its share and helpers, which start at the first call that could use them and stay, do theirs.
     Where that cannot be (they are not ready yet, could not be started or were killed, their code is not this process',
     something cannot be pickled, another thread uses them), threads do all of it: only speed depends on helpers. What
-    fails there is done again here, where its exception belongs. ``work`` must not change its arguments, and depend on
-    nothing but them, the code on disk and ``modes``.
+    fails there is done again here, where its exception belongs. ``work`` must not change its arguments and must
+    depend on nothing but them, the code on disk and ``modes``.
     """
     found = None
     if (count := min(torch.get_num_threads(), len(arguments))) > 1 and LOCK.acquire(blocking=False):

@@ -783,7 +783,9 @@ def parser() -> Parser:
         made.add_argument("study")
         scaled(made)
         made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
-        made.add_argument("--arms", type=parts, help="such as 'RL,mid*' (default: the study's)")
+        made.add_argument(
+            "--arms", type=parts, help="such as 'RL,mid*'; write ? for a comma in a name (default: the study's)"
+        )
         if name == "run":
             made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
             made.add_argument("--threads", type=positive, help="CPU threads of one process")
