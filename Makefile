@@ -28,7 +28,7 @@ quickstart: export INTERLUDE_RESULTS = runs/quickstart/results
 quickstart: $(BIN)/.installed
 	$(BIN)/interlude run stages/quickstart --scale nano --seeds 0
 	$(BIN)/interlude show stages/quickstart --scale nano
-	$(BIN)/python -m figures quickstart
+	$(BIN)/python -m interlude.figures quickstart
 	$(BIN)/interlude report stages/quickstart --scale nano --html report.html
 	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
 
@@ -39,4 +39,4 @@ slow: $(BIN)/.tested
 	$(BIN)/python -m pytest -m slow
 
 figures: $(BIN)/.installed
-	$(BIN)/python -m figures
+	$(BIN)/python -m interlude.figures

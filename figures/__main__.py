@@ -1,12 +1,13 @@
-"""`python -m figures` draws every figure again from the committed tables, or those it is given the names of."""
+"""`python -m interlude.figures` draws every figure again from the committed tables, or those it is given the names
+of."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-from figures.panels import Missing
-from figures.style import save
+from interlude.figures.panels import Missing
+from interlude.figures.style import save
 
 NAMES = (
     "quickstart",
@@ -35,7 +36,7 @@ NAMES = (
     "midtraining_thinking",
     "midtraining_thinking_curves",
 )
-FIGURES = tuple(import_module(f"figures.{name}") for name in NAMES)
+FIGURES = tuple(import_module(f"interlude.figures.{name}") for name in NAMES)
 
 
 def main(asked: list[str] | None = None) -> int:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, logp, said, table
-from figures.style import PALETTE, figure, panel_letter
-from studies.results import FOLDER, Results
+from interlude.figures.panels import BANDS, COMMON, logp, said, table
+from interlude.figures.style import PALETTE, figure, panel_letter
+from interlude.studies.results import FOLDER, Results
 
 ARMS = {"RL edge": 3, "SFT edge": 7, "RFT edge": 8}
 BELOW = np.arange(0.0, -12.5, -0.5)  # log10 of probability

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, by_attempts, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import BANDS, by_attempts, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 PAPER = {"none": 0, "RL inside": 1, "RL boundary": 2, "RL edge": 3, "RL beyond": 4}
 LEAST = 1e-16

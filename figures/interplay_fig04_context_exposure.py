@@ -1,12 +1,12 @@
-"""How much of a second context must pre-training hold for RL to carry skills over (Interplay, Fig 4)?"""
+"""How much of a second world must pre-training hold for RL to carry skills over (Interplay, Fig 4)?"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, RARE, by_depth, legend, said, table
-from figures.style import PALETTE, figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import BANDS, RARE, by_depth, legend, said, table
+from interlude.figures.style import PALETTE, figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, KINDS, SHARES = "interplay/context_exposure", ("names", "copies", "arithmetic"), ("0.1 %", "1 %", "10 %")
 
@@ -17,7 +17,7 @@ def arms(kind: str) -> dict[str, int]:
 
 
 def draw(folder=FOLDER) -> Figure:
-    """pass@128 in the second context by operations, before RL dotted."""
+    """pass@128 in the second world by operations, before RL dotted."""
     after = tuple(dict.fromkeys(arm for kind in KINDS for arm in arms(kind)))
     found = table(STUDY, (*after, *(arm.removesuffix(" + RL") for arm in after)), folder)
     made = figure(8.4, 2.9)

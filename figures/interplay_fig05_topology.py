@@ -1,14 +1,14 @@
-"""Are the graphs solved in a second context nearer to training graphs than its problems are (Interplay, Fig 5)?"""
+"""Are the graphs solved in a second world nearer to training graphs than its problems are (Interplay, Fig 5)?"""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, RARE, legend, said, table
-from figures.style import figure, line, panel_letter
-from studies.results import FOLDER, Results
-from studies.stats import Estimate, difference
+from interlude.figures.panels import BANDS, RARE, legend, said, table
+from interlude.figures.style import figure, line, panel_letter
+from interlude.studies.results import FOLDER, Results
+from interlude.studies.stats import Estimate, difference
 
 ARMS = {f"{share} arithmetic + RL": nth for nth, share in enumerate(("0.1 %", "1 %", "10 %"), start=1)}
 EDGES = np.array([0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001])  # the last bin holds graphs equal to a gold one

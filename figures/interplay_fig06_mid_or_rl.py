@@ -6,10 +6,10 @@ import math
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, by_depth, logp, said, table
-from figures.style import figure, line, panel_letter, shade
-from studies.results import FOLDER
-from studies.stats import interval
+from interlude.figures.panels import BANDS, COMMON, by_depth, logp, said, table
+from interlude.figures.style import figure, line, panel_letter, shade
+from interlude.studies.results import FOLDER
+from interlude.studies.stats import interval
 
 ARMS = {f"{share}% RL, full": nth for nth, share in enumerate((0, 20, 50, 80, 100), start=1)}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import by_category, legend, pooled, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import by_category, legend, pooled, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 MODULI = (3, 7, 11)
 REWARDS = {"none": 0, "answer": 1, "printed": 2, "released": 3, "strict": 4, "process": 5}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import by_category, legend, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER, Results, fault_counts
-from studies.stats import Estimate, difference
+from interlude.figures.panels import by_category, legend, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER, Results, fault_counts
+from interlude.studies.stats import Estimate, difference
 
 MODULI = (3, 7, 11)
 REWARDS = {"none": 0, "answer": 1, "printed": 2, "released": 3, "strict": 4, "process": 5}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, legend, pooled, said, table
-from figures.style import figure, line, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import BANDS, COMMON, legend, pooled, said, table
+from interlude.figures.style import figure, line, panel_letter
+from interlude.studies.results import FOLDER
 
 ARMS = ("x0", "x0.5", "x1", "x2")
 

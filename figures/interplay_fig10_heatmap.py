@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, COMMON, logp, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
-from studies.stats import difference
+from interlude.figures.panels import BANDS, COMMON, logp, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
+from interlude.studies.stats import difference
 
 ARMS = (
     *(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum")),

@@ -1,18 +1,18 @@
-"""Pre-training held .1 % of a second context at every depth: how much of RL must be in it (Interplay, Fig 12)?"""
+"""Pre-training held .1 % of a second world at every depth: how much of RL must be in it (Interplay, Fig 12)?"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, BASE = "interplay/context_rl_share", "0.1 % all"
 
 
 def draw(folder=FOLDER) -> Figure:
-    """pass@1 and pass@128 over the band of either context by the share of RL in the second."""
+    """pass@1 and pass@128 over the band of either world by the share of RL in the second."""
     found = table(STUDY, (BASE, *(f"{BASE}, RL {share} %" for share in RL_SHARES)), folder)
     made = figure(6.6, 3.0)
     for axis, letter, world in zip(made.subplots(1, 2), "ab", (RARE, COMMON), strict=True):

@@ -1,19 +1,19 @@
-"""Pre-training held easy sums of a second context: how much of RL must be in it (Interplay, Fig 13)?"""
+"""Pre-training held easy sums of a second world: how much of RL must be in it (Interplay, Fig 13)?"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, BASES = "interplay/context_rl_share", {"1 % low": 2, "10 % low": 3}
 PANELS = ((RARE, 128), (RARE, 1), (COMMON, 1))
 
 
 def draw(folder=FOLDER) -> Figure:
-    """The band of either context by the share of RL in the second, after 1 and 10 % of easy sums."""
+    """The band of either world by the share of RL in the second, after 1 and 10 % of easy sums."""
     found = table(STUDY, tuple(arm for base in BASES for arm in (base, *arms(base))), folder)
     made = figure(9.2, 3.0)
     axes = made.subplots(1, 3)

@@ -1,12 +1,12 @@
-"""Rewards in RL by its share of a second context, after three kinds of pre-training (Interplay, Fig 14)."""
+"""Rewards in RL by its share of a second world, after three kinds of pre-training (Interplay, Fig 14)."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import RARE, RL_SHARES, by_training, curves, legend, over_training
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import RARE, RL_SHARES, by_training, curves, legend, over_training
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, BASES = "interplay/context_rl_share", ("0.1 % all", "1 % low", "10 % low")
 COLOURS = (0, 4, 5, 6, 7)  # of the shares
@@ -21,7 +21,7 @@ def draw(folder=FOLDER) -> Figure:
     for axis, letter, base in zip(axes, "abc", BASES, strict=True):
         by_training(axis, rows, dict(zip(arms[base], COLOURS, strict=True)), "reward")
         panel_letter(axis, letter, f"pre-training held {base}")
-    axes[0].set(ylabel="mean strict reward, both contexts", ylim=(0, 1))
+    axes[0].set(ylabel="mean strict reward, both worlds", ylim=(0, 1))
     legend(made, axes[0], len(RL_SHARES))
     for text, share in zip(made.legends[0].get_texts(), RL_SHARES, strict=True):
         text.set_text(f"{share} % of RL in {RARE}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, gain, pooled, said, table
-from figures.style import figure, line, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import BANDS, gain, pooled, said, table
+from interlude.figures.style import figure, line, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, SHARES = "interplay/pretraining_difficulty", ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 

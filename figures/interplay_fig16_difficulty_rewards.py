@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import by_training, curves, legend, over_training
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import by_training, curves, legend, over_training
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, SHARES = "interplay/pretraining_difficulty", ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import legend, pooled, said, table
-from figures.style import figure, line, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import legend, pooled, said, table
+from interlude.figures.style import figure, line, panel_letter
+from interlude.studies.results import FOLDER
 
 SHARES = (0, 20, 50, 80, 100)
 BUDGETS = ("half", "full")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import gain, said, table
-from figures.style import MARKERS, PALETTE, figure, panel_letter
-from studies.results import FOLDER, Results, numbers
-from studies.stats import Estimate, interval
+from interlude.figures.panels import gain, said, table
+from interlude.figures.style import MARKERS, PALETTE, figure, panel_letter
+from interlude.studies.results import FOLDER, Results, numbers
+from interlude.studies.stats import Estimate, interval
 
 METHODS = {"SFT": 2, "RL": 1}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, by_row, legend, table
-from figures.style import PALETTE, figure, note, panel_letter
-from studies.results import FOLDER, Results, load
-from studies.stats import Estimate, difference, interval
+from interlude.figures.panels import SCALE, by_row, legend, table
+from interlude.figures.style import PALETTE, figure, note, panel_letter
+from interlude.studies.results import FOLDER, Results, load
+from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
 # In which a response may think and skip steps; the edge told in the world that pre-training knows, and in the rare one.

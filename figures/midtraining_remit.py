@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, by_row, curves, legend, table
-from figures.style import figure, line, note, panel_letter
-from studies.results import FOLDER, Results, tallies
-from studies.stats import Estimate, difference, interval
+from interlude.figures.panels import SCALE, by_row, curves, legend, table
+from interlude.figures.style import figure, line, note, panel_letter
+from interlude.studies.results import FOLDER, Results, tallies
+from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/remit", "NTP"
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour

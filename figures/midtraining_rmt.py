@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import GRID, SCALE, Missing, by_category, by_training, curves, legend, on_grid, table
-from figures.style import figure, note, panel_letter
-from studies.results import FOLDER, tallies
-from studies.stats import Estimate, difference, interval
+from interlude.figures.panels import GRID, SCALE, Missing, by_category, by_training, curves, legend, on_grid, table
+from interlude.figures.style import figure, note, panel_letter
+from interlude.studies.results import FOLDER, tallies
+from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, EDGE = "midtraining/rmt", "zoo-edge-sampled"  # in which a response may think and skip steps
 ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "no words": 4, "no curriculum": 5, "no NTP": 6}  # arms that think

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, by_row, legend, table
-from figures.style import figure, line, note, panel_letter
-from studies.results import FOLDER, Results, numbers
-from studies.stats import Estimate, difference, interval
+from interlude.figures.panels import SCALE, by_row, legend, table
+from interlude.figures.style import figure, line, note, panel_letter
+from interlude.studies.results import FOLDER, Results, numbers
+from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, EDGE, BAND = "midtraining/selfgen", "zoo-edge-sampled", "zoo-band-sampled"
 WAYS, MODES = "zoo-edge-diversity", "zoo-edge-modes"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import SCALE, logp, table
-from figures.style import MARKERS, PALETTE, figure, note, panel_letter
-from studies.results import FOLDER, Results
-from studies.stats import interval
+from interlude.figures.panels import SCALE, logp, table
+from interlude.figures.style import MARKERS, PALETTE, figure, note, panel_letter
+from interlude.studies.results import FOLDER, Results
+from interlude.studies.stats import interval
 
 STUDY, TOLD = "midtraining/thinking", "zoo-edge-sampled"
 METHODS = (

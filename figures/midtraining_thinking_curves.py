@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import by_training, curves, over_training
-from figures.style import figure, panel_letter
-from studies.results import FOLDER
+from interlude.figures.panels import by_training, curves, over_training
+from interlude.figures.style import figure, panel_letter
+from interlude.studies.results import FOLDER
 
 STUDY, THEN = "midtraining/thinking", " + RL"
 ON_THOUGHTS = {"thinking, 1/4 RL": 2, "thinking": 1, "thinking, 3/4 RL": 3, "thinking, RL alone": 0}

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from figures.style import MARKERS, PALETTE, line, note, points, shade
-from studies.results import FOLDER, Results, load, load_curves, numbers
-from studies.stats import Estimate, difference, interval
+from interlude.figures.style import MARKERS, PALETTE, line, note, points, shade
+from interlude.studies.results import FOLDER, Results, load, load_curves, numbers
+from interlude.studies.stats import Estimate, difference, interval
 
 SCALE = "nano"
 BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # studies.scales, which loads torch, has them; a test compares
 COMMON, RARE = "zoo", "school"
-RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second context
+RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second world
 ATTEMPTS = tuple(10**n for n in range(7))
 GRID = np.linspace(0.05, 1.0, 20)  # shares of an arm's own training at which curves are drawn
 
@@ -92,7 +92,7 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
 
 
 def by_share(axis, found: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:
-    """pass@k over a band without RL and by the share of RL in the second context, after one pre-training."""
+    """pass@k over a band without RL and by the share of RL in the second world, after one pre-training."""
     arms = (base, *(f"{base}, RL {share} %" for share in RL_SHARES))
     line(axis, list(range(len(arms))), [pooled(found, arm, band, k, world) for arm in arms], nth, label)
     axis.set_xticks(range(len(arms)), ["no RL", *(f"{share} %" for share in RL_SHARES)])

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.panels import BANDS, pooled
-from figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, shade
-from studies.results import FOLDER, ROLES, Results, load
+from interlude.figures.panels import BANDS, pooled
+from interlude.figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, shade
+from interlude.studies.results import FOLDER, ROLES, Results, load
 
 STUDY, SCALE, WORLD = "stages/quickstart", "nano", "zoo"
 ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # 1 to 10^6

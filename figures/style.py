@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from studies.table import write_atomic
+from interlude.studies.table import write_atomic
 
 COMMITTED = Path(__file__).parent
 # Figures of other tables do not replace the committed ones.

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.lm import LM, tags
-from models.sample import choose
-from synth.problem import Mixture, Problem, Source
-from synth.rng import key, rng, shuffle
-from synth.segments import segments, unthought
+from interlude.models.lm import LM, tags
+from interlude.models.sample import choose
+from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.rng import key, rng, shuffle
+from interlude.synth.segments import segments, unthought
 
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 

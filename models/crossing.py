@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.gpt import GPT, POSITIONS, GPTModel, Layer
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT, POSITIONS, GPTModel, Layer
+from interlude.synth.tokens import Vocabulary
 
 
 def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True) -> None:

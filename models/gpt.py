@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels import attention, norm, rotate, swiglu
-from models.lm import Samples
-from models.sample import sample
-from synth.tokens import Vocabulary
+from interlude.models.kernels import attention, norm, rotate, swiglu
+from interlude.models.lm import Samples
+from interlude.models.sample import sample
+from interlude.synth.tokens import Vocabulary
 
 # Shapes: B rows, T positions, D width, H query heads, K key heads, A = H + K, W head width, F hidden, V tokens,
 # N chosen positions, E = H * W.
@@ -238,13 +238,13 @@ class GPTModel(nn.Module):
         prompts: list[list[int]],
         streams: np.ndarray,
         *,
-        max_new: int,
+        max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
         stop: tuple[int, int] | None = None,
     ) -> Samples:
         portable = self.sizes.parameters_count <= PORTABLE
-        return sample(self, prompts, streams, max_new, temperature, top_p, stop, portable)
+        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop, portable)
 
     def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
         return GPTDecoder(self, prompts, room)

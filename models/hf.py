@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.lm import Samples
-from models.sample import sample
+from interlude.models.lm import Samples
+from interlude.models.sample import sample
 
 # Shapes: B rows, T positions, D width, V tokens, N chosen positions.
 
@@ -116,12 +116,12 @@ class HFModel(nn.Module):
         prompts: list[list[int]],
         streams: np.ndarray,
         *,
-        max_new: int,
+        max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
         stop: tuple[int, int] | None = None,
     ) -> Samples:
-        return sample(self, prompts, streams, max_new, temperature, top_p, stop)
+        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
 
     def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:
         return HFDecoder(self, prompts)

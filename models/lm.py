@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from synth.render import CLOSE, THINK
+from interlude.synth.render import CLOSE, THINK
 
 # Shapes: B rows, T positions, V tokens of the vocabulary, N chosen positions.
 
@@ -57,7 +57,7 @@ class LM(Protocol):
         prompts: list[list[int]],
         streams: np.ndarray,
         *,
-        max_new: int,
+        max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
         stop: tuple[int, int] | None = None,

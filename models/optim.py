@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.lm import LM
-from models.parallel import one_core, together
+from interlude.models.lm import LM
+from interlude.models.parallel import one_core, together
 
 # Shapes: M matrices of one shape, R rows, C columns, R <= C.
 

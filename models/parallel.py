@@ -131,7 +131,7 @@ class Helper:
     def __init__(self) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path if isinstance(path, str))
         self.process = subprocess.Popen(  # -P: what is importable here is there, and nothing else
-            [sys.executable, "-P", "-c", "from models.parallel import serve; serve()"],
+            [sys.executable, "-P", "-c", "from interlude.models.parallel import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

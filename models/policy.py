@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.ledger import REFERENCE, Spent, decode_cost, forward_cost
-from models.lm import LM
-from models.rollouts import Group, Reward, rollouts, summary
-from models.stages import Batch, Models, Stage, logprobs, pack
-from synth.problem import Mixture, Source
+from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
+from interlude.models.lm import LM
+from interlude.models.rollouts import Group, Reward, rollouts, summary
+from interlude.models.stages import Batch, Models, Stage, logprobs, pack
+from interlude.synth.problem import Mixture, Source
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Objective:
 
     baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
     standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
-    "token" averages over all tokens; "constant" divides by responses times ``max_new``; "sum" adds up the tokens of a
+    "token" averages over all tokens; "constant" divides by responses times ``max_new_tokens``; "sum" adds up the
+    tokens of a
     response and averages responses (methods.md 2.1). clip_low, clip_high: bounds
     of the probability ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
     groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
@@ -66,26 +67,28 @@ class Surrogate(Stage):
     ``rows`` prompts a step, and the clipped surrogate.
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
-    max_new: longest response in tokens.
+    max_new_tokens: longest response in tokens.
     """
 
     objective: Objective = DR_GRPO
-    group: int = 8
+    num_samples: int = 8
     updates_per_batch: int = 1
     temperature: float = 1.0
     top_p: float = 1.0
-    max_new: int = 256
+    max_new_tokens: int = 256
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
-        if self.group < 2:
-            raise ValueError(f"{name}.group must be at least 2, got {self.group}: an advantage compares responses")
-        if self.updates_per_batch < 1 or self.rows % self.updates_per_batch:
+        if self.num_samples < 2:
+            raise ValueError(
+                f"{name}.group must be at least 2, got {self.num_samples}: an advantage compares responses"
+            )
+        if self.updates_per_batch < 1 or self.batch_size % self.updates_per_batch:
             parts = f"{name}.updates_per_batch {self.updates_per_batch}"
-            raise ValueError(f"{name}.rows {self.rows} must be a multiple of {parts}")
-        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new < 1:
-            raise ValueError(f"{name}.temperature, top_p and max_new must be positive and top_p at most 1")
+            raise ValueError(f"{name}.rows {self.batch_size} must be a multiple of {parts}")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
+            raise ValueError(f"{name}.temperature, top_p and max_new_tokens must be positive and top_p at most 1")
 
     @property
     def keeps_start(self) -> bool:  # type: ignore[override]
@@ -93,11 +96,11 @@ class Surrogate(Stage):
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
         """Rows in equal runs of whole groups; each run is one optimiser step with its share of the divisor."""
-        groups = len(batch.lengths) // self.group
+        groups = len(batch.lengths) // self.num_samples
         parts = min(self.updates_per_batch, groups)
         if parts == 1:
             return (batch,)
-        ends = [self.group * (groups * n // parts) for n in range(parts + 1)]
+        ends = [self.num_samples * (groups * n // parts) for n in range(parts + 1)]
         runs = [list(range(first, last)) for first, last in pairwise(ends)]
         return tuple(replace(batch.rows(run), total=batch.total / parts) for run in runs)
 
@@ -211,7 +214,7 @@ def normaliser(stage: Surrogate, responses: list[int]) -> float:
         return float(len(responses))
     if stage.objective.aggregate == "token":
         return float(sum(responses))
-    return float(len(responses) * stage.max_new)
+    return float(len(responses) * stage.max_new_tokens)
 
 
 def sampled(batch: Batch) -> Tensor:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.ledger import JUDGE, Spent
+from interlude.models.ledger import JUDGE, Spent
 
 # Shapes: N texts, F features, C approaches.
 

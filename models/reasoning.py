@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.ledger import Spent
-from models.lm import LM, tags
-from models.policy import Surrogate, spent, weighed
-from models.stages import Batch, check_targets
-from synth.problem import Mixture, Problem, Source, parts
-from synth.rng import uniforms
+from interlude.models.ledger import Spent
+from interlude.models.lm import LM, tags
+from interlude.models.policy import Surrogate, spent, weighed
+from interlude.models.stages import Batch, check_targets
+from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.rng import uniforms
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
 PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
@@ -24,9 +24,11 @@ PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depen
 class Reasoning(Surrogate):
     """What stages share that think before a token of the corpus: ``rows`` places a step, ``group`` thoughts at each.
 
-    data: the corpus, in which some solutions skip steps (``Source.elided``), as a full solution leaves nothing to infer
+    data: the corpus, in which some solutions skip steps (``Source.skip_prob``), as a full solution leaves nothing to
+    infer
     (related.md 1.1, methods.md 2.7), and none holds thoughts. targets: where a place may be, in the "solution" or in
-    "all" of the text but its first token. max_new: longest response in tokens, closing tag included; sampling ends
+    "all" of the text but its first token. max_new_tokens: longest response in tokens, closing tag included; sampling
+    ends
     there, after the closing tag (and, where one is asked for, the predicted token), or at the end token.
 
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
@@ -40,8 +42,10 @@ class Reasoning(Surrogate):
         name = type(self).__name__
         check_targets(self, self.targets)
         found = parts(self.data, drawn=True)
-        if not any(source.elided > 0 and source.ops[1] > 1 for source in found):
-            raise ValueError(f"{name}.data has no solution that skips a step (Source.elided above 0 and 2 operations)")
+        if not any(source.skip_prob > 0 and source.ops[1] > 1 for source in found):
+            raise ValueError(
+                f"{name}.data has no solution that skips a step (Source.skip_prob above 0 and 2 operations)"
+            )
         if any(source.thoughts == "oracle" for source in found):
             raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model finds its own")
         if self.objective.zero_variance == "resample":
@@ -124,19 +128,21 @@ def think(
     thought, its closing tag and ``after`` more tokens. Every response has a random stream of its own."""
     opening, closing = tags(lm)
     prompts = [[*prefix, opening, *told] for prefix in prefixes]
-    members = [(row, member) for row in rows for member in range(stage.group)]
-    streams = np.stack([uniforms("thought", seed, step, row, member, n=stage.max_new) for row, member in members])
-    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
+    members = [(row, member) for row in rows for member in range(stage.num_samples)]
+    streams = np.stack(
+        [uniforms("thought", seed, step, row, member, n=stage.max_new_tokens) for row, member in members]
+    )
+    repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
     found = lm.sample(
         repeated,
         streams,
-        max_new=stage.max_new,
+        max_new_tokens=stage.max_new_tokens,
         temperature=stage.temperature,
         top_p=stage.top_p,
         stop=(closing, after),
     )
-    runs = [slice(n * stage.group, (n + 1) * stage.group) for n in range(len(prompts))]
-    unpaid = np.zeros(stage.group)
+    runs = [slice(n * stage.num_samples, (n + 1) * stage.num_samples) for n in range(len(prompts))]
+    unpaid = np.zeros(stage.num_samples)
     return [Thoughts(p, found.ids[run], found.logprobs[run], unpaid) for p, run in zip(prompts, runs, strict=True)]
 
 

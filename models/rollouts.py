@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from models.lm import LM, Samples
-from synth.problem import Mixture, Problem, Source
-from synth.rng import uniforms
-from synth.verify import Verdict, verify
+from interlude.models.lm import LM, Samples
+from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.rng import uniforms
+from interlude.synth.verify import Verdict, verify
 
 REWARDS = ("answer", "process", "strict", "printed", "released")
 
@@ -61,10 +61,10 @@ class Sampling(Protocol):
 
     data: Source | Mixture
     reward: Reward
-    group: int
+    num_samples: int
     temperature: float
     top_p: float
-    max_new: int
+    max_new_tokens: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
     samples = responses(stage, lm, prompts, seed, step, rows, attempt)
     groups = []
     for nth, problem in enumerate(problems):
-        part = slice(nth * stage.group, (nth + 1) * stage.group)
+        part = slice(nth * stage.num_samples, (nth + 1) * stage.num_samples)
         verdicts = [verify(problem, lm.decode(ids)) for ids in samples.ids[part]]
         rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
         if not np.isfinite(rewards).all():
@@ -102,16 +102,19 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
 def responses(
     stage: Sampling, lm: LM, prompts: list[list[int]], seed: int, step: int, rows: list[int], attempt: int
 ) -> Samples:
-    """``stage.group`` responses to the prompt of each row, prompt by prompt, each from a random stream of its own."""
+    """``stage.num_samples`` responses to the prompt of each row, prompt by prompt, each from a random stream of its
+    own."""
     streams = np.stack(
         [
-            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new)
+            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new_tokens)
             for row in rows
-            for member in range(stage.group)
+            for member in range(stage.num_samples)
         ]
     )
-    repeated = [prompt for prompt in prompts for _ in range(stage.group)]
-    return lm.sample(repeated, streams, max_new=stage.max_new, temperature=stage.temperature, top_p=stage.top_p)
+    repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
+    return lm.sample(
+        repeated, streams, max_new_tokens=stage.max_new_tokens, temperature=stage.temperature, top_p=stage.top_p
+    )
 
 
 def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.lm import LM, Samples
-from models.parallel import apart, together
+from interlude.models.lm import LM, Samples
+from interlude.models.parallel import apart, together
 
 # Shapes: B rows, L rows still alive, V tokens of the vocabulary, N new tokens.
 
@@ -26,34 +26,34 @@ def sample(
     model: LM,
     prompts: list[list[int]],
     streams: np.ndarray,
-    max_new: int,
+    max_new_tokens: int,
     temperature: float = 1.0,
     top_p: float = 1.0,
     stop: tuple[int, int] | None = None,
     portable: bool = False,
 ) -> Samples:
-    """Continue every prompt until ``model.end`` or for ``max_new`` tokens.
+    """Continue every prompt until ``model.end`` or for ``max_new_tokens`` tokens.
 
     portable: the model is small enough to be sent to another process for every call (``parallel.apart``).
 
     stop: another token that ends a row, and how many more tokens the row has after it at most.
 
-    prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new) of uniforms in
-    [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its
+    prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new_tokens) of uniforms
+    in [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its
     prompt and its stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1
     samples from the smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al.
     2020, section 3.1).
 
     Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
-    top_p or max_new, and for logits that are not finite.
+    top_p or max_new_tokens, and for logits that are not finite.
     """
-    _check(model, prompts, streams, max_new, temperature, top_p)
+    _check(model, prompts, streams, max_new_tokens, temperature, top_p)
     if not prompts:
         return Samples([], [], [])
     on_cpu = next(model.parameters()).device.type == "cpu"
     width = PIECE if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
-    how = (max_new, temperature, top_p, stop)
+    how = (max_new_tokens, temperature, top_p, stop)
     work = [(model, prompts[p], streams[p], *how) for p in pieces]
     found = apart(sample_piece, work) if portable else together([partial(sample_piece, *each) for each in work])
     return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
@@ -64,22 +64,22 @@ def sample_piece(
     model: LM,
     prompts: list[list[int]],
     streams: np.ndarray,
-    max_new: int,
+    max_new_tokens: int,
     temperature: float,
     top_p: float,
     stop: tuple[int, int] | None = None,
 ) -> Samples:
     """``sample`` for rows that are decoded as one batch."""
-    decoder = model.decoder(prompts, max_new)
+    decoder = model.decoder(prompts, max_new_tokens)
     logits_LV = decoder.begin()
     device = logits_LV.device
-    uniforms_NB = torch.from_numpy(np.ascontiguousarray(streams[:, :max_new].T)).to(device)
-    ids_NB = torch.full((max_new, len(prompts)), model.pad, device=device)
-    logprobs_NB = torch.zeros(max_new, len(prompts), device=device)
+    uniforms_NB = torch.from_numpy(np.ascontiguousarray(streams[:, :max_new_tokens].T)).to(device)
+    ids_NB = torch.full((max_new_tokens, len(prompts)), model.pad, device=device)
+    logprobs_NB = torch.zeros(max_new_tokens, len(prompts), device=device)
     rows_L = torch.arange(len(prompts), device=device)
     alive_L = torch.ones(len(prompts), dtype=torch.bool, device=device)
-    last_L = torch.full((len(prompts),), max_new, device=device)  # the position of a row's last token
-    for t in range(max_new):
+    last_L = torch.full((len(prompts),), max_new_tokens, device=device)  # the position of a row's last token
+    for t in range(max_new_tokens):
         chosen_L, logprob_L = choose(logits_LV, uniforms_NB[t, rows_L], temperature, top_p)
         ids_NB[t, rows_L] = chosen_L.where(alive_L, model.pad)
         logprobs_NB[t, rows_L] = logprob_L
@@ -88,7 +88,7 @@ def sample_piece(
             last_L = torch.where(chosen_L == stop[0], last_L.clamp(max=t + stop[1]), last_L)
             alive_L &= t < last_L
         alive = int(alive_L.sum())
-        if alive == 0 or t + 1 == max_new:
+        if alive == 0 or t + 1 == max_new_tokens:
             break
         if alive <= (1 - COMPACT) * len(rows_L):
             kept_K = alive_L.nonzero()[:, 0]
@@ -144,17 +144,23 @@ def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, stop: 
 
 
 def _check(
-    model: LM, prompts: list[list[int]], streams: np.ndarray, max_new: int, temperature: float, top_p: float
+    model: LM, prompts: list[list[int]], streams: np.ndarray, max_new_tokens: int, temperature: float, top_p: float
 ) -> None:
-    if max_new < 1:
-        raise ValueError(f"max_new must be at least 1, got {max_new}")
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
     if not (math.isfinite(temperature) and temperature >= 0):
         raise ValueError(f"temperature must be finite and at least 0, got {temperature}")
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], got {top_p}")
-    if streams.dtype != np.float64 or streams.ndim != 2 or len(streams) != len(prompts) or streams.shape[1] < max_new:
+    if (
+        streams.dtype != np.float64
+        or streams.ndim != 2
+        or len(streams) != len(prompts)
+        or streams.shape[1] < max_new_tokens
+    ):
         raise ValueError(
-            f"streams must be float64 of shape ({len(prompts)}, >= {max_new}), got {streams.dtype} {streams.shape}"
+            f"streams must be float64 of shape ({len(prompts)}, >= {max_new_tokens}), "
+            f"got {streams.dtype} {streams.shape}"
         )
     if prompts and not (streams.min() >= 0 and streams.max() < 1):
         raise ValueError("streams must hold uniforms in [0, 1)")

@@ -20,12 +20,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
-from models.ledger import TRAIN, Ledger, forward_cost
-from models.lm import LM
-from models.optim import Optimiser, make, rate
-from models.parallel import together
-from models.stages import Batch, Models, Stage
+from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
+from interlude.models.ledger import TRAIN, Ledger, forward_cost
+from interlude.models.lm import LM
+from interlude.models.optim import Optimiser, make, rate
+from interlude.models.parallel import together
+from interlude.models.stages import Batch, Models, Stage
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.measured)
 PRECISIONS = ("float32", "bfloat16")
@@ -152,7 +152,7 @@ def one_step(
     models.learner.eval()
     with torch.no_grad(), autocast(machine, precision):
         batch = guarded(
-            name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.rows))
+            name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.batch_size))
         )
     collected = time.monotonic()
     models.learner.train()

@@ -25,23 +25,23 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from rich.text import Text
 
-from models.files import DONE, Busy, claim
-from studies import console as show_
-from studies import results
-from studies.key import remembering
-from synth.audit import audit, draws
-from synth.export import problem_from_dict
-from synth.graph import Shape
-from synth.problem import DIALECTS, MODES, Problem, Source
-from synth.roles import ROLES, roles
-from synth.telling import APPROACHES, PLAIN, Words
-from synth.verify import verify
+from interlude.models.files import DONE, Busy, claim
+from interlude.studies import console as show_
+from interlude.studies import results
+from interlude.studies.key import remembering
+from interlude.synth.audit import audit, draws
+from interlude.synth.export import problem_from_dict
+from interlude.synth.graph import Shape
+from interlude.synth.problem import DIALECTS, MODES, Problem, Source
+from interlude.synth.roles import ROLES, roles
+from interlude.synth.telling import APPROACHES, PLAIN, Words
+from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
-    from studies.claims import Claim, Finding
-    from studies.exam import Exam
-    from studies.run import Recipe
-    from studies.study import Run
+    from interlude.studies.claims import Claim, Finding
+    from interlude.studies.exam import Exam
+    from interlude.studies.run import Recipe
+    from interlude.studies.study import Run
 
 # Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
 
@@ -95,7 +95,7 @@ def claims_of(topic: str) -> tuple[Claim, ...]:
     """The claims of a topic, from its file ``claims``; none where it has no such file."""
     if topic not in topics() or not (HERE / topic / "claims.py").exists():
         return ()
-    return importlib.import_module(f"studies.{topic}.claims").CLAIMS
+    return importlib.import_module(f"interlude.studies.{topic}.claims").CLAIMS
 
 
 def topics() -> list[str]:
@@ -103,7 +103,7 @@ def topics() -> list[str]:
 
 
 def scale_named(name: str):
-    from studies.scales import SCALES
+    from interlude.studies.scales import SCALES
 
     if name not in SCALES:
         raise Refused(f"there is no scale {name!r}; known scales: {', '.join(SCALES)}")
@@ -114,7 +114,7 @@ def the_study(args):
     """The study that the arguments name, at their scale and with their seeds and arms."""
     name = full_name(args.study)
     scale = scale_named(args.scale)
-    study = importlib.import_module(f"studies.{name.replace('/', '.')}").study(scale)
+    study = importlib.import_module(f"interlude.studies.{name.replace('/', '.')}").study(scale)
     if study.name != name:
         raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
     study = study.with_seeds(args.seeds) if args.seeds else study
@@ -131,7 +131,7 @@ def bands(scale_name: str) -> dict[str, tuple[int, int]]:
 
 
 def list_(args, screen) -> None:
-    from studies.scales import SCALES
+    from interlude.studies.scales import SCALES
 
     chosen = [scale_named(args.scale).name] if args.scale else list(SCALES)
     rows = [about(name, chosen) for name in names()]
@@ -144,7 +144,7 @@ def list_(args, screen) -> None:
 
 def about(name: str, scales: list[str]) -> dict:
     """A study's question and, for each scale, how many of its runs are done."""
-    from studies.study import plan
+    from interlude.studies.study import plan
 
     row = {"study": name, "question": "", "scales": {}}
     for scale in scales:
@@ -201,8 +201,8 @@ def plan_(args, screen) -> None:
 @remembering()
 def planned(study) -> dict:
     """Everything a plan says, as JSON-able values."""
-    from studies.run import chain
-    from studies.study import check_budget, plan
+    from interlude.studies.run import chain
+    from interlude.studies.study import check_budget, plan
 
     runs, in_table = plan(study), measured(study)
     problem = ""
@@ -251,8 +251,8 @@ def most_over_fewest(runs: list) -> float | None:
 
 
 def run_(args, screen) -> None:
-    from models.train import Machine
-    from studies.study import check_budget, plan
+    from interlude.models.train import Machine
+    from interlude.studies.study import check_budget, plan
 
     study = the_study(args)
     one_thread = args.workers > 1 or args.worker_index is not None
@@ -271,7 +271,7 @@ def run_(args, screen) -> None:
 
 def alone(study, machine, watch) -> None:
     """Train and examine run by run in this process."""
-    from studies.study import examine, keep, plan
+    from interlude.studies.study import examine, keep, plan
 
     finished, todo = parted(plan(study))
     if finished:
@@ -305,7 +305,7 @@ class Job:
     @cached_property
     def kept(self) -> list[Path]:
         """Where the answers to its exams lie, named once as its folders are."""
-        from studies.exam import kept_at
+        from interlude.studies.exam import kept_at
 
         return [kept_at(self.run.recipe, exam) for exam in self.exams]
 
@@ -319,15 +319,15 @@ class Job:
 @remembering()
 def jobs(study) -> list[Job]:
     """The plan of a study, with its folders."""
-    from studies.run import chain
-    from studies.study import plan
+    from interlude.studies.run import chain
+    from interlude.studies.study import plan
 
     return [Job(run, tuple((each, each.folder) for each in chain(run.recipe)), run.exams) for run in plan(study)]
 
 
 def together(study, args, watch) -> None:
     """Let worker processes train and examine; this process alone writes the table and shows their progress."""
-    from studies.study import keep
+    from interlude.studies.study import keep
 
     watch.stop.training = True  # the first Ctrl-C is passed on, and waits until every worker has saved
     todo = jobs(study)
@@ -376,7 +376,7 @@ def draw_log(recipe, folder: Path, seen: dict[Path, int], watch) -> None:
 
 def hire(args, index: int) -> subprocess.Popen:
     """A worker in a session of its own, so that a terminal's Ctrl-C reaches it only through its parent."""
-    words = [sys.executable, "-m", "studies", *sys_arguments(args)]
+    words = [sys.executable, "-m", "interlude.studies", *sys_arguments(args)]
     words += ["--worker-index", str(index), "--parent", str(os.getpid())]
     words += [] if args.threads else ["--threads", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads or 1)}
@@ -430,8 +430,8 @@ def work(study, machine, args) -> None:
 
 def advance(job: Job, machine, watch) -> bool:
     """Do the first thing this run still needs, unless another process does it; whether anything was done."""
-    from studies.exam import answers
-    from studies.run import load, train_last
+    from interlude.studies.exam import answers
+    from interlude.studies.run import load, train_last
 
     stage, folder = next(job.waiting, (None, job.stages[-1][1] / "exams"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -465,7 +465,7 @@ def interruptible(again: str):
 
 def entry() -> str:
     """How this program was called."""
-    return "python -m studies" if Path(sys.argv[0]).name == "__main__.py" else Path(sys.argv[0]).name
+    return "python -m interlude.studies" if Path(sys.argv[0]).name == "__main__.py" else Path(sys.argv[0]).name
 
 
 def sys_arguments(args) -> list[str]:
@@ -484,8 +484,8 @@ def command(args) -> str:
 
 
 def show(args, screen) -> None:
-    from studies import report
-    from studies.study import measured
+    from interlude.studies import report
+    from interlude.studies.study import measured
 
     if claims := claims_of(args.study):
         found = decisions(claims)
@@ -510,9 +510,9 @@ def show(args, screen) -> None:
 
 def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
     """What the tables of every scale that has some say of each claim."""
-    from studies.claims import decide
-    from studies.scales import SCALES
-    from studies.study import measured
+    from interlude.studies.claims import decide
+    from interlude.studies.scales import SCALES
+    from interlude.studies.study import measured
 
     asked = {claim.study for claim in claims}
     found = {}
@@ -528,8 +528,8 @@ def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
 
 
 def report_(args, screen) -> None:
-    from studies import report
-    from studies.study import measured
+    from interlude.studies import report
+    from interlude.studies.study import measured
 
     where = Path(args.html)
     if where.is_dir() or not os.access(where if where.exists() else where.parent, os.W_OK):
@@ -557,7 +557,7 @@ def report_(args, screen) -> None:
 
 def problem_(args, screen) -> None:
     source = Source(
-        ops=args.ops, context=args.context, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
+        ops=args.ops, world=args.world, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
     )
     if args.approach:
         source = replace(source, approach=args.approach, tagged=args.approach != PLAIN)
@@ -653,7 +653,7 @@ def audit_(args, screen) -> None:
     if args.ops is not None:
         source = Source(
             ops=args.ops,
-            context=args.context,
+            world=args.world,
             mode=args.mode,
             dialect=args.dialect,
             modulus=args.modulus,
@@ -691,7 +691,7 @@ def audited(exam, source, problems: int) -> dict:
 
 
 def bench_(args, screen) -> None:
-    from studies.bench import bench
+    from interlude.studies.bench import bench
 
     rows = [measure.as_dict() for measure in bench(args.parts)]
     if args.json:
@@ -768,7 +768,7 @@ def parser() -> Parser:
 
     def sourced(made, ops: tuple[int, int] | None) -> None:
         made.add_argument("--ops", type=span, default=ops, help="operations, such as 4 or 2-5")
-        made.add_argument("--context", default="zoo", help="the world a problem is told in")
+        made.add_argument("--world", default="zoo", help="the world a problem is told in")
         made.add_argument("--mode", default="forward", choices=MODES)
         made.add_argument("--dialect", default="terse", choices=DIALECTS)
         made.add_argument("--modulus", type=modulus, default=7, help="a prime, or none for plain integers")

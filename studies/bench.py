@@ -22,19 +22,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import parallel
-from models.crossing import save_pretrained
-from models.gpt import GPTModel
-from models.optim import Optim, make, rate
-from models.stages import Batch, Models
-from models.stages.pretrain import Pretrain
-from models.train import PRECISIONS, Machine, State, autocast, one_step
-from studies.exam import Exam, take
-from studies.scales import NANO
-from synth.problem import Problem, Source
-from synth.rng import below, rng, uniforms
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.models import parallel
+from interlude.models.crossing import save_pretrained
+from interlude.models.gpt import GPTModel
+from interlude.models.optim import Optim, make, rate
+from interlude.models.stages import Batch, Models
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.train import PRECISIONS, Machine, State, autocast, one_step
+from interlude.studies.exam import Exam, take
+from interlude.studies.scales import NANO
+from interlude.synth.problem import Problem, Source
+from interlude.synth.rng import below, rng, uniforms
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 # Shapes: B rows, T positions, V tokens of the vocabulary.
 
@@ -274,7 +274,7 @@ def train(seconds: float) -> Iterator[Measure]:
         peer = "a plain loop over Qwen3ForCausalLM with the same weights, batches and AdamW"
         plain = {precision: plain_loop(training_stage(adam), precision) for precision in PRECISIONS}
     rates = race(sides | plain, seconds, THREADS)
-    what = f"pre-training tokens, {NANO.rows} rows a step, data made on the way"
+    what = f"pre-training tokens, {NANO.batch_size} rows a step, data made on the way"
     target = "at least 1.5x the peer, under 2,000 MB"
     more = {"threads": THREADS, "memory_mb": memory}
     yield measured(
@@ -323,7 +323,7 @@ def plain_loop(stage: Pretrain, precision: str = "float32") -> Callable[[], floa
         tokens = 0
         for _ in range(STEPS):
             step = next(counter)
-            batch = stage.collect(models, 0, step, range(stage.rows))
+            batch = stage.collect(models, 0, step, range(stage.batch_size))
             multiplier = rate(stage.optim, step, stage.progress(step, 0.0))
             plain_step(peer, adam, stage.optim, batch, multiplier, precision)
             tokens += sum(batch.lengths)
@@ -380,7 +380,7 @@ def peak_memory() -> float:
     """Largest resident memory (10^6 bytes) of a fresh process that takes a few steps of each of nano's base stages."""
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    code = "from studies.bench import few_steps, resident_peak; few_steps(); print(resident_peak())"
+    code = "from interlude.studies.bench import few_steps, resident_peak; few_steps(); print(resident_peak())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         check=False,  # its own words say more than an exit code
@@ -464,7 +464,7 @@ def our_sampler(model: GPTModel, prompts: list[list[int]]) -> Callable[[], float
     def tokens() -> float:
         turn = next(counter)
         streams = np.stack([uniforms("bench", turn, row, n=MAX_NEW) for row in range(len(prompts))])
-        return full(sum(map(len, model.sample(prompts, streams, max_new=MAX_NEW).ids)), prompts)
+        return full(sum(map(len, model.sample(prompts, streams, max_new_tokens=MAX_NEW).ids)), prompts)
 
     return tokens
 
@@ -519,7 +519,7 @@ def examine(seconds: float) -> Iterator[Measure]:
     exact = Exam("bench", NANO.source((ops, ops), split="held_out"), NANO.problems)
     lengths = [len(model.encode(problem.solution)) for problem in exact.paper()[:SAMPLED_PROBLEMS]]
     length = round(sum(lengths) / len(lengths))
-    some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new=length)
+    some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new_tokens=length)
     rates = race({"exact": examining(model, exact), "sampled": examining(model, some)}, seconds, THREADS)
     taken = exact.problems / median(rates["exact"])
     what = f"problems examined exactly, {exact.problems} of ops {ops}, {taken:.2f} s in all"

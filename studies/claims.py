@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from studies.results import Results, numbers
-from studies.stats import Estimate, difference
+from interlude.studies.results import Results, numbers
+from interlude.studies.stats import Estimate, difference
 
 HOLDS, FAILS, BETTER, WORSE, SCALE, CONFOUNDED, OPEN, FEW_SEEDS, NOT_RUN = VERDICTS = (
     "holds", "does not hold", "better", "worse", "needs scale", "confounded in the original", "not established",
@@ -24,7 +24,7 @@ FEWEST = 3  # seeds that can decide: two that agree by chance have an interval o
 VISIBLE = 0.0005  # what rounds to nothing at three decimals
 T = "Student's t interval over seeds"  # how rules begin
 AFTER = "Written after the run: "  # how those begin that were, whatever they say
-COMMON = "zoo"  # the context that every study's models know best
+COMMON = "zoo"  # the world that every study's models know best
 
 Bands = dict[str, tuple[int, int]]  # ID, edge and hard to fewest and most operations
 Part = tuple[str, Estimate]  # what was measured

@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.lm import LM
-from studies.probe import sampled
-from synth.approaches import signature
-from synth.problem import Problem
-from synth.rng import uniforms
-from synth.thoughts import without
-from synth.verify import verify
+from interlude.models.lm import LM
+from interlude.studies.probe import sampled
+from interlude.synth.approaches import signature
+from interlude.synth.problem import Problem
+from interlude.synth.rng import uniforms
+from interlude.synth.thoughts import without
+from interlude.synth.verify import verify
 
 # Shapes: M texts, F features.
 
@@ -71,10 +71,10 @@ class Diversity:
 
 
 def diversity(
-    lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0
+    lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
 ) -> Diversity:
     """Sample ``samples`` responses to each problem and measure them all together."""
-    found = sampled_ways(lm, problems, samples, max_new, temperature, seed)
+    found = sampled_ways(lm, problems, samples, max_new_tokens, temperature, seed)
     shown = [each for ways in found for each in ways.shown]
     pairs = tuple(sorted(pairs_of(shown).items(), key=lambda item: (-item[1], item[0])))
     scores = (float(np.mean([getattr(ways, name) for ways in found])) for name in ("vendi_runs", "vendi_approaches"))
@@ -82,13 +82,13 @@ def diversity(
 
 
 def sampled_ways(
-    lm: LM, problems: Sequence[Problem], samples: int, max_new: int, temperature: float = 1.0, seed: int = 0
+    lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
 ) -> list[Ways]:
     """How ``samples`` responses to each problem tell it. Every response has a random stream of its own."""
     prompts = [lm.encode(problem.question) for problem in problems for _ in range(samples)]
     places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
-    streams = np.stack([uniforms("diversity", seed, *place, n=max_new) for place in places])
-    texts = [lm.decode(ids) for ids in sampled(lm, prompts, streams, max_new, temperature)]
+    streams = np.stack([uniforms("diversity", seed, *place, n=max_new_tokens) for place in places])
+    texts = [lm.decode(ids) for ids in sampled(lm, prompts, streams, max_new_tokens, temperature)]
     return [told(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
 
 

@@ -12,22 +12,22 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from models.files import Corrupt, digest, read_json, write_json
-from models.lm import LM
-from models.parallel import together
-from studies.diversity import Ways, sampled_ways
-from studies.forcing import chunks, logprobs, predictions
-from studies.key import key
-from studies.modes import VERSION as MODES
-from studies.modes import effective, log_masses
-from studies.probe import THOUGHTS, VERSION, probe, skips
-from studies.run import Recipe, load
-from synth import thoughts
-from synth.later import later
-from synth.problem import Mixture, Problem, Source, parts
-from synth.rng import uniforms
-from synth.verify import KINDS as FAULTS
-from synth.verify import ORDERED, Verdict, verify
+from interlude.models.files import Corrupt, digest, read_json, write_json
+from interlude.models.lm import LM
+from interlude.models.parallel import together
+from interlude.studies.diversity import Ways, sampled_ways
+from interlude.studies.forcing import chunks, logprobs, predictions
+from interlude.studies.key import key
+from interlude.studies.modes import VERSION as MODES
+from interlude.studies.modes import effective, log_masses
+from interlude.studies.probe import THOUGHTS, VERSION, probe, skips
+from interlude.studies.run import Recipe, load
+from interlude.synth import thoughts
+from interlude.synth.later import later
+from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.rng import uniforms
+from interlude.synth.verify import KINDS as FAULTS
+from interlude.synth.verify import ORDERED, Verdict, verify
 
 KINDS = ("exact", "sampled", "divergence", "probe", "diversity", "modes")
 JUDGED = ("sampled", "probe", "diversity")  # kinds that count right responses
@@ -47,7 +47,8 @@ class Exam:
     In an ordered dialect this is the log of the probability that a sample is strictly correct, so pass@k is known for
     every k (related.md 0.1). kind "sampled": ``samples`` responses a problem, judged. kind "divergence": the exact
     KL(reference || model) of the next token, in nats, summed over the positions of the canonical solution. kind
-    "probe": what follows ``samples`` thoughts before a segment, of ``max_new`` tokens at most, when ``thought`` stands
+    "probe": what follows ``samples`` thoughts before a segment, of ``max_new_tokens`` tokens at most, when
+    ``thought`` stands
     in each ("own", or what replaces it; see ``studies.probe``), in the first ``problems`` that skip a step. kind
     "diversity": in how many ways ``samples`` responses tell a problem (see ``studies.diversity``). kind "modes": the
     exact probability of each of the source's approaches after the plain question (see ``studies.modes``). All at
@@ -60,7 +61,7 @@ class Exam:
     kind: str = "exact"
     samples: int = 0
     temperature: float = 1.0
-    max_new: int = 256
+    max_new_tokens: int = 256
     reference: Recipe | None = later(None)
     thought: str | None = later(None)
     version: ClassVar[int] = 3
@@ -78,9 +79,9 @@ class Exam:
             raise ValueError(f"Exam.thought must be {what}")
         if self.kind == "probe" and self.problems < 2:
             raise ValueError("Exam.problems must be at least 2 for a probe, in which thoughts change places, got 1")
-        if self.kind == "probe" and not any(part.elided for part in parts(self.source)):
+        if self.kind == "probe" and not any(part.skip_prob for part in parts(self.source)):
             raise ValueError(
-                "Exam.source must skip steps (Source.elided) in a probe, which asks what follows one, got 0"
+                "Exam.source must skip steps (Source.skip_prob) in a probe, which asks what follows one, got 0"
             )
         if self.kind == "modes" and any(not isinstance(p.approach, tuple) or p.tagged for p in parts(self.source)):
             raise ValueError("Exam.source must have several approaches (Source.approach) and no tags to compare modes")
@@ -92,8 +93,8 @@ class Exam:
             raise ValueError(
                 f"Exam.kind must be sampled with Source.{min(free)}, by which a question has many right solutions"
             )
-        if self.problems < 1 or not self.temperature > 0 or self.max_new < 1:
-            raise ValueError("Exam.problems, temperature and max_new must be positive")
+        if self.problems < 1 or not self.temperature > 0 or self.max_new_tokens < 1:
+            raise ValueError("Exam.problems, temperature and max_new_tokens must be positive")
         if (self.kind == "divergence") != (self.reference is not None):
             raise ValueError(f"Exam.reference must be a recipe if kind is divergence and None if not, in {self.name!r}")
 
@@ -139,7 +140,7 @@ class Exam:
 
     def lucky(self, k: int) -> float:
         """``strict_floor`` within ``k`` attempts."""
-        if not self.source.elided or self.source.modulus is None:
+        if not self.source.skip_prob or self.source.modulus is None:
             return 0.0
         lacking = []
         for problem in self.paper():
@@ -240,8 +241,10 @@ def sampled(lm: LM, exam: Exam) -> Answers:
     for first in range(0, len(problems), per):
         part = range(first, min(first + per, len(problems)))
         prompts = [lm.encode(problems[i].question) for i in part for _ in range(exam.samples)]
-        streams = np.stack([uniforms("sampled", i, n, n=exam.max_new) for i in part for n in range(exam.samples)])
-        samples = lm.sample(prompts, streams, max_new=exam.max_new, temperature=exam.temperature)
+        streams = np.stack(
+            [uniforms("sampled", i, n, n=exam.max_new_tokens) for i in part for n in range(exam.samples)]
+        )
+        samples = lm.sample(prompts, streams, max_new_tokens=exam.max_new_tokens, temperature=exam.temperature)
         for nth, ids in enumerate(samples.ids):
             i = first + nth // exam.samples
             text = lm.decode(ids)
@@ -257,13 +260,13 @@ def sampled(lm: LM, exam: Exam) -> Answers:
 
 def probed(lm: LM, exam: Exam) -> Answers:
     """What follows thoughts whose content may have been replaced."""
-    found = probe(lm, exam.paper(), exam.thought, exam.samples, exam.max_new, exam.temperature)
+    found = probe(lm, exam.paper(), exam.thought, exam.samples, exam.max_new_tokens, exam.temperature)
     return Answers(samples=exam.samples, **found)
 
 
 def diverse(lm: LM, exam: Exam) -> Answers:
     """In how many ways each problem is told."""
-    found = sampled_ways(lm, exam.paper(), exam.samples, exam.max_new, exam.temperature)
+    found = sampled_ways(lm, exam.paper(), exam.samples, exam.max_new_tokens, exam.temperature)
     names = ("vendi_runs", "vendi_approaches", "composed")
     told = {name: np.array([getattr(each, name) for each in found]) for name in names}
     return Answers(samples=exam.samples, answer=np.array([len(each.shown) for each in found]), **told)

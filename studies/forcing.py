@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.lm import LM
+from interlude.models.lm import LM
 
 # Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
 ROWS = {"cpu": 8}

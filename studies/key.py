@@ -25,7 +25,7 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
-from synth.later import LATER
+from interlude.synth.later import LATER
 
 _READ: ContextVar[dict[int, tuple[object, dict]] | None] = ContextVar("_READ", default=None)
 UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its module does not import at run time

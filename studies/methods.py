@@ -6,21 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
-from models.reasoning import Bins, Reasoning
-from models.stages import Stage
-from models.stages.annotate import ORACLE, Annotate
-from models.stages.coldstart import ColdStart
-from models.stages.midtrain import Midtrain
-from models.stages.pretrain import Pretrain
-from models.stages.rlp import RLP
-from models.stages.rmt import RMT
-from models.stages.thinking import Judge, Thinking
-from studies.exam import Exam
-from studies.probe import THOUGHTS
-from studies.run import Recipe
-from studies.scales import CONTEXTS, REPLAY_SHARE, Scale, blend
-from synth.problem import Mixture
-from synth.telling import Words
+from interlude.models.reasoning import Bins, Reasoning
+from interlude.models.stages import Stage
+from interlude.models.stages.annotate import ORACLE, Annotate
+from interlude.models.stages.coldstart import ColdStart
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rlp import RLP
+from interlude.models.stages.rmt import RMT
+from interlude.models.stages.thinking import Judge, Thinking
+from interlude.studies.exam import Exam
+from interlude.studies.probe import THOUGHTS
+from interlude.studies.run import Recipe
+from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
+from interlude.synth.problem import Mixture
+from interlude.synth.telling import Words
 
 S = TypeVar("S", bound=Scale)
 
@@ -34,7 +34,7 @@ BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven num
 PROBED = 4  # thoughts a problem in the causal probe
 # Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: methods.md 1.6 asks
 # for 30 % of noise. Few remarks: one in four names what is not given, and costs a solution.
-NOISY = Words(remarks=0.1, slips=0.3)
+NOISY = Words(remarks=0.1, error_rate=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
     "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
@@ -72,11 +72,11 @@ class Primed(Scale):
     depths it knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
 
     def corpus(self) -> Mixture:
-        return self.mixed(self.edge, elided=ELIDED, thoughts="ignored")
+        return self.mixed(self.edge, skip_prob=ELIDED, thoughts="ignored")
 
-    def traces(self, elided: float = TRACED) -> Mixture:
+    def traces(self, skip_prob: float = TRACED) -> Mixture:
         """Problems of the band whose skipped steps stand in thoughts."""
-        return self.mixed((max(2, self.band[0]), self.band[1]), elided=elided, thoughts="oracle")
+        return self.mixed((max(2, self.band[0]), self.band[1]), skip_prob=skip_prob, thoughts="oracle")
 
     def base(self) -> Recipe:
         stable = replace(self.optim, schedule="constant")
@@ -87,11 +87,11 @@ class Primed(Scale):
         decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, .00 after; studies/LOG.md)."""
         more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
         more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
-        return ColdStart(flops=flops * self.anneal_flops / self.arm_flops, rows=self.rows, **more)
+        return ColdStart(flops=flops * self.anneal_flops / self.arm_flops, batch_size=self.batch_size, **more)
 
-    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
         exam = super().sampled_exam(band, world)
-        return replace(exam, source=replace(exam.source, elided=ELIDED, thoughts="ignored"))
+        return replace(exam, source=replace(exam.source, skip_prob=ELIDED, thoughts="ignored"))
 
 
 def primed(scale: Scale) -> Primed:
@@ -107,22 +107,24 @@ class Worded(Scale):
     than it takes to learn them; RL and exams allow them; the solutions that SFT and the bound read are all right."""
 
     def corpus(self) -> Mixture:
-        return self.mixed(self.edge, words=replace(NOISY, slips=0.0))
+        return self.mixed(self.edge, words=replace(NOISY, error_rate=0.0))
 
     def pretraining(self) -> Mixture:
         plain = super().pretraining()
-        return Mixture(tuple((share, replace(s, words=replace(NOISY, slips=0.0))) for share, s in plain.parts))
+        return Mixture(tuple((share, replace(s, words=replace(NOISY, error_rate=0.0))) for share, s in plain.parts))
 
     def base(self) -> Recipe:
         stable = replace(self.optim, schedule="constant")
-        return super().base() + Pretrain(steps=self.cold_steps, rows=self.rows, optim=stable, data=self.pretraining())
+        return super().base() + Pretrain(
+            steps=self.cold_steps, batch_size=self.batch_size, optim=stable, data=self.pretraining()
+        )
 
     def midtrain(self, flops: float) -> Midtrain:
         return replace(super().midtrain(flops), data=self.mixed(self.edge, words=NOISY))
 
-    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
         exam = super().sampled_exam(band, world)
-        return replace(exam, source=replace(exam.source, words=replace(NOISY, slips=0.0)))
+        return replace(exam, source=replace(exam.source, words=replace(NOISY, error_rate=0.0)))
 
 
 def worded(scale: Scale) -> Worded:
@@ -141,7 +143,13 @@ def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple
     told its budget (``told`` in ``more``) has a decay that tells lengths."""
     cold = replace(scale.decay(flops), told=more.get("told"))
     rl = scale.rl(flops - cold.flops)
-    own = {"flops": rl.flops, "rows": rl.rows, "group": rl.group, "optim": rl.optim, "max_new": LONGEST_THOUGHT}
+    own = {
+        "flops": rl.flops,
+        "batch_size": rl.batch_size,
+        "num_samples": rl.num_samples,
+        "optim": rl.optim,
+        "max_new_tokens": LONGEST_THOUGHT,
+    }
     return cold, kind(data=rl.data, **own, **more)
 
 
@@ -153,7 +161,7 @@ def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
 
 def implicit(scale: Primed) -> Mixture:
     """The corpus, as annotators read it: with the steps that it leaves out (methods.md 4.7, raw corpus)."""
-    return scale.mixed(scale.edge, elided=ELIDED, thoughts="oracle")
+    return scale.mixed(scale.edge, skip_prob=ELIDED, thoughts="oracle")
 
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
@@ -162,8 +170,8 @@ def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
     on all tokens, as in the paper, a base that was never asked for questions loses its band (studies/LOG.md)."""
     plain = scale.midtrain(flops)
     return Annotate(
-        flops=flops, rows=plain.rows, optim=plain.optim, data=implicit(scale), replay=plain.replay,
-        replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=scale.max_new,
+        flops=flops, batch_size=plain.batch_size, optim=plain.optim, data=implicit(scale), replay=plain.replay,
+        replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=scale.max_new_tokens,
         targets="solution",
     )  # fmt: skip
 
@@ -178,7 +186,12 @@ def annotator(scale: Primed) -> Recipe:
 def thought_rl(scale: Primed, flops: float, **more) -> Thinking:
     """RL on thoughts before segments of the implicit corpus, where the learned annotator would think."""
     plain = scale.rl(flops)
-    own = {"rows": plain.rows, "group": plain.group, "optim": plain.optim, "max_new": scale.max_new}
+    own = {
+        "batch_size": plain.batch_size,
+        "num_samples": plain.num_samples,
+        "optim": plain.optim,
+        "max_new_tokens": scale.max_new_tokens,
+    }
     return Thinking(flops=flops, data=implicit(scale), annotator=annotator(scale), **own, **more)
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.stages.pretrain import Pretrain
-from models.stages.rl import RL
-from studies.run import Recipe
-from studies.scales import CONTEXTS, Scale, blend
-from studies.study import Arm
-from synth.problem import Mixture, Source
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rl import RL
+from interlude.studies.run import Recipe
+from interlude.studies.scales import WORLDS, Scale, blend
+from interlude.studies.study import Arm
+from interlude.synth.problem import Mixture, Source
 
-COMMON, RARE = CONTEXTS[:2]  # the paper's A and B
+COMMON, RARE = WORLDS[:2]  # the paper's A and B
 EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)
 KINDS = ("names", "copies", "arithmetic")  # what B's problems there can teach: its nouns, and to copy, and to compute
 
 
 def only(mixture: Mixture, world: str) -> Mixture:
     """The part of a mixture that is told in ``world``, in its own proportions. Raises ValueError if there is none."""
-    kept = [(weight, source) for weight, source in mixture.parts if source.context == world]
+    kept = [(weight, source) for weight, source in mixture.parts if source.world == world]
     if not kept:
         raise ValueError(f"Mixture.parts holds no source told in {world!r}")
     total = sum(weight for weight, _ in kept)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lm import LM
-from studies.probe import forced
-from synth.approaches import asking
-from synth.problem import Problem
+from interlude.models.lm import LM
+from interlude.studies.probe import forced
+from interlude.synth.approaches import asking
+from interlude.synth.problem import Problem
 
 VERSION = 1  # raise it when the numbers of any model change: it enters the key of every exam of this kind
 

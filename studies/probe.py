@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from models.annotator import chunk, with_content
-from models.lm import LM, tags
-from models.parallel import together
-from models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
-from studies.forcing import chunks, logprobs
-from synth.problem import Problem
-from synth.rng import rng, shuffle, uniforms
-from synth.segments import unthought
+from interlude.models.annotator import chunk, with_content
+from interlude.models.lm import LM, tags
+from interlude.models.parallel import together
+from interlude.models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
+from interlude.studies.forcing import chunks, logprobs
+from interlude.synth.problem import Problem
+from interlude.synth.rng import rng, shuffle, uniforms
+from interlude.synth.segments import unthought
 
 OTHER = "other"
 THOUGHTS = ("own", "empty", "shuffled", OTHER)
@@ -22,11 +22,12 @@ VERSION = 2  # of what is asked; 1 asked before any segment where a problem skip
 
 
 def probe(
-    lm: LM, problems: list[Problem], thought: str, samples: int, max_new: int, temperature: float
+    lm: LM, problems: list[Problem], thought: str, samples: int, max_new_tokens: int, temperature: float
 ) -> dict[str, np.ndarray]:
     """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (methods.md 4.7,
     position rule; elsewhere a thought has nothing to say that is not in the text), and the model writes ``samples``
-    thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new`` tokens. Then its "own"
+    thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new_tokens`` tokens. Then its
+    "own"
     thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
     problem (methods.md 4.5, F6), and the closing tag. A thought that never closes is closed where its room or the
     text ends.
@@ -39,7 +40,7 @@ def probe(
     """
     opening, closing = tags(lm)
     cuts = places(lm, problems)
-    own = own_thoughts(lm, cuts, samples, max_new, temperature)
+    own = own_thoughts(lm, cuts, samples, max_new_tokens, temperature)
     members = [(row, n) for row in range(len(cuts)) for n in range(samples)]
     if thought == OTHER:
         swapped = others(len(cuts))
@@ -80,12 +81,16 @@ def places(lm: LM, problems: list[Problem]) -> list[Cut]:
     return [cut(lm, each, needed(each), "probe", row) for row, each in enumerate(raw)]
 
 
-def own_thoughts(lm: LM, cuts: list[Cut], samples: int, max_new: int, temperature: float) -> list[list[list[int]]]:
+def own_thoughts(
+    lm: LM, cuts: list[Cut], samples: int, max_new_tokens: int, temperature: float
+) -> list[list[list[int]]]:
     """For each cut ``samples`` thoughts of the model, without tags."""
     opening, closing = tags(lm)
     prompts = [[*each.prefix, opening] for each in cuts for _ in range(samples)]
-    streams = np.stack([uniforms("probe", row, n, n=max_new) for row in range(len(cuts)) for n in range(samples)])
-    written = sampled(lm, prompts, streams, max_new, temperature, (closing, 0))
+    streams = np.stack(
+        [uniforms("probe", row, n, n=max_new_tokens) for row in range(len(cuts)) for n in range(samples)]
+    )
+    written = sampled(lm, prompts, streams, max_new_tokens, temperature, (closing, 0))
     bare = [ids[:-1] if ids[-1] in (closing, lm.end) else ids for ids in written]
     return [bare[first : first + samples] for first in range(0, len(bare), samples)]
 
@@ -113,5 +118,5 @@ def sampled(
     found = []
     for first in range(0, len(prompts), ROWS):
         part = slice(first, first + ROWS)
-        found += lm.sample(prompts[part], streams[part], max_new=most, temperature=temperature, stop=stop).ids
+        found += lm.sample(prompts[part], streams[part], max_new_tokens=most, temperature=temperature, stop=stop).ids
     return found

@@ -13,15 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from studies.claims import AFTER, VISIBLE, Claim, Finding
-from studies.console import duration, large, with_interval
-from studies.results import ROLES, Results, fault_counts, tallies
-from studies.results import numbers as cell_numbers
-from studies.stats import Estimate, difference, interval, over_seeds, paired
-from synth.parse import parse
-from synth.rng import uniforms
-from synth.verify import KINDS as FAULTS
-from synth.verify import verify
+from interlude.studies.claims import AFTER, VISIBLE, Claim, Finding
+from interlude.studies.console import duration, large, with_interval
+from interlude.studies.results import ROLES, Results, fault_counts, tallies
+from interlude.studies.results import numbers as cell_numbers
+from interlude.studies.stats import Estimate, difference, interval, over_seeds, paired
+from interlude.synth.parse import parse
+from interlude.synth.rng import uniforms
+from interlude.synth.verify import KINDS as FAULTS
+from interlude.synth.verify import verify
 
 KS = (1, 16, 128)
 LATE = "\n(rule written after the run)"
@@ -88,7 +88,7 @@ def exams_of(found: Results, arm: str) -> list[str]:
 def scores(found: Results, arm: str, exam: str) -> list[dict]:
     """pass@k of one arm and exam for each k that the exam knows, and for sampled exams the answer-only score."""
     row = found.of(arm, exam)[0]
-    about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "context", "mode", "ops", "guess_floor")}}
+    about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "world", "mode", "ops", "guess_floor")}}
     known = [k for k in KS if row["kind"] == "exact" or k <= row["samples"]]
     rows = [about | {"score": "strict", "k": k} | numbers(found.score(arm, exam, k)) for k in known]
     if row["kind"] == "sampled":
@@ -101,20 +101,20 @@ def numbers(estimate: Estimate) -> dict:
 
 
 def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
-    """The exact exams of an arm, by context, mode and band."""
+    """The exact exams of an arm, by world, mode and band."""
     made = []
     rows = list({row["exam"]: row for row in found.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
-    for context, mode in dict.fromkeys((row["context"], row["mode"]) for row in rows):
+    for world, mode in dict.fromkeys((row["world"], row["mode"]) for row in rows):
         for band, (low, high) in bands.items():
             exams = [
                 row["exam"]
                 for row in rows
-                if (row["context"], row["mode"]) == (context, mode)
+                if (row["world"], row["mode"]) == (world, mode)
                 and row["ops"].isdigit()
                 and low <= int(row["ops"]) <= high
             ]
             if exams:
-                made.append(({"context": context, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
+                made.append(({"world": world, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
     return made
 
 
@@ -330,9 +330,9 @@ def tables(found: dict) -> list[tuple[str, list[str], list[list[str]], str]]:
         made.append(diversity_table(found["diversities"]))
     if found["modes"]:
         made.append(modes_table(found["modes"]))
-    for kind, context, mode in dict.fromkeys((row["kind"], row["context"], row["mode"]) for row in found["scores"]):
-        rows = [row for row in found["scores"] if (row["kind"], row["context"], row["mode"]) == (kind, context, mode)]
-        made.append(score_table(f"{kind}, {context}, {mode}", rows))
+    for kind, world, mode in dict.fromkeys((row["kind"], row["world"], row["mode"]) for row in found["scores"]):
+        rows = [row for row in found["scores"] if (row["kind"], row["world"], row["mode"]) == (kind, world, mode)]
+        made.append(score_table(f"{kind}, {world}, {mode}", rows))
     if found["similarity"]:
         made.append(similarity_table(found["similarity"]))
     if found["newly_solved"]:
@@ -383,18 +383,18 @@ def scored(row: dict) -> str:
 
 
 def band_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
-    columns = list(dict.fromkeys((row["context"], row["mode"], row["band"], row["ops"]) for row in rows))
+    columns = list(dict.fromkeys((row["world"], row["mode"], row["band"], row["ops"]) for row in rows))
     cells = []
     for arm, k in dict.fromkeys((row["arm"], row["k"]) for row in rows):
         line = [f"{arm}\nstrict pass@{k}"]
         for column in columns:
             those = [
-                r for r in rows if (r["arm"], r["k"], r["context"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)
+                r for r in rows if (r["arm"], r["k"], r["world"], r["mode"], r["band"], r["ops"]) == (arm, k, *column)
             ]
             line.append(with_interval(those[0]) if those else "–")
         cells.append(line)
     heads = ["band (ops)"] + [
-        f"{band} ({ops})\n{context}" + f"\n{mode}" * (mode != "forward") for context, mode, band, ops in columns
+        f"{band} ({ops})\n{world}" + f"\n{mode}" * (mode != "forward") for world, mode, band, ops in columns
     ]
     return "by band, exact", heads, cells, resampled(rows)
 
@@ -454,7 +454,7 @@ def where(row: dict) -> str:
     """What a contrast was measured on."""
     if "exam" in row:
         return row["exam"] + ", answers" * (row.get("score") == "answer")
-    return f"{row['band']}, {row['context']}" + f", {row['mode']}" * (row["mode"] != "forward")
+    return f"{row['band']}, {row['world']}" + f", {row['mode']}" * (row["mode"] != "forward")
 
 
 def newly_solved_table(rows: list[dict]) -> tuple[str, list[str], list[list[str]], str]:
@@ -622,7 +622,7 @@ def recipe_in_words(study, arm) -> list[str]:
 def stage_in_words(stage) -> str:
     """A stage's fields in a sentence, whatever kind of stage it is."""
     length = f"{stage.steps} steps" if stage.steps is not None else f"{large(stage.flops, 'FLOPs')}"
-    told = [f"{type(stage).__name__}, {length} of {stage.rows} rows"]
+    told = [f"{type(stage).__name__}, {length} of {stage.batch_size} rows"]
     for field in fields(stage):
         value = getattr(stage, field.name)
         if field.name in ("steps", "flops", "rows", "optim", "version"):
@@ -637,7 +637,7 @@ def value_in_words(value) -> str:
     name = type(value).__name__
     if name == "Source":
         length = f", {between(value.length)} givens long" if value.length else ""
-        return f"ops {between(value.ops)} in {value.context}, {value.mode}{length}"
+        return f"ops {between(value.ops)} in {value.world}, {value.mode}{length}"
     if name == "Mixture":
         return " + ".join(f"{100 * weight:.3g} % {value_in_words(part)}" for weight, part in value.parts if weight)
     if name == "Recipe":
@@ -688,15 +688,15 @@ def canvas(columns: int, height: float, sharey: bool = True):
 
 
 def by_ops(found: dict, k: int) -> str:
-    """Strict pass@k by operations, a panel for each context, a line for each arm with its interval, bands shaded."""
+    """Strict pass@k by operations, a panel for each world, a line for each arm with its interval, bands shaded."""
     rows = [row for row in found["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
-    panels = list(dict.fromkeys((row["context"], row["mode"]) for row in rows))
+    panels = list(dict.fromkeys((row["world"], row["mode"]) for row in rows))
     if not rows:
         return ""
     figure, axes = canvas(len(panels), 2.7)
     arms = [row["arm"] for row in found["arms"]]
     for axis, panel in zip(axes, panels, strict=True):
-        those = [row for row in rows if (row["context"], row["mode"]) == panel]
+        those = [row for row in rows if (row["world"], row["mode"]) == panel]
         shade(axis, found["bands"])
         for nth, arm in enumerate(arms):
             line = sorted((row for row in those if row["arm"] == arm), key=lambda row: int(row["ops"]))
@@ -729,12 +729,12 @@ def keyed(figure, axis, arms: list[str]) -> None:
 
 
 def by_k(found: Results, bands: Bands) -> str:
-    """pass@k for k up to a million at the edge, a panel for each context."""
+    """pass@k for k up to a million at the edge, a panel for each world."""
     arms = found.arms
     panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
     if not panels:
         exact = [exam for exam in exams_of(found, arms[0]) if found.of(arms[0], exam)[0]["kind"] == "exact"]
-        panels = [({"context": "all exact exams", "mode": ""}, exact)] if exact else []
+        panels = [({"world": "all exact exams", "mode": ""}, exact)] if exact else []
     if not panels:
         return ""
     figure, axes = canvas(len(panels), 2.7)
@@ -743,7 +743,7 @@ def by_k(found: Results, bands: Bands) -> str:
             if set(exams) <= set(exams_of(found, arm)):
                 draw_line(axis, list(CURVE), [numbers(pooled(found, arm, exams, k)) for k in CURVE], nth, arm)
         axis.set(
-            title=f"{about.get('band', '')} {about['context']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
+            title=f"{about.get('band', '')} {about['world']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
         )
     axes[0].set_ylabel("strict pass@k")
     keyed(figure, axes[0], list(arms))
@@ -751,7 +751,7 @@ def by_k(found: Results, bands: Bands) -> str:
 
 
 def by_role(found: Results, bands: Bands) -> str:
-    """Mean surprise of the canonical solution split over token roles, at each band of the first context."""
+    """Mean surprise of the canonical solution split over token roles, at each band of the first world."""
     panels = [(about["band"], exams) for about, exams in groups(found, found.arms[0], bands)]
     panels = panels[: len(bands)]
     if not panels:
@@ -792,7 +792,7 @@ def examples(study, bands: Bands, count: int = EXAMPLES) -> list[dict]:
     Loads models, so it needs the folders of ``runs/``; an arm whose model is not there has ``answers`` None. Each
     answer is one sample at temperature 1 whose random numbers depend on problem and row only.
     """
-    from studies.run import load
+    from interlude.studies.run import load
 
     exam = telling_exam(study, bands)
     problems = exam.paper()[:count]
@@ -817,7 +817,7 @@ def telling_exam(study, bands: Bands):
 def answered_by(lm, problems: list) -> list[dict]:
     """One sampled answer to each problem, with the verifier's verdict and the span of every step it could read."""
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
-    samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new=ROOM)
+    samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new_tokens=ROOM)
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
 
 
@@ -916,7 +916,7 @@ def page(studies: list[tuple], bands: Bands, claims: Iterable[list[dict]] = ()) 
 def heading(names: list[str]) -> str:
     """What the studies of a page are about: their topic's own words, where they are of one topic."""
     topics = {name.partition("/")[0] for name in names}
-    only = f"studies.{topics.pop()}" if len(topics) == 1 else "studies.stages"
+    only = f"interlude.studies.{topics.pop()}" if len(topics) == 1 else "interlude.studies.stages"
     about = importlib.import_module(only).__doc__.splitlines()[0].removeprefix("Studies of ").rstrip(".")
     return about[0].upper() + about[1:]
 

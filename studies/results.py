@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.files import Busy, claim
-from studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
-from studies.table import Column, merge, read, write
+from interlude.models.files import Busy, claim
+from interlude.studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
+from interlude.studies.table import Column, merge, read, write
 
 COMMITTED = Path(__file__).parent / "results"
 FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # elsewhere, to keep one's own runs apart
@@ -28,7 +28,7 @@ COLUMNS = (
     Column("seed", int, "", "training seed"),
     Column("exam", str, "", "name of the exam"),
     Column("kind", str, "", "exact (teacher-forced), sampled, divergence, probe, diversity or modes"),
-    Column("context", str, "", "world the exam is told in"),
+    Column("world", str, "", "world the exam is told in"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
     Column("problems", int, "", "problems in the exam"),
@@ -132,11 +132,9 @@ class Results:
         counts = np.array([numbers(row["correct" if score == "answer" else score]) for row in rows])
         return pass_at_k(rows[0]["samples"], counts.astype(int), k)
 
-    def within(self, ops: tuple[int, int], context: str) -> list[str]:
-        """The exact exams told in ``context`` with so many operations, fewest first."""
-        exact = {
-            r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["context"] == context and r["ops"].isdigit()
-        }
+    def within(self, ops: tuple[int, int], world: str) -> list[str]:
+        """The exact exams told in ``world`` with so many operations, fewest first."""
+        exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["world"] == world and r["ops"].isdigit()}
         return sorted(
             (e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"])
         )

@@ -12,16 +12,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from models.files import Busy, Claim, Corrupt, check, claim, read_json, seal, sealed, write_atomic, write_json
-from models.gpt import GPT
-from models.hf import HF
-from models.ledger import Ledger
-from models.lm import LM
-from models.stages import Stage
-from models.train import PRECISIONS, Machine, train
-from studies.key import canonical, folder, key
-from synth.rng import key as stream
-from synth.tokens import Vocabulary
+from interlude.models.files import Busy, Claim, Corrupt, check, claim, read_json, seal, sealed, write_atomic, write_json
+from interlude.models.gpt import GPT
+from interlude.models.hf import HF
+from interlude.models.ledger import Ledger
+from interlude.models.lm import LM
+from interlude.models.stages import Stage
+from interlude.models.train import PRECISIONS, Machine, train
+from interlude.studies.key import canonical, folder, key
+from interlude.synth.rng import key as stream
+from interlude.synth.tokens import Vocabulary
 
 Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
 

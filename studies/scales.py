@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from models.gpt import GPT
-from models.optim import Optim
-from models.policy import DR_GRPO, Objective
-from models.rollouts import Reward
-from models.stages.midtrain import Midtrain
-from models.stages.pretrain import Pretrain
-from models.stages.rft import RFT
-from models.stages.rl import RL
-from models.stages.sft import SFT
-from studies.exam import Exam
-from studies.run import Recipe
-from synth.graph import Shape
-from synth.problem import Mixture, Source
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT
+from interlude.models.optim import Optim
+from interlude.models.policy import DR_GRPO, Objective
+from interlude.models.rollouts import Reward
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rft import RFT
+from interlude.models.stages.rl import RL
+from interlude.models.stages.sft import SFT
+from interlude.studies.exam import Exam
+from interlude.studies.run import Recipe
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.tokens import Vocabulary
 
-CONTEXTS = ("zoo", "school", "festival")  # common in pre-training, rare in pre-training, never seen in pre-training
+WORLDS = ("zoo", "school", "festival")  # common in pre-training, rare in pre-training, never seen in pre-training
 RARE_SHARE = 0.1
 REPLAY_SHARE = 0.2
 
@@ -50,7 +50,7 @@ class Scale:
     hard: tuple[int, int]
     length: tuple[int, int]
     tail: tuple[float, ...]
-    rows: int
+    batch_size: int
     recall_steps: int
     short_steps: int
     long_steps: int
@@ -59,7 +59,7 @@ class Scale:
     method_flops: float
     cold_steps: int
     rl_prompts: int
-    rl_group: int
+    rl_num_samples: int
     problems: int
     seeds: tuple[int, ...]
     modulus: int = 7
@@ -69,15 +69,15 @@ class Scale:
     sft_optim: Optim = Optim(matrix_lr=3e-3, other_lr=6e-4, schedule="linear")
     precision: str = "float32"
 
-    def source(self, ops: tuple[int, int], context: str = "zoo", **changes) -> Source:
-        """Problems of this scale with ``ops`` operations told in ``context``; as long as its band's, where they fit."""
+    def source(self, ops: tuple[int, int], world: str = "zoo", **changes) -> Source:
+        """Problems of this scale with ``ops`` operations told in ``world``; as long as its band's, where they fit."""
         length = (max(self.length[0], 3 * ops[1] + 1), self.length[1])
         fields = {"modulus": self.modulus, "shape": self.shape, "length": length}
-        return Source(ops=ops, context=context, names=self.model.vocab.names, **(fields | changes))
+        return Source(ops=ops, world=world, names=self.model.vocab.names, **(fields | changes))
 
     def mixed(self, ops: tuple[int, int], **changes) -> Mixture:
         """Problems told in the common world, and a share of them in the rare one."""
-        worlds = ((1 - RARE_SHARE, CONTEXTS[0]), (RARE_SHARE, CONTEXTS[1]))
+        worlds = ((1 - RARE_SHARE, WORLDS[0]), (RARE_SHARE, WORLDS[1]))
         return Mixture(tuple((share, self.source(ops, world, **changes)) for share, world in worlds))
 
     def corpus(self) -> Mixture:
@@ -100,20 +100,24 @@ class Scale:
         if self.recall_steps:
             # Recall forms in the embeddings, and soonest where these move fast (studies/LOG.md, 2026-11-21).
             fast = replace(stable, other_lr=2 * stable.other_lr)
-            recipe += Pretrain(steps=self.recall_steps, rows=self.rows, optim=fast, data=short, without=("arithmetic",))
-        recipe += Pretrain(steps=self.short_steps, rows=self.rows, optim=stable, data=short)
-        return recipe + Pretrain(steps=self.long_steps, rows=self.rows, optim=stable, data=self.pretraining())
+            recipe += Pretrain(
+                steps=self.recall_steps, batch_size=self.batch_size, optim=fast, data=short, without=("arithmetic",)
+            )
+        recipe += Pretrain(steps=self.short_steps, batch_size=self.batch_size, optim=stable, data=short)
+        return recipe + Pretrain(
+            steps=self.long_steps, batch_size=self.batch_size, optim=stable, data=self.pretraining()
+        )
 
     def anneal(self) -> Pretrain:
         """The end of pre-training: the same data while the rate decays to its floor."""
         decaying = replace(self.optim, schedule="linear")
-        return Pretrain(flops=self.anneal_flops, rows=self.rows, optim=decaying, data=self.pretraining())
+        return Pretrain(flops=self.anneal_flops, batch_size=self.batch_size, optim=decaying, data=self.pretraining())
 
     def midtrain(self, flops: float) -> Midtrain:
         """Gold solutions at the edge with a fifth of pre-training data replayed (interplay.md 3.2), decaying."""
         decaying = replace(self.optim, schedule="linear")
         more = {"data": self.corpus(), "replay": self.pretraining(), "replay_share": REPLAY_SHARE}
-        return Midtrain(flops=flops, rows=self.rows, optim=decaying, **more)
+        return Midtrain(flops=flops, batch_size=self.batch_size, optim=decaying, **more)
 
     @property
     def bands(self) -> dict[str, tuple[int, int]]:
@@ -133,17 +137,17 @@ class Scale:
 
     def sft(self, flops: float) -> SFT:
         """Gold solutions of the problems that RL at the edge is given: what RL is to be compared with."""
-        return SFT(flops=flops, rows=self.rows, optim=self.sft_optim, data=self.replayed(self.corpus()))
+        return SFT(flops=flops, batch_size=self.batch_size, optim=self.sft_optim, data=self.replayed(self.corpus()))
 
     def rft(self, flops: float) -> RFT:
         """The base's own correct solutions of the problems that RL at the edge is given."""
         return RFT(
             flops=flops,
-            rows=self.rl_prompts,
-            group=self.rl_group,
+            batch_size=self.rl_prompts,
+            num_samples=self.rl_num_samples,
             optim=self.sft_optim,
             data=self.replayed(self.corpus()),
-            max_new=self.max_new,
+            max_new_tokens=self.max_new_tokens,
         )
 
     def rl(
@@ -152,26 +156,26 @@ class Scale:
         """RL on ``data`` (None: the edge), with the share of replayed pre-training problems that mid-training has."""
         return RL(
             flops=flops,
-            rows=self.rl_prompts,
-            group=self.rl_group,
+            batch_size=self.rl_prompts,
+            num_samples=self.rl_num_samples,
             optim=self.rl_optim,
             data=self.replayed(data or self.corpus()),
             reward=reward,
             objective=objective,
-            max_new=self.max_new,
+            max_new_tokens=self.max_new_tokens,
         )
 
     @property
-    def max_new(self) -> int:
+    def max_new_tokens(self) -> int:
         """Room for a solution of the hardest problems: at most 24 tokens a step, and one step to spare."""
         return 24 * (self.hard[1] + 1)
 
-    def exams(self, worlds: tuple[str, ...] = CONTEXTS) -> tuple[Exam, ...]:
+    def exams(self, worlds: tuple[str, ...] = WORLDS) -> tuple[Exam, ...]:
         """An exact exam for every number of operations up to the hard band, in every world, on held-out structures; in
         the world that is never seen, up to the end of the band, as nothing there is solved."""
         found = []
         for world in worlds:
-            for ops in range(1, (self.band if world == CONTEXTS[2] else self.hard)[1] + 1):
+            for ops in range(1, (self.band if world == WORLDS[2] else self.hard)[1] + 1):
                 longest = (self.length[1], self.length[1])
                 source = self.source((ops, ops), world, split="held_out", length=longest)
                 found.append(Exam(f"{world}-ops{ops}", source, self.problems))
@@ -182,27 +186,34 @@ class Scale:
         vocab = replace(self.model.vocab, modulus=modulus)
         return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
 
-    def sampled_exam(self, band: str = "edge", world: str = CONTEXTS[0]) -> Exam:
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
         """Sampled answers on the "band" or the "edge": the cross-check of the exact exams,
         and the answer-only score."""
         longest = (self.length[1], self.length[1])
         source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
-        return Exam(f"{world}-{band}-sampled", source, self.problems // 2, "sampled", samples=16, max_new=self.max_new)
+        return Exam(
+            f"{world}-{band}-sampled",
+            source,
+            self.problems // 2,
+            "sampled",
+            samples=16,
+            max_new_tokens=self.max_new_tokens,
+        )
 
     def sampled_exams(self) -> tuple[Exam, ...]:
         """The edge, the edge told in the rare world, and the band."""
-        return self.sampled_exam(), self.sampled_exam("edge", CONTEXTS[1]), self.sampled_exam("band")
+        return self.sampled_exam(), self.sampled_exam("edge", WORLDS[1]), self.sampled_exam("band")
 
     def diversity_exam(self) -> Exam:
         """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
         asked = self.sampled_exam()
-        return replace(asked, name=f"{CONTEXTS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
+        return replace(asked, name=f"{WORLDS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
 
     def modes_exam(self, names: tuple[str, ...]) -> Exam:
         """Among which of these approaches a model divides its probability at the edge: on diversity's problems."""
         asked = self.diversity_exam()
         source = replace(asked.source, approach=names)
-        return replace(asked, name=f"{CONTEXTS[0]}-edge-modes", kind="modes", samples=0, source=source)
+        return replace(asked, name=f"{WORLDS[0]}-edge-modes", kind="modes", samples=0, source=source)
 
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
@@ -227,18 +238,18 @@ SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
     band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
-    rows=4, recall_steps=2, short_steps=2, long_steps=2, cold_steps=2,
+    batch_size=4, recall_steps=2, short_steps=2, long_steps=2, cold_steps=2,
     anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9,
-    rl_prompts=2, rl_group=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
+    rl_prompts=2, rl_num_samples=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=24)),
     band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    rows=16, recall_steps=300, short_steps=360, long_steps=130, cold_steps=480,
+    batch_size=16, recall_steps=300, short_steps=360, long_steps=130, cold_steps=480,
     anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12,
-    rl_prompts=8, rl_group=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
+    rl_prompts=8, rl_num_samples=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
 # Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.
@@ -246,9 +257,10 @@ SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
     band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
-    rows=256, recall_steps=300, short_steps=700, long_steps=1000, cold_steps=200,
+    batch_size=256, recall_steps=300, short_steps=700, long_steps=1000, cold_steps=200,
     anneal_flops=8e14, arm_flops=4e15, method_flops=1e15,
-    rl_prompts=64, rl_group=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+    rl_prompts=64, rl_num_samples=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
+    precision="bfloat16",
 )  # fmt: skip
 
 # The Interplay study's model (interplay.md 3.1) and bands, in our dialect; not yet run.
@@ -258,9 +270,10 @@ PAPER = Scale(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
     band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
-    rows=1024, recall_steps=500, short_steps=1500, long_steps=18000, cold_steps=500,
+    batch_size=1024, recall_steps=500, short_steps=1500, long_steps=18000, cold_steps=500,
     anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17,
-    rl_prompts=1024, rl_group=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM, precision="bfloat16",
+    rl_prompts=1024, rl_num_samples=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
+    precision="bfloat16",
 )  # fmt: skip
 
 SCALES = {scale.name: scale for scale in (SMOKE, NANO, SMALL, PAPER)}

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from scipy.special import stdtrit
 
-from synth.rng import key
+from interlude.synth.rng import key
 
 BLOCK = 2**21  # draws held in memory at once: 16 MiB
 

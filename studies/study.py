@@ -10,17 +10,17 @@ from functools import cache
 
 import numpy as np
 
-from models.files import read_jsonl
-from models.ledger import TRAIN, interplay_rl_tokens
-from models.stages import Stage
-from models.stages.rl import RL
-from models.train import Machine
-from studies import results
-from studies.exam import Answers, Exam, answered, answers, span
-from studies.key import remembering
-from studies.run import Cost, Observe, Recipe, chain, costs, obtain
-from synth.graph import nearest
-from synth.problem import Mixture
+from interlude.models.files import read_jsonl
+from interlude.models.ledger import TRAIN, interplay_rl_tokens
+from interlude.models.stages import Stage
+from interlude.models.stages.rl import RL
+from interlude.models.train import Machine
+from interlude.studies import results
+from interlude.studies.exam import Answers, Exam, answered, answers, span
+from interlude.studies.key import remembering
+from interlude.studies.run import Cost, Observe, Recipe, chain, costs, obtain
+from interlude.synth.graph import nearest
+from interlude.synth.problem import Mixture
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"
@@ -309,11 +309,14 @@ def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
     """What the Interplay paper charges for a stage: training tokens, or for RL their equivalent (appendix A.10.1).
 
     The paper charges a rollout 2,048 tokens, the longest prompt and the longest response it allows, 1,024 each,
-    whatever was sampled; here that is twice ``max_new``. NaN for sampling stages that the formula does not cover.
+    whatever was sampled; here that is twice ``max_new_tokens``. NaN for sampling stages that the formula does not
+    cover.
     """
     if isinstance(stage, RL):
-        prompts = responses / stage.group
-        return interplay_rl_tokens(prompts, stage.group, 2 * stage.max_new, reference=stage.objective.kl > 0)
+        prompts = responses / stage.num_samples
+        return interplay_rl_tokens(
+            prompts, stage.num_samples, 2 * stage.max_new_tokens, reference=stage.objective.kl > 0
+        )
     return math.nan if responses else float(cost.ledger.as_dict()[f"{TRAIN}_tokens"])
 
 
@@ -327,7 +330,7 @@ def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
         "seed": run.seed,
         "exam": exam.name,
         "kind": exam.kind,
-        "context": source.context,
+        "world": source.world,
         "mode": source.mode,
         "ops": "-".join(map(str, dict.fromkeys(span(exam.source)))),
         "problems": exam.problems,

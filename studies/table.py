@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.files import write_atomic
+from interlude.models.files import write_atomic
 
 FOOTER = re.compile(r"# rows=(0|[1-9][0-9]*) sha256=([0-9a-f]{64})")
 

@@ -31,13 +31,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from synth.ops import compute
-from synth.parse import Line, Step, Trace, parse
-from synth.render import Move, equation, reductions
-from synth.telling import APPROACHES, MARKERS, PLAIN, Telling
+from interlude.synth.ops import compute
+from interlude.synth.parse import Line, Step, Trace, parse
+from interlude.synth.render import Move, equation, reductions
+from interlude.synth.telling import APPROACHES, MARKERS, PLAIN, Telling
 
 if TYPE_CHECKING:
-    from synth.problem import Problem
+    from interlude.synth.problem import Problem
 
 __all__ = ["APPROACHES", "PLAIN", "asking", "coincides", "script", "signature"]
 
@@ -49,7 +49,7 @@ def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
 
     Raises ValueError for an unknown approach, and for a problem whose steps may be skipped or reworded.
     """
-    if problem.elided or problem.worded:
+    if problem.skips or problem.worded:
         raise ValueError("asking needs a problem without skipped steps and chosen words: an approach says its own")
     thoughts = "none" if problem.telling is None else problem.telling.thoughts
     return replace(problem, telling=Telling(thoughts, approach=name, tagged=tagged and name != PLAIN))

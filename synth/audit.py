@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from synth.graph import evaluate
-from synth.problem import Mixture, Problem, Source
+from interlude.synth.graph import evaluate
+from interlude.synth.problem import Mixture, Problem, Source
 
 Histogram = tuple[tuple[int, int], ...]  # (value, how many problems), by value
 
@@ -51,7 +51,7 @@ class Audit:
     solution: Lengths
     statements: Lengths
     symbols: tuple[tuple[str, int], ...]
-    contexts: tuple[tuple[str, int], ...]
+    worlds: tuple[tuple[str, int], ...]
     same_structure: int
     same_text: int
     held_out: float
@@ -78,7 +78,7 @@ class Audit:
             ("ops", self.ops),
             ("depth", self.depth),
             ("uses", self.symbols),
-            ("context", self.contexts),
+            ("world", self.worlds),
         ):
             lines.append(f"{name:16} " + "  ".join(f"{value}: {count}" for value, count in counts))
         lines.append(f"{'mode':8} {'ops':>4} {'n':>7} {'answers':>8} {'floor':>7} {'bound':>7}")
@@ -112,7 +112,7 @@ def audit(source: Source | Mixture, problems: int = 2000, path: tuple[str | int,
         solution=lengths([len(problem.written.solution_tokens) for problem in drawn]),
         statements=lengths([len(problem.order) for problem in drawn]),
         symbols=histogram(op for problem in drawn for op in {node.op for node in problem.graph.nodes if node.args}),
-        contexts=histogram(problem.context for problem in drawn),
+        worlds=histogram(problem.world for problem in drawn),
         same_structure=problems - len({problem.graph.canonical for problem in drawn}),
         same_text=problems - len({problem.question for problem in drawn}),
         held_out=sum(problem.held_out for problem in drawn) / problems,

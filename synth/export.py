@@ -9,13 +9,13 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from synth import contexts
-from synth.graph import GIVEN, LITERAL, Graph, Node
-from synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
-from synth.problem import DIALECTS, FACT, Mixture, Problem, Source
-from synth.render import END
-from synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, Telling, Wording
-from synth.verify import Verdict, verify
+from interlude.synth import worlds
+from interlude.synth.graph import GIVEN, LITERAL, Graph, Node
+from interlude.synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
+from interlude.synth.problem import DIALECTS, FACT, Mixture, Problem, Source
+from interlude.synth.render import END
+from interlude.synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, Telling, Wording
+from interlude.synth.verify import Verdict, verify
 
 Row = dict[str, object]
 FORMAT = 1  # of problem_to_dict; raise it when the fields change
@@ -34,7 +34,7 @@ def problem_to_dict(problem: Problem) -> dict[str, object]:
         "extra": nodes_to_lists(problem.extra),
         "names": list(problem.names),
         "order": list(problem.order),
-        "context": problem.context,
+        "world": problem.world,
         "dialect": problem.dialect,
     } | ({} if problem.telling is None else {"telling": telling_to_dict(problem.telling)})
 
@@ -50,7 +50,7 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     graph = graph_from_dict(table["graph"])
     extra = nodes_from_lists("problem.extra", table["extra"], graph.nodes, graph.modulus)
     nodes = graph.nodes + extra
-    nouns = contexts.world(table["context"]).names
+    nouns = worlds.world(table["world"]).names
     names = integers("problem.names", table["names"], -1, len(nouns) - 1)
     if [name < 0 for name in names] != [node.op == LITERAL for node in nodes]:
         raise ValueError(
@@ -62,7 +62,7 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     stated = [i for i, node in enumerate(nodes) if node.op != LITERAL and i != graph.unknown]
     if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
         raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
-    problem = Problem(graph, extra, names, order, table["context"], table["dialect"])
+    problem = Problem(graph, extra, names, order, table["world"], table["dialect"])
     return replace(problem, telling=telling_from_dict(table["telling"], problem)) if told else problem
 
 
@@ -197,7 +197,7 @@ def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export
             "answer": problem.answer,
             "solution": problem.solution,
             "ops": problem.ops,
-            "context": problem.context,
+            "world": problem.world,
             "mode": problem.mode,
             "uid": blake2b(packed.encode(), digest_size=16).hexdigest(),
             "structure": f"{problem.graph.canonical:016x}",
@@ -212,7 +212,7 @@ def verl(
     """Rows as verl reads them; ``compute_score`` needs ``reward_model.ground_truth``, the problem as JSON."""
     for index, (full, problem) in enumerate(rows(source, n, path)):
         yield {
-            "data_source": f"interlude/{problem.context}/{problem.mode}",
+            "data_source": f"interlude/{problem.world}/{problem.mode}",
             "prompt": [{"role": "user", "content": problem.question}],
             "ability": ABILITY,
             "reward_model": {"style": "rule", "ground_truth": pack(problem)},

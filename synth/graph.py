@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from synth.ops import LIMIT, SAME, compute, fold
-from synth.rng import below, between, shuffle, weighted
+from interlude.synth.ops import LIMIT, SAME, compute, fold
+from interlude.synth.rng import below, between, shuffle, weighted
 
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
 MASK = (1 << 64) - 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from synth.ops import LIMIT, SAME
-from synth.render import END, VERBS
-from synth.telling import CONCLUSIONS, MARKERS, OPENINGS, REMARK
-from synth.thoughts import without
+from interlude.synth.ops import LIMIT, SAME
+from interlude.synth.render import END, VERBS
+from interlude.synth.telling import CONCLUSIONS, MARKERS, OPENINGS, REMARK
+from interlude.synth.thoughts import without
 
 
 class Step(NamedTuple):

@@ -8,13 +8,13 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
-from synth import approaches, contexts
-from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
-from synth.later import later
-from synth.ops import LIMIT, SAME, is_prime
-from synth.render import Move, Written, write
-from synth.rng import below, between, rng, shuffle, weighted
-from synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, THOUGHTS, Telling, Wording, Words
+from interlude.synth import approaches, worlds
+from interlude.synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
+from interlude.synth.later import later
+from interlude.synth.ops import LIMIT, SAME, is_prime
+from interlude.synth.render import Move, Written, write
+from interlude.synth.rng import below, between, rng, shuffle, weighted
+from interlude.synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, THOUGHTS, Telling, Wording, Words
 
 MODES = ("forward", "reverse")
 DIALECTS = ("terse", "prose")
@@ -23,7 +23,7 @@ SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
 # Fields of Source, each with the value that takes none.
-LIBERTIES = {"elided": 0.0, "words": None, "thoughts": "none", "approach": None}
+LIBERTIES = {"skip_prob": 0.0, "words": None, "thoughts": "none", "approach": None}
 FACT = -1  # in Problem.order: the statement that gives the root's value (reverse mode)
 
 
@@ -40,7 +40,7 @@ class Problem:
     extra: tuple[Node, ...]
     names: tuple[int, ...]
     order: tuple[int, ...]
-    context: str
+    world: str
     dialect: str
     telling: Telling | None = None
 
@@ -68,7 +68,7 @@ class Problem:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Each node as it is written in an expression: its noun, or its number if it is a literal."""
-        nouns = contexts.world(self.context).names
+        nouns = worlds.world(self.world).names
         if -1 not in self.names:
             return tuple([nouns[n] for n in self.names])
         return tuple([nouns[n] if n >= 0 else str(node.value) for n, node in zip(self.names, self.nodes, strict=True)])
@@ -84,7 +84,7 @@ class Problem:
         return self.telling is not None and self.telling.thoughts != "none"
 
     @property
-    def elided(self) -> bool:
+    def skips(self) -> bool:
         """Whether a response may skip steps."""
         return self.telling is not None and self.telling.skipped is not None
 
@@ -190,7 +190,7 @@ class Source:
     split: problems of which side ("train", "held_out" or "any").
     copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain
         of so many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
-    elided: probability that the solution leaves out a step (never its last):
+    skip_prob: probability that the solution leaves out a step (never its last):
         what the step finds is then first seen where it is used. Questions are those of the same source without it.
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
@@ -204,7 +204,7 @@ class Source:
 
     ops: tuple[int, int]
     modulus: int | None = 7
-    context: str = "zoo"
+    world: str = "zoo"
     mode: str = "forward"
     dialect: str = "terse"
     shape: Shape = field(default_factory=Shape)
@@ -216,7 +216,7 @@ class Source:
     length: tuple[int, int] | None = None
     split: str = "train"
     copies: tuple[int, int] | None = later(None)
-    elided: float = later(0.0)
+    skip_prob: float = later(0.0)
     words: Words | None = later(None)
     thoughts: str = later("none")
     approach: str | tuple[str, ...] | None = later(None)
@@ -236,11 +236,11 @@ class Source:
                 )
         self.check_copies()
         self.check_approach()
-        if not 0 <= self.elided <= 1:
-            raise ValueError(f"Source.elided must be a probability, got {self.elided!r}")
-        if self.thoughts == "oracle" and not self.elided:
+        if not 0 <= self.skip_prob <= 1:
+            raise ValueError(f"Source.skip_prob must be a probability, got {self.skip_prob!r}")
+        if self.thoughts == "oracle" and not self.skip_prob:
             raise ValueError(
-                "Source.thoughts 'oracle' needs Source.elided above 0: there is nothing else to think about"
+                "Source.thoughts 'oracle' needs Source.skip_prob above 0: there is nothing else to think about"
             )
         if self.modulus is not None and not (type(self.modulus) is int and is_prime(self.modulus)):
             raise ValueError(f"Source.modulus must be a prime or None, got {self.modulus!r}: inverses need a prime")
@@ -248,13 +248,13 @@ class Source:
             raise ValueError(
                 "Source.modulus None needs '-' among Shape.operations and Shape.fan_in 2 to stay within 0..999"
             )
-        available = len(contexts.world(self.context).names)
+        available = len(worlds.world(self.world).names)
         if self.names is not None and not 1 <= self.names <= available:
-            raise ValueError(f"Source.names must be 1..{available} for context {self.context!r}, got {self.names}")
+            raise ValueError(f"Source.names must be 1..{available} for world {self.world!r}, got {self.names}")
         if self.most_names > self.name_count:
             raise ValueError(
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
-                f"but context {self.context!r} offers {self.name_count}"
+                f"but world {self.world!r} offers {self.name_count}"
             )
         longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1] + -(-self.most_copies // 3)
         if self.length and self.length[0] < longest:
@@ -293,8 +293,10 @@ class Source:
             raise ValueError(
                 f"Source.approach must be None, one or several different of {known}, got {self.approach!r}"
             )
-        if self.approach is not None and (self.elided or self.words is not None):
-            raise ValueError("Source.approach needs Source.elided 0 and Source.words None: its lines count every step")
+        if self.approach is not None and (self.skip_prob or self.words is not None):
+            raise ValueError(
+                "Source.approach needs Source.skip_prob 0 and Source.words None: its lines count every step"
+            )
         chances = self.chances
         if chances is not None:
             numbers = isinstance(self.approach, tuple) and isinstance(chances, tuple) and len(chances) == len(names)
@@ -325,11 +327,11 @@ class Source:
     @property
     def content(self) -> tuple[int, str]:
         """What a key of this source rests on beyond its fields: how problems are written, and the world's words."""
-        return Written.version, contexts.world(self.context).digest
+        return Written.version, worlds.world(self.world).digest
 
     @property
     def name_count(self) -> int:
-        return len(contexts.world(self.context).names) if self.names is None else self.names
+        return len(worlds.world(self.world).names) if self.names is None else self.names
 
     @property
     def most_names(self) -> int:
@@ -416,7 +418,7 @@ def tell(draw_: random.Random, graph: Graph, source: Source) -> Problem:
             names.append(pool[pick])
             pool[pick] = pool[-1]
             pool.pop()
-    problem = Problem(graph, tuple(extra), tuple(names), tuple(order), source.context, source.dialect)
+    problem = Problem(graph, tuple(extra), tuple(names), tuple(order), source.world, source.dialect)
     return replace(problem, telling=liberties(draw_, problem, source)) if source.liberties else problem
 
 
@@ -426,13 +428,13 @@ def liberties(draw_: random.Random, problem: Problem, source: Source) -> Telling
         name = names[weighted(draw_, source.chances or (1.0,) * len(names))]
         return Telling(source.thoughts, approach=name, tagged=source.tagged and name != PLAIN)
     skipped = None
-    if source.elided:
-        skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.elided])
+    if source.skip_prob:
+        skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.skip_prob])
     if source.words is None:
         return Telling(source.thoughts, skipped)
     words, slip = source.words, None
     numbers = LIMIT + 1 if source.modulus is None else source.modulus
-    if draw_.random() < words.slips:
+    if draw_.random() < words.error_rate:
         slip = (problem.answer + 1 + below(draw_, numbers - 1)) % numbers
     given = [i for i in problem.order if i >= 0 and not problem.nodes[i].args]
     wording = []

@@ -21,12 +21,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from synth import contexts
-from synth.ops import SAME, compute, inverse
-from synth.telling import APPROACHES, CONCLUSIONS, INSIDE, MARKERS, OPENINGS, REMARK
+from interlude.synth import worlds
+from interlude.synth.ops import SAME, compute, inverse
+from interlude.synth.telling import APPROACHES, CONCLUSIONS, INSIDE, MARKERS, OPENINGS, REMARK
 
 if TYPE_CHECKING:
-    from synth.problem import Problem
+    from interlude.synth.problem import Problem
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
@@ -334,7 +334,7 @@ def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: li
 
 def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
-    place = contexts.world(problem.context).place.split()
+    place = worlds.world(problem.world).place.split()
     for index in problem.order:
         before = len(out)
         if index < 0:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synth import render
-from synth.problem import Problem
+from interlude.synth import render
+from interlude.synth.problem import Problem
 
 ROLES = {
     render.STATEMENT: "part of a statement that the answer needs",

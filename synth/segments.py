@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from synth.parse import Step, parse
+from interlude.synth.parse import Step, parse
 
 if TYPE_CHECKING:
-    from synth.problem import Problem
+    from interlude.synth.problem import Problem
 
 COMMUTE = "+*"
 

@@ -16,7 +16,7 @@ APPROACHES = (  # see ``synth.approaches``; a question asks for one by its name,
 MARKERS = {  # the word that opens a line of an approach: the approach
     "level": "levels", "find": "depth", "need": "backward", "part": "subgoals", "merge": "subgoals", "let": "symbolic",
     "put": "simplify", "order": "plan", "given": "restate", "keep": "relevant", "tabulate": "table", "undo": "check",
-    "group": "grouped", "hold": "running", "left": "countdown",
+    "num_samples": "grouped", "hold": "running", "left": "countdown",
 }  # fmt: skip
 INSIDE = ("from", "asked")  # other words of such lines
 THOUGHTS = ("none", "ignored", "oracle")  # no tags at all; spans that a response may hold; and that its own text holds
@@ -28,21 +28,22 @@ class Words:
 
     openings, conclusions: probability of each of OPENINGS and of CONCLUSIONS; every step shown has one of each.
     remarks: probability that a remark on some given quantity, drawn uniformly, comes before a step (if any is given).
-    slips: share of solutions that go wrong: the last step finds another number, drawn uniformly, which is the answer
+    error_rate: share of solutions that go wrong: the last step finds another number, drawn uniformly, which is the
+    answer
         given. All their conclusions are the first, so that the others tell of a solution that is right to its end.
     """
 
     openings: tuple[float, ...] = (0.4, 0.4, 0.2)
     conclusions: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
     remarks: float = 0.0
-    slips: float = 0.0
+    error_rate: float = 0.0
 
     def __post_init__(self) -> None:
         for name, words in (("openings", OPENINGS), ("conclusions", CONCLUSIONS)):
             chances = getattr(self, name)
             if len(chances) != len(words) or not all(c >= 0 for c in chances) or abs(sum(chances) - 1) > 1e-9:
                 raise ValueError(f"Words.{name} must hold {len(words)} probabilities that sum to 1, got {chances!r}")
-        for name in ("remarks", "slips"):
+        for name in ("remarks", "error_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"Words.{name} must be a probability, got {getattr(self, name)!r}")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from synth.render import CLOSE, END, THINK
+from interlude.synth.render import CLOSE, END, THINK
 
 TAG = re.compile(f"{THINK}|{CLOSE}|{END}")
 

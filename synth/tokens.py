@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from synth import contexts
-from synth.later import later
-from synth.ops import LIMIT, SYMBOLS, is_prime
-from synth.problem import DIALECTS
-from synth.render import APPROACH_WORDS, CLOSE, END, PROSE_WORDS, THINK, WORDS, Written, join, split
+from interlude.synth import worlds
+from interlude.synth.later import later
+from interlude.synth.ops import LIMIT, SYMBOLS, is_prime
+from interlude.synth.problem import DIALECTS
+from interlude.synth.render import APPROACH_WORDS, CLOSE, END, PROSE_WORDS, THINK, WORDS, Written, join, split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -45,12 +45,12 @@ class Vocabulary:
             raise ValueError(f"Vocabulary.dialects must be drawn from {', '.join(DIALECTS)}, got {self.dialects!r}")
         if not self.worlds or len(set(self.worlds)) < len(self.worlds):
             raise ValueError(f"Vocabulary.worlds must name one or more different worlds, got {self.worlds!r}")
-        contexts.disjoint(self.worlds)
+        worlds.disjoint(self.worlds)
 
     @property
     def content(self) -> tuple[int | str, ...]:
         """What a key of this vocabulary rests on beyond its fields: the dialects' words and the worlds'."""
-        return Written.version, *(contexts.world(name).digest for name in self.worlds)
+        return Written.version, *(worlds.world(name).digest for name in self.worlds)
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Vocabulary:
             numbers += (str(self.modulus),)  # "Count modulo 7."
         nouns: list[str] = []
         places: list[str] = []
-        for world in contexts.disjoint(self.worlds):
+        for world in worlds.disjoint(self.worlds):
             nouns += world.names[: self.names]
             places += world.place.split() if prose else ()
         more = (THINK, CLOSE) if self.thoughts else ()

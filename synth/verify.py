@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from synth.approaches import breaches
-from synth.ops import compute, inverse
-from synth.parse import Step, Trace, parse
+from interlude.synth.approaches import breaches
+from interlude.synth.ops import compute, inverse
+from interlude.synth.parse import Step, Trace, parse
 
 if TYPE_CHECKING:
-    from synth.graph import Node
-    from synth.problem import Problem
+    from interlude.synth.graph import Node
+    from interlude.synth.problem import Problem
 
 FORMAT = "format"  # the text stops being a solution
 UNKNOWN = "unknown"  # restates a statement that is not in the question
@@ -127,7 +127,7 @@ def judge_steps(problem: Problem, trace: Trace, faults: list[Fault]) -> tuple[in
     steps, free = trace.steps, problem.approached
     ordered = problem.dialect in ORDERED and not free
     tabulated = "tabulate" in [line.marker for line in trace.lines]
-    gaps = Gaps(problem, known) if problem.elided else None
+    gaps = Gaps(problem, known) if problem.skips else None
     turn = right = 0
     used: set[int] = set()
     for number, step in enumerate(steps):

@@ -41,7 +41,7 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def source():
     """The easiest problems there are: one operation, six names, modulo 3."""
-    from synth.problem import Source
+    from interlude.synth.problem import Source
 
     return Source(ops=(1, 1), modulus=3, names=6)
 
@@ -49,8 +49,8 @@ def source():
 @pytest.fixture(scope="session")
 def tiny():
     """A model for them that takes milliseconds a step."""
-    from models.gpt import GPT
-    from synth.tokens import Vocabulary
+    from interlude.models.gpt import GPT
+    from interlude.synth.tokens import Vocabulary
 
     vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
     return GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=vocab)
@@ -59,13 +59,13 @@ def tiny():
 @pytest.fixture(scope="session")
 def learned(tiny, source):
     """``learned()`` builds ``tiny`` with weights that solve some problems and not others: RL has something to learn."""
-    from models.optim import Optim
-    from models.stages.pretrain import Pretrain
-    from models.train import train
+    from interlude.models.optim import Optim
+    from interlude.models.stages.pretrain import Pretrain
+    from interlude.models.train import train
 
     lm = tiny.build(0)
     optim = Optim(schedule="linear", floor=0.0)
-    train(lm, Pretrain(steps=320, rows=32, optim=optim, data=source), seed=0)
+    train(lm, Pretrain(steps=320, batch_size=32, optim=optim, data=source), seed=0)
     return copies(lm)
 
 
@@ -74,17 +74,21 @@ def thinker(tiny, source):
     """``thinker()`` builds a model as small that has had a cold start: it closes most thoughts, and some help it."""
     from dataclasses import replace
 
-    from models.optim import Optim
-    from models.stages.coldstart import ColdStart
-    from models.stages.pretrain import Pretrain
-    from models.train import train
+    from interlude.models.optim import Optim
+    from interlude.models.stages.coldstart import ColdStart
+    from interlude.models.stages.pretrain import Pretrain
+    from interlude.models.train import train
 
     sizes = replace(tiny, vocab=replace(tiny.vocab, thoughts=True))
     lm = sizes.build(0)
     optim = Optim(schedule="linear", floor=0.0)
     two = replace(source, ops=(2, 2))
-    train(lm, Pretrain(steps=80, rows=32, optim=optim, data=two), seed=0)
-    train(lm, ColdStart(steps=200, rows=32, optim=optim, data=replace(two, elided=1.0, thoughts="oracle")), seed=0)
+    train(lm, Pretrain(steps=80, batch_size=32, optim=optim, data=two), seed=0)
+    train(
+        lm,
+        ColdStart(steps=200, batch_size=32, optim=optim, data=replace(two, skip_prob=1.0, thoughts="oracle")),
+        seed=0,
+    )
     return copies(lm)
 
 
@@ -94,12 +98,12 @@ def primed(tiny, source):
     empty thought before every other segment."""
     from dataclasses import replace
 
-    from models.annotator import chunk
-    from models.lm import tags
-    from models.optim import Optim
-    from models.stages import pack
-    from models.stages.pretrain import Pretrain
-    from models.train import train
+    from interlude.models.annotator import chunk
+    from interlude.models.lm import tags
+    from interlude.models.optim import Optim
+    from interlude.models.stages import pack
+    from interlude.models.stages.pretrain import Pretrain
+    from interlude.models.train import train
 
     sizes = replace(tiny, vocab=replace(tiny.vocab, thoughts=True))
 
@@ -115,5 +119,5 @@ def primed(tiny, source):
             return pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
 
     lm = sizes.build(0)
-    train(lm, Primed(steps=640, rows=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
+    train(lm, Primed(steps=640, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
     return copies(lm)

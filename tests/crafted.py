@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from studies import results
+from interlude.studies import results
 
 ARMS = ("pre-training", "RL", "mid-training", "mid-training + RL")
 
@@ -31,7 +31,7 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
         "seed": seed,
         "exam": f"{world}-ops{ops}",
         "kind": "exact",
-        "context": world,
+        "world": world,
         "mode": "forward",
     }
     sampled = {
@@ -87,7 +87,7 @@ def study_rows(
                 about = {"exam": "zoo-band-sampled", "ops": "1-4", "strict": easy, "correct": easy}
                 made.append(sampled_row(arm, seed) | about)
                 made[-2]["samples"] = 16
-                rare = {"exam": "school-edge-sampled", "context": "school", "strict": f"{right // 2} " * 3 + "0"}
+                rare = {"exam": "school-edge-sampled", "world": "school", "strict": f"{right // 2} " * 3 + "0"}
                 made.append(made[-2] | rare)
             for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
                 nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)

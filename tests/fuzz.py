@@ -13,8 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 from random import Random
 
-from synth.graph import Shape
-from synth.problem import Problem, Source
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Problem, Source
 
 # --- the second opinion ----------------------------------------------------------------------------------------------
 
@@ -231,12 +231,12 @@ def correct(
     dialect: str,
     modulus: int | None,
     thoughts: bool = False,
-    elided: bool = False,
+    skips: bool = False,
     worded: bool = False,
 ) -> bool:
     """Whether the text is a right and complete solution: every claim true, nothing missing, nothing more.
 
-    thoughts: whether it may think in between. elided: whether it may skip any step but the last. worded: whether
+    thoughts: whether it may think in between. skips: whether it may skip any step but the last. worded: whether
     it may use other words than the plain ones, and remark on what is given.
     """
     asked = read_question(question, dialect, modulus)
@@ -250,7 +250,7 @@ def correct(
     if said is None or said[1] != asked.values[asked.target]:
         return False
     nouns = [step.noun for step in said[0]]
-    due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if elided else [*asked.needed]
+    due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if skips else [*asked.needed]
     if sorted(nouns) != sorted(due) or (dialect == "terse" and nouns != due):
         return False
     known = set(asked.given)
@@ -1157,13 +1157,13 @@ KINDS = (
     {"modulus": 2, "shape": Shape(fan_in=3, width=1.0)},
 )
 SOURCES = tuple(
-    Source(ops=(1, 6), context=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
+    Source(ops=(1, 6), world=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
     for nth, kind in enumerate(KINDS)
     for dialect in ("terse", "prose")
     for mode in ("forward", "reverse")
 ) + tuple(
-    Source(ops=(0, 0), copies=copies, context=context, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
-    for dialect, context in (("terse", "zoo"), ("prose", "school"))
+    Source(ops=(0, 0), copies=copies, world=world, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
+    for dialect, world in (("terse", "zoo"), ("prose", "school"))
     for copies in ((0, 0), (1, 4))
 )
 

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studies.key import canonical
-from synth import contexts
-from synth.approaches import APPROACHES, PLAIN, asking, coincides, signature
-from synth.export import pack, problem_from_dict, problem_to_dict, unpack
-from synth.parse import parse
-from synth.problem import Problem, Source
-from synth.render import APPROACH_WORDS
-from synth.telling import MARKERS, Telling, Words
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.studies.key import canonical
+from interlude.synth import worlds
+from interlude.synth.approaches import APPROACHES, PLAIN, asking, coincides, signature
+from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
+from interlude.synth.parse import parse
+from interlude.synth.problem import Problem, Source
+from interlude.synth.render import APPROACH_WORDS
+from interlude.synth.telling import MARKERS, Telling, Words
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 MUTANTS = 16  # of each of 20 problems' 16 solutions: 5,120
 TEXTUAL = (
@@ -58,7 +58,7 @@ def test_each_gold_is_right_and_shows_just_its_own_signature():
             assert len(written.solution_roles) == len(written.solution_tokens)
             assert len(written.question_roles) == len(written.question_tokens)
             assert ("strategy" in written.solution_roles) == bool(own - {"commuted"})
-            vocabulary = Vocabulary(base.graph.modulus, (base.context,), dialects=(base.dialect,), approaches=True)
+            vocabulary = Vocabulary(base.graph.modulus, (base.world,), dialects=(base.dialect,), approaches=True)
             for text in (problem.question, problem.solution):
                 assert vocabulary.decode(vocabulary.encode(text)) == text
             assert unpack(pack(problem)) == problem == problem_from_dict(problem_to_dict(problem))
@@ -246,7 +246,7 @@ def test_off_nothing_has_changed():
             assert new.tokens[: old.size] == old.tokens and len(set(new.tokens)) == new.size > old.size
             assert set(APPROACHES) <= set(new.ids)
     assert Vocabulary().size == 164 and Vocabulary(approaches=True).size == 164 + 32
-    assert {word.lower() for words in APPROACH_WORDS.values() for word in words} <= contexts.RESERVED
+    assert {word.lower() for words in APPROACH_WORDS.values() for word in words} <= worlds.RESERVED
     assert not {*MARKERS} & {*APPROACHES}
     base = wide()
     assert "telling" not in problem_to_dict(base) and "approach" not in pack(replace(base, telling=Telling("ignored")))
@@ -304,7 +304,7 @@ def test_bad_input_is_refused_by_name():
     for fields, message in (
         ({"approach": "guess"}, "Source.approach must be None"), ({"approach": ()}, "Source.approach must be None"),
         ({"approach": ("plan", "plan")}, "Source.approach must be None"),
-        ({"approach": "plan", "elided": 0.5}, "Source.approach needs"),
+        ({"approach": "plan", "skip_prob": 0.5}, "Source.approach needs"),
         ({"approach": "plan", "words": Words()}, "Source.approach needs"),
         ({"chances": (1.0,)}, "Source.chances"), ({"approach": "plan", "chances": (1.0,)}, "Source.chances"),
         ({"approach": ("plan", "depth"), "chances": (1.0,)}, "Source.chances"),
@@ -318,7 +318,7 @@ def test_bad_input_is_refused_by_name():
     base = wide()
     for call, message in (
         (lambda: asking(base, "guess"), "Telling.approach must be one of"),
-        (lambda: asking(Source(ops=(2, 2), elided=0.5).problem(0), "plan"), "asking needs"),
+        (lambda: asking(Source(ops=(2, 2), skip_prob=0.5).problem(0), "plan"), "asking needs"),
         (lambda: Telling(skipped=(), approach="plan"), "Telling.approach must be None"),
         (lambda: Telling(approach=PLAIN, tagged=True), "Telling.tagged"),
     ):

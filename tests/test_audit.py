@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from synth.audit import audit, overlap, wilson_upper
-from synth.graph import Graph, Node, Shape
-from synth.problem import Mixture, Problem, Source
+from interlude.synth.audit import audit, overlap, wilson_upper
+from interlude.synth.graph import Graph, Node, Shape
+from interlude.synth.problem import Mixture, Problem, Source
 
-MIXED = Mixture(((0.6, Source(ops=(1, 4))), (0.4, Source(ops=(2, 3), mode="reverse", context="school"))))
+MIXED = Mixture(((0.6, Source(ops=(1, 4))), (0.4, Source(ops=(2, 3), mode="reverse", world="school"))))
 
 
 def test_counts_equal_a_second_count():
@@ -20,7 +20,7 @@ def test_counts_equal_a_second_count():
     drawn = [MIXED.problem("again", i) for i in range(300)]
     assert dict(report.ops) == Counter(p.ops for p in drawn)
     assert dict(report.depth) == Counter(p.graph.depth for p in drawn)
-    assert dict(report.contexts) == Counter(p.context for p in drawn)
+    assert dict(report.worlds) == Counter(p.world for p in drawn)
     assert report.question.mean == pytest.approx(sum(len(p.question.split()) for p in drawn) / 300)
     assert report.solution.most == max(len(p.solution.split()) for p in drawn)
     assert report.statements.least == min(p.question.count(";") for p in drawn)

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.optim import make, rate
-from models.stages import Models
-from models.train import Machine, State, one_step
-from studies import bench
-from studies.scales import SMOKE
-from synth.verify import Verdict, verify
+from interlude.models.optim import make, rate
+from interlude.models.stages import Models
+from interlude.models.train import Machine, State, one_step
+from interlude.studies import bench
+from interlude.studies.scales import SMOKE
+from interlude.synth.verify import Verdict, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,14 +107,14 @@ def test_a_verifier_that_is_wrong_is_not_timed(tiny, monkeypatch):
 def test_the_plain_loop_trains_the_same_model_on_the_same_batches():
     """Kills: another target mask, divisor, learning rate, clipping or betas; unequal weights; another step's rows."""
     pytest.importorskip("transformers")
-    stage = replace(SMOKE.base().stages[0], rows=4)
+    stage = replace(SMOKE.base().stages[0], batch_size=4)
     stage = replace(stage, optim=replace(stage.optim, kind="adamw", weight_decay=0.0, warmup=2, clip=0.02))
     models, state = Models(SMOKE.model.build(0)), State()
     peer = bench.twin(models.learner).train()
     ours, adam = make(stage.optim, models.learner), bench.plain_adam(peer, stage.optim)
     losses = []
     for step in range(5):
-        batch = stage.collect(models, 0, step, range(stage.rows))
+        batch = stage.collect(models, 0, step, range(stage.batch_size))
         theirs = bench.plain_step(peer, adam, stage.optim, batch, rate(stage.optim, step, stage.progress(step, 0.0)))
         line = one_step(models, stage, 0, state, ours, Machine(), "float32", None)
         state.step += 1
@@ -199,7 +199,7 @@ def test_bfloat16_is_held_against_the_faster_plain_loop(faster, tiny, monkeypatc
 def test_both_loops_of_a_precision_compute_in_it():
     """Kills: a precision that does not reach a loop's steps, whose losses would then be float32's."""
     pytest.importorskip("transformers")
-    stage = replace(SMOKE.base().stages[0], rows=4)
+    stage = replace(SMOKE.base().stages[0], batch_size=4)
     stage = replace(stage, optim=replace(stage.optim, kind="adamw", weight_decay=0.0, warmup=2))
     batch = stage.collect(Models(SMOKE.model.build(0)), 0, 0, range(4))
     losses = {}

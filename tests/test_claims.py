@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from crafted import curve_rows, row, sampled_row
 
-from studies import report
-from studies.claims import BETTER, CONFOUNDED, FAILS, FEW_SEEDS, HOLDS, NOT_RUN, OPEN, SCALE, WORSE, decide
-from studies.interplay import claims
-from studies.interplay.claims import RL_ARMS, lost_at
-from studies.midtraining import claims as methods
-from studies.midtraining.claims import TIERS
-from studies.results import Results, cell
-from studies.scales import SMOKE
-from studies.stats import over_seeds
+from interlude.studies import report
+from interlude.studies.claims import BETTER, CONFOUNDED, FAILS, FEW_SEEDS, HOLDS, NOT_RUN, OPEN, SCALE, WORSE, decide
+from interlude.studies.interplay import claims
+from interlude.studies.interplay.claims import RL_ARMS, lost_at
+from interlude.studies.midtraining import claims as methods
+from interlude.studies.midtraining.claims import TIERS
+from interlude.studies.results import Results, cell
+from interlude.studies.scales import SMOKE
+from interlude.studies.stats import over_seeds
 
 SECOND = ("school",)
 BANDS = {"ID": (1, 1), "edge": (2, 2), "hard": (3, 3)}
@@ -69,7 +69,7 @@ def exposed(**suffices) -> dict:
 
 
 def shared(solved: dict, base: str = "1 % low") -> dict:
-    """Arms of context_rl_share by the share of RL in the second context, with their probability on ID problems."""
+    """Arms of context_rl_share by the share of RL in the second world, with their probability on ID problems."""
     return {f"{base}, RL {n} %": (p, 1e-9, 1e-9) for n, p in solved.items()}
 
 
@@ -173,7 +173,7 @@ def rewarded(**edges) -> dict:
 )  # fmt: skip
 def test_verdicts_are_those_of_the_rules(name, found, verdict):
     # Mutants: a sign turned; all for any; a threshold left out (.02, .1, the highest mean); edge for hard; 128 for 1;
-    # the half budget for the full; the first context for the second.
+    # the half budget for the full; the first world for the second.
     assert judged(name, found) == verdict
 
 
@@ -681,7 +681,7 @@ def test_rewards_after_exposure_are_those_of_each_share():
 
 
 @pytest.mark.parametrize(("name", "base", "kept", "lost"), [
-    ("E8, first context", "1 % low", 0.09, 1e-3), ("E8, first context, 10 %", "10 % low", 0.09, 0.02),
+    ("E8, first world", "1 % low", 0.09, 1e-3), ("E8, first world, 10 %", "10 % low", 0.09, 0.02),
 ])  # fmt: skip
 def test_the_first_context_is_kept_only_where_rl_in_the_second_took_place(name, base, kept, lost):
     # Mutants: an arm that was never paid counted as one that forgets nothing; the other base's reward; edge for ID.
@@ -781,15 +781,15 @@ def test_claims_compare_arms_that_their_studies_have():
     # claim under another topic's name; a method added to the board and not to its claims; a pair that RMT's rule names
     # or an arm that is probed left out.
     assert all(claim.study.startswith(f"{topic}/") for topic, each in TOPICS.items() for claim in each)
-    board = importlib.import_module("studies.midtraining.leaderboard")
+    board = importlib.import_module("interlude.studies.midtraining.leaderboard")
     names = [methods.CONTROL, *methods.PUBLISHED]
     assert names == sorted(board.METHODS, key=names.index)
     for claim in CLAIMS:
-        study = importlib.import_module(f"studies.{claim.study.replace('/', '.')}").study(SMOKE)
+        study = importlib.import_module(f"interlude.studies.{claim.study.replace('/', '.')}").study(SMOKE)
         assert set(claim.arms) <= {arm.name for arm in study.arms}, claim.name
     assert len(NAMED) == len(CLAIMS)
     pondered, thoughts = (
-        importlib.import_module(f"studies.midtraining.{name}").study(SMOKE) for name in ("rmt", "thinking")
+        importlib.import_module(f"interlude.studies.midtraining.{name}").study(SMOKE) for name in ("rmt", "thinking")
     )
     assert {claim.arms for claim in methods.RMT if claim.name.endswith(")")} == {*pondered.contrasts}
     probed = {claim.arms for claim in methods.THINKING if claim.name.startswith("thoughts matter")}

@@ -31,36 +31,36 @@ COMMANDS = {
     },
     "show": {"--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
-    "problem": {"--json", "--ops", "--context", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
+    "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
-    "audit": {"--json", "--scale", "--ops", "--context", "--mode", "--dialect", "--modulus", "--problems"},
+    "audit": {"--json", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus", "--problems"},
     "bench": {"--json", "--parts"},
 }
 TINY = """
 '''A study of seconds.'''
 from dataclasses import replace
-from models.gpt import GPT
-from models.optim import Optim
-from models.stages.pretrain import Pretrain
-from studies.exam import Exam
-from studies.run import Recipe
-from studies.study import Arm, Study
-from synth.problem import Source
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.studies.exam import Exam
+from interlude.studies.run import Recipe
+from interlude.studies.study import Arm, Study
+from interlude.synth.problem import Source
+from interlude.synth.tokens import Vocabulary
 
 def study(scale):
     data = Source(ops=(1, 1), modulus=3, names=6)
     vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
     model = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=64, vocab=vocab)
-    base = Recipe(model) + Pretrain(steps=2, rows=2, optim=Optim(), data=data)
-    more = base + Pretrain(flops=2e6, rows=2, optim=Optim(), data=data)
-    other = base + Pretrain(flops=2e6, rows=4, optim=Optim(), data=data)
+    base = Recipe(model) + Pretrain(steps=2, batch_size=2, optim=Optim(), data=data)
+    more = base + Pretrain(flops=2e6, batch_size=2, optim=Optim(), data=data)
+    other = base + Pretrain(flops=2e6, batch_size=4, optim=Optim(), data=data)
     LONG
     exams = (Exam("zoo-ops1", replace(data, split="any"), 4),)
     return Study("tiny/one", scale.name, "Does it run?", "Yes.", "It ran.", (Arm("a", more), Arm("b", other)), exams,
         (0,), base, unequal="steps differ", contrasts=(("b", "a"),), headline=("zoo-ops1",))
 """
-LONG = "more = base + Pretrain(steps=100_000, rows=2, optim=Optim(), data=data)"
+LONG = "more = base + Pretrain(steps=100_000, batch_size=2, optim=Optim(), data=data)"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,8 @@ def environment(root: Path) -> dict:
 
 def interlude(root: Path, *words: str, text: str = "") -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "studies", *words], cwd=root, env=environment(root), input=text, capture_output=True,
+        [sys.executable, "-m", "interlude.studies", *words], cwd=root, env=environment(root), input=text,
+        capture_output=True,
         text=True, timeout=600,
     )  # fmt: skip
 
@@ -109,7 +110,7 @@ def refused(root: Path, *words: str, text: str = "") -> str:
 
 def test_commands_and_options_are_frozen():
     """Mutant: a command or option added, renamed or lost without a decision."""
-    from studies.__main__ import parser
+    from interlude.studies.__main__ import parser
 
     commands = parser()._subparsers._group_actions[0].choices
     found = {
@@ -123,7 +124,7 @@ def test_commands_and_options_are_frozen():
 def test_problem_audit_and_verify_never_load_torch(copy, words):
     """Mutant: an import of torch at the top of __main__ or of anything it imports."""
     program = (
-        "import sys; sys.argv = ['interlude'] + sys.argv[1:]\nfrom studies.__main__ import main\n"
+        "import sys; sys.argv = ['interlude'] + sys.argv[1:]\nfrom interlude.studies.__main__ import main\n"
         "code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
     )
     done = subprocess.run(
@@ -139,7 +140,7 @@ def test_problem_audit_and_verify_never_load_torch(copy, words):
 
 def test_problem_prints_question_solution_and_a_line_for_every_role(copy):
     """Mutants: an option not passed on; a role left out; tokens and roles out of step."""
-    words = ("problem", "--ops", "3", "--context", "school", "--mode", "reverse", "--modulus", "5", "--seed", "4")
+    words = ("problem", "--ops", "3", "--world", "school", "--mode", "reverse", "--modulus", "5", "--seed", "4")
     row = json.loads(good(copy, *words, "--json"))
     assert row["ops"] == 3 and len(row["tokens"]) == len(row["roles"])
     assert row["answer"] < 5 and f"answer {row['answer']} <end>" in row["solution"]
@@ -152,8 +153,8 @@ def test_problem_prints_question_solution_and_a_line_for_every_role(copy):
 
 def test_verify_judges_a_line_at_a_time(copy):
     """Mutants: the verdict of another line; a source's path ignored; a wrong response accepted."""
-    from synth.export import problem_to_dict
-    from synth.problem import Source
+    from interlude.synth.export import problem_to_dict
+    from interlude.synth.problem import Source
 
     source = Source(ops=(2, 2))
     one, two = source.problem("a", 1), source.problem("a", 2)
@@ -182,7 +183,7 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("run", "tiny/one", "--scale", "smoke", "--device", "tpu"), "", "tpu"),
         (("show", "tiny/one", "--scale", "nano"), "", "run it first"),
         (("problem", "--ops", "0"), "", "Source.ops"),
-        (("problem", "--context", "mars"), "", "mars"),
+        (("problem", "--world", "mars"), "", "mars"),
         (("problem", "--modulus", "6"), "", "prime"),
         (("verify", "absent.jsonl"), "", "absent.jsonl"),
         (("verify", "-"), "{}\n", "line 1"),
@@ -221,8 +222,8 @@ def test_a_file_that_is_not_text_is_refused(copy):
 
 def test_bugs_keep_their_traceback():
     """Mutant: every ValueError taken for the user's mistake, so that bugs hide."""
-    from studies.__main__ import expected
-    from studies.results import numbers
+    from interlude.studies.__main__ import expected
+    from interlude.studies.results import numbers
 
     def caught(call) -> Exception:
         try:
@@ -231,7 +232,7 @@ def test_bugs_keep_their_traceback():
             return error
         raise AssertionError("nothing raised")
 
-    from synth.problem import Source
+    from interlude.synth.problem import Source
 
     assert expected(caught(lambda: Source(ops=(0, 0))))
     assert expected(caught(lambda: open("/nowhere/at/all")))
@@ -264,7 +265,7 @@ def test_a_topic_with_claims_is_shown_as_them(copy):
     where there is no result at all."""
     from crafted import rows
 
-    from studies import results
+    from interlude.studies import results
 
     for topic in ("interplay", "midtraining"):
         assert f"no study of {topic} has results" in refused(copy, "show", topic)
@@ -277,7 +278,7 @@ def test_an_edited_table_is_refused_by_name(copy):
     """Mutants: show prints whatever the file says; rows of another recipe pass for the study's."""
     from crafted import rows
 
-    from studies import results
+    from interlude.studies import results
 
     where = results.store("tiny/one", "nano", rows(arms=("a", "b")), copy / "studies" / "results")
     assert "another recipe" in refused(copy, "show", "one", "--scale", "nano", "--json")
@@ -288,8 +289,8 @@ def test_an_edited_table_is_refused_by_name(copy):
 
 def test_workers_share_a_plan_and_leave_the_same_table(copy):
     """Mutants: workers writing over each other's rows; a worker's numbers differing from one process's."""
-    from studies.results import COLUMNS, KEYS
-    from studies.table import read
+    from interlude.studies.results import COLUMNS, KEYS
+    from interlude.studies.table import read
 
     tables = {}
     for seed, words in ((5, ("--workers", "2")), (6, ())):
@@ -318,7 +319,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(copy, workers):
     words = ["run", name, "--scale", "smoke", "--threads", "1", "--workers", workers, "--seeds", workers]
     before = set((copy / "runs").glob("*"))
     started = subprocess.Popen(
-        [sys.executable, "-m", "studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "interlude.studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -341,7 +342,7 @@ def test_workers_end_when_their_parent_is_killed(copy):
     add_study(copy, "orphan", LONG)
     words = ["run", "orphan", "--scale", "smoke", "--seeds", "9", "--workers", "2"]
     started = subprocess.Popen(
-        [sys.executable, "-m", "studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "interlude.studies", *words], cwd=copy, env=environment(copy), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -9,25 +9,25 @@ from random import Random
 import fuzz
 import pytest
 
-from models.rollouts import Reward
-from studies.key import canonical
-from synth.audit import audit
-from synth.export import pack, problem_from_dict, problem_to_dict, unpack
-from synth.graph import GIVEN, Graph, Node, Shape, copies, evaluate, isomorphic
-from synth.ops import SAME
-from synth.parse import parse
-from synth.problem import Problem, Source
-from synth.rng import rng
-from synth.roles import by_role
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.models.rollouts import Reward
+from interlude.studies.key import canonical
+from interlude.synth.audit import audit
+from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
+from interlude.synth.graph import GIVEN, Graph, Node, Shape, copies, evaluate, isomorphic
+from interlude.synth.ops import SAME
+from interlude.synth.parse import parse
+from interlude.synth.problem import Problem, Source
+from interlude.synth.rng import rng
+from interlude.synth.roles import by_role
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 CHAIN = Source(ops=(0, 0), copies=(1, 4), filler=(0, 2))
 NAMES = Source(ops=(0, 0), copies=(0, 0), filler=(3, 6))
 SOURCES = [
-    Source(ops=(0, 0), copies=span, dialect=dialect, context=context, order=order, filler=(0, 3), split="any")
+    Source(ops=(0, 0), copies=span, dialect=dialect, world=world, order=order, filler=(0, 3), split="any")
     for span in ((0, 0), (1, 5))
-    for dialect, context in (("terse", "school"), ("prose", "zoo"))
+    for dialect, world in (("terse", "school"), ("prose", "zoo"))
     for order in ("dependency", "shuffled")
 ]
 
@@ -56,7 +56,7 @@ def test_the_texts_to_the_letter():
 def test_drawn_told_read_and_judged(source):
     # Mutants: copies of another quantity; a chain one too short; a literal given;
     # roles of another length; a step lost in parsing.
-    vocabulary = Vocabulary(worlds=(source.context,), dialects=(source.dialect,))
+    vocabulary = Vocabulary(worlds=(source.world,), dialects=(source.dialect,))
     lengths = Counter()
     for i in range(60):
         problem = source.problem("copies", i)

@@ -10,30 +10,40 @@ import numpy as np
 import pytest
 from scipy.linalg import logm
 
-from models.gpt import GPT
-from models.lm import Samples
-from models.optim import Optim
-from models.stages.pretrain import Pretrain
-from studies import exam as exam_
-from studies import probe, results
-from studies.diversity import Ways, composition, diversity, pairs_of, sampled_ways, similarity, token_runs, told, vendi
-from studies.exam import Exam, answers, take
-from studies.key import key
-from studies.methods import primed
-from studies.midtraining import leaderboard, selfgen
-from studies.run import Recipe, obtain
-from studies.scales import SCALES
-from studies.study import Arm, Study, plan, row
-from synth.approaches import PLAIN, asking, signature
-from synth.problem import Source
-from synth.rng import uniforms
-from synth.telling import Telling
-from synth.tokens import Vocabulary
-from synth.verify import Verdict, verify
+from interlude.models.gpt import GPT
+from interlude.models.lm import Samples
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.studies import exam as exam_
+from interlude.studies import probe, results
+from interlude.studies.diversity import (
+    Ways,
+    composition,
+    diversity,
+    pairs_of,
+    sampled_ways,
+    similarity,
+    token_runs,
+    told,
+    vendi,
+)
+from interlude.studies.exam import Exam, answers, take
+from interlude.studies.key import key
+from interlude.studies.methods import primed
+from interlude.studies.midtraining import leaderboard, selfgen
+from interlude.studies.run import Recipe, obtain
+from interlude.studies.scales import SCALES
+from interlude.studies.study import Arm, Study, plan, row
+from interlude.synth.approaches import PLAIN, asking, signature
+from interlude.synth.problem import Source
+from interlude.synth.rng import uniforms
+from interlude.synth.telling import Telling
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import Verdict, verify
 
 SOURCE = Source(ops=(2, 2), modulus=3, names=6, approach=PLAIN)
 EASY = Source(ops=(1, 2), modulus=3, names=6)
-EXAM = Exam("ways", EASY, problems=5, kind="diversity", samples=6, max_new=40)
+EXAM = Exam("ways", EASY, problems=5, kind="diversity", samples=6, max_new_tokens=40)
 
 
 def slow_vendi(features: list[list]) -> float:
@@ -105,13 +115,13 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
         wrong = both.replace(f"answer {problem.answer}", f"answer {(problem.answer + 1) % 3}")
         texts[problem.question] = [problem.solution, plan, both, wrong]
 
-    def sample(self, prompts, streams, *, max_new, temperature=1.0, top_p=1.0, stop=None):
+    def sample(self, prompts, streams, *, max_new_tokens, temperature=1.0, top_p=1.0, stop=None):
         assert streams.shape == (12, 200) and len({row.tobytes() for row in streams}) == 12
         ids = [lm.encode(texts[lm.decode(prompt)][n % 4]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
     monkeypatch.setattr(type(lm), "sample", sample)
-    found = diversity(lm, problems, samples=4, max_new=200)
+    found = diversity(lm, problems, samples=4, max_new_tokens=200)
     assert found.correct == 0.75 and found.composition == pytest.approx(1 / 3)
     assert found.pairs == ((("check", "plan"), 3),)
     assert found.unseen([frozenset({"plan"}), frozenset({"check"})]) == found.pairs
@@ -148,7 +158,7 @@ def test_no_approach_is_one_way_however_it_comes_about():
 def test_thoughts_and_what_a_broken_one_hides_are_not_told():
     # Mutants: thoughts compared, or taken for steps; the text after a broken thought compared; a tag compared; answers
     # judged by another text than the response.
-    source = Source(ops=(3, 3), modulus=7, names=8, elided=0.5, thoughts="oracle")
+    source = Source(ops=(3, 3), modulus=7, names=8, skip_prob=0.5, thoughts="oracle")
     problem = next(p for p in (source.problem("ways", n) for n in range(99)) if len(p.telling.skipped) == 2)
     assert "<think>" in problem.solution
     bare = " ".join(problem.solution[problem.solution.index("</think>") :].split()[1:])
@@ -163,7 +173,7 @@ def test_thoughts_and_what_a_broken_one_hides_are_not_told():
 def test_a_skipped_step_breaks_what_is_promised_of_every_step():
     # Mutants: promises judged of the shown steps alone; no approach at all where steps may be skipped.
     source = Source(ops=(3, 3), modulus=7, names=8)
-    skipping = Source(ops=(3, 3), modulus=7, names=8, elided=1.0, thoughts="ignored")
+    skipping = Source(ops=(3, 3), modulus=7, names=8, skip_prob=1.0, thoughts="ignored")
     for n in range(8):
         full, problem = source.problem("ways", n), skipping.problem("ways", n)
         assert full.question == problem.question and len(problem.telling.skipped) == 2
@@ -181,7 +191,7 @@ def test_an_exam_of_diversity_against_the_slow_way(learned):
         texts = []
         for n in range(6):
             streams = uniforms("diversity", 0, i, n, n=40)[None]
-            texts.append(lm.decode(lm.sample([lm.encode(problem.question)], streams, max_new=40).ids[0]))
+            texts.append(lm.decode(lm.sample([lm.encode(problem.question)], streams, max_new_tokens=40).ids[0]))
         assert found.vendi_runs[i] == pytest.approx(slow_vendi([slow_runs(text) for text in texts]), abs=1e-6)
         slowly = slow_vendi([list(signature(problem, text)) for text in texts])
         assert found.vendi_approaches[i] == pytest.approx(slowly, abs=1e-6)
@@ -220,7 +230,7 @@ def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkey
 
 def test_what_an_exam_of_diversity_found_is_kept_and_tabled(tiny, runs, tmp_path, monkeypatch):
     # Mutants: an array that is not stored; a rounded or exchanged one; a table cell of another column.
-    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=EASY)
+    recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=EASY)
     found = answers(recipe, EXAM, obtain(recipe))
     monkeypatch.setattr(exam_, "take", None)
     again = answers(recipe, EXAM, None)
@@ -244,7 +254,7 @@ def test_a_key_of_diversity_rests_on_verifier_and_measure(monkeypatch):
     # Mutants: kept scores after either changed; other kinds' keys moved by the measure.
     exams = EXAM, dataclasses.replace(EXAM, kind="sampled")
     before = [key(exam) for exam in exams]
-    with monkeypatch.context() as patch:
+    with monkeypatch.world() as patch:
         patch.setattr(Ways, "version", Ways.version + 1)
         assert [key(exam) == was for exam, was in zip(exams, before, strict=True)] == [False, True]
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
@@ -263,10 +273,14 @@ def test_scales_ask_for_ways_at_the_edge(name):
     for scale in (SCALES[name], primed(SCALES[name])):
         exam, asked = scale.diversity_exam(), scale.sampled_exam()
         assert (exam.kind, exam.problems, exam.samples) == ("diversity", scale.problems // 4, 16)
-        assert exam.source == asked.source and exam.max_new == asked.max_new and exam.source.ops == scale.edge
+        assert (
+            exam.source == asked.source
+            and exam.max_new_tokens == asked.max_new_tokens
+            and exam.source.ops == scale.edge
+        )
         assert exam.paper() == asked.paper()[: exam.problems]
     assert leaderboard.study(SCALES[name]).exams[-1] == exam
     own = {each.name: each for each in selfgen.study(SCALES[name]).exams}
     edge, ways = own["zoo-edge-sampled"], own["zoo-edge-diversity"]
     assert edge.source == ways.source and ways.source.approach == PLAIN
-    assert ways.max_new == edge.max_new == 2 * SCALES[name].max_new
+    assert ways.max_new_tokens == edge.max_new_tokens == 2 * SCALES[name].max_new_tokens

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.files import Corrupt
-from models.optim import Optim
-from models.stages.pretrain import Pretrain
-from studies import exam as exam_
-from studies import forcing
-from studies.exam import Exam, answered, answers, solution_logprobs, take
-from studies.key import key
-from studies.run import Recipe, obtain
-from synth.problem import Mixture, Source
-from synth.telling import Words
-from synth.verify import Verdict, verify
+from interlude.models.files import Corrupt
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.studies import exam as exam_
+from interlude.studies import forcing
+from interlude.studies.exam import Exam, answered, answers, solution_logprobs, take
+from interlude.studies.key import key
+from interlude.studies.run import Recipe, obtain
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.telling import Words
+from interlude.synth.verify import Verdict, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
 EXACT = Exam("exact", PAPER, problems=20)
@@ -82,7 +82,9 @@ def test_sampled_agrees_with_exact(temperature, learned):
     lm = learned()
     paper = Source(ops=(1, 1), modulus=3, names=6)
     exact = take(lm, Exam("e", paper, problems=16, temperature=temperature))
-    sampled = take(lm, Exam("s", paper, problems=16, kind="sampled", samples=256, temperature=temperature, max_new=40))
+    sampled = take(
+        lm, Exam("s", paper, problems=16, kind="sampled", samples=256, temperature=temperature, max_new_tokens=40)
+    )
     p, n = np.exp(exact.logp), sampled.samples
     assert 0.1 < p.mean() < 0.95 and n == 256
     spread = math.sqrt(float((n * p * (1 - p)).sum()))
@@ -104,7 +106,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
         return judged[-1][1]
 
     monkeypatch.setattr(exam_, "verify", spy)
-    exam = Exam("s", PAPER, problems=5, kind="sampled", samples=200, max_new=40)  # two problems a batch
+    exam = Exam("s", PAPER, problems=5, kind="sampled", samples=200, max_new_tokens=40)  # two problems a batch
     found, paper = take(lm, exam), exam.paper()
     assert len(judged) == 1000 and found.strict.sum() > 0
     for i, problem in enumerate(paper):
@@ -117,7 +119,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
 def test_thoughts_are_counted_apart(learned, monkeypatch):
     # Mutants: tags counted; thoughts of all responses added up instead of averaged.
     lm = learned()
-    exam = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new=20)
+    exam = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new_tokens=20)
     assert not take(lm, exam).thought.any()
     monkeypatch.setattr(type(lm), "decode", lambda self, ids: "<think> a b c </think> d")
     assert take(lm, exam).thought.tolist() == [3.0] * 3
@@ -134,9 +136,9 @@ def test_a_paper_is_the_same_for_everyone():
 def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
     # Mutants: answers of another exam or model returned; numbers rounded in the file.
     optim = Optim(warmup=1)
-    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=optim, data=PAPER)
+    recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=optim, data=PAPER)
     lm = obtain(recipe)
-    sampled = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new=5)
+    sampled = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new_tokens=5)
     assert not answered(recipe, EXACT)
     first, other = answers(recipe, EXACT, lm), answers(recipe, sampled, lm)
     monkeypatch.setattr(exam_, "take", None)
@@ -152,7 +154,7 @@ def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
 
 def test_changed_answers_are_refused_by_name(tiny, runs, monkeypatch):
     # Mutants: answers read past their digest; a digest of the answers alone, so that another exam's file is taken.
-    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=PAPER)
+    recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     other = dataclasses.replace(EXACT, temperature=0.5)
     lm = obtain(recipe)
     answers(recipe, EXACT, lm), answers(recipe, other, lm)
@@ -194,7 +196,7 @@ def test_bad_exams_are_refused():
         ({"source": prose}, "Exam.kind must be sampled in prose"),
         ({"source": Mixture(((0.5, PAPER), (0.5, prose)))}, "Exam.kind must be sampled in prose"),
         ({"source": dataclasses.replace(PAPER, thoughts="ignored")}, "Exam.kind must be sampled with Source.thoughts"),
-        ({"source": dataclasses.replace(PAPER, elided=0.1)}, "Exam.kind must be sampled with Source.elided"),
+        ({"source": dataclasses.replace(PAPER, skip_prob=0.1)}, "Exam.kind must be sampled with Source.skip_prob"),
         ({"source": dataclasses.replace(PAPER, words=Words())}, "Exam.kind must be sampled with Source.words"),
         ({"source": dataclasses.replace(PAPER, approach="plain")}, "Exam.kind must be sampled with Source.approach"),
     ):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from synth.export import (
+from interlude.synth.export import (
     LEVELS,
     compute_score,
     pack,
@@ -20,15 +20,15 @@ from synth.export import (
     verl,
     write_rows,
 )
-from synth.graph import Shape
-from synth.problem import Mixture, Source
-from synth.render import END
-from synth.verify import verify
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.render import END
+from interlude.synth.verify import verify
 
 SOURCE = Mixture(
     (
         (0.4, Source(ops=(1, 5), shape=Shape(literals=0.3, fan_in=3, reuse=0.2), connected=(0, 2))),
-        (0.3, Source(ops=(1, 5), mode="reverse", context="school", order="shuffled", modulus=23)),
+        (0.3, Source(ops=(1, 5), mode="reverse", world="school", order="shuffled", modulus=23)),
         (0.3, Source(ops=(1, 5), mode="reverse", dialect="prose", modulus=None, filler=(0, 2))),
     )
 )
@@ -78,7 +78,7 @@ def changed(path, value):
         (("names", 0), 1.0, "problem.names must be a list of integers"),
         (("order", 0), -2, "problem.order must be a list of integers"),
         (("order",), [0], "problem.order must state each named quantity once"),
-        (("context",), "moon", "context 'moon' is not known"),
+        (("world",), "moon", "world 'moon' is not known"),
         (("dialect",), "verse", "problem.dialect"),
     ],
 )
@@ -107,7 +107,7 @@ def test_trl_rows_rebuild_their_problem_twice():
         assert SOURCE.problem(*json.loads(row["path"])) == problem
         assert row["prompt"] == problem.question and row["solution"] == problem.solution
         assert (row["answer"], row["ops"]) == (problem.answer, problem.ops)
-        assert (row["context"], row["mode"]) == (problem.context, problem.mode)
+        assert (row["world"], row["mode"]) == (problem.world, problem.mode)
         assert int(row["structure"], 16) == problem.graph.canonical
     assert [p for _, p in rows(SOURCE, 60, ("train", 3))] == [unpack(row["problem"]) for row in table]
     with pytest.raises(ValueError, match="n must be at least 1"):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from crafted import curve_rows, rows, study_rows, telling_rows, thinking_rows, thought_rows, weight_rows
 
-from figures import __main__ as main
-from figures import (
+from interlude.figures import __main__ as main
+from interlude.figures import (
     midtraining_leaderboard,
     midtraining_remit,
     midtraining_rmt,
@@ -24,8 +24,8 @@ from figures import (
     quickstart,
     style,
 )
-from studies import results
-from studies.midtraining.claims import GUESSED
+from interlude.studies import results
+from interlude.studies.midtraining.claims import GUESSED
 
 REPOSITORY = Path(__file__).parent.parent
 COMMITTED = results.path(quickstart.STUDY, quickstart.SCALE)
@@ -48,7 +48,7 @@ def test_drawing_is_deterministic_and_follows_the_data(table):
     first = style.drawn(quickstart.draw(table))
     assert first == style.drawn(quickstart.draw(table))
     program = (
-        "import sys; from pathlib import Path; from figures import quickstart, style\n"
+        "import sys; from pathlib import Path; from interlude.figures import quickstart, style\n"
         "sys.stdout.buffer.write(style.drawn(quickstart.draw(Path(sys.argv[1]))))\n"
         "assert 'torch' not in sys.modules"
     )
@@ -65,7 +65,7 @@ def test_drawing_is_deterministic_and_follows_the_data(table):
 
 def test_the_bands_drawn_are_those_of_the_scale():
     """Mutant: the scale recalibrated and the figure left shading the old bands."""
-    from studies.scales import SCALES
+    from interlude.studies.scales import SCALES
 
     scale = SCALES[panels.SCALE]
     assert quickstart.SCALE == panels.SCALE
@@ -184,7 +184,7 @@ def test_all_figures_are_deterministic_and_need_no_torch(tables, drawings):
     of a set; an import that loads torch."""
     program = (
         "import sys; from hashlib import sha256; from pathlib import Path\n"
-        "from figures import __main__ as main, style\n"
+        "from interlude.figures import __main__ as main, style\n"
         "for figure in main.FIGURES[:0:-1]: print(sha256(style.drawn(figure.draw(Path(sys.argv[1])))).hexdigest())\n"
         "assert 'torch' not in sys.modules"
     )
@@ -276,8 +276,8 @@ def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables)
     """Mutants: composition as a mean of problems' shares; n at another place; RL's cells exchanged with those alone; an
     arm of the study left out; Vendi scores of runs of tokens; attempts before RL for those after; the
     edge for the band; Vendi scores for modes."""
-    from studies.midtraining import selfgen
-    from studies.scales import NANO
+    from interlude.studies.midtraining import selfgen
+    from interlude.studies.scales import NANO
 
     assert {arm.name for arm in selfgen.study(NANO).arms} == set(TELLING)
     found = results.load("midtraining/selfgen", "nano", tables[0])
@@ -310,8 +310,8 @@ def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):
 def test_the_thinking_figure_is_the_study(drawings):
     """Mutants: an arm or a thought left out or under another's name; another exam; a seed without its dot; an interval
     over seeds alone."""
-    from studies.midtraining import thinking
-    from studies.scales import SCALES
+    from interlude.studies.midtraining import thinking
+    from interlude.studies.scales import SCALES
 
     asked = thinking.study(SCALES[panels.SCALE])
     assert {arm.name for arm in asked.arms} == {*THINKING, "longer RL"}
@@ -380,7 +380,7 @@ def test_a_figure_without_its_table_is_skipped_with_a_sentence(tmp_path):
 def redraw(folder: Path, *names: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "INTERLUDE_RESULTS": str(folder), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(
-        [sys.executable, "-m", "figures", *names], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "interlude.figures", *names], cwd=folder, env=environment, capture_output=True, text=True
     )
 
 

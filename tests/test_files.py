@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from models import files as store
-from models.files import (
+from interlude.models import files as store
+from interlude.models.files import (
     Busy,
     Corrupt,
     Lost,
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 HOLD = """
 import sys, time
 from contextlib import ExitStack
-from models.files import claim
+from interlude.models.files import claim
 with ExitStack() as stack:
     for folder in sys.argv[1:]:
         stack.enter_context(claim(folder))
@@ -199,7 +199,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
 RACE = """
 import os, sys, time
 from pathlib import Path
-from models.files import Busy, claim
+from interlude.models.files import Busy, claim
 root, me, rival = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 def wait(path):
@@ -274,7 +274,7 @@ def test_nonsense_claims_are_refused(tmp_path):
 
 WRITE = """
 import sys
-from models.files import write_atomic
+from interlude.models.files import write_atomic
 print("writing", flush=True)
 for i in range(10**9):
     write_atomic(sys.argv[1], bytes([65 + i % 26]) * 200_000)
@@ -377,7 +377,7 @@ def test_rows_that_no_log_may_hold(tmp_path):
 
 APPEND = """
 import sys
-from models.files import append_jsonl
+from interlude.models.files import append_jsonl
 for step in range(10**9):
     append_jsonl(sys.argv[1], {"step": step, "text": "x" * 20_000})
     if step == 5:

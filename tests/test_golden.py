@@ -13,17 +13,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from models.train import train
-from studies.scales import NANO
-from studies.stages import ladder, quickstart
-from synth.graph import Shape
-from synth.problem import Source
+from interlude.models.train import train
+from interlude.studies.scales import NANO
+from interlude.studies.stages import ladder, quickstart
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Source
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SOURCES = {
     "terse": Source(ops=(1, 8)),
-    "reverse": Source(ops=(1, 8), mode="reverse", context="school"),
-    "prose": Source(ops=(1, 6), dialect="prose", context="festival", order="shuffled"),
+    "reverse": Source(ops=(1, 8), mode="reverse", world="school"),
+    "prose": Source(ops=(1, 6), dialect="prose", world="festival", order="shuffled"),
     "wide": Source(ops=(2, 9), modulus=23, shape=Shape(width=0.8, fan_in=3, literals=0.3), connected=(0, 2)),
     "plain": Source(ops=(1, 5), modulus=None, split="held_out"),
     "padded": Source(ops=(1, 4), length=(17, 19), names=24, unconnected=(0, 1)),

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.crossing import load_pretrained, save_pretrained
-from models.gpt import GPT, POSITIONS, GPTModel
-from models.kernels import Attention, Norm, rotate, swiglu
-from synth.rng import uniforms
-from synth.tokens import Vocabulary
+from interlude.models.crossing import load_pretrained, save_pretrained
+from interlude.models.gpt import GPT, POSITIONS, GPTModel
+from interlude.models.kernels import Attention, Norm, rotate, swiglu
+from interlude.synth.rng import uniforms
+from interlude.synth.tokens import Vocabulary
 
 VOCAB = Vocabulary(worlds=("zoo",), names=8)
 QWEN3 = GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=96, vocab=VOCAB)
@@ -169,7 +169,7 @@ def test_sampled_log_probabilities_are_those_of_training_in_bfloat16(sizes):
     prompts = [row[: 4 + 3 * n].tolist() for n, row in enumerate(rows())]
     streams = np.stack([uniforms("bfloat16", row, n=20) for row in range(len(prompts))])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = model.sample(prompts, streams, max_new=20)
+        found = model.sample(prompts, streams, max_new_tokens=20)
         for prompt, ids, logprobs in zip(prompts, found.ids, found.logprobs, strict=True):
             index_N = torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1)
             logp_NV = model.logits_at(torch.tensor([prompt + ids]), index_N).float().log_softmax(-1)

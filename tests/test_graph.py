@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from synth.graph import GIVEN, LITERAL, Graph, Node, Shape, draw, evaluate, isomorphic, similarity
-from synth.rng import rng, shuffle
+from interlude.synth.graph import GIVEN, LITERAL, Graph, Node, Shape, draw, evaluate, isomorphic, similarity
+from interlude.synth.rng import rng, shuffle
 
 SHAPES = {
     "default": Shape(),

@@ -13,29 +13,29 @@ import pytest
 import torch
 from crafted import row
 
-from models.files import read_jsonl
-from models.optim import Optim
-from models.stages.pretrain import Pretrain
-from models.stages.rft import RFT
-from models.stages.rl import RL
-from models.stages.sft import SFT
-from models.train import Machine
-from studies import report, results
-from studies import study as study_
-from studies.exam import Exam, answered, answers, take
-from studies.key import key
-from studies.run import Recipe, load, obtain
-from studies.scales import REPLAY_SHARE, SCALES, SMOKE
-from studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
-from synth.problem import Source
-from synth.rng import uniforms
-from synth.verify import KINDS, verify
+from interlude.models.files import read_jsonl
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rft import RFT
+from interlude.models.stages.rl import RL
+from interlude.models.stages.sft import SFT
+from interlude.models.train import Machine
+from interlude.studies import report, results
+from interlude.studies import study as study_
+from interlude.studies.exam import Exam, answered, answers, take
+from interlude.studies.key import key
+from interlude.studies.run import Recipe, load, obtain
+from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
+from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
+from interlude.synth.problem import Source
+from interlude.synth.rng import uniforms
+from interlude.synth.verify import KINDS, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")
 
 
 def study(name: str, scale: str = "smoke"):
-    return importlib.import_module(f"studies.interplay.{name}").study(SCALES[scale])
+    return importlib.import_module(f"interlude.studies.interplay.{name}").study(SCALES[scale])
 
 
 # What the studies compare
@@ -174,7 +174,7 @@ def test_edge_from_end_to_end(stored):
     by_arm = {name: table.of(name, asked.exams[0].name)[0] for name in table.arms}
     assert (
         by_arm["none"]["rollouts"] == 0
-        and by_arm["RFT edge"]["rollouts"] == len(lines) * SMOKE.rl_prompts * SMOKE.rl_group
+        and by_arm["RFT edge"]["rollouts"] == len(lines) * SMOKE.rl_prompts * SMOKE.rl_num_samples
     )
     assert by_arm["none"]["paper_tokens"] > 0 and math.isnan(by_arm["RFT edge"]["paper_tokens"])
     # Again: the same bytes; and ``show`` has every table.
@@ -209,9 +209,9 @@ def test_paper_tokens_by_hand():
     # Mutants: the reference charged where there is none; real lengths; a group counted as a prompt. Interplay A.10.1:
     # (4/3 + 1/3 with a reference) x responses x charged length, here twice the longest response.
     stage = SMOKE.rl(1e9)
-    assert paper_tokens(stage, None, 60.0) == pytest.approx(4 / 3 * 60 * 2 * SMOKE.max_new)
+    assert paper_tokens(stage, None, 60.0) == pytest.approx(4 / 3 * 60 * 2 * SMOKE.max_new_tokens)
     kept = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, kl=0.1))
-    assert paper_tokens(kept, None, 60.0) == pytest.approx(5 / 3 * 60 * 2 * SMOKE.max_new)
+    assert paper_tokens(kept, None, 60.0) == pytest.approx(5 / 3 * 60 * 2 * SMOKE.max_new_tokens)
 
 
 def test_newly_solved_by_hand():
@@ -250,17 +250,19 @@ def test_tables_without_the_newer_columns_load(tmp_path):
 
 def test_faults_are_counted_by_response(learned, tiny, runs):
     # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
-    lm, exam = learned(), Exam("s", PAPER, problems=8, kind="sampled", samples=16, max_new=40)
+    lm, exam = learned(), Exam("s", PAPER, problems=8, kind="sampled", samples=16, max_new_tokens=40)
     found = take(lm, exam)
     expected: Counter[str] = Counter()
     for i, problem in enumerate(exam.paper()):
-        streams = np.stack([uniforms("sampled", i, n, n=exam.max_new) for n in range(exam.samples)])
-        for ids in lm.sample([lm.encode(problem.question)] * exam.samples, streams, max_new=exam.max_new).ids:
+        streams = np.stack([uniforms("sampled", i, n, n=exam.max_new_tokens) for n in range(exam.samples)])
+        for ids in lm.sample(
+            [lm.encode(problem.question)] * exam.samples, streams, max_new_tokens=exam.max_new_tokens
+        ).ids:
             kinds = [fault.kind for fault in verify(problem, lm.decode(ids)).faults]
             expected.update(set(kinds))
     assert found.faults == expected and list(found.faults) == [kind for kind in KINDS if kind in expected]
     assert len(expected) >= 3 and max(expected.values()) <= 128 - found.strict.sum()
-    recipe = Recipe(tiny) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=PAPER)
+    recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     obtain(recipe)
     answers(recipe, exam, lm)
     made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, True))[0]
@@ -271,7 +273,7 @@ def test_faults_are_counted_by_response(learned, tiny, runs):
 def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
     # Mutants: the other direction; the sampled token's log-ratio only; the question's positions, or a position off by
     # one; a mean over positions; the reference under another seed.
-    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(warmup=1), data=PAPER)
+    base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     exam = Exam("kl", PAPER, 4, "divergence", temperature=temperature, reference=base)
     reference, lm = obtain(base), learned()
     assert take(reference, exam).divergence == pytest.approx([0.0] * 4, abs=1e-12)
@@ -296,7 +298,7 @@ def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
 
 def test_a_reference_follows_the_seed_and_the_key(tiny, runs):
     # Mutants: every seed compared with seed 0's base; a reference left out of the key; an older exam's key changed.
-    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(), data=PAPER)
+    base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(), data=PAPER)
     exam = Exam("kl", PAPER, 4, "divergence", reference=base)
     assert exam.with_seed(3).reference == base.with_seed(3) and key(exam.with_seed(3)) != key(exam)
     plain = Exam("e", PAPER, 4)
@@ -313,7 +315,7 @@ def test_a_reference_follows_the_seed_and_the_key(tiny, runs):
 
 def test_bad_references_are_refused(tiny):
     # Mutants: a divergence from nothing; a reference nobody looks at; one that would not be trained by then.
-    base = Recipe(tiny) + Pretrain(steps=2, rows=2, optim=Optim(), data=PAPER)
+    base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(), data=PAPER)
     for change in ({"kind": "divergence"}, {"reference": base}):
         with pytest.raises(ValueError, match="Exam.reference must be a recipe if kind is"):
             dataclasses.replace(Exam("e", PAPER, 4), **change)
@@ -325,7 +327,7 @@ def test_bad_references_are_refused(tiny):
 
 def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     # Mutant: a run whose log does not count responses told as one that sampled none.
-    recipe = Recipe(tiny) + RL(steps=1, rows=2, group=2, max_new=5, optim=Optim(), data=PAPER)
+    recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=5, optim=Optim(), data=PAPER)
     obtain(recipe)
     run = Run("a", 0, recipe, (), 0, True, True, 0.0, True)
     assert study_.sampled(run) == [4.0]

@@ -1,4 +1,4 @@
-"""The studies of contexts and difficulty: exposures are what they say, seeds are of one kind,
+"""The studies of worlds and difficulty: exposures are what they say, seeds are of one kind,
 similarity is what it is called."""
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from models.stages import Models
-from models.train import Machine
-from studies import report, results
-from studies.exam import Exam
-from studies.interplay import context_exposure, context_rl_share, pretraining_difficulty, topology
-from studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, only, seeds
-from studies.scales import NANO, SCALES, SMOKE
-from studies.study import Study, execute, plan, similarities
-from synth import contexts
-from synth.graph import Graph, similarity
-from synth.ops import SAME
-from synth.problem import Mixture, Source
+from interlude.models.stages import Models
+from interlude.models.train import Machine
+from interlude.studies import report, results
+from interlude.studies.exam import Exam
+from interlude.studies.interplay import context_exposure, context_rl_share, pretraining_difficulty, topology
+from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, only, seeds
+from interlude.studies.scales import NANO, SCALES, SMOKE
+from interlude.studies.study import Study, execute, plan, similarities
+from interlude.synth import worlds
+from interlude.synth.graph import Graph, similarity
+from interlude.synth.ops import SAME
+from interlude.synth.problem import Mixture, Source
 
 DRAWS = 1000
 
@@ -50,14 +50,14 @@ def test_exposures_are_what_they_say():
     for name, share in wanted.items():
         *early, late, anneal = made[name].recipe.stages
         assert late.data == anneal.data and made[name].base.stages == (*early, late)
-        assert {source.context for stage in early for _, source in stage.data.parts} == {COMMON}
-        rare = [problem for problem in drawn(late.data) if problem.context == RARE]
+        assert {source.world for stage in early for _, source in stage.data.parts} == {COMMON}
+        rare = [problem for problem in drawn(late.data) if problem.world == RARE]
         assert within(len(rare), DRAWS, share) and (share > 0 or not rare), name
-        weights = [weight for weight, source in late.data.parts if source.context == RARE]
+        weights = [weight for weight, source in late.data.parts if source.world == RARE]
         assert sum(weights) == pytest.approx(share, abs=1e-12)
     assert not within(len(rare), DRAWS, 0.01), "the bounds could not tell 10 % from 1 %"
     tuned = drawn(made["0 % + RL"].recipe.stages[-1].data)
-    assert within(sum(problem.context == RARE for problem in tuned), DRAWS, 0.5)
+    assert within(sum(problem.world == RARE for problem in tuned), DRAWS, 0.5)
     assert set(Counter(problem.ops for problem in tuned)) == set(range(1, NANO.edge[1] + 1))
 
 
@@ -65,7 +65,7 @@ def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
     # Mutant: a stage that draws from another mixture than its description's.
     stage = arms(context_exposure, SMOKE)["10 % copies"].recipe.stages[-1]
     lm = SMOKE.model.build(0)
-    nouns = {lm.encode(noun)[0] for noun in contexts.world(RARE).names[: SMOKE.model.vocab.names]}
+    nouns = {lm.encode(noun)[0] for noun in worlds.world(RARE).names[: SMOKE.model.vocab.names]}
     rows = [ids for step in range(80) for ids in stage.collect(Models(lm), 3, step, range(8)).ids_BT.tolist()]
     assert within(sum(not nouns.isdisjoint(ids) for ids in rows), len(rows), 0.1)
 
@@ -88,7 +88,7 @@ def test_seeds_of_one_kind_hold_no_other(scale):
     # a seed in the common world; a distractor that computes.
     for kind in KINDS:
         for problem in [seeds(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
-            assert problem.context == RARE and all(word in contexts.world(RARE).names for word in problem.words)
+            assert problem.world == RARE and all(word in worlds.world(RARE).names for word in problem.words)
             used = {node.op for node in problem.nodes if node.args}
             steps = len(problem.moves)
             if kind == "names":
@@ -126,11 +126,11 @@ def test_rl_shares_are_what_they_say():
     for kind, exposure, ops in (("0.1 % all", 0.001, every), ("1 % low", 0.01, {1, 2}), ("10 % low", 0.1, {1, 2})):
         late = made[kind].recipe.stages[-1].data
         rare = only(late, RARE)
-        assert sum(w for w, source in late.parts if source.context == RARE) == pytest.approx(exposure, abs=1e-12)
+        assert sum(w for w, source in late.parts if source.world == RARE) == pytest.approx(exposure, abs=1e-12)
         assert {n for _, source in rare.parts for n in range(source.ops[0], source.ops[1] + 1)} == ops
         for share in context_rl_share.SHARES:
             arm = made[f"{kind}, RL {100 * share:g} %"]
-            told = Counter(problem.context for problem in drawn(arm.recipe.stages[-1].data))
+            told = Counter(problem.world for problem in drawn(arm.recipe.stages[-1].data))
             assert within(told[RARE], DRAWS, share) and arm.base == made[kind].base and arm.equal
     with pytest.raises(ValueError, match="no source told in 'festival'"):
         only(late, "festival")
@@ -194,9 +194,9 @@ def test_similarity_to_gold_against_a_slow_one(ops):
 def test_gold_is_for_every_exam_of_topology():
     # Mutants: held-out gold; gold told in the rare world.
     asked = topology.study(SMOKE)
-    assert {exam.source.context for exam in asked.exams} == {RARE}
+    assert {exam.source.world for exam in asked.exams} == {RARE}
     assert [each.source.ops for each in asked.gold] == [exam.source.ops for exam in asked.exams]
-    told = {(each.source.context, each.source.split, each.problems) for each in asked.gold}
+    told = {(each.source.world, each.source.split, each.problems) for each in asked.gold}
     assert told == {(COMMON, "train", topology.GOLD)}
     others = {exam.name: exam for exam in context_exposure.study(SMOKE).exams}
     assert all(others[exam.name] == exam for exam in asked.exams), "exams already sat are not sat again"
@@ -251,7 +251,7 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
         arms = {"even": [-1.0] * 6, "near": [-9.0, -9.0, -9.0, -1.0, -1.0, -9.0], "none": [-800.0] * 6}
         # The least number above zero: its mean over problems is zero, and once was divided by.
         for arm, logp in (arms | {"least": [-744.4] + [-800.0] * 5, "unseen": [-9.0] * 6}).items():
-            cells = {"exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3", "similarity": like}
+            cells = {"exam": "x", "kind": "exact", "world": RARE, "mode": "forward", "ops": "3", "similarity": like}
             rows.append(cells | {"arm": arm, "seed": seed, "logp": results.cell(np.array(logp), 4)})
     for kept in (rows, rows[:5]):
         table = results.Results("interplay/topology", "smoke", tuple(kept))
@@ -265,7 +265,7 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
 
 def test_where_all_problems_are_alike_nothing_is_left_to_chance():
     # Mutant: a bootstrap over weight times similarity, whose interval is as wide as the weights vary.
-    cells = {"arm": "near", "seed": 0, "exam": "x", "kind": "exact", "context": RARE, "mode": "forward", "ops": "3"}
+    cells = {"arm": "near", "seed": 0, "exam": "x", "kind": "exact", "world": RARE, "mode": "forward", "ops": "3"}
     row = cells | {"logp": "-9.0000 -1.0000 -1.0000 -9.0000", "similarity": "0.7000 0.7000 0.7000 0.7000"}
     found = report.similar(results.Results("interplay/topology", "smoke", (row,)), "near", {"edge": (3, 3)})
     assert [(each["low"], each["mean"], each["high"]) for each in found] == [pytest.approx((0, 0, 0), abs=1e-12)] * 2
@@ -275,4 +275,4 @@ def test_exposed_needs_no_rare_share():
     # Mutant: a part of weight nought kept, which would name another run for the same data.
     base, anneal = exposed(SMOKE, 0.0, seeds(SMOKE, "names"))
     assert all(weight > 0 and isinstance(source, Source) for weight, source in anneal.data.parts)
-    assert {source.context for stage in base.stages for _, source in stage.data.parts} == {COMMON}
+    assert {source.world for stage in base.stages for _, source in stage.data.parts} == {COMMON}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from studies.key import canonical, folder, key, remembering, short
-from synth.later import later
+from interlude.studies.key import canonical, folder, key, remembering, short
+from interlude.synth.later import later
 
 if TYPE_CHECKING:
     from nowhere import Teacher

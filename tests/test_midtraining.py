@@ -10,19 +10,19 @@ import operator
 import numpy as np
 import pytest
 
-from figures.midtraining_leaderboard import GUESSED as LUCK
-from models.files import read_jsonl
-from models.stages.annotate import Annotate
-from models.stages.coldstart import ColdStart
-from models.stages.midtrain import Midtrain
-from models.stages.pretrain import Pretrain
-from models.stages.remit import ReMiT
-from models.stages.rl import RL
-from models.stages.rmt import TIERS
-from models.stages.thinking import Judge, Thinking
-from models.train import Machine
-from studies import results
-from studies.methods import (
+from interlude.figures.midtraining_leaderboard import GUESSED as LUCK
+from interlude.models.files import read_jsonl
+from interlude.models.stages.annotate import Annotate
+from interlude.models.stages.coldstart import ColdStart
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.remit import ReMiT
+from interlude.models.stages.rl import RL
+from interlude.models.stages.rmt import TIERS
+from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.train import Machine
+from interlude.studies import results
+from interlude.studies.methods import (
     BINS,
     PLAIN_SHARE,
     THINKERS,
@@ -36,13 +36,13 @@ from studies.methods import (
     tuned,
     worded,
 )
-from studies.midtraining import leaderboard, remit, rmt, thinking
-from studies.midtraining.claims import GUESSED
-from studies.run import costs, references
-from studies.scales import SCALES, SMOKE
-from studies.study import check_budget, execute, plan
-from synth.problem import parts
-from synth.verify import verify
+from interlude.studies.midtraining import leaderboard, remit, rmt, thinking
+from interlude.studies.midtraining.claims import GUESSED
+from interlude.studies.run import costs, references
+from interlude.studies.scales import SCALES, SMOKE
+from interlude.studies.study import check_budget, execute, plan
+from interlude.synth.problem import parts
+from interlude.synth.verify import verify
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -84,7 +84,7 @@ def test_the_annotator_has_seen_no_thought_beyond_the_band():
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
     assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
-    assert {source.elided for _, source in stage.data.parts} == {source.elided for _, source in corpus.parts}
+    assert {source.skip_prob for _, source in stage.data.parts} == {source.skip_prob for _, source in corpus.parts}
     assert annotated(scale, 1e9, annotator(scale)).temperature == 0
 
 
@@ -103,8 +103,13 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     for content in ("shuffled", "empty"):
         assert own[f"thinking SFT, {content}"] == (dataclasses.replace(sft, content=content),)
     told = [(share, dataclasses.replace(part, thoughts="ignored")) for share, part in sft.data.parts]
-    assert [*raw.data.parts] == told and all(part.elided for _, part in told)
-    assert (raw.replay, raw.replay_share, raw.rows, raw.optim) == (sft.replay, sft.replay_share, sft.rows, sft.optim)
+    assert [*raw.data.parts] == told and all(part.skip_prob for _, part in told)
+    assert (raw.replay, raw.replay_share, raw.batch_size, raw.optim) == (
+        sft.replay,
+        sft.replay_share,
+        sft.batch_size,
+        sft.optim,
+    )
     first, second = own["thinking"]
     for name, share in (("1/4 RL", 0.25), ("thinking", 0.5), ("3/4 RL", 0.75)):
         one, two = own[name if name == "thinking" else f"thinking, {name}"]
@@ -124,9 +129,9 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     assert anneal.replay_share == PLAIN_SHARE and anneal.replay == primed(SMOKE).pretraining()
     rl = own["thinking + RL"][-1]
     assert own["longer RL"] == (first, dataclasses.replace(rl, flops=rl.flops + second.flops))
-    free = [part for _, part in rl.data.parts if part.elided]
+    free = [part for _, part in rl.data.parts if part.skip_prob]
     exam = next(exam for exam in asked.exams if exam.name == "zoo-edge-sampled")
-    assert free and all((p.elided, p.thoughts) == (exam.source.elided, exam.source.thoughts) for p in free)
+    assert free and all((p.skip_prob, p.thoughts) == (exam.source.skip_prob, exam.source.thoughts) for p in free)
 
 
 def test_probes_differ_in_the_thought_alone():
@@ -166,7 +171,7 @@ def test_methods_that_think_share_corpus_and_cold_start():
         and dataclasses.replace(base, steps=None, flops=cold.flops, optim=cold.optim) == cold
     )
     assert cold.replay == scale.pretraining() and cold.idle == 1
-    edge = {source for _, source in stage.data.parts if source.elided}
+    edge = {source for _, source in stage.data.parts if source.skip_prob}
     assert (
         edge == {source for _, source in scale.midtrain(1e9).data.parts} <= {source for _, source in plain.data.parts}
     )
@@ -189,11 +194,11 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
             sources = [source for _, source in stage.data.parts if source.ops == SMOKE.edge and source not in old]
             full = arm.name.startswith("NTP, full texts") and isinstance(stage, Midtrain)  # a bound, no method
             told = "oracle" if isinstance(stage, (Annotate, Thinking)) else "ignored"
-            assert full or all(source.elided == 0.1 and source.thoughts == told for source in sources), arm.name
+            assert full or all(source.skip_prob == 0.1 and source.thoughts == told for source in sources), arm.name
             assert full or sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
     sampled = [exam for exam in asked.exams if exam.kind == "sampled"]
     assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "school-edge-sampled", "zoo-band-sampled"]
-    assert all(exam.source.elided and exam.source.thoughts == "ignored" for exam in sampled)
+    assert all(exam.source.skip_prob and exam.source.thoughts == "ignored" for exam in sampled)
     assert [exam.source.ops for exam in sampled] == [SMOKE.edge, SMOKE.edge, SMOKE.band]
 
 
@@ -230,7 +235,7 @@ def test_remit_reads_a_noisy_corpus_and_is_asked_none():
     arms = {arm.name: arm.recipe.stages[-1] for arm in asked.arms}
 
     def slips(data) -> set[float]:
-        return {source.words.slips for source in parts(data)}
+        return {source.words.error_rate for source in parts(data)}
 
     noisy = [stage for name, stage in arms.items() if not name.endswith("RL") and name != "NTP, none wrong"]
     assert all(slips(stage.data) == {0.3} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 9

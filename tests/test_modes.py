@@ -10,23 +10,23 @@ import pytest
 import torch
 from crafted import row as crafted_row
 
-from models.gpt import GPT
-from models.optim import Optim
-from models.stages.pretrain import Pretrain
-from models.train import train
-from studies import exam as exam_
-from studies import modes, report, results
-from studies.exam import Exam, answers, take
-from studies.key import key
-from studies.midtraining import selfgen
-from studies.modes import beginnings, effective, log_masses
-from studies.run import Recipe, obtain
-from studies.scales import SCALES
-from studies.study import Arm, Study, plan, row
-from synth.approaches import PLAIN, asking
-from synth.problem import Source
-from synth.render import END
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.train import train
+from interlude.studies import exam as exam_
+from interlude.studies import modes, report, results
+from interlude.studies.exam import Exam, answers, take
+from interlude.studies.key import key
+from interlude.studies.midtraining import selfgen
+from interlude.studies.modes import beginnings, effective, log_masses
+from interlude.studies.run import Recipe, obtain
+from interlude.studies.scales import SCALES
+from interlude.studies.study import Arm, Study, plan, row
+from interlude.synth.approaches import PLAIN, asking
+from interlude.synth.problem import Source
+from interlude.synth.render import END
+from interlude.synth.tokens import Vocabulary
 
 NAMES = ("levels", "plan", "commuted", "table", PLAIN)
 SOURCE = Source(ops=(2, 3), modulus=3, names=12, approach=NAMES)
@@ -40,7 +40,7 @@ MODEL = GPT(
 def told():
     """A model that has read a little of each approach, so that it knows a likely beginning from others."""
     lm = MODEL.build(3)
-    train(lm, Pretrain(steps=100, rows=16, optim=Optim(schedule="linear", floor=0.0), data=SOURCE), seed=0)
+    train(lm, Pretrain(steps=100, batch_size=16, optim=Optim(schedule="linear", floor=0.0), data=SOURCE), seed=0)
     return lm.eval()
 
 
@@ -112,7 +112,7 @@ def test_a_model_that_reads_one_approach_has_one_mode():
     for names in (*one, both):
         lm = MODEL.build(0)
         told = dataclasses.replace(SOURCE, approach=names, ops=(2, 2))
-        stage = Pretrain(steps=160, rows=16, optim=Optim(schedule="linear", floor=0.0), data=told)
+        stage = Pretrain(steps=160, batch_size=16, optim=Optim(schedule="linear", floor=0.0), data=told)
         train(lm, stage, seed=0)
         found = take(lm, dataclasses.replace(EXAM, source=dataclasses.replace(SOURCE, ops=(2, 2))))
         shares.append((found.masses["levels"], found.masses["table"], found.modes.mean()))
@@ -123,7 +123,7 @@ def test_a_model_that_reads_one_approach_has_one_mode():
 
 def test_what_an_exam_of_modes_found_is_kept_tabled_and_told(runs, tmp_path, monkeypatch):
     # Mutants: masses not stored; a cell of another column; a key that does not move with what is measured.
-    recipe = Recipe(MODEL) + Pretrain(steps=1, rows=2, optim=Optim(warmup=1), data=SOURCE)
+    recipe = Recipe(MODEL) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=SOURCE)
     found = answers(recipe, EXAM, obtain(recipe))
     monkeypatch.setattr(exam_, "take", None)
     again = answers(recipe, EXAM, None)

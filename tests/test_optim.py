@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.gpt import GPT
-from models.optim import Muon, Optim, make, orthogonal, rate
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT
+from interlude.models.optim import Muon, Optim, make, orthogonal, rate
+from interlude.synth.tokens import Vocabulary
 
 VOCAB = Vocabulary(worlds=("zoo",), names=8)
 SIZES = GPT(layers=2, width=64, heads=2, kv_heads=1, hidden=96, vocab=VOCAB)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import parallel
-from models.parallel import apart
-from synth.rng import uniforms
+from interlude.models import parallel
+from interlude.models.parallel import apart
+from interlude.synth.rng import uniforms
 
 
 @pytest.fixture
@@ -76,13 +76,13 @@ def test_samples_have_the_same_bits(two, learned, source, monkeypatch):
         with torch.no_grad():
             lm.embed.mul_(scale)
         sent.clear()
-        there = lm.sample(prompts, streams, max_new=20)
+        there = lm.sample(prompts, streams, max_new_tokens=20)
         assert [len(share) for _, share, _ in sent] == [1]  # of three pieces
         torch.set_num_threads(1)
-        assert there == lm.sample(prompts, streams, max_new=20)
+        assert there == lm.sample(prompts, streams, max_new_tokens=20)
         torch.set_num_threads(2)
-    monkeypatch.setattr("models.gpt.PORTABLE", 100)
-    assert there == lm.sample(prompts, streams, max_new=20) and len(sent) == 1
+    monkeypatch.setattr("interlude.models.gpt.PORTABLE", 100)
+    assert there == lm.sample(prompts, streams, max_new_tokens=20) and len(sent) == 1
 
 
 def fails(parent: int) -> int:
@@ -136,7 +136,7 @@ def test_where_a_helper_cannot_work_threads_do(two, work):
 @pytest.mark.parametrize(("name", "value"), (("CODE", "edited"), ("sys.executable", "/nowhere/python")))
 def test_a_helper_that_cannot_start_or_has_other_code_does_nothing(two, monkeypatch, name, value):
     # Mutants: a run joined by code edited since it began; a helper that cannot start ends the run.
-    monkeypatch.setattr(f"models.parallel.{name}", value)
+    monkeypatch.setattr(f"interlude.models.parallel.{name}", value)
     parallel.dismiss()
     until = time.monotonic() + 60
     while parallel.wanted:
@@ -191,7 +191,7 @@ def test_a_forked_child_leaves_its_parents_helpers_alone(two):
 def test_a_helper_ends_with_its_master(then):
     # Mutants: a helper that outlives a killed run, or works a minute more for it.
     code = (
-        "import os, time, torch; from models import parallel\n"
+        "import os, time, torch; from interlude.models import parallel\n"
         "torch.set_num_threads(2)\n"
         "while not (parallel.HELPERS and parallel.HELPERS[0].ready()): parallel.apart(os.getpid, [()] * 2)\n"
         f"print(parallel.HELPERS[0].process.pid, flush=True); {then}"

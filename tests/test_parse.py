@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth import parse as parsing
-from synth.parse import Step, Trace, parse
-from synth.problem import Source
-from synth.render import split
-from synth.tokens import Vocabulary
+from interlude.synth import parse as parsing
+from interlude.synth.parse import Step, Trace, parse
+from interlude.synth.problem import Source
+from interlude.synth.render import split
+from interlude.synth.tokens import Vocabulary
 
 DIALECTS = ("terse", "prose")
 

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 import torch
 
-from models.annotator import chunk
-from models.gpt import GPT
-from models.lm import tags
-from models.sample import sample
-from models.stages.thinking import Thinking, needed
-from studies import forcing, probe
-from studies.exam import Exam, answers, take
-from studies.key import key
-from studies.probe import THOUGHTS, others, own_thoughts, places
-from studies.results import cell, numbers
-from studies.run import Recipe
-from studies.stats import paired
-from synth.problem import Source
-from synth.rng import rng, shuffle, uniforms
-from synth.segments import claim, unthought
-from synth.tokens import Vocabulary
-from synth.verify import Verdict
+from interlude.models.annotator import chunk
+from interlude.models.gpt import GPT
+from interlude.models.lm import tags
+from interlude.models.sample import sample
+from interlude.models.stages.thinking import Thinking, needed
+from interlude.studies import forcing, probe
+from interlude.studies.exam import Exam, answers, take
+from interlude.studies.key import key
+from interlude.studies.probe import THOUGHTS, others, own_thoughts, places
+from interlude.studies.results import cell, numbers
+from interlude.studies.run import Recipe
+from interlude.studies.stats import paired
+from interlude.synth.problem import Source
+from interlude.synth.rng import rng, shuffle, uniforms
+from interlude.synth.segments import claim, unthought
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import Verdict
 
-GAPS = Source(ops=(2, 2), modulus=3, names=6, elided=1.0, thoughts="ignored")
-PROBE = Exam("p", GAPS, 8, "probe", samples=3, max_new=24, thought="own")
+GAPS = Source(ops=(2, 2), modulus=3, names=6, skip_prob=1.0, thoughts="ignored")
+PROBE = Exam("p", GAPS, 8, "probe", samples=3, max_new_tokens=24, thought="own")
 EACH = {thought: dataclasses.replace(PROBE, thought=thought) for thought in THOUGHTS}
 SURE, CLOSES = 0.97, 0.6
 
@@ -68,8 +68,8 @@ class Parrot(torch.nn.Module):
     def decoder(self, prompts, room):
         return Repeating(self, [list(prompt) for prompt in prompts])
 
-    def sample(self, prompts, streams, *, max_new, temperature=1.0, top_p=1.0, stop=None):
-        return sample(self, prompts, streams, max_new, temperature, top_p, stop)
+    def sample(self, prompts, streams, *, max_new_tokens, temperature=1.0, top_p=1.0, stop=None):
+        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
 
 
 class Repeating:
@@ -123,7 +123,7 @@ def test_the_segment_is_scored_after_what_stands_in_the_thought(thought, tempera
     opening, closing = tags(lm)
     with torch.no_grad():
         cuts = places(lm, exam.paper())
-        own = own_thoughts(lm, cuts, 3, exam.max_new, temperature)
+        own = own_thoughts(lm, cuts, 3, exam.max_new_tokens, temperature)
         for row, (each, stood) in enumerate(zip(cuts, replaced(own, thought), strict=True)):
             if thought != "shuffled":
                 told = [[*each.prefix, opening, *ids, closing] for ids in stood]
@@ -146,7 +146,7 @@ def test_own_thoughts_are_sampled_from_their_own_streams(thinker):
         assert opening not in each.prefix
         for n, ids in enumerate(thoughts):
             streams = uniforms("probe", row, n, n=24)[None]
-            whole = lm.sample([[*each.prefix, opening]], streams, max_new=24).ids[0]
+            whole = lm.sample([[*each.prefix, opening]], streams, max_new_tokens=24).ids[0]
             closed += closing in whole
             expected = whole[: whole.index(closing)] if closing in whole else [t for t in whole if t != lm.end]
             assert ids == expected
@@ -157,7 +157,7 @@ def test_a_cut_is_where_a_step_is_skipped():
     # Mutants: a cut anywhere; the answer asked for; another place for each thought or model.
     vocab = Vocabulary(worlds=("zoo",), thoughts=True)
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0)
-    for source in (GAPS, Source(ops=(3, 4), elided=0.5, thoughts="ignored")):
+    for source in (GAPS, Source(ops=(3, 4), skip_prob=0.5, thoughts="ignored")):
         exam = dataclasses.replace(PROBE, source=source, problems=30)
         cuts, at = places(lm, exam.paper()), set()
         for problem, each in zip(exam.paper(), cuts, strict=True):
@@ -173,7 +173,7 @@ def test_a_cut_is_where_a_step_is_skipped():
 
 def test_a_probe_asks_the_first_problems_that_skip_a_step():
     # Mutants: problems that skip none; these left out without others for them; an exam of another kind that chooses.
-    source = Source(ops=(3, 4), elided=0.2, thoughts="ignored")
+    source = Source(ops=(3, 4), skip_prob=0.2, thoughts="ignored")
     asked = dataclasses.replace(PROBE, source=source, problems=20)
     drawn = [source.problem("exam", 3, 4, row) for row in range(100)]
     expected = [problem for problem in drawn if problem.telling.skipped][:20]
@@ -244,7 +244,7 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
     for row, (problem, each) in enumerate(zip(PROBE.paper(), cuts, strict=True)):
         for n, ids in enumerate(thoughts[row]):
             streams = uniforms("probe", "segment", row, n, n=longest)[None]
-            text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, max_new=longest).ids[0]
+            text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, max_new_tokens=longest).ids[0]
             said = claim(problem, lm.decode(text))
             judged[row] += said is not None and said.facts == each.gold.facts
     assert plain.strict.tolist() == judged.tolist() and 0 < judged.sum() < 24
@@ -275,8 +275,8 @@ def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
     assert len({key(exam) for exam in EACH.values()}) == 4
     before, sat = key(PROBE), dataclasses.replace(PROBE, kind="sampled", thought=None)
     other = key(sat)
-    with monkeypatch.context() as changed:
-        changed.setattr("studies.exam.VERSION", 99)
+    with monkeypatch.world() as changed:
+        changed.setattr("interlude.studies.exam.VERSION", 99)
         assert key(PROBE) != before and key(sat) == other
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
     assert key(PROBE) != before
@@ -290,11 +290,11 @@ def test_bad_probes_are_refused(learned):
         ({"kind": "sampled"}, "Exam.thought"),
         ({"samples": 0}, "Exam.samples"),
         ({"problems": 1}, "Exam.problems"),
-        ({"source": dataclasses.replace(GAPS, elided=0.0)}, "Exam.source"),
+        ({"source": dataclasses.replace(GAPS, skip_prob=0.0)}, "Exam.source"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(PROBE, **change)
     with pytest.raises(ValueError, match="'p' skips a step in 0 of 800 problems"):
-        dataclasses.replace(PROBE, source=dataclasses.replace(GAPS, elided=1e-9)).paper()
+        dataclasses.replace(PROBE, source=dataclasses.replace(GAPS, skip_prob=1e-9)).paper()
     with pytest.raises(ValueError, match="<think>"):
         take(learned(), PROBE)

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from synth.graph import Shape
-from synth.problem import Mixture, Source, parts
-from synth.render import split
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Mixture, Source, parts
+from interlude.synth.render import split
 
 SOURCES = {
     "plain": {},
@@ -195,7 +195,7 @@ def test_a_length_too_short_to_hide_ops_is_refused():
     with pytest.raises(ValueError, match="Source.length must be at least 25 for ops up to 8"):
         Source(ops=(1, 8), length=(24, 30))
     Source(ops=(1, 8), length=(25, 30))
-    with pytest.raises(ValueError, match="can need 24 names, but context 'zoo' offers 23"):
+    with pytest.raises(ValueError, match="can need 24 names, but world 'zoo' offers 23"):
         Source(ops=(1, 8), length=(25, 25), names=23)
     Source(ops=(2, 8), length=(25, 25), names=23)
 
@@ -259,7 +259,7 @@ BAD = [
     ({"dialect": "verse"}, "Source.dialect"),
     ({"split": "test"}, "Source.split"),
     ({"order": "random"}, "Source.order"),
-    ({"context": "moon"}, "context 'moon' is not known; there are"),
+    ({"world": "moon"}, "world 'moon' is not known; there are"),
     ({"names": 49}, f"Source.names must be 1..{ZOO}"),
     ({"names": 0}, "Source.names"),
     ({"names": 5}, "can need 9 names"),

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.stages import Models
-from models.train import train
-from studies.__main__ import parser
-from studies.scales import SMOKE
-from studies.study import check_budget, plan
+from interlude.models.stages import Models
+from interlude.models.train import train
+from interlude.studies.__main__ import parser
+from interlude.studies.scales import SMOKE
+from interlude.studies.study import check_budget, plan
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,7 +36,7 @@ def test_every_command_is_one(command):
 @pytest.mark.parametrize("command", INSTANT)
 def test_instant_commands_run(command, tmp_path):
     """Kills: a command that parses and then fails."""
-    words = [sys.executable, "-m", "studies", *shlex.split(command)[1:]]
+    words = [sys.executable, "-m", "interlude.studies", *shlex.split(command)[1:]]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout, done.stderr
 
@@ -68,7 +68,7 @@ def test_example_method_works(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     import emphasis
 
-    stage = emphasis.Emphasis(steps=2, rows=4, optim=SMOKE.optim, data=SMOKE.mixed(SMOKE.edge))
+    stage = emphasis.Emphasis(steps=2, batch_size=4, optim=SMOKE.optim, data=SMOKE.mixed(SMOKE.edge))
     lm = SMOKE.model.build(0)
     before = [p.clone() for p in lm.parameters()]
     gains = stage.collect(Models(lm), 0, 0, range(4)).gain_BT
@@ -86,10 +86,10 @@ def test_the_walk_through_puts_a_method_on_the_board(tmp_path):
     board = tmp_path / "studies/midtraining/leaderboard.py"
     imported, line = PYTHON[2].split("\n\n")
     text = board.read_text().replace("\n\n\ndef study(", f"\n{line.strip()}\n\n\ndef study(", 1)
-    board.write_text(text.replace("\nfrom models.stages", f"\n{imported}\nfrom models.stages", 1))
+    board.write_text(text.replace("\nfrom interlude.models.stages", f"\n{imported}\nfrom interlude.models.stages", 1))
     (command,) = (each for each in COMMANDS if "emphasis" in each)
     own = {"INTERLUDE_RUNS": str(tmp_path / "runs"), "INTERLUDE_RESULTS": str(tmp_path / "results")}
-    words = [sys.executable, "-m", "studies", *shlex.split(command)[1:], "--seeds", "0"]
+    words = [sys.executable, "-m", "interlude.studies", *shlex.split(command)[1:], "--seeds", "0"]
     env = os.environ | own | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -100,15 +100,19 @@ def test_the_walk_through_puts_a_method_on_the_board(tmp_path):
 def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, capsys):
     """Kills: an interface of real models that moved away from the README. Two steps of a tiny model stand for 200."""
     pytest.importorskip("transformers")
-    from models.crossing import save_pretrained
-    from models.gpt import GPT
-    from models.hf import HF
-    from synth.tokens import Vocabulary
+    from interlude.models.crossing import save_pretrained
+    from interlude.models.gpt import GPT
+    from interlude.models.hf import HF
+    from interlude.synth.tokens import Vocabulary
 
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "runs"))
     vocab = Vocabulary(dialects=("prose",), worlds=("zoo",))
     save_pretrained(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0), tmp_path / "model")
-    text = PYTHON[3].replace("path/to/model", str(tmp_path / "model")).replace("steps=200, rows=8", "steps=2, rows=2")
+    text = (
+        PYTHON[3]
+        .replace("path/to/model", str(tmp_path / "model"))
+        .replace("steps=200, batch_size=8", "steps=2, batch_size=2")
+    )
     scope = {}
     exec(compile(text.replace("problems=50", "problems=2"), "real.py", "exec"), scope)
     assert capsys.readouterr().out == "strict 0.0\n" and scope["taken"].samples == 4

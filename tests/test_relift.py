@@ -7,24 +7,30 @@ import dataclasses
 import pytest
 import torch
 
-from models.files import read_jsonl
-from models.optim import Optim
-from models.stages import Models, imitate
-from models.stages.relift import ReLIFT
-from models.stages.rl import RL
-from models.train import Machine, train
-from studies.exam import solution_logprobs
-from synth.problem import Mixture, Source
+from interlude.models.files import read_jsonl
+from interlude.models.optim import Optim
+from interlude.models.stages import Models, imitate
+from interlude.models.stages.relift import ReLIFT
+from interlude.models.stages.rl import RL
+from interlude.models.train import Machine, train
+from interlude.studies.exam import solution_logprobs
+from interlude.synth.problem import Mixture, Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 HARD = dataclasses.replace(EASY, ops=(2, 2))  # ``learned`` has seen one operation only: it solves none of these
-FIELDS = {"steps": 2, "rows": 6, "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1), "group": 4, "max_new": 30}
+FIELDS = {
+    "steps": 2,
+    "rows": 6,
+    "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1),
+    "num_samples": 4,
+    "max_new_tokens": 30,
+}
 STAGE = ReLIFT(**FIELDS, data=Mixture(((0.5, EASY), (0.5, HARD))))
 
 
 def collected(stage, lm, step: int = 0):
     with torch.no_grad():
-        return stage.collect(Models(lm.eval()), 3, step, range(stage.rows))
+        return stage.collect(Models(lm.eval()), 3, step, range(stage.batch_size))
 
 
 def test_what_nobody_solved_is_imitated(learned):
@@ -55,7 +61,7 @@ def test_what_nobody_solved_is_imitated(learned):
 def test_where_everything_is_solved_it_is_rl(learned):
     # Mutants: an empty step of imitation; a group with equal rewards taken for a failed one.
     lm = learned()
-    one = dataclasses.replace(STAGE, data=EASY, rows=1)
+    one = dataclasses.replace(STAGE, data=EASY, batch_size=1)
     solved = next(step for step in range(50) if not collected(one, lm, step).metrics["taught"])
     batch = collected(one, lm, solved)
     plain = collected(RL(**FIELDS | {"rows": 1}, data=EASY), lm, solved)
@@ -78,5 +84,5 @@ def test_it_learns_what_rl_cannot(learned, tmp_path):
 
 def test_bad_stages_are_refused():
     # Mutant: a check that names RL.
-    with pytest.raises(ValueError, match="ReLIFT.group must be at least 2"):
-        dataclasses.replace(STAGE, group=1)
+    with pytest.raises(ValueError, match="ReLIFT.num_samples must be at least 2"):
+        dataclasses.replace(STAGE, num_samples=1)

@@ -8,16 +8,16 @@ import math
 import pytest
 import torch
 
-from models.ledger import REFERENCE, TRAIN, forward_cost
-from models.optim import Optim
-from models.stages import Models, predicted
-from models.stages.distil import Distil
-from models.stages.midtrain import Midtrain
-from models.stages.remit import ReMiT
-from models.train import Machine, backward, frozen, train
-from studies.run import Recipe
-from synth.problem import Source
-from synth.roles import roles
+from interlude.models.ledger import REFERENCE, TRAIN, forward_cost
+from interlude.models.optim import Optim
+from interlude.models.stages import Models, predicted
+from interlude.models.stages.distil import Distil
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.remit import ReMiT
+from interlude.models.train import Machine, backward, frozen, train
+from interlude.studies.run import Recipe
+from interlude.synth.problem import Source
+from interlude.synth.roles import roles
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 FIELDS = {
@@ -46,7 +46,7 @@ def stage(tiny, **changes) -> ReMiT:
 
 def collected(stage, models: Models):
     with torch.no_grad():
-        return stage.collect(models, 5, 2, range(stage.rows))
+        return stage.collect(models, 5, 2, range(stage.batch_size))
 
 
 def logps(lm, batch) -> list[list[float]]:
@@ -185,7 +185,7 @@ def test_the_log_tells_the_weights(micro_tokens, around, tiny):
     chosen_BT, logp_N = predicted(around.learner, batch)
     weight_BT = one.weigh(one.gap(around, batch, chosen_BT, logp_N), chosen_BT)
     expected: dict[str, list[float]] = {"weight": [], "low": [], "high": []}
-    for row in range(one.rows):
+    for row in range(one.batch_size):
         drawn = [source.problem("midtrain", 5, 2, row) for source in (one.data, one.replay)]
         ids, encode = batch.ids_BT[row, : batch.lengths[row]].tolist(), around.learner.encode
         problem = next(each for each in drawn if encode(each.question) + encode(each.solution) == ids)

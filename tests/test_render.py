@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from synth import contexts, render
-from synth.graph import Shape
-from synth.problem import Source
-from synth.render import END, join, split
-from synth.roles import ROLES, SOLUTION_ROLES, by_role, roles
-from synth.tokens import Vocabulary
+from interlude.synth import render, worlds
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Source
+from interlude.synth.render import END, join, split
+from interlude.synth.roles import ROLES, SOLUTION_ROLES, by_role, roles
+from interlude.synth.tokens import Vocabulary
 
 WORLDS = ("zoo", "school", "festival")
 CASES = [
@@ -152,12 +152,12 @@ def test_counterfactual_twins_differ_in_nouns_only(dialect):
     """Mutants: nouns drawn from the world rather than by index, worlds that share nouns, places of different length."""
     for i in range(30):
         mode = ("forward", "reverse")[i % 2]
-        here = Source(ops=(1, 8), dialect=dialect, mode=mode, context="zoo", filler=(0, 2)).problem("twins", i)
+        here = Source(ops=(1, 8), dialect=dialect, mode=mode, world="zoo", filler=(0, 2)).problem("twins", i)
         for world in ("school", "festival"):
-            there = dataclasses.replace(here, context=world)
+            there = dataclasses.replace(here, world=world)
             assert there.graph == here.graph and there.answer == here.answer and there.held_out == here.held_out
             assert set(there.words).isdisjoint(w for w in here.words if not w.isdigit())
-            swap = dict(zip(contexts.world("zoo").names, contexts.world(world).names, strict=True))
+            swap = dict(zip(worlds.world("zoo").names, worlds.world(world).names, strict=True))
             swap["zoo"] = world
             for field in ("question_tokens", "solution_tokens"):
                 ours, theirs = getattr(here.written, field), getattr(there.written, field)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from crafted import rows, sampled_row
 
-from studies import console as show
-from studies import report
-from studies.results import Results
-from studies.stats import exact_pass_at_k
+from interlude.studies import console as show
+from interlude.studies import report
+from interlude.studies.results import Results
+from interlude.studies.stats import exact_pass_at_k
 
 BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}
 
@@ -60,16 +60,14 @@ def test_scores_are_the_means_of_what_was_measured(numbers):
 def test_a_band_pools_its_exams_and_no_others(numbers):
     """Mutants: a band one operation too wide; worlds mixed."""
     parts = [one(numbers["scores"], arm="RL", exam=f"zoo-ops{ops}", k=1)["mean"] for ops in (5, 6)]
-    pooled = one(numbers["band_scores"], arm="RL", context="zoo", band="edge", k=1)
+    pooled = one(numbers["band_scores"], arm="RL", world="zoo", band="edge", k=1)
     assert pooled["mean"] == pytest.approx(np.mean(parts)) and pooled["problems"] == 12
 
 
 def test_a_contrast_is_paired_and_signed(numbers):
     """Mutants: arms exchanged; intervals of the two arms subtracted instead of paired."""
-    row = one(numbers["contrasts"], arm="mid-training + RL", over="RL", band="edge", context="zoo", k=1)
-    means = [
-        one(numbers["band_scores"], arm=arm, context="zoo", band="edge", k=1) for arm in ("mid-training + RL", "RL")
-    ]
+    row = one(numbers["contrasts"], arm="mid-training + RL", over="RL", band="edge", world="zoo", k=1)
+    means = [one(numbers["band_scores"], arm=arm, world="zoo", band="edge", k=1) for arm in ("mid-training + RL", "RL")]
     assert row["mean"] == pytest.approx(means[0]["mean"] - means[1]["mean"]) and row["low"] > 0
     assert row["high"] - row["low"] < means[0]["high"] - means[0]["low"] + means[1]["high"] - means[1]["low"]
     assert one(numbers["contrasts"], arm="RL", exam="zoo-ops5", k=128)["mean"] > 0
@@ -143,7 +141,7 @@ def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
     assert [row["mean"] for row in sampled[:3]] == pytest.approx([1 / 8, 1, 1 / 8])
     _, _, cells, _ = next(each for each in report.tables(numbers) if each[0].startswith("differences"))
     assert [line[1] for line in cells][-2:] == ["zoo-sampled3", "zoo-sampled3, answers"]
-    assert one(numbers["contrasts"], band="edge", context="zoo", k=16)["score"] == "strict"
+    assert one(numbers["contrasts"], band="edge", world="zoo", k=16)["score"] == "strict"
 
 
 def test_lengths_say_how_much_was_thought():
@@ -195,8 +193,8 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def real():
-    from studies.scales import SCALES
-    from studies.stages.quickstart import study
+    from interlude.studies.scales import SCALES
+    from interlude.studies.stages.quickstart import study
 
     return study(SCALES["smoke"])
 
@@ -239,7 +237,7 @@ def test_what_a_model_writes_cannot_become_markup():
 
 def test_a_faulty_step_is_marked_and_the_others_are_not():
     """Mutants: marks on the wrong step; a right answer shown as strict."""
-    from synth.problem import Source
+    from interlude.synth.problem import Source
 
     problem = Source(ops=(3, 3)).problem("report", 1)
     right = report.judgement(problem, problem.solution)

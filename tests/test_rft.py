@@ -8,25 +8,25 @@ import math
 import pytest
 import torch
 
-from models.ledger import ROLLOUT, decode_cost
-from models.optim import Optim
-from models.rollouts import rollouts
-from models.stages import Models
-from models.stages.rft import RFT, correct
-from models.train import Machine, frozen, train
-from studies.exam import solution_logprobs
-from synth.problem import Source
-from synth.verify import verify
+from interlude.models.ledger import ROLLOUT, decode_cost
+from interlude.models.optim import Optim
+from interlude.models.rollouts import rollouts
+from interlude.models.stages import Models
+from interlude.models.stages.rft import RFT, correct
+from interlude.models.train import Machine, frozen, train
+from interlude.studies.exam import solution_logprobs
+from interlude.synth.problem import Source
+from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
-STAGE = RFT(steps=3, rows=6, optim=OPTIM, data=EASY, group=4, max_new=30)
+STAGE = RFT(steps=3, batch_size=6, optim=OPTIM, data=EASY, num_samples=4, max_new_tokens=30)
 HARD = Source(ops=(2, 2), modulus=3, names=6)  # ``learned`` has seen one operation only: it solves none of these
 
 
 def collected(stage, learner, start, step: int = 0):
     with torch.no_grad():
-        return stage.collect(Models(learner, frozen(start)), 3, step, range(stage.rows))
+        return stage.collect(Models(learner, frozen(start)), 3, step, range(stage.batch_size))
 
 
 def test_imitates_what_the_start_gets_right(learned, tiny):
@@ -34,13 +34,13 @@ def test_imitates_what_the_start_gets_right(learned, tiny):
     start, learner = learned(), tiny.build(1)
     batch = collected(STAGE, learner, start)
     with torch.no_grad():
-        groups = rollouts(STAGE, start, 3, 0, list(range(STAGE.rows)), 0)
+        groups = rollouts(STAGE, start, 3, 0, list(range(STAGE.batch_size)), 0)
     expected, copies = [], 0
     for group in groups:
         right = [ids for ids in group.responses if verify(group.problem, start.decode(ids)).strict]
         copies += len(right)
         expected += [(group.prompt, ids) for n, ids in enumerate(right) if ids not in right[:n]]
-    assert 0 < len(expected) < copies < STAGE.rows * STAGE.group  # some right, some twice, some wrong
+    assert 0 < len(expected) < copies < STAGE.batch_size * STAGE.num_samples  # some right, some twice, some wrong
     assert batch.lengths == tuple(len(prompt) + len(ids) for prompt, ids in expected)
     for row, (prompt, ids) in enumerate(expected):
         n = len(prompt) + len(ids)
@@ -49,7 +49,7 @@ def test_imitates_what_the_start_gets_right(learned, tiny):
             batch.ids_BT.shape[1] - n
         )
     assert batch.total == sum(len(ids) for _, ids in expected) and batch.metrics["taught"] == len(expected)
-    assert batch.metrics["strict"] == copies / (STAGE.rows * STAGE.group)
+    assert batch.metrics["strict"] == copies / (STAGE.batch_size * STAGE.num_samples)
     paid = [decode_cost(start, len(g.prompt), [len(r) for r in g.responses]) for g in groups]
     assert list(batch.spent) == paid and {entry.kind for entry in paid} == {ROLLOUT}
 
@@ -98,14 +98,14 @@ def test_it_learns(learned):
             return sum(math.exp(logp_T.sum()) for logp_T in solution_logprobs(lm.eval(), paper)) / len(paper)
 
     before = right()
-    train(lm, dataclasses.replace(STAGE, steps=25, rows=16), 3)
+    train(lm, dataclasses.replace(STAGE, steps=25, batch_size=16), 3)
     assert right() > before + 0.03
 
 
 def test_bad_stages_are_refused():
     # Mutant: a field that is not checked.
-    for change in ({"group": 0}, {"temperature": 0.0}, {"max_new": 0}):
-        with pytest.raises(ValueError, match="RFT.group, temperature and max_new must be positive"):
+    for change in ({"num_samples": 0}, {"temperature": 0.0}, {"max_new_tokens": 0}):
+        with pytest.raises(ValueError, match="RFT.num_samples, temperature and max_new_tokens must be positive"):
             dataclasses.replace(STAGE, **change)
 
 

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from models import policy
-from models.files import read_jsonl
-from models.ledger import REFERENCE, ROLLOUT
-from models.optim import Optim
-from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
-from models.rollouts import Group, Reward
-from models.stages import Models, logprobs
-from models.stages.rl import RL
-from models.train import Diverged, Machine, frozen, train
-from synth.problem import Source
-from synth.rng import uniforms
-from synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
+from interlude.models import policy
+from interlude.models.files import read_jsonl
+from interlude.models.ledger import REFERENCE, ROLLOUT
+from interlude.models.optim import Optim
+from interlude.models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
+from interlude.models.rollouts import Group, Reward
+from interlude.models.stages import Models, logprobs
+from interlude.models.stages.rl import RL
+from interlude.models.train import Diverged, Machine, frozen, train
+from interlude.synth.problem import Source
+from interlude.synth.rng import uniforms
+from interlude.synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
-STAGE = RL(steps=4, rows=4, optim=OPTIM, data=EASY, group=4, max_new=30)
+STAGE = RL(steps=4, batch_size=4, optim=OPTIM, data=EASY, num_samples=4, max_new_tokens=30)
 PPO = dataclasses.replace(STAGE, updates_per_batch=2)
 MORE = Fault(EXTRA, 0, 0, "made up")
 JUDGED = {"parsed": True, "answer": False, "process": 0.0, "strict": False, "faults": ()}
@@ -191,7 +191,7 @@ def test_kl_is_zero_at_the_start(learned):
 
 def test_updates_split_whole_groups_with_their_own_divisors(learned):
     # Mutants: a group cut in two; the divisor of the whole batch, which would halve every step; a row lost.
-    stage = dataclasses.replace(PPO, objective=dataclasses.replace(DAPO, zero_variance="keep"), group=2)
+    stage = dataclasses.replace(PPO, objective=dataclasses.replace(DAPO, zero_variance="keep"), num_samples=2)
     groups = [group([0, 1], [2, 4]), group([1, 0], [1, 3])]
     batch = weigh(stage, learned(), groups, groups)
     first, second = stage.updates(batch)
@@ -237,7 +237,7 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
     # Mutants: dropped groups not paid for; more groups than rows after resampling; endless resampling.
     requests = dealt(monkeypatch, deals)
     objective = Objective(kl=0.1, zero_variance=rule)
-    stage = dataclasses.replace(STAGE, rows=3, group=2, attempts=3, objective=objective)
+    stage = dataclasses.replace(STAGE, batch_size=3, num_samples=2, attempts=3, objective=objective)
     batch = stage.collect(Models(learned()), 0, 0, range(3))
     assert [len(rows) for _, rows in requests] == asked
     assert [attempt for attempt, _ in requests] == list(range(len(asked)))
@@ -287,11 +287,13 @@ def test_the_gradient_points_to_the_better_arm(objective, updates, tiny):
     # Mutant: the sign of the loss.
     lm, prompt, arms = tiny.build(1), [5, 6, 7], 64
     better = 9
-    drawn = lm.sample([prompt] * arms, np.stack([uniforms("arm", i, n=1) for i in range(arms)]), max_new=1)
+    drawn = lm.sample([prompt] * arms, np.stack([uniforms("arm", i, n=1) for i in range(arms)]), max_new_tokens=1)
     rewards = np.array([float(ids == [better]) for ids in drawn.ids])
     assert 0 < rewards.mean() < 1
     group_ = Group(None, prompt, drawn.ids, drawn.logprobs, [verdict()] * arms, rewards)
-    stage = dataclasses.replace(STAGE, objective=objective, group=arms, rows=2, updates_per_batch=updates, max_new=1)
+    stage = dataclasses.replace(
+        STAGE, objective=objective, num_samples=arms, batch_size=2, updates_per_batch=updates, max_new_tokens=1
+    )
 
     def chance() -> float:
         with torch.no_grad():
@@ -351,8 +353,8 @@ def test_bad_fields_are_refused():
     for change in ({"clip_low": 0.0}, {"clip_high": 0.0}, {"kl": -0.1}):
         with pytest.raises(ValueError, match="Objective clips"):
             Objective(**change)
-    nought = ({name: 0} for name in ("temperature", "top_p", "max_new", "attempts"))
-    for change in ({"group": 1}, {"updates_per_batch": 3}, *nought):
+    nought = ({name: 0} for name in ("temperature", "top_p", "max_new_tokens", "attempts"))
+    for change in ({"num_samples": 1}, {"updates_per_batch": 3}, *nought):
         with pytest.raises(ValueError, match="RL."):
             dataclasses.replace(STAGE, **change)
 
@@ -412,12 +414,12 @@ def test_resume_amid_rl_with_rewards(learned, tmp_path):
 
 def test_stages_of_a_recipe_do_not_repeat_problems(runs, tiny, source):
     """Kills: a random path without the stage, which made two pre-training stages train on the same problems."""
-    from models.optim import Optim
-    from models.stages.pretrain import Pretrain
-    from studies.run import Recipe, stage_seed
+    from interlude.models.optim import Optim
+    from interlude.models.stages.pretrain import Pretrain
+    from interlude.studies.run import Recipe, stage_seed
 
     wide = dataclasses.replace(source, ops=(1, 1))
-    one = Pretrain(steps=2, rows=4, optim=Optim(), data=wide)
+    one = Pretrain(steps=2, batch_size=4, optim=Optim(), data=wide)
     recipe = Recipe(tiny) + one + one
     seeds = [stage_seed(recipe.before), stage_seed(recipe)]
     assert len(set(seeds)) == 2 and seeds[0] != stage_seed(recipe.with_seed(1).before)
@@ -427,11 +429,11 @@ def test_stages_of_a_recipe_do_not_repeat_problems(runs, tiny, source):
 
 def test_no_gradient_no_step(learned, tiny):
     """Kills: an optimiser step where every group is solved or failed; Muon would move the weights at full rate."""
-    from models.train import train
+    from interlude.models.train import train
 
     lm = learned()
     before = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
     # All are truncated.
-    stage = dataclasses.replace(STAGE, steps=1, objective=Objective(), reward=Reward("strict"), max_new=1)
+    stage = dataclasses.replace(STAGE, steps=1, objective=Objective(), reward=Reward("strict"), max_new_tokens=1)
     train(lm, stage, seed=0)
     assert all(torch.equal(before[name], tensor) for name, tensor in lm.state_dict().items())

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synth.problem import Source
-from synth.rng import below, between, key, rng, shuffle, uniforms, weighted
+from interlude.synth.problem import Source
+from interlude.synth.rng import below, between, key, rng, shuffle, uniforms, weighted
 
 ROOT = Path(__file__).parents[1]
 PATHS = [("train", seed, index) for seed in range(20) for index in range(100)]
 DIGEST = """
 import hashlib
-from synth.graph import Shape
-from synth.problem import Source
-from synth.rng import uniforms
+from interlude.synth.graph import Shape
+from interlude.synth.problem import Source
+from interlude.synth.rng import uniforms
 digest = hashlib.sha256(uniforms("a", 1, n=50).tobytes())
 for mode in ("forward", "reverse"):
     for dialect in ("terse", "prose"):

@@ -13,29 +13,29 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.files import Corrupt, check, read_jsonl, sealed
-from models.gpt import GPT
-from models.optim import Optim
-from models.rollouts import Reward
-from models.stages import Batch, Models
-from models.stages.midtrain import Midtrain
-from models.stages.pretrain import Pretrain
-from models.stages.rl import RL
-from models.train import Machine
-from studies.run import Cost, Recipe, chain, costs, load, obtain, references
-from synth.problem import Source
-from synth.render import Written
-from synth.rng import rng
-from synth.tokens import Vocabulary
-from synth.verify import Verdict
+from interlude.models.files import Corrupt, check, read_jsonl, sealed
+from interlude.models.gpt import GPT
+from interlude.models.optim import Optim
+from interlude.models.rollouts import Reward
+from interlude.models.stages import Batch, Models
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rl import RL
+from interlude.models.train import Machine
+from interlude.studies.run import Cost, Recipe, chain, costs, load, obtain, references
+from interlude.synth.problem import Source
+from interlude.synth.render import Written
+from interlude.synth.rng import rng
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import Verdict
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 MODEL = GPT(
     layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6)
 )  # fmt: skip
 OPTIM = Optim(warmup=2)
-FIRST = Pretrain(steps=3, rows=2, optim=OPTIM, data=EASY)
-SECOND = Midtrain(steps=2, rows=2, optim=OPTIM, data=EASY, replay=EASY)
+FIRST = Pretrain(steps=3, batch_size=2, optim=OPTIM, data=EASY)
+SECOND = Midtrain(steps=2, batch_size=2, optim=OPTIM, data=EASY, replay=EASY)
 BASE = Recipe(MODEL) + FIRST
 BOTH = BASE + SECOND
 SEALED = ("cost.json", "log.jsonl", "model.safetensors", "recipe.json")
@@ -88,7 +88,7 @@ def test_the_key_covers_everything_but_the_machine(runs):
 @pytest.mark.parametrize("kind", (GPT, Optim, Written, Verdict), ids=lambda kind: kind.__name__)
 def test_changed_code_is_another_key(kind, monkeypatch):
     # Mutant: a version that enters no key, so that raising it still finds the old runs.
-    recipe = BASE + RL(steps=1, rows=2, group=2, max_new=9, optim=OPTIM, data=EASY, reward=Reward())
+    recipe = BASE + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=9, optim=OPTIM, data=EASY, reward=Reward())
     before = recipe.key
     monkeypatch.setattr(kind, "version", kind.version + 1)
     assert recipe.key != before
@@ -162,8 +162,8 @@ class Taught(Pretrain):
 
 def test_a_recipe_in_a_stage_is_trained_first(runs):
     # Mutants: the teacher untrained; its seed not the study's; its key no part of the student's.
-    teacher = Recipe(MODEL) + dataclasses.replace(FIRST, rows=3)
-    student = BASE + Taught(steps=1, rows=2, optim=OPTIM, data=EASY, teacher=teacher)
+    teacher = Recipe(MODEL) + dataclasses.replace(FIRST, batch_size=3)
+    student = BASE + Taught(steps=1, batch_size=2, optim=OPTIM, data=EASY, teacher=teacher)
     assert references(student.stages[-1]) == {"teacher": teacher} and chain(student) == [BASE, teacher, student]
     assert [name for name, _ in trained(student)] == ["Pretrain"] * 6 + ["Taught"]
     row = read_jsonl(student.folder / "log.jsonl")[0]
@@ -187,11 +187,16 @@ def test_bad_recipes_are_refused():
 
 @pytest.fixture(scope="module")
 def processes():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["models.stages.rl", "models.stages.midtrain", "models.stages.pretrain", "studies.run"]
+    world = multiprocessing.get_context("forkserver")
+    world.set_forkserver_preload(
+        [
+            "interlude.models.stages.rl",
+            "interlude.models.stages.midtrain",
+            "interlude.models.stages.pretrain",
+            "interlude.studies.run",
+        ]
     )
-    return context
+    return world
 
 
 def work(recipe: Recipe, runs: Path, told: Path, machine: Machine) -> None:
@@ -267,7 +272,9 @@ def test_killed_and_resumed_to_the_same_bits(processes, tmp_path, monkeypatch):
 def test_killed_twenty_times(processes, tmp_path, monkeypatch):
     # The same through all kinds of stage; the RL reward is the share of right steps,
     # so that there is something to lose.
-    long = Recipe(MODEL) + dataclasses.replace(FIRST, steps=250, rows=16) + dataclasses.replace(SECOND, steps=150)
-    long += RL(steps=150, rows=4, group=4, max_new=30, optim=OPTIM, data=EASY, reward=Reward("process"))
+    long = Recipe(MODEL) + dataclasses.replace(FIRST, steps=250, batch_size=16) + dataclasses.replace(SECOND, steps=150)
+    long += RL(
+        steps=150, batch_size=4, num_samples=4, max_new_tokens=30, optim=OPTIM, data=EASY, reward=Reward("process")
+    )
     assert_bits_survive(processes, long, tmp_path, monkeypatch, kills=24)
     assert costs(long)[-1].ledger.as_dict()["rollout_tokens"] > 0

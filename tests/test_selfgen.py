@@ -12,35 +12,36 @@ import test_stages
 import torch
 from conftest import copies
 
-from models.crossing import save_pretrained
-from models.files import read_jsonl
-from models.gpt import GPT
-from models.hf import HF
-from models.ledger import JUDGE, ROLLOUT
-from models.optim import Optim
-from models.policy import Objective
-from models.ranker import fit, runs_of
-from models.stages import Models
-from models.stages.pretrain import Pretrain
-from models.stages.rl import RL
-from models.stages.selfgen import SelfGen, debuts, order, ranked
-from models.train import Machine, frozen, train
-from studies.midtraining import selfgen
-from studies.run import Recipe
-from studies.scales import SCALES
-from synth.approaches import PLAIN, asking, signature
-from synth.problem import Mixture, Source, parts
-from synth.render import END
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.models.crossing import save_pretrained
+from interlude.models.files import read_jsonl
+from interlude.models.gpt import GPT
+from interlude.models.hf import HF
+from interlude.models.ledger import JUDGE, ROLLOUT
+from interlude.models.optim import Optim
+from interlude.models.policy import Objective
+from interlude.models.ranker import fit, runs_of
+from interlude.models.stages import Models
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rl import RL
+from interlude.models.stages.selfgen import SelfGen, debuts, order, ranked
+from interlude.models.train import Machine, frozen, train
+from interlude.studies.midtraining import selfgen
+from interlude.studies.run import Recipe
+from interlude.studies.scales import SCALES
+from interlude.synth.approaches import PLAIN, asking, signature
+from interlude.synth.problem import Mixture, Source, parts
+from interlude.synth.render import END
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6, approach=PLAIN)
 NAMES = ("levels", "table", "plan", PLAIN)
 VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6, approaches=True)
 SMALL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB)
 STAGE = SelfGen(
-    steps=4, rows=4, optim=Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2), data=EASY, examples=EASY, approaches=NAMES,
-    n=4, samples=8, instances=16, per_approach=16, max_new=40,
+    steps=4, batch_size=4, optim=Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2), data=EASY, examples=EASY,
+    approaches=NAMES,
+    n=4, samples=8, instances=16, per_approach=16, max_new_tokens=40,
 )  # fmt: skip
 REPLAYING = dataclasses.replace(STAGE, replay=EASY, replay_share=0.25)
 
@@ -51,7 +52,7 @@ def asked():
     sizes = GPT(layers=2, width=32, heads=1, kv_heads=1, hidden=64, vocab=VOCAB)
     lm = sizes.build(0)
     data = dataclasses.replace(EASY, approach=NAMES, tagged=True)
-    train(lm, Pretrain(steps=600, rows=32, optim=Optim(schedule="linear", floor=0.0), data=data), seed=0)
+    train(lm, Pretrain(steps=600, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=data), seed=0)
     return copies(lm)
 
 
@@ -83,7 +84,7 @@ def pool(stage: SelfGen, lm, seed: int = 3):
 
 def collected(stage: SelfGen, lm, step: int = 0, references=None):
     with torch.no_grad():
-        return stage.collect(Models(lm.eval(), frozen(lm), references or {}), 3, step, range(stage.rows))
+        return stage.collect(Models(lm.eval(), frozen(lm), references or {}), 3, step, range(stage.batch_size))
 
 
 def bits(lm) -> str:
@@ -292,7 +293,7 @@ def test_an_empty_pool_is_an_error(asked):
 def test_every_approach_is_tried_before_a_weight_moves(asked, monkeypatch):
     # Mutants: the first question alone; questions looked for again at every step; their work charged early or twice.
     looked, found, lm = [], SelfGen.found, asked()
-    stage = dataclasses.replace(STAGE, n=1, rows=1)
+    stage = dataclasses.replace(STAGE, n=1, batch_size=1)
     plain = [collected(stage, asked(), step).spent for step in range(2)]
     monkeypatch.setattr(SelfGen, "found", lambda self, *args: looked.append(args[2]) or found(self, *args))
     assert collected(stage, lm).spent == plain[0] and set(looked) >= {0, 1, 2, 3} and len(looked) <= 5
@@ -328,7 +329,8 @@ def test_replay_takes_its_share_of_every_step_and_the_pool_is_still_read_whole(a
     "change",
     (
         {"source": "luck"}, {"traces": "some"}, {"n": 0}, {"samples": 0}, {"temperature": 0.0}, {"per_approach": 0},
-        {"attempts": 0}, {"max_new": 0}, {"instances": 6}, {"approaches": ("luck",)}, {"approaches": ("plan", "plan")},
+        {"attempts": 0}, {"max_new_tokens": 0}, {"instances": 6}, {"approaches": ("luck",)},
+        {"approaches": ("plan", "plan")},
         {"n": 8}, {"examples": None}, {"reference": Recipe(SMALL)}, {"source": "distil", "examples": None},
         {"source": "star", "examples": None}, {"data": dataclasses.replace(EASY, approach="plan", tagged=True)},
         {"data": Mixture(((1.0, dataclasses.replace(EASY, approach="plan", tagged=True)),))},

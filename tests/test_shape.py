@@ -63,8 +63,16 @@ def edges(also_inside: bool) -> list[tuple[str, str]]:
 
 def test_the_walk_sees_the_code():
     # Mutant: a glob that finds nothing, and every test below passes.
-    assert {"synth.rng", "models.train", "models.stages.rl", "studies.run"} <= set(MODULES)
-    assert ("models.train", "models.stages") in edges(False) and ("studies.exam", "synth.verify") in edges(False)
+    assert {
+        "interlude.synth.rng",
+        "interlude.models.train",
+        "interlude.models.stages.rl",
+        "interlude.studies.run",
+    } <= set(MODULES)
+    assert ("interlude.models.train", "interlude.models.stages") in edges(False) and (
+        "interlude.studies.exam",
+        "interlude.synth.verify",
+    ) in edges(False)
 
 
 def test_every_import_exists():
@@ -83,25 +91,36 @@ def test_imports_point_downward():
     # Mutant: a model that looks into a study.
     rank = {layer: i for i, layer in enumerate(LAYERS)}
     upward = [(a, b) for a, b in edges(True) if rank[a.split(".")[0]] < rank[b.split(".")[0]]]
-    assert [edge for edge in upward if not (edge[0] == "studies.__main__" and edge[1].startswith("figures"))] == []
+    assert [
+        edge for edge in upward if not (edge[0] == "interlude.studies.__main__" and edge[1].startswith("figures"))
+    ] == []
 
 
 def test_stages_and_studies_never_import_each_other():
-    packages = ("models.stages.", *(f"studies.{path.parent.name}." for path in (ROOT / "studies").glob("*/*.py")))
+    packages = (
+        "interlude.models.stages.",
+        *(f"interlude.studies.{path.parent.name}." for path in (ROOT / "studies").glob("*/*.py")),
+    )
     for a, b in edges(True):
         for package in packages:
             assert not (a.startswith(package) and b.startswith(package)), (a, b)
 
 
 def test_figures_read_tables_only():
-    allowed = {"studies.table", "studies.stats", "studies.results"}
+    allowed = {"interlude.studies.table", "interlude.studies.stats", "interlude.studies.results"}
     read = [(a, b) for a, b in edges(True) if a.startswith("figures") and not b.startswith("figures")]
     assert [edge for edge in read if edge[1] not in allowed] == []
 
 
 LIGHT = [name for name in MODULES if name.split(".")[0] in ("synth", "figures")]
 LIGHT += [name for name in MODULES if name.startswith("studies.") and name.split(".")[-1] == "claims"]
-LIGHT += ["studies.key", "studies.stats", "studies.table", "studies.results", "models.files"]
+LIGHT += [
+    "interlude.studies.key",
+    "interlude.studies.stats",
+    "interlude.studies.table",
+    "interlude.studies.results",
+    "interlude.models.files",
+]
 
 
 def test_torch_stays_out():

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from synth.audit import audit, overlap
-from synth.graph import Graph, Shape
-from synth.problem import HELD_OUT_SHARE, Mixture, Source
-from synth.rng import rng
+from interlude.synth.audit import audit, overlap
+from interlude.synth.graph import Graph, Shape
+from interlude.synth.problem import HELD_OUT_SHARE, Mixture, Source
+from interlude.synth.rng import rng
 from tests.test_graph import relabelled
 
 
@@ -19,9 +19,7 @@ def side(problem):
 def test_twenty_thousand_draws_never_cross_over():
     """Mutants: one attempt too few, the split ignored in a mixture, a side that depends on the labelling."""
     shape = Shape(reuse=0.2, literals=0.1)
-    train = Mixture(
-        ((0.5, Source(ops=(1, 4), shape=shape)), (0.5, Source(ops=(1, 4), mode="reverse", context="school")))
-    )
+    train = Mixture(((0.5, Source(ops=(1, 4), shape=shape)), (0.5, Source(ops=(1, 4), mode="reverse", world="school"))))
     exam = Mixture(
         tuple(
             (0.5, dataclasses.replace(part, split="held_out", order="shuffled", dialect="prose"))
@@ -56,7 +54,7 @@ def test_audit_finds_no_overlap_across_the_split_and_plenty_within():
     """Mutant: an overlap that compares texts, or nothing."""
     train, exam = Source(ops=(1, 2)), Source(ops=(1, 2), split="held_out")
     assert overlap(train, exam, 1000) == 0
-    assert overlap(train, dataclasses.replace(train, context="school", order="shuffled"), 1000) > 100
+    assert overlap(train, dataclasses.replace(train, world="school", order="shuffled"), 1000) > 100
 
 
 def test_a_side_without_structures_is_an_error():

@@ -13,37 +13,37 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
-import models.stages
-from models.crossing import save_pretrained
-from models.files import read_jsonl
-from models.gpt import GPT
-from models.hf import HF
-from models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
-from models.optim import Optim
-from models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
-from models.reasoning import Bins, Reasoning
-from models.rollouts import Reward, rollouts
-from models.stages import Batch, Models, Stage, pack
-from models.stages.annotate import Annotate
-from models.stages.coldstart import ColdStart
-from models.stages.distil import Distil
-from models.stages.midtrain import Midtrain
-from models.stages.pretrain import Pretrain
-from models.stages.relift import ReLIFT
-from models.stages.remit import ReMiT
-from models.stages.rft import RFT
-from models.stages.rl import RL
-from models.stages.rlp import RLP
-from models.stages.rmt import RMT
-from models.stages.selfgen import SelfGen
-from models.stages.sft import SFT
-from models.stages.thinking import Judge, Thinking
-from models.train import Machine, State, backward, frozen
-from models.train import train as train_
-from studies.key import canonical, key
-from studies.run import Recipe, references
-from synth.problem import Source
-from synth.tokens import Vocabulary
+import interlude.models.stages
+from interlude.models.crossing import save_pretrained
+from interlude.models.files import read_jsonl
+from interlude.models.gpt import GPT
+from interlude.models.hf import HF
+from interlude.models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
+from interlude.models.optim import Optim
+from interlude.models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
+from interlude.models.reasoning import Bins, Reasoning
+from interlude.models.rollouts import Reward, rollouts
+from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.models.stages.annotate import Annotate
+from interlude.models.stages.coldstart import ColdStart
+from interlude.models.stages.distil import Distil
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.relift import ReLIFT
+from interlude.models.stages.remit import ReMiT
+from interlude.models.stages.rft import RFT
+from interlude.models.stages.rl import RL
+from interlude.models.stages.rlp import RLP
+from interlude.models.stages.rmt import RMT
+from interlude.models.stages.selfgen import SelfGen
+from interlude.models.stages.sft import SFT
+from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.train import Machine, State, backward, frozen
+from interlude.models.train import train as train_
+from interlude.studies.key import canonical, key
+from interlude.studies.run import Recipe, references
+from interlude.synth.problem import Source
+from interlude.synth.tokens import Vocabulary
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)  # conftest's ``source``: examples are made when tests are collected
 OTHER = dataclasses.replace(EASY, order="shuffled")
@@ -54,9 +54,9 @@ VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6)
 # A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.
 STRANGER = Recipe(GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=VOCAB))
 TAGGED = Recipe(dataclasses.replace(STRANGER.model, vocab=dataclasses.replace(VOCAB, thoughts=True)))
-ROLLS = COMMON | {"group": 4, "max_new": 30}
-GAPS = dataclasses.replace(EASY, ops=(2, 2), elided=1.0)
-THINKS = ROLLS | {"data": GAPS, "max_new": 26}
+ROLLS = COMMON | {"num_samples": 4, "max_new_tokens": 30}
+GAPS = dataclasses.replace(EASY, ops=(2, 2), skip_prob=1.0)
+THINKS = ROLLS | {"data": GAPS, "max_new_tokens": 26}
 BINS = Bins(longest=26, count=3)
 
 # One example at least of every stage; a new stage adds its own here.
@@ -71,8 +71,8 @@ EXAMPLES = {
     "distil": Distil(**REPLAYED, reference=STRANGER),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
-    "selfgen-rejection": SelfGen(**COMMON, source="rejection", n=2, samples=4, instances=8, max_new=30),
-    "selfgen-star": SelfGen(**COMMON, source="star", n=1, samples=2, instances=8, max_new=30),
+    "selfgen-rejection": SelfGen(**COMMON, source="rejection", n=2, samples=4, instances=8, max_new_tokens=30),
+    "selfgen-star": SelfGen(**COMMON, source="star", n=1, samples=2, instances=8, max_new_tokens=30),
     "dr-grpo": RL(**ROLLS, objective=DR_GRPO),
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
@@ -87,7 +87,7 @@ EXAMPLES = {
     "rpt": RMT(**THINKS, budget=None, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0), ntp=0.0),
     "annotate": Annotate(**COMMON, annotator=TAGGED, max_thought=20),
     "annotate-oracle": Annotate(**REPLAYED, annotator="oracle"),
-    "thinking": Thinking(**ROLLS | {"group": 16}, annotator=TAGGED, temperature=1.5),
+    "thinking": Thinking(**ROLLS | {"num_samples": 16}, annotator=TAGGED, temperature=1.5),
     "thinking-any": Thinking(**ROLLS, annotator="any", objective=DAPO, updates_per_batch=2, judge=Judge(noise=0.1)),
     "reinforce-hot": RL(**ROLLS, objective=REINFORCE, temperature=1.3),
 }
@@ -151,8 +151,8 @@ def gradients(stage: Stage, lm, batch: Batch, micro_tokens: int, others: Models 
 def test_every_stage_has_an_example():
     # Mutant: a new file in models/stages whose stage nobody tests.
     found = set()
-    for module in pkgutil.iter_modules(models.stages.__path__):
-        for thing in vars(importlib.import_module(f"models.stages.{module.name}")).values():
+    for module in pkgutil.iter_modules(interlude.models.stages.__path__):
+        for thing in vars(importlib.import_module(f"interlude.models.stages.{module.name}")).values():
             if isinstance(thing, type) and issubclass(thing, Stage) and not inspect.isabstract(thing):
                 found.add(thing)
     assert found and found == {type(stage) for stage in EXAMPLES.values()}
@@ -259,7 +259,7 @@ def test_the_key_is_stable_and_covers_every_field(stage):
     # Mutant: a field left out of the key.
     assert key(stage) == key(dataclasses.replace(stage))
     changed = [
-        dataclasses.replace(stage, rows=8),
+        dataclasses.replace(stage, batch_size=8),
         dataclasses.replace(stage, steps=5),
         dataclasses.replace(stage, data=dataclasses.replace(stage.data, split="any")),
         dataclasses.replace(stage, optim=dataclasses.replace(OPTIM, other_lr=2e-3)),

@@ -8,7 +8,7 @@ from time import process_time
 import numpy as np
 import pytest
 
-from studies.stats import (
+from interlude.studies.stats import (
     Estimate,
     exact_pass_at_k,
     holm,
@@ -147,7 +147,7 @@ def test_an_estimate_says_what_stands_behind_it_and_depends_on_its_path_alone():
 def test_blocks_do_not_change_the_law(monkeypatch):
     """Kills: the same draws in every block; a lost remainder."""
     values_SP = np.random.default_rng(0).random((3, 10))
-    monkeypatch.setattr("studies.stats.BLOCK", 13 * 7)
+    monkeypatch.setattr("interlude.studies.stats.BLOCK", 13 * 7)
     means_R = resampled_means(values_SP, 100, ("blocks",))
     assert means_R.shape == (100,) and len(np.unique(means_R)) > 95
 
@@ -225,7 +225,7 @@ def test_over_seeds_is_the_t_interval():
     """Kills: dividing by S instead of S - 1, normal quantiles, problems taken for repetitions."""
     from scipy.stats import ttest_rel
 
-    from studies.stats import over_seeds
+    from interlude.studies.stats import over_seeds
 
     rng = np.random.default_rng(3)
     a, b = rng.random((4, 50)), rng.random((4, 50))
@@ -239,7 +239,7 @@ def test_over_seeds_is_the_t_interval():
 
 def test_difference_is_students_unless_there_is_one_seed():
     """Kills: the bootstrap of a few seeds, and an interval made of a single number."""
-    from studies.stats import difference, over_seeds, paired
+    from interlude.studies.stats import difference, over_seeds, paired
 
     a, b = np.array([[0.5, 0.7], [0.9, 0.4]]), np.array([[0.1, 0.2], [0.3, 0.3]])
     assert difference(a, b) == over_seeds(a, b)

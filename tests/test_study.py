@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from models.train import Machine
-from studies import report, results
-from studies.run import chain
-from studies.scales import SCALES
-from studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
-from synth.problem import Mixture
+from interlude.models.train import Machine
+from interlude.studies import report, results
+from interlude.studies.run import chain
+from interlude.studies.scales import SCALES
+from interlude.studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
+from interlude.synth.problem import Mixture
 
 HERE = Path(results.__file__).parent
 FILES = sorted(path for path in HERE.glob("*/*.py") if path.name not in ("__init__.py", "claims.py"))
@@ -25,7 +25,7 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
 
 
 def study(name: str, scale: str) -> Study:
-    return importlib.import_module(f"studies.{name.replace('/', '.')}").study(SCALES[scale])
+    return importlib.import_module(f"interlude.studies.{name.replace('/', '.')}").study(SCALES[scale])
 
 
 def code_lines(path: Path) -> int:
@@ -179,8 +179,8 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
             cells = [len(results.numbers(row[name])) for name in ("logp", "strict", "correct")]
             assert row["problems"] == exam.problems and row["samples"] == exam.samples
             assert cells == ([exam.problems, 0, 0] if exam.kind == "exact" else [0, exam.problems, exam.problems])
-        asked = [(exam.source.context, str(span(exam.source)[0])) for exam in quick.exams]
-        assert [(row["context"], row["ops"].split("-")[0]) for row in rows] == asked
+        asked = [(exam.source.world, str(span(exam.source)[0])) for exam in quick.exams]
+        assert [(row["world"], row["ops"].split("-")[0]) for row in rows] == asked
         rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
         assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)
     assert table.gain("RL", "RL", quick.exams[0].name, 1).mean == 0

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from studies.table import Column, merge, read, to_markdown, write
+from interlude.studies.table import Column, merge, read, to_markdown, write
 
 COLUMNS = (
     Column("arm", str, "", "which recipe"),
@@ -63,7 +63,12 @@ def test_every_truncation_and_every_changed_byte_is_refused_by_name(tmp_path):
     whole = path.read_bytes()
     damaged = [whole[:length] for length in range(len(whole))]
     damaged += [whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :] for i in range(len(whole))]
-    damaged += [whole + b"\n", whole + whole, whole.replace(b"\n", b"\r\n"), whole.replace(b"rows=2", b"rows=3")]
+    damaged += [
+        whole + b"\n",
+        whole + whole,
+        whole.replace(b"\n", b"\r\n"),
+        whole.replace(b"batch_size=2", b"batch_size=3"),
+    ]
     for content in damaged:
         path.write_bytes(content)
         with pytest.raises(ValueError, match=re.escape(str(path))):

@@ -10,29 +10,35 @@ import numpy as np
 import pytest
 import torch
 
-from models.gpt import GPT
-from models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
-from models.lm import tags
-from models.optim import Optim
-from models.policy import Objective, sampled
-from models.reasoning import Bins, document, length, think, unsure
-from models.stages import Models, logprobs
-from models.stages.coldstart import ColdStart, encoded, told
-from models.stages.rlp import RLP
-from models.stages.rmt import RMT, TIERS
-from models.train import Machine, backward, frozen, train
-from synth.problem import Mixture, Source
-from synth.rng import uniforms
-from synth.roles import SOLUTION_ROLES, roles
-from synth.thoughts import without
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.models.gpt import GPT
+from interlude.models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
+from interlude.models.lm import tags
+from interlude.models.optim import Optim
+from interlude.models.policy import Objective, sampled
+from interlude.models.reasoning import Bins, document, length, think, unsure
+from interlude.models.stages import Models, logprobs
+from interlude.models.stages.coldstart import ColdStart, encoded, told
+from interlude.models.stages.rlp import RLP
+from interlude.models.stages.rmt import RMT, TIERS
+from interlude.models.train import Machine, backward, frozen, train
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.rng import uniforms
+from interlude.synth.roles import SOLUTION_ROLES, roles
+from interlude.synth.thoughts import without
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
-GAPS = dataclasses.replace(EASY, ops=(2, 2), elided=1.0)
-FIELDS = {"steps": 10, "rows": 6, "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1), "data": GAPS, "group": 4}
-INFORMATION = RLP(**FIELDS, max_new=26)
-MATCHING = RMT(**FIELDS, max_new=40, budget=20)
+GAPS = dataclasses.replace(EASY, ops=(2, 2), skip_prob=1.0)
+FIELDS = {
+    "steps": 10,
+    "rows": 6,
+    "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1),
+    "data": GAPS,
+    "num_samples": 4,
+}
+INFORMATION = RLP(**FIELDS, max_new_tokens=26)
+MATCHING = RMT(**FIELDS, max_new_tokens=40, budget=20)
 KEPT = Objective(baseline="none", scale="none", aggregate="sum")  # advantages are rewards, so that a test can read them
 
 
@@ -49,7 +55,7 @@ def models(thinker):
 
 def collected(stage, models, step: int = 3):
     with torch.no_grad():
-        return stage.collect(models, 5, step, range(stage.rows))
+        return stage.collect(models, 5, step, range(stage.batch_size))
 
 
 def places(stage, models, texts) -> list[tuple[int, int, int]]:
@@ -93,7 +99,7 @@ def test_a_thought_ends_after_its_closing_tag(models, after):
         assert group.prompt == prefixes[row] + [opening]
         for member, (response, logps) in enumerate(zip(group.responses, group.logprobs, strict=True)):
             streams = uniforms("thought", 5, 3, row, member, n=26)[None]
-            whole = lm.sample([group.prompt], streams, max_new=26).ids[0]
+            whole = lm.sample([group.prompt], streams, max_new_tokens=26).ids[0]
             if closing in whole:
                 whole = whole[: whole.index(closing) + 1 + after]
                 closed += 1
@@ -102,7 +108,8 @@ def test_a_thought_ends_after_its_closing_tag(models, after):
 
 
 def test_sampling_does_no_work_after_the_thought(models):
-    # Mutants: decoding on to ``max_new`` (one token too far too) and cutting afterwards, which no ledger would see.
+    # Mutants: decoding on to ``max_new_tokens`` (one token too far too) and cutting afterwards, which no ledger would
+    # see.
     lm, steps = models.learner, []
     decoder = lm.decoder
 
@@ -119,7 +126,7 @@ def test_sampling_does_no_work_after_the_thought(models):
         for after in (0, 1):
             steps.clear()
             streams = uniforms("work", row, n=60)[None]
-            found = lm.sample([[*ids[:first], opening]], streams, max_new=60, stop=(closing, after)).ids[0]
+            found = lm.sample([[*ids[:first], opening]], streams, max_new_tokens=60, stop=(closing, after)).ids[0]
             assert len(steps) == len(found) - 1
 
 
@@ -147,7 +154,9 @@ def test_information_gain_by_hand(models, plain):
 @pytest.mark.parametrize("targets", ("solution", "all"))
 def test_every_token_may_be_the_place(models, targets):
     # Mutants: places from the token before, or to the one before the last; one place a text for ever.
-    stage = dataclasses.replace(INFORMATION, targets=targets, objective=KEPT, rows=40, group=2, max_new=1)
+    stage = dataclasses.replace(
+        INFORMATION, targets=targets, objective=KEPT, batch_size=40, num_samples=2, max_new_tokens=1
+    )
     found, expected = set(), set()
     for step in range(8):
         texts = [document(models.learner, GAPS.problem("think", 5, step, row), targets) for row in range(40)]
@@ -270,7 +279,7 @@ def test_reward_of_matching_by_hand(models, budget):
     # Mutants: the weights of match and length exchanged; tags counted as thought; an unclosed thought paid; the token
     # after the place for the one at it; the schedule's share of the stage ignored; a length reward without a budget.
     lm, kept = models.learner, dataclasses.replace(KEPT, kl=1e-9)  # with KL, groups that earn nothing stay in the rows
-    stage = dataclasses.replace(MATCHING, budget=budget, rows=24, objective=kept)
+    stage = dataclasses.replace(MATCHING, budget=budget, batch_size=24, objective=kept)
     models = dataclasses.replace(models, done=0.25)
     opening, closing = tags(lm)
     batch = collected(stage, models)
@@ -345,9 +354,9 @@ def test_the_log_follows_the_budget(thinker):
 @pytest.mark.parametrize("dialect", ("terse", "prose"))
 def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
     # Mutants: a thought lost, or moved past the statement that needs it; always at its first token; the tag a target.
-    from models.stages.coldstart import moved
+    from interlude.models.stages.coldstart import moved
 
-    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, elided=0.5, thoughts="oracle", dialect=dialect)
+    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, skip_prob=0.5, thoughts="oracle", dialect=dialect)
     places = set()
     for n in range(60):
         problem = source.problem("cold", n)
@@ -365,9 +374,9 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
 @pytest.mark.parametrize("idle", (0.5, 1.0))
 def test_idle_thoughts_are_empty_and_say_where_to_go_on(idle):
     # Mutants: idle thoughts in every step whatever the share; in steps that have a thought; never within a step.
-    from models.stages.coldstart import moved
+    from interlude.models.stages.coldstart import moved
 
-    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, elided=0.5, thoughts="oracle")
+    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, skip_prob=0.5, thoughts="oracle")
     steps, thoughts, within = 0, 0, 0
     for n in range(80):
         problem = source.problem("idle", n)
@@ -386,7 +395,7 @@ def test_idle_thoughts_are_empty_and_say_where_to_go_on(idle):
 def test_the_cold_start_shows_other_formats(thinker):
     # Mutants: the share ignored; the question of a shown text a target; thoughts moved into it.
     lm = thinker()
-    data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), elided=0.0)
+    data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), skip_prob=0.0)
     fields = {"steps": 1, "rows": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
     found = ColdStart(**fields, replay=shown, replay_share=0.25).collect(Models(lm), 0, 0, range(200))
     opening = tags(lm)[0]
@@ -402,7 +411,7 @@ def test_the_cold_start_shows_other_formats(thinker):
 def test_the_cold_start_never_opens_a_thought(thinker):
     # Mutant: the opening tag as a target, and plain solutions lose the probability of a thought at every step.
     lm = thinker()
-    stage = ColdStart(steps=1, rows=8, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
+    stage = ColdStart(steps=1, batch_size=8, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
     batch = stage.collect(Models(lm), 0, 0, range(8))
     opening, closing = tags(lm)
     assert bool((batch.ids_BT == opening).any()) and not batch.gain_BT[batch.ids_BT == opening].any()
@@ -412,10 +421,10 @@ def test_the_cold_start_never_opens_a_thought(thinker):
 def test_nobody_is_taught_to_skip_a_step_before_thinking_it():
     # Mutants: words before a moved thought as targets; words before an idle thought none; words after a thought none.
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
-    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, elided=0.5, thoughts="oracle")
+    source = dataclasses.replace(GAPS, ops=(3, 3), names=None, skip_prob=0.5, thoughts="oracle")
     opening, closing = tags(lm)
     kinds = set()
-    stage = ColdStart(steps=1, rows=200, optim=FIELDS["optim"], data=source, idle=1.0)
+    stage = ColdStart(steps=1, batch_size=200, optim=FIELDS["optim"], data=source, idle=1.0)
     batch = stage.collect(Models(lm), 0, 0, range(200))
     for row, size in enumerate(batch.lengths):
         question = lm.encode(source.problem("coldstart", 0, 0, row).question)
@@ -471,8 +480,8 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
     # Mutants: the bin shifted by one, or of the whole span with its tags; the number before the tag; the number a
     # target, or its thought not one; other problems, or another place for a thought, than without being told.
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
-    oracle = dataclasses.replace(GAPS, ops=(2, 4), names=None, elided=0.7, thoughts="oracle")
-    plain = ColdStart(steps=1, rows=40, optim=FIELDS["optim"], data=oracle)
+    oracle = dataclasses.replace(GAPS, ops=(2, 4), names=None, skip_prob=0.7, thoughts="oracle")
+    plain = ColdStart(steps=1, batch_size=40, optim=FIELDS["optim"], data=oracle)
     bare, batch = (s.collect(Models(lm), 0, 0, range(40)) for s in (plain, dataclasses.replace(plain, told=LONG)))
     opening, closing = tags(lm)
     numbers, bins = [lm.encode(str(k))[0] for k in range(3)], set()
@@ -522,7 +531,7 @@ def test_the_prompt_tells_the_bin_of_the_budget(thinker):
 
 def test_the_log_tells_tiers_and_roles_apart(models):
     # Mutants: a role of the token before; responses counted as places; matches of all kinds in one; a tier's start.
-    stage = dataclasses.replace(MATCHING, rows=24)
+    stage = dataclasses.replace(MATCHING, batch_size=24)
     line = collected(stage, models).metrics
     for kinds in (TIERS, SOLUTION_ROLES):
         count = {kind: line[f"drawn_{kind}"] for kind in kinds if f"drawn_{kind}" in line}
@@ -541,7 +550,7 @@ def test_the_log_tells_tiers_and_roles_apart(models):
 
 BAD = {
     "data": EASY, "least": 0, "shrink": 0.0, "weight": 1.0, "peak": 0.0, "early": (0.5, 0.5), "late": (1.0, 0.5, -0.5),
-    "turn": (0.7, 0.3), "pool": 0.0, "ntp": -1.0, "updates_per_batch": 2, "targets": "question", "group": 1,
+    "turn": (0.7, 0.3), "pool": 0.0, "ntp": -1.0, "updates_per_batch": 2, "targets": "question", "num_samples": 1,
     "objective": Objective(zero_variance="resample"), "told": Bins(longest=150, count=7),
 }  # fmt: skip
 
@@ -555,7 +564,7 @@ def test_bad_stages_are_refused(name):
 
 def test_a_corpus_without_gaps_is_refused():
     # Mutants: one full part of a mixture refused; gaps where no step can be skipped; gold thoughts in the corpus.
-    full = dataclasses.replace(GAPS, elided=0.0)
+    full = dataclasses.replace(GAPS, skip_prob=0.0)
     for bad in (full, dataclasses.replace(GAPS, ops=(1, 1)), Mixture(((0.0, GAPS), (1.0, full)))):
         with pytest.raises(ValueError, match="RLP.data has no solution that skips a step"):
             dataclasses.replace(INFORMATION, data=bad)
@@ -565,8 +574,8 @@ def test_a_corpus_without_gaps_is_refused():
     with pytest.raises(ValueError, match="RLP.plain must be one of"):
         dataclasses.replace(INFORMATION, plain="average")
     with pytest.raises(ValueError, match="ColdStart.data must hold thoughts"):
-        ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=GAPS)
-    cold = ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
+        ColdStart(steps=1, batch_size=1, optim=FIELDS["optim"], data=GAPS)
+    cold = ColdStart(steps=1, batch_size=1, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
     for bad in ({"idle": 1.5}, {"replay_share": -0.1, "replay": GAPS}, {"replay_share": 0.1}, {"replay": GAPS}):
         with pytest.raises(ValueError, match="ColdStart.*replay" if "idle" not in bad else "ColdStart.idle"):
             dataclasses.replace(cold, **bad)
@@ -593,7 +602,7 @@ def test_bins_that_tell_nothing_are_refused():
             dataclasses.replace(TELLING, **change)
     with pytest.raises(ValueError, match="ColdStart.told has 7 bins"):
         data = dataclasses.replace(GAPS, thoughts="oracle")
-        ColdStart(steps=1, rows=1, optim=FIELDS["optim"], data=data, told=Bins(longest=150))
+        ColdStart(steps=1, batch_size=1, optim=FIELDS["optim"], data=data, told=Bins(longest=150))
     for bad, name in (
         ({"longest": 100}, "longest"),
         ({"longest": 100, "count": 1}, "count"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
 
-from models.annotator import (
+from interlude.models.annotator import (
     RL_HALF,
     SFT_HALF,
     annotate,
@@ -21,21 +21,21 @@ from models.annotator import (
     willing,
     with_content,
 )  # fmt: skip
-from models.gpt import GPT
-from models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
-from models.lm import tags
-from models.rollouts import Reward, responses
-from models.stages import Models, thinking
-from models.stages.annotate import Annotate
-from models.stages.thinking import Judge, Thinking, read
-from studies.run import Recipe
-from synth.problem import Source
-from synth.render import THINK
-from synth.rng import uniforms
-from synth.segments import claim, segments, unthought
-from synth.tokens import Vocabulary
+from interlude.models.gpt import GPT
+from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
+from interlude.models.lm import tags
+from interlude.models.rollouts import Reward, responses
+from interlude.models.stages import Models, thinking
+from interlude.models.stages.annotate import Annotate
+from interlude.models.stages.thinking import Judge, Thinking, read
+from interlude.studies.run import Recipe
+from interlude.synth.problem import Source
+from interlude.synth.render import THINK
+from interlude.synth.rng import uniforms
+from interlude.synth.segments import claim, segments, unthought
+from interlude.synth.tokens import Vocabulary
 
-STEPS = Source(ops=(2, 4), elided=0.5, thoughts="oracle", split="any")
+STEPS = Source(ops=(2, 4), skip_prob=0.5, thoughts="oracle", split="any")
 PROSE = dataclasses.replace(STEPS, dialect="prose")
 BOTH = Vocabulary(worlds=("zoo",), dialects=("terse", "prose"), thoughts=True)
 SMALL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=BOTH)
@@ -296,7 +296,7 @@ def test_reading_cuts_after_the_segment():
 def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     # Mutants: gold thoughts in the prefix; the segment given away; a thought judged; text after the segment in the row.
     lm = primed().eval()
-    stage = Thinking(**ROLLS | {"group": 8}, annotator=TAGGED)
+    stage = Thinking(**ROLLS | {"num_samples": 8}, annotator=TAGGED)
     opening, closing = tags(lm)
     with torch.no_grad():
         models = around(stage, lm)
@@ -324,7 +324,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     lengths = [len(lm.encode(f"{p.question} {p.solution}")) for p, _ in cuts]
     expected = forward_cost(models.references["annotator"], REFERENCE, lengths, logits=8)
     assert [entry for entry in batch.spent if entry.kind == REFERENCE] == [expected]
-    assert batch.total == 32 * stage.max_new  # Dr.GRPO's constant
+    assert batch.total == 32 * stage.max_new_tokens  # Dr.GRPO's constant
 
 
 def test_positions(monkeypatch):
@@ -360,7 +360,7 @@ def test_bad_fields_are_refused():
         (lambda: Thinking(**ROLLS, annotator="me"), "Thinking.annotator"),
         (lambda: Thinking(**ROLLS, annotator="any", margin=-1), "Thinking.margin"),
         (lambda: Thinking(**ROLLS, annotator="any", reward=Reward("answer")), "Thinking.reward"),
-        (lambda: Thinking(**ROLLS | {"group": 1}, annotator="any"), "Thinking.group"),
+        (lambda: Thinking(**ROLLS | {"num_samples": 1}, annotator="any"), "Thinking.num_samples"),
         (lambda: Judge("kind"), "Judge.strictness"),
         (lambda: Judge(noise=1.5), "Judge.noise"),
     ):

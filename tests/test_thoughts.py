@@ -9,14 +9,14 @@ from random import Random
 import fuzz
 import pytest
 
-from studies.key import canonical
-from synth import thoughts
-from synth.export import pack, problem_to_dict, unpack
-from synth.problem import Source
-from synth.render import split
-from synth.telling import Telling
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.studies.key import canonical
+from interlude.synth import thoughts
+from interlude.synth.export import pack, problem_to_dict, unpack
+from interlude.synth.problem import Source
+from interlude.synth.render import split
+from interlude.synth.telling import Telling
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 SOURCES = [
     Source(ops=(1, 4), thoughts="ignored", dialect=dialect, mode=mode, split="any")

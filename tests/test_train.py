@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import models.sample
-from models.files import Corrupt, read_jsonl
-from models.optim import Optim
-from models.stages import Models, pack
-from models.stages.pretrain import Pretrain
-from models.stages.rl import RL
-from models.train import Diverged, Machine, backward, micro_batches, train
-from synth.problem import Source
+import interlude.models.sample
+from interlude.models.files import Corrupt, read_jsonl
+from interlude.models.optim import Optim
+from interlude.models.stages import Models, pack
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.rl import RL
+from interlude.models.train import Diverged, Machine, backward, micro_batches, train
+from interlude.synth.problem import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
-STAGE = Pretrain(steps=6, rows=4, optim=Optim(warmup=2), data=EASY)
+STAGE = Pretrain(steps=6, batch_size=4, optim=Optim(warmup=2), data=EASY)
 OFTEN, NEVER = Machine(save_every=0), Machine(save_every=1e9)
 
 
@@ -48,7 +48,11 @@ def stopped(lm, folder, step: int, error: type[BaseException] = Stop, machine: M
 @pytest.mark.parametrize("kind", ("pretrain", "rl"))
 def test_a_poisoned_weight_stops_the_run(kind, poison, tiny, tmp_path):
     # Mutants: NaN saved over the last good state; the message without stage, step or path.
-    stage = STAGE if kind == "pretrain" else RL(steps=6, rows=2, group=2, max_new=4, optim=Optim(), data=EASY)
+    stage = (
+        STAGE
+        if kind == "pretrain"
+        else RL(steps=6, batch_size=2, num_samples=2, max_new_tokens=4, optim=Optim(), data=EASY)
+    )
     lm, good = tiny.build(0), []
 
     def observe(share, line):
@@ -233,7 +237,11 @@ def test_micro_batches_hold_every_row_once():
 @pytest.mark.parametrize("qk_norm", (True, False))
 def test_bfloat16_runs_and_keeps_float32_weights(kind, qk_norm, tiny, tmp_path):
     # Mutants: autocast left out (equal losses); weights or momenta cast down.
-    stage = STAGE if kind == "pretrain" else RL(steps=3, rows=2, group=2, max_new=6, optim=Optim(), data=EASY)
+    stage = (
+        STAGE
+        if kind == "pretrain"
+        else RL(steps=3, batch_size=2, num_samples=2, max_new_tokens=6, optim=Optim(), data=EASY)
+    )
     losses = {}
     for precision in ("float32", "bfloat16"):
         lm, losses[precision] = dataclasses.replace(tiny, qk_norm=qk_norm).build(0), []
@@ -253,7 +261,7 @@ def test_bfloat16_gradients_hardly_depend_on_the_split(tiny):
     found = []
     for micro_tokens in (10_000, 60, 1):
         models = Models(lm)
-        batch = STAGE.collect(models, 0, 0, range(STAGE.rows))
+        batch = STAGE.collect(models, 0, 0, range(STAGE.batch_size))
         backward(models, STAGE, batch, Machine(micro_tokens=micro_tokens), "bfloat16")
         found.append({name: weight.grad for name, weight in lm.named_parameters()})
         for weight in lm.parameters():
@@ -289,8 +297,8 @@ def test_threads_are_set(tiny):
 def test_threads_do_not_change_a_bit(precision, learned, source, monkeypatch):
     # Mutants: gradients added in the order in which threads finish; pieces cut by the number of threads; an optimiser
     # step on several threads; autocast that does not reach the threads of the sampler.
-    monkeypatch.setattr(models.sample, "PIECE", 2)
-    rl = RL(steps=3, rows=2, group=4, max_new=40, optim=Optim(), data=source)
+    monkeypatch.setattr(interlude.models.sample, "PIECE", 2)
+    rl = RL(steps=3, batch_size=2, num_samples=4, max_new_tokens=40, optim=Optim(), data=source)
     before = torch.get_num_threads()
     trained = []
     try:

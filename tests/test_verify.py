@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth import contexts
-from synth import verify as judging
-from synth.graph import GIVEN, Graph, Node, Shape
-from synth.problem import Problem, Source
-from synth.verify import KINDS, verify
+from interlude.synth import verify as judging
+from interlude.synth import worlds
+from interlude.synth.graph import GIVEN, Graph, Node, Shape
+from interlude.synth.problem import Problem, Source
+from interlude.synth.verify import KINDS, verify
 
 PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", "2_000"))
 MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", "20_000"))
@@ -108,7 +108,7 @@ def by_hand():
         Node(GIVEN, (), 4), Node(GIVEN, (), 1), Node(GIVEN, (), 3),
         Node("+", (0, 1), 5), Node("-", (3, 2), 2), Node("*", (4, 1), 2),
     )  # fmt: skip
-    nouns = contexts.world("zoo").names
+    nouns = worlds.world("zoo").names
     names = tuple(nouns.index(n) for n in ("cows", "mice", "bats", "bears", "seals", "goats", "owls"))
     problem = Problem(Graph(nodes, 7), (Node("*", (0, 1), 4),), names, (0, 1, 2, 3, 4, 6, 5), "zoo", "terse")
     assert problem.question == QUESTION

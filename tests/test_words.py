@@ -9,24 +9,33 @@ from random import Random
 import fuzz
 import pytest
 
-from studies.key import canonical
-from synth import contexts
-from synth.export import pack, problem_from_dict, problem_to_dict, unpack
-from synth.graph import Shape
-from synth.parse import parse
-from synth.problem import Problem, Source
-from synth.render import WORDS
-from synth.telling import CONCLUSIONS, OPENINGS, Words
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.studies.key import canonical
+from interlude.synth import worlds
+from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
+from interlude.synth.graph import Shape
+from interlude.synth.parse import parse
+from interlude.synth.problem import Problem, Source
+from interlude.synth.render import WORDS
+from interlude.synth.telling import CONCLUSIONS, OPENINGS, Words
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 NOISY = Words((0.5, 0.3, 0.2), (0.1, 0.2, 0.3, 0.4), remarks=0.3)
 WIDE = Shape(fan_in=3, literals=0.3, reuse=0.3, width=0.6)
 SOURCES = [
-    Source(ops=(1, 5), words=NOISY, dialect=dialect, mode=mode, split="any", shape=shape, filler=(0, 2), elided=elided)
+    Source(
+        ops=(1, 5),
+        words=NOISY,
+        dialect=dialect,
+        mode=mode,
+        split="any",
+        shape=shape,
+        filler=(0, 2),
+        skip_prob=skip_prob,
+    )
     for dialect in ("terse", "prose")
     for mode in ("forward", "reverse")
-    for shape, elided in ((Shape(), 0.0), (WIDE, 0.3))
+    for shape, skip_prob in ((Shape(), 0.0), (WIDE, 0.3))
 ] + [Source(ops=(0, 0), copies=(0, 4), words=NOISY, dialect=dialect, split="any") for dialect in ("terse", "prose")]
 
 
@@ -40,7 +49,7 @@ def plain(problem: Problem) -> Problem:
 
 def correct(problem: Problem, text: str) -> bool:
     return fuzz.correct(
-        problem.question, text, problem.dialect, problem.graph.modulus, elided=problem.elided, worded=True
+        problem.question, text, problem.dialect, problem.graph.modulus, skip_prob=problem.skip_prob, worded=True
     )
 
 
@@ -78,7 +87,7 @@ def test_right_read_and_marked():
         ]
         assert [word.lower() for word in marked] == [w for word in problem.telling.wording for w in word[:2]]
         assert (roles["remark"] > 0) == bool(trace.remarks)
-        vocabulary = Vocabulary(worlds=(problem.context,), dialects=(problem.dialect,), words=True)
+        vocabulary = Vocabulary(worlds=(problem.world,), dialects=(problem.dialect,), words=True)
         assert vocabulary.decode(vocabulary.encode(problem.solution)) == problem.solution
         assert verify(problem, plain(problem).solution).strict
         assert shown == 0 or not verify(plain(problem), problem.solution).strict
@@ -100,7 +109,7 @@ def test_words_come_as_often_as_stated():
 def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
     # Mutants: a slip that hits the right number; words of right solutions in wrong ones;
     # a slip anywhere but at the end.
-    share, words = 0, replace(NOISY, slips=0.5)
+    share, words = 0, replace(NOISY, error_rate=0.5)
     for i in range(200):
         problem = replace(SOURCES[i % len(SOURCES)], words=words).problem("slip", i)
         slip = problem.telling.slip
@@ -171,8 +180,8 @@ def test_what_existed_keeps_key_and_form():
         old, new = Vocabulary(dialects=dialects), Vocabulary(dialects=dialects, words=True, thoughts=True)
         assert new.tokens[: old.size] == old.tokens and len(set(new.tokens)) == new.size
     for i, problem in enumerate(drawn(20)):
-        assert plain(problem) == replace(SOURCES[i % len(SOURCES)], words=None, elided=0.0).problem("words", i)
-    assert {word.lower() for words in WORDS.values() for word in words} <= contexts.RESERVED
+        assert plain(problem) == replace(SOURCES[i % len(SOURCES)], words=None, skip_prob=0.0).problem("words", i)
+    assert {word.lower() for words in WORDS.values() for word in words} <= worlds.RESERVED
 
 
 def test_bad_input_is_refused_by_name():
@@ -182,7 +191,7 @@ def test_bad_input_is_refused_by_name():
         ({"openings": (1.5, -0.5, 0.0)}, "Words.openings"),
         ({"conclusions": (0.5, 0.5, 0.5, 0.0)}, "Words.conclusions must hold 4"),
         ({"remarks": -0.1}, "Words.remarks"),
-        ({"slips": 2.0}, "Words.slips"),
+        ({"error_rate": 2.0}, "Words.error_rate"),
     ):
         with pytest.raises(ValueError, match=message):
             Words(**fields)

@@ -10,11 +10,11 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from models.ledger import Spent
-from models.lm import LM
-from models.optim import Optim
-from synth.problem import Mixture, Problem, Source
-from synth.rng import rng
+from interlude.models.ledger import Spent
+from interlude.models.lm import LM
+from interlude.models.optim import Optim
+from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.rng import rng
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 
@@ -81,7 +81,7 @@ class Stage(ABC):
 
     steps: int | None = None
     flops: float | None = None
-    rows: int
+    batch_size: int
     optim: Optim
     version: ClassVar[int] = 1
     keeps_start: ClassVar[bool] = False  # whether ``Models.start`` is needed
@@ -94,8 +94,8 @@ class Stage(ABC):
             )
         if (self.steps is not None and self.steps < 1) or (self.flops is not None and not self.flops > 0):
             raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
-        if self.rows < 1:
-            raise ValueError(f"{name}.rows must be at least 1, got {self.rows}")
+        if self.batch_size < 1:
+            raise ValueError(f"{name}.rows must be at least 1, got {self.batch_size}")
 
     def progress(self, step: int, spent: float) -> float:
         """The share of the stage that is done, in [0, 1], after ``step`` steps and ``spent`` FLOPs."""

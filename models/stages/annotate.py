@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.annotator import CONTENTS, SFT_HALF, annotate, check_tokens, chunk, drawn, oracle, room, with_content
-from models.ledger import REFERENCE, decode_cost
-from models.lm import tags
-from models.stages import Batch, Models, Stage, check_replay, check_targets, pack
-from synth.later import later
-from synth.problem import Mixture, Source
-from synth.rng import rng, uniforms
-from synth.segments import unthought
+from interlude.models.annotator import (
+    CONTENTS,
+    SFT_HALF,
+    annotate,
+    check_tokens,
+    chunk,
+    drawn,
+    oracle,
+    room,
+    with_content,
+)
+from interlude.models.ledger import REFERENCE, decode_cost
+from interlude.models.lm import tags
+from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, pack
+from interlude.synth.later import later
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.rng import rng, uniforms
+from interlude.synth.segments import unthought
 
 if TYPE_CHECKING:
-    from studies.run import Recipe
+    from interlude.studies.run import Recipe
 
 ORACLE = "oracle"
 

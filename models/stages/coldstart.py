@@ -7,13 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import ClassVar
 
-from models.lm import LM, tags
-from models.reasoning import Bins, check_told
-from models.stages import Batch, Models, Stage, pack
-from synth.later import later
-from synth.problem import Mixture, Problem, Source, parts
-from synth.render import CLOSE, THINK, THOUGHT
-from synth.rng import below, rng
+from interlude.models.lm import LM, tags
+from interlude.models.reasoning import Bins, check_told
+from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.synth.later import later
+from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.render import CLOSE, THINK, THOUGHT
+from interlude.synth.rng import below, rng
 
 
 @dataclass(frozen=True, kw_only=True)

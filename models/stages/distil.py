@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.ledger import REFERENCE, forward_cost
-from models.lm import LM
-from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
-from synth.problem import Mixture, Source
+from interlude.models.ledger import REFERENCE, forward_cost
+from interlude.models.lm import LM
+from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
+from interlude.synth.problem import Mixture, Source
 
 if TYPE_CHECKING:
-    from studies.run import Recipe
+    from interlude.studies.run import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

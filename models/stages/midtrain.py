@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
-from synth.problem import Mixture, Source
+from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
+from interlude.synth.problem import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)

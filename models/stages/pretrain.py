@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.stages import Batch, Models, Stage, check_targets, imitate
-from synth.problem import Mixture, Source
-from synth.render import ROLES
+from interlude.models.stages import Batch, Models, Stage, check_targets, imitate
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.render import ROLES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from models.policy import Policy, sampled, weigh
-from models.stages import Batch, Models, Stage, imitate, stacked
+from interlude.models.policy import Policy, sampled, weigh
+from interlude.models.stages import Batch, Models, Stage, imitate, stacked
 
 
 @dataclass(frozen=True, kw_only=True)

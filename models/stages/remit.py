@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.ledger import REFERENCE, forward_cost
-from models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, logprobs, predicted, replayed
-from synth.problem import Mixture, Source
-from synth.render import ROLES
-from synth.rng import uniforms
-from synth.roles import roles
+from interlude.models.ledger import REFERENCE, forward_cost
+from interlude.models.stages import (
+    Batch,
+    Models,
+    Stage,
+    check_replay,
+    check_targets,
+    imitate,
+    logprobs,
+    predicted,
+    replayed,
+)
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.render import ROLES
+from interlude.synth.rng import uniforms
+from interlude.synth.roles import roles
 
 if TYPE_CHECKING:
-    from studies.run import Recipe
+    from interlude.studies.run import Recipe
 
 CHOICES = {
     "centring": ("sequence", "standard", "none"),

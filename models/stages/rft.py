@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from models.ledger import decode_cost
-from models.rollouts import Group, Reward, rollouts, summary
-from models.stages import Batch, Models, Stage, pack
-from synth.problem import Mixture, Source
+from interlude.models.ledger import decode_cost
+from interlude.models.rollouts import Group, Reward, rollouts, summary
+from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.synth.problem import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,23 +18,23 @@ class RFT(Stage):
     Every distinct strictly correct response of a prompt is imitated once (Yuan et al. 2023, arXiv 2308.01825, RFT);
     unlike there, no prompt comes twice and sampling goes on beside training, so a budget covers both. The loss is a
     mean over target tokens; a step without a correct response moves nothing and counts in the ledger all the same.
-    max_new: longest response in tokens. Raises ValueError naming the field.
+    max_new_tokens: longest response in tokens. Raises ValueError naming the field.
     """
 
     data: Source | Mixture
-    group: int = 8
+    num_samples: int = 8
     temperature: float = 1.0
-    max_new: int = 256
+    max_new_tokens: int = 256
     keeps_start: ClassVar[bool] = True
     reward: ClassVar[Reward] = Reward("strict")
     top_p: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.group < 1 or self.temperature <= 0 or self.max_new < 1:
+        if self.num_samples < 1 or self.temperature <= 0 or self.max_new_tokens < 1:
             raise ValueError(
-                "RFT.group, temperature and max_new must be positive, "
-                f"got {self.group}, {self.temperature} and {self.max_new}"
+                "RFT.num_samples, temperature and max_new_tokens must be positive, "
+                f"got {self.num_samples}, {self.temperature} and {self.max_new_tokens}"
             )
 
     def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:

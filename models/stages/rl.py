@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.policy import Policy, weigh
-from models.stages import Batch, Models
+from interlude.models.policy import Policy, weigh
+from interlude.models.stages import Batch, Models
 
 
 @dataclass(frozen=True, kw_only=True)

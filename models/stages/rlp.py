@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.ledger import JUDGE, REFERENCE, forward_cost
-from models.lm import tags
-from models.reasoning import Reasoning, document, last_logprobs, length, paid, think
-from models.stages import Batch, Models
-from synth.rng import below, rng
+from interlude.models.ledger import JUDGE, REFERENCE, forward_cost
+from interlude.models.lm import tags
+from interlude.models.reasoning import Reasoning, document, last_logprobs, length, paid, think
+from interlude.models.stages import Batch, Models
+from interlude.synth.rng import below, rng
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class RLP(Reasoning):
     weight (.999^100 = .90); "learner" is the learner itself as it is, the average of decay 0.
 
     Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO);
-    a thought still open at ``max_new`` is closed by a tag that nobody sampled, which is scored but is no target; the
+    a thought still open at ``max_new_tokens`` is closed by a tag that nobody sampled, which is scored but is no
+    target; the
     predicted token is read from the corpus, never sampled. Other fields and errors are Reasoning's.
     """
 
@@ -55,7 +56,7 @@ class RLP(Reasoning):
             for group, ids in zip(groups, seen, strict=True)
             for response in group.responses
         ]
-        with_NG = np.array(last_logprobs(lm, thought)).reshape(len(groups), self.group)
+        with_NG = np.array(last_logprobs(lm, thought)).reshape(len(groups), self.num_samples)
         without_N1 = np.array(last_logprobs(plain, seen))[:, None]
         groups = [replace(group, rewards=gain_G) for group, gain_G in zip(groups, with_NG - without_N1, strict=True)]
         costs = (

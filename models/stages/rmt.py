@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.ledger import REFERENCE, forward_cost
-from models.lm import LM, tags
-from models.policy import Objective, sampled
-from models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
-from models.stages import Batch, Models, Stage, pack, stacked
-from synth.later import later
-from synth.rng import below, rng, weighted
-from synth.roles import roles
+from interlude.models.ledger import REFERENCE, forward_cost
+from interlude.models.lm import LM, tags
+from interlude.models.policy import Objective, sampled
+from interlude.models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
+from interlude.models.stages import Batch, Models, Stage, pack, stacked
+from interlude.synth.later import later
+from interlude.synth.rng import below, rng, weighted
+from interlude.synth.roles import roles
 
 TIERS = ("easy", "medium", "hard")
 Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
@@ -57,7 +57,7 @@ class RMT(Reasoning):
     """
 
     objective: Objective = Objective(aggregate="sum")
-    max_new: int = 154
+    max_new_tokens: int = 154
     budget: int | None = 60
     least: int = 1
     shrink: float = 0.2
@@ -116,7 +116,7 @@ class RMT(Reasoning):
         order = np.argsort(-entropy_N, kind="stable")
         hardest = np.array_split(order[: max(len(TIERS), round(self.pool * len(order)))], len(TIERS))
         found = []
-        for row in range(self.rows):
+        for row in range(self.batch_size):
             draw = rng("place", seed, step, row)
             tier = weighted(draw, self.chances(done))
             chosen = hardest[-1 - tier]
@@ -127,7 +127,7 @@ class RMT(Reasoning):
         lm, budget = models.learner, self.tokens(models.done)
         opening, closing = tags(lm)
         # Tiers compare all texts of the step, whichever rows of it are asked for.
-        problems = [self.data.problem("think", seed, step, row) for row in range(self.rows)]
+        problems = [self.data.problem("think", seed, step, row) for row in range(self.batch_size)]
         texts = [document(lm, problem, self.targets) for problem in problems]
         before = unsure(models.start, texts)
         every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step)

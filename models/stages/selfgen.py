@@ -9,17 +9,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from models.ledger import Spent, decode_cost
-from models.lm import LM
-from models.ranker import Ranker, fit
-from models.stages import Batch, Models, Stage, pack
-from synth.approaches import APPROACHES, PLAIN, asking, signature
-from synth.problem import Mixture, Problem, Source, parts
-from synth.rng import rng, shuffle, uniforms
-from synth.verify import verify
+from interlude.models.ledger import Spent, decode_cost
+from interlude.models.lm import LM
+from interlude.models.ranker import Ranker, fit
+from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
+from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.rng import rng, shuffle, uniforms
+from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
-    from studies.run import Recipe
+    from interlude.studies.run import Recipe
 
 NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
 HINT = "hint"  # what a rationalised response was asked with
@@ -95,7 +95,7 @@ class SelfGen(Stage):
     reference: Recipe | None = None
     per_approach: int = 64
     attempts: int = 64
-    max_new: int = 256
+    max_new_tokens: int = 256
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
     keeps_start: ClassVar[bool] = True
@@ -106,12 +106,13 @@ class SelfGen(Stage):
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"SelfGen.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        for name in ("n", "samples", "temperature", "instances", "per_approach", "attempts", "max_new"):
+        for name in ("n", "samples", "temperature", "instances", "per_approach", "attempts", "max_new_tokens"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"SelfGen.{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.replay_share <= 1 or not self.own:
             raise ValueError(
-                f"SelfGen.replay_share must be between 0 and 1 and leave a row of SelfGen.rows, got {self.replay_share}"
+                "SelfGen.replay_share must be between 0 and 1 and leave a row of SelfGen.batch_size, "
+                f"got {self.replay_share}"
             )
         if (self.replay is None) != (self.replay_share == 0):
             raise ValueError("SelfGen.replay and SelfGen.replay_share are given together or not at all")
@@ -137,7 +138,7 @@ class SelfGen(Stage):
     @property
     def own(self) -> int:
         """How many rows of a step are of the pool: its first ones."""
-        return self.rows - round(self.replay_share * self.rows)
+        return self.batch_size - round(self.replay_share * self.batch_size)
 
     @property
     def tried(self) -> int:
@@ -219,11 +220,11 @@ class SelfGen(Stage):
     ) -> list[Group]:
         """``times`` responses to each prompt, sampled in one batch, which depends on nothing but the question."""
         prompts = [generator.encode(text) for _, text in asked]
-        streams = [uniforms(*path, name or "", n, n=self.max_new) for name, _ in asked for n in range(times)]
+        streams = [uniforms(*path, name or "", n, n=self.max_new_tokens) for name, _ in asked for n in range(times)]
         found = generator.sample(
             [prompt for prompt in prompts for _ in range(times)],
             np.stack(streams),
-            max_new=self.max_new,
+            max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
         )
         groups = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.stages import Batch, Models, Stage, imitate
-from synth.problem import Mixture, Source
+from interlude.models.stages import Batch, Models, Stage, imitate
+from interlude.synth.problem import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)

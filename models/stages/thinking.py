@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, willing
-from models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
-from models.lm import LM, tags
-from models.policy import Policy, weigh
-from models.rollouts import Group, Reward, responses
-from models.stages import Batch, Models
-from synth.problem import Problem
-from synth.render import THINK, split
-from synth.rng import rng, uniforms, weighted
-from synth.segments import Claim, claim
-from synth.thoughts import without
-from synth.verify import Verdict
+from interlude.models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, willing
+from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
+from interlude.models.lm import LM, tags
+from interlude.models.policy import Policy, weigh
+from interlude.models.rollouts import Group, Reward, responses
+from interlude.models.stages import Batch, Models
+from interlude.synth.problem import Problem
+from interlude.synth.render import THINK, split
+from interlude.synth.rng import rng, uniforms, weighted
+from interlude.synth.segments import Claim, claim
+from interlude.synth.thoughts import without
+from interlude.synth.verify import Verdict
 
 if TYPE_CHECKING:
-    from studies.run import Recipe
+    from interlude.studies.run import Recipe
 
 STRICTNESS = ("exact", "facts", "value")
 POSITIONS = ("oracle", "any")
@@ -90,7 +90,8 @@ class Thinking(Policy):
     charged. "oracle": one drawn uniformly among those that come after a skipped step, or among all where nothing is
     skipped: an upper bound. "any": one drawn uniformly, a control.
     Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (4.1, reading of its figure
-    10); group, temperature 1, no KL, one update (4.6); max_new bounds thought and segment together, and is what Dr.GRPO
+    10); group, temperature 1, no KL, one update (4.6); max_new_tokens bounds thought and segment together, and is
+    what Dr.GRPO
     divides by (4.6); the segment is cut at the corpus' length and ``margin`` tokens more, and text after the segment is
     neither judged nor reinforced, though sampling it is charged (4.7). A thought that never closes earns what a wrong
     segment earns. Judging is parsing: it costs no FLOPs.
@@ -142,8 +143,8 @@ class Thinking(Policy):
         samples = responses(self, lm, prompts, seed, step, rows, attempt)
         groups = []
         for nth, (problem, cut) in enumerate(cuts):
-            part = slice(nth * self.group, (nth + 1) * self.group)
-            luck = uniforms("judge", seed, step, rows[nth], attempt, n=self.group)
+            part = slice(nth * self.num_samples, (nth + 1) * self.num_samples)
+            luck = uniforms("judge", seed, step, rows[nth], attempt, n=self.num_samples)
             ids, verdicts = [], []
             for sampled, uniform in zip(samples.ids[part], luck.tolist(), strict=True):
                 length, written = read(lm, problem, sampled, closing, len(cut.segment) + self.margin)

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from studies.claims import (
+from interlude.studies.claims import (
     AFTER,
     COMMON,
     CONFOUNDED,
@@ -32,16 +32,16 @@ from studies.claims import (
     signed,
     verdict,
 )
-from studies.results import fault_counts, numbers
-from studies.stats import Estimate, difference, spearman
-from synth.verify import MISSING, OPERAND
+from interlude.studies.results import fault_counts, numbers
+from interlude.studies.stats import Estimate, difference, spearman
+from interlude.synth.verify import MISSING, OPERAND
 
 UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities before, of problems newly solved
-RARE = "school"  # with COMMON the paper's contexts, B and A
+RARE = "school"  # with COMMON the paper's worlds, B and A
 RL_ARMS = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
 SHARES = (0, 20, 50, 80, 100)  # per cent of a budget spent on RL
 NEXT_TO_NO_REWARD = 0.01  # a response in a hundred
-RL_SHARES = (0, 1, 10, 50, 100)  # per cent of RL in the second context
+RL_SHARES = (0, 1, 10, 50, 100)  # per cent of RL in the second world
 KINDS, EXPOSURES = ("names", "copies", "arithmetic"), ("0.1 %", "1 %", "10 %")
 HARD_SHARES = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 
@@ -207,7 +207,7 @@ def exposure_needed(e: Evidence) -> Finding:
 
 
 def tenth_needed(base: str, k: int, least: float) -> Callable[[Evidence], Finding]:
-    """A tenth of RL in the second context is worth ``least`` of its ID pass@k after this base, and 1 % is not."""
+    """A tenth of RL in the second world is worth ``least`` of its ID pass@k after this base, and 1 % is not."""
 
     def judge(e: Evidence) -> Finding:
         gains = {share: e.gain(f"{base}, RL {share} %", f"{base}, RL 0 %", "ID", k, RARE) for share in (1, 10)}
@@ -225,8 +225,8 @@ def diminishes(e: Evidence) -> Finding:
     return signed([(f"the step to 10 % - that to 50 %, {RARE} ID pass@128", difference(first, then))])
 
 
-def keeps_context(base: str, k: int) -> Callable[[Evidence], Finding]:
-    """All of RL in the second context costs the first less than .05; where it earns next to nothing there, it never
+def keeps_world(base: str, k: int) -> Callable[[Evidence], Finding]:
+    """All of RL in the second world costs the first less than .05; where it earns next to nothing there, it never
     took place, and no arm could have failed."""
 
     def judge(e: Evidence) -> Finding:
@@ -515,17 +515,17 @@ CLAIMS = (
     ),
     Claim(
         "finding 2",
-        "RL carries skills over to a second context once pre-training held about 1 % of it, as copy chains at least.",
+        "RL carries skills over to a second world once pre-training held about 1 % of it, as copy chains at least.",
         "0 % and .1 % fail, 1 % reaches op 20, up to +60 pp pass@128 (section 4, Fig 4)",
         "interplay/context_exposure", EXPOSED, exposure_needed,
     ),
     Claim(
-        "E5", "What is solved in the second context is nearer to training graphs of the first than its problems are.",
+        "E5", "What is solved in the second world is nearer to training graphs of the first than its problems are.",
         "low op replicate, high op are less similar; .2 to 1, measure not defined (Fig 5)",
         "interplay/topology", ("10 % arithmetic + RL",), replicates,
     ),
     Claim(
-        "E6", "With copy chains of the second context, rewards rise in RL after 1 % and 10 % and stay flat after .1 %.",
+        "E6", "With copy chains of the second world, rewards rise in RL after 1 % and 10 % and stay flat after .1 %.",
         ".1 %: .32 to .42, then flat; 1 %: .35 to .6; 10 %: .35 to .7 (Fig 17)",
         "interplay/context_exposure", tuple(f"{share} copies + RL" for share in EXPOSURES),
         rewarded(reward_after_exposure),
@@ -534,22 +534,22 @@ CLAIMS = (
     ),
     Claim(
         "E7",
-        "With .1 % of the second context at all operations, RL in the first context alone already helps in the second.",
+        "With .1 % of the second world at all operations, RL in the first world alone already helps in the second.",
         "even 0 % of it in RL transfers substantially (Fig 12)",
         "interplay/context_rl_share", ("0.1 % all", "0.1 % all, RL 0 %"),
         seen("ID", 128, ("0.1 % all, RL 0 %", "0.1 % all"), world=RARE),
-        f"{T} of the arm with 0 % in RL minus that without RL in the second context's ID pass@128: above zero.",
+        f"{T} of the arm with 0 % in RL minus that without RL in the second world's ID pass@128: above zero.",
     ),
     Claim(
-        "E7, monotone", "With .1 % of the second context, the more RL is in it, the better it goes there.",
+        "E7, monotone", "With .1 % of the second world, the more RL is in it, the better it goes there.",
         "monotone in 0, 2, 10, 50, 100 %, about .35 to .90 (Fig 12)",
         "interplay/context_rl_share", tuple(f"0.1 % all, RL {n} %" for n in RL_SHARES),
         seen("ID", 128, *((f"0.1 % all, RL {b} %", f"0.1 % all, RL {a} %") for a, b in pairwise(RL_SHARES)),
              world=RARE),
-        f"{AFTER}{T} of each share minus the next smaller one in the second context's ID pass@128: all above zero.",
+        f"{AFTER}{T} of each share minus the next smaller one in the second world's ID pass@128: all above zero.",
     ),
     Claim(
-        "E8", "After 1 % of low operations, RL needs about a tenth in the second context.",
+        "E8", "After 1 % of low operations, RL needs about a tenth in the second world.",
         "0 to 1 %: almost nothing; 10 %: +76 pp pass@128 (Fig 13)",
         "interplay/context_rl_share", tuple(f"1 % low, RL {n} %" for n in (0, 1, 10)),
         tenth_needed("1 % low", 128, 0.1),
@@ -559,7 +559,7 @@ CLAIMS = (
         "not in the paper, whose 1 % is a base that can (Fig 13)",
         "interplay/context_rl_share", tuple(f"10 % low, RL {n} %" for n in (0, 1, 10)),
         tenth_needed("10 % low", 1, 0.05),
-        f"Written before these arms ran, committed with them: {T} of RL 10 % minus RL 0 % in the second context's ID "
+        f"Written before these arms ran, committed with them: {T} of RL 10 % minus RL 0 % in the second world's ID "
         "pass@1: holds above zero if the mean is .05 or more and that of RL 1 % below .05, does not if wholly below "
         ".05.",
     ),
@@ -567,20 +567,20 @@ CLAIMS = (
         "E8, diminishing", "After 1 % of low operations, half of RL adds less to a tenth than a tenth to none.",
         "50 and 100 % diminishing (Fig 13)",
         "interplay/context_rl_share", tuple(f"1 % low, RL {n} %" for n in (0, 10, 50)), diminishes,
-        f"{AFTER}{T} of the step from 0 to 10 % minus that from 10 to 50 % in the second context's ID pass@128: above "
+        f"{AFTER}{T} of the step from 0 to 10 % minus that from 10 to 50 % in the second world's ID pass@128: above "
         "zero.",
     ),
     Claim(
-        "E8, first context", "RL wholly in the second context leaves the first as it was.",
+        "E8, first world", "RL wholly in the second world leaves the first as it was.",
         "stable even with 100 % (Fig 13)",
         "interplay/context_rl_share", ("1 % low, RL 0 %", "1 % low, RL 100 %"),
-        keeps_context("1 % low", 128),
-        f"{T} of RL 100 % minus RL 0 % in the first context's ID pass@128: holds above -.05, does not below.",
+        keeps_world("1 % low", 128),
+        f"{T} of RL 100 % minus RL 0 % in the first world's ID pass@128: holds above -.05, does not below.",
     ),
     Claim(
-        "E8, first context, 10 %", "After 10 % of low operations too.", "not in the paper",
-        "interplay/context_rl_share", ("10 % low, RL 0 %", "10 % low, RL 100 %"), keeps_context("10 % low", 1),
-        f"{AFTER}{T} of RL 100 % minus RL 0 % in the first context's ID pass@1: holds above -.05, does not below.",
+        "E8, first world, 10 %", "After 10 % of low operations too.", "not in the paper",
+        "interplay/context_rl_share", ("10 % low, RL 0 %", "10 % low, RL 100 %"), keeps_world("10 % low", 1),
+        f"{AFTER}{T} of RL 100 % minus RL 0 % in the first world's ID pass@1: holds above -.05, does not below.",
     ),
     Claim(
         "E9, text",

@@ -1,20 +1,20 @@
-"""How much of a second context must pre-training hold, and of what kind, before RL can carry skills over to it?"""
+"""How much of a second world must pre-training hold, and of what kind, before RL can carry skills over to it?"""
 
 from __future__ import annotations
 
-from studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposure_arms
-from studies.scales import Scale
-from studies.study import Study
+from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposure_arms
+from interlude.studies.scales import Scale
+from interlude.studies.study import Study
 
-QUESTION = "What share of pre-training in a second context, and of which kind, lets RL carry over skills to it?"
+QUESTION = "What share of pre-training in a second world, and of which kind, lets RL carry over skills to it?"
 PREDICTION = (
     "Names only never suffice, not even at 10 %: no solution there writes a name, so RL has nothing to reward. Copy "
     "chains suffice at 10 % and not at 1 %, arithmetic at low ops at 1 % and not at 0.1 %. Nothing suffices at 0.1 %. "
-    "In the first context no arm with RL differs from 0 % + RL by more than 0.05 pass@1 over the band."
+    "In the first world no arm with RL differs from 0 % + RL by more than 0.05 pass@1 over the band."
 )
 RULE = (
     "A kind suffices from the least exposure whose arm with RL exceeds 0 % + RL in exact pass@128 on the second "
-    "context's band (ID, school) by at least 0.1 with the 95 % Student-t interval above zero. The paper's claim (copy "
+    "world's band (ID, school) by at least 0.1 with the 95 % Student-t interval above zero. The paper's claim (copy "
     "chains suffice from 1 %) holds if that is 1 % or less for copies, and is confounded if it is also that for names."
 )
 

@@ -1,22 +1,22 @@
-"""What share of RL must be in a context that pre-training hardly held?"""
+"""What share of RL must be in a world that pre-training hardly held?"""
 
 from __future__ import annotations
 
-from studies.mixtures import COMMON, RARE, exposed, only, rl, seeds, with_rl
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.mixtures import COMMON, RARE, exposed, only, rl, seeds, with_rl
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
-QUESTION = "After pre-training that hardly holds a second context, how much of RL has to be in it?"
+QUESTION = "After pre-training that hardly holds a second world, how much of RL has to be in it?"
 PREDICTION = (
-    "After 1 % of low ops, 10 % of RL raises the second context's band by at least 0.1 pass@128 over RL without it, "
+    "After 1 % of low ops, 10 % of RL raises the second world's band by at least 0.1 pass@128 over RL without it, "
     "1 % of RL does not, and 50 % raises it further. After 0.1 % of all ops no share raises it by 0.1, as the base "
-    "writes no solution there that could be rewarded. RL wholly in the second context costs the first less than "
+    "writes no solution there that could be rewarded. RL wholly in the second world costs the first less than "
     "0.05 pass@1 over its band. After 10 % of low ops, where the base solves most (context_exposure), 10 % of RL there "
     "raises the band's pass@1 by at least 0.05 over RL without it, 1 % does not, 50 % adds less than 0.05 to 10 %."
 )
 RULE = (
-    "Gain: exact pass@128 on the second context's band (ID, school) of an arm minus that of the arm with 0 % in RL "
+    "Gain: exact pass@128 on the second world's band (ID, school) of an arm minus that of the arm with 0 % in RL "
     "after the same pre-training; established if its 95 % Student-t interval lies above zero. The paper's claim "
     "(+.76 at 10 %) holds in kind if the gain at 10 % after 1 % of low ops is established and at least 0.1 "
     "and that at 1 % is below 0.1. After 10 % of low ops the same is asked of pass@1, with 0.05 for 0.1."

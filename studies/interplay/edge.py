@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal compute, which training problems let RL extend pass@128, and do SFT and RFT do as well?"
 PREDICTION = (

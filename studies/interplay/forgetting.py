@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "For an equal gain at the edge, how much of the band do SFT and RL lose, and does KL to the base predict it?"
 PREDICTION = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "How do band, edge and hard problems open up as pre-training goes on, and where does the base's ladder end?"
 PREDICTION = (

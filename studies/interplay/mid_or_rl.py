@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal measured compute, what share should be RL after mid-training, and does the budget matter?"
 PREDICTION = (

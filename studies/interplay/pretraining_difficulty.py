@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studies.mixtures import COMMON, harder, with_rl
-from studies.scales import Scale
-from studies.study import Study
+from interlude.studies.mixtures import COMMON, harder, with_rl
+from interlude.studies.scales import Scale
+from interlude.studies.study import Study
 
 SHARES = (0.001, 0.05, 0.2, 0.333, 0.5)  # interplay.md, E9
 QUESTION = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.rollouts import Reward
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.models.rollouts import Reward
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "Which reward is best at the edge, and does its gain over answer-only shrink as guessing gets harder?"
 PREDICTION = (

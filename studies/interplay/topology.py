@@ -1,14 +1,14 @@
-"""Are the graphs that a model solves in the second context copies of those it was trained on in the first?"""
+"""Are the graphs that a model solves in the second world copies of those it was trained on in the first?"""
 
 from __future__ import annotations
 
-from studies.exam import Exam
-from studies.mixtures import COMMON, RARE, exposure_arms
-from studies.scales import Scale
-from studies.study import Study
+from interlude.studies.exam import Exam
+from interlude.studies.mixtures import COMMON, RARE, exposure_arms
+from interlude.studies.scales import Scale
+from interlude.studies.study import Study
 
-GOLD = 200  # training graphs of the first context for each number of operations
-QUESTION = "How similar are the graphs of correct solutions in the second context to training graphs of the first?"
+GOLD = 200  # training graphs of the first world for each number of operations
+QUESTION = "How similar are the graphs of correct solutions in the second world to training graphs of the first?"
 PREDICTION = (
     "Similarity falls with operations, for all problems as for the solved ones: over the band 1, less at the edge and "
     "in the hard band. At the edge the problems solved are hardly nearer to training than all problems are: by less "

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from studies.claims import (
+from interlude.studies.claims import (
     BETTER,
     NOT_RUN,
     OPEN,
@@ -29,8 +29,8 @@ from studies.claims import (
     signed,
     verdict,
 )
-from studies.results import numbers, tallies
-from studies.stats import difference
+from interlude.studies.results import numbers, tallies
+from interlude.studies.stats import difference
 
 THEN = {"alone": "", "+ RL": " + RL"}  # how an arm's name ends before and after the RL all have in common
 CONTROL = "NTP"  # what all are compared with

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.stages.distil import Distil
-from models.stages.relift import ReLIFT
-from models.stages.remit import ReMiT
-from studies.methods import ANNOTATED, FULL, THINKERS, UNEQUAL, alike, annealed, joined, primed, tuned
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.models.stages.distil import Distil
+from interlude.models.stages.relift import ReLIFT
+from interlude.models.stages.remit import ReMiT
+from interlude.studies.methods import ANNOTATED, FULL, THINKERS, UNEQUAL, alike, annealed, joined, primed, tuned
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 # Of the second run, after a first whose cold start taught to skip steps without a thought. The rows of thinking SFT,

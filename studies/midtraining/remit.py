@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.stages.distil import Distil
-from models.stages.remit import ReMiT
-from studies.methods import REWEIGHED, UNEQUAL, alike, tuned, worded
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.models.stages.distil import Distil
+from interlude.models.stages.remit import ReMiT
+from interlude.studies.methods import REWEIGHED, UNEQUAL, alike, tuned, worded
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal FLOPs with reference passes, what does ReMiT add to next-token prediction, before and after RL?"
 PREDICTION = (

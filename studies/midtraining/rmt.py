@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.stages.rmt import RMT
-from studies.methods import BINS, THINKERS, UNEQUAL, joined, primed, thought
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.models.stages.rmt import RMT
+from interlude.studies.methods import BINS, THINKERS, UNEQUAL, joined, primed, thought
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal FLOPs, what do RMT and each of its parts add to NTP and RPT, alone and + the same RL?"
 PREDICTION = (

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.policy import GRPO
-from models.rollouts import Reward
-from models.stages.selfgen import SelfGen
-from studies.methods import alike
-from studies.mixtures import approached, teacher
-from studies.scales import Scale, blend
-from studies.study import Arm, Study
-from synth.approaches import PLAIN
+from interlude.models.policy import GRPO
+from interlude.models.rollouts import Reward
+from interlude.models.stages.selfgen import SelfGen
+from interlude.studies.methods import alike
+from interlude.studies.mixtures import approached, teacher
+from interlude.studies.scales import Scale, blend
+from interlude.studies.study import Arm, Study
+from interlude.synth.approaches import PLAIN
 
 QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
 # What is said of distillation was added when all other arms were known, before any of its own.
@@ -34,11 +34,11 @@ NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped"
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
-    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new, replace(anneal, flops=anneal.flops / 2)
+    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new_tokens, replace(anneal, flops=anneal.flops / 2)
     inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
     old, sft = scale.pretraining(), replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
     gold, told = (blend((1 - REPLAY, scale.mixed(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
-    own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.rows, "max_new": room}
+    own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
     arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
     arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
@@ -47,9 +47,9 @@ def study(scale: Scale) -> Study:
     arms["incorrect 1"] = replace(own, traces="incorrect", n=1, attempts=256)
     arms["distillation 8"] = replace(own, source="distil", examples=None, n=8, reference=teacher(scale, NAMES, TAGGED))
     recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + anneal + s for a, s in arms.items()}}
-    rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new=room)
+    rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new_tokens=room)
     exams = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
-    exams = tuple(replace(exam, max_new=room, source=replace(exam.source, approach=PLAIN)) for exam in exams)
+    exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in exams)
     return Study(
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=tuple(Arm(a + e, r + rl if e else r, budget=e) for e in ("", " + RL") for a, r in recipes.items()),

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studies.methods import ANNOTATED, UNEQUAL, VARIED, joined, primed, probes, thinking, thought_rl
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.methods import ANNOTATED, UNEQUAL, VARIED, joined, primed, probes, thinking, thought_rl
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal FLOPs with annotation, what do thoughts and RL on thoughts add to a raw corpus, alone and + RL?"
 PREDICTION = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studies.exam import Exam
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.exam import Exam
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "Where is the base's band, where its edge, and does question length alone change what it can do?"
 PREDICTION = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal compute after a shared base, what do RL, mid-training, and mid-training followed by RL each add?"
 PREDICTION = (

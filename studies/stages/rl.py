@@ -7,8 +7,8 @@ study has five seeds, after those of its scale, on which nothing had been run wh
 
 from __future__ import annotations
 
-from studies.scales import Scale
-from studies.study import Arm, Study
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm, Study
 
 QUESTION = "Does RL raise what its base can do at the edge, pass@1 and pass@128, and does as much RL again add to it?"
 PREDICTION = (

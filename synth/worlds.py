@@ -62,7 +62,7 @@ def world(name: str) -> World:
     that is wrong."""
     known = available()
     if name not in known:
-        raise ValueError(f"context {name!r} is not known; there are {', '.join(sorted(known))}")
+        raise ValueError(f"world {name!r} is not known; there are {', '.join(sorted(known))}")
     return read(known[name])
 
 

@@ -9,26 +9,28 @@ from random import Random
 import fuzz
 import pytest
 
-from studies.key import canonical
-from synth import thoughts
-from synth.export import pack, problem_from_dict, problem_to_dict, unpack
-from synth.graph import GIVEN, Graph, Node, Shape
-from synth.problem import Problem, Source
-from synth.telling import Telling
-from synth.tokens import Vocabulary
-from synth.verify import verify
+from interlude.studies.key import canonical
+from interlude.synth import thoughts
+from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
+from interlude.synth.graph import GIVEN, Graph, Node, Shape
+from interlude.synth.problem import Problem, Source
+from interlude.synth.telling import Telling
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
 
 WIDE = Shape(fan_in=3, literals=0.3, reuse=0.3, width=0.6)
 SOURCES = [
-    Source(ops=(1, 6), elided=0.5, dialect=dialect, mode=mode, split="any", order=order, shape=shape, connected=(0, 1))
+    Source(
+        ops=(1, 6), skip_prob=0.5, dialect=dialect, mode=mode, split="any", order=order, shape=shape, connected=(0, 1)
+    )
     for dialect in ("terse", "prose")
     for mode in ("forward", "reverse")
     for order, shape in (("dependency", Shape()), ("shuffled", WIDE))
-] + [Source(ops=(0, 0), copies=(1, 4), elided=0.5, dialect=dialect, split="any") for dialect in ("terse", "prose")]
+] + [Source(ops=(0, 0), copies=(1, 4), skip_prob=0.5, dialect=dialect, split="any") for dialect in ("terse", "prose")]
 
 
 def drawn(n: int) -> list[Problem]:
-    return [SOURCES[i % len(SOURCES)].problem("elided", i) for i in range(n)]
+    return [SOURCES[i % len(SOURCES)].problem("skips", i) for i in range(n)]
 
 
 def plain(problem: Problem) -> Problem:
@@ -36,7 +38,7 @@ def plain(problem: Problem) -> Problem:
 
 
 def correct(problem: Problem, text: str) -> bool:
-    return fuzz.correct(problem.question, text, problem.dialect, problem.graph.modulus, elided=True)
+    return fuzz.correct(problem.question, text, problem.dialect, problem.graph.modulus, skips=True)
 
 
 def test_gold_is_the_full_solution_without_the_skipped_steps():
@@ -44,7 +46,7 @@ def test_gold_is_the_full_solution_without_the_skipped_steps():
     skipped = shown = 0
     for i, problem in enumerate(drawn(100)):
         source = SOURCES[i % len(SOURCES)]
-        assert plain(problem) == replace(source, elided=0.0).problem("elided", i)
+        assert plain(problem) == replace(source, skip_prob=0.0).problem("skips", i)
         steps = fuzz.draft(plain(problem), Random(0)).steps
         skips = problem.telling.skipped
         kept = [s for s, move in zip(steps, problem.moves, strict=True) if move.statement not in skips]
@@ -156,7 +158,7 @@ def test_an_oracle_thinks_the_skipped_steps():
 
 def test_what_existed_keeps_key_and_form():
     # Mutants: a plain field; a telling lost in a table.
-    assert "elided" not in canonical(Source(ops=(1, 2))) and "elided" in canonical(SOURCES[0])
+    assert "skip_prob" not in canonical(Source(ops=(1, 2))) and "skip_prob" in canonical(SOURCES[0])
     for problem in drawn(20):
         assert unpack(pack(problem)) == problem == problem_from_dict(problem_to_dict(problem))
 
@@ -164,9 +166,9 @@ def test_what_existed_keeps_key_and_form():
 def test_bad_input_is_refused_by_name():
     # Mutant: any check removed.
     for fields, message in (
-        ({"elided": 1.5}, "Source.elided must be a probability"),
-        ({"elided": float("nan")}, "Source.elided must be a probability"),
-        ({"thoughts": "oracle"}, "'oracle' needs Source.elided"),
+        ({"skip_prob": 1.5}, "Source.skip_prob must be a probability"),
+        ({"skip_prob": float("nan")}, "Source.skip_prob must be a probability"),
+        ({"thoughts": "oracle"}, "'oracle' needs Source.skip_prob"),
     ):
         with pytest.raises(ValueError, match=message):
             Source(ops=(1, 1), **fields)

@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
-from studies.key import key
-from synth import contexts
-from synth.problem import Mixture, Source
-from synth.render import PROSE_WORDS, VERBS
-from synth.tokens import MARKS, Vocabulary
+from interlude.studies.key import key
+from interlude.synth import worlds
+from interlude.synth.problem import Mixture, Source
+from interlude.synth.render import PROSE_WORDS, VERBS
+from interlude.synth.tokens import MARKS, Vocabulary
 
 NOUNS = ["mountains", "rivers", "lakes", "hills", "valleys", "islands", "forests", "deserts", "beaches", "caves"]
 
@@ -22,31 +22,31 @@ def spell(nouns=NOUNS, place="on the map"):
 def folder(tmp_path, monkeypatch):
     """A folder of a user's worlds; what was read from it is forgotten afterwards."""
     monkeypatch.setenv("INTERLUDE_WORLDS", str(tmp_path))
-    contexts.world.cache_clear()
+    worlds.world.cache_clear()
     yield tmp_path
-    contexts.world.cache_clear()
+    worlds.world.cache_clear()
 
 
 def test_built_in_worlds_are_disjoint_and_equal_in_size():
     """Mutants: a noun in two worlds, a world with fewer nouns or a longer place than its twins."""
-    worlds = [contexts.read(path) for path in sorted(contexts.BUILT_IN.glob("*.toml"))]
-    assert len(worlds) >= 3
-    for a, b in itertools.combinations(worlds, 2):
+    found = [worlds.read(path) for path in sorted(worlds.BUILT_IN.glob("*.toml"))]
+    assert len(found) >= 3
+    for a, b in itertools.combinations(found, 2):
         assert set(a.names).isdisjoint(b.names)
         assert len(a.names) == len(b.names)
-    contexts.disjoint(tuple(world.name for world in worlds))
+    worlds.disjoint(tuple(world.name for world in found))
 
 
 def test_reserved_words_are_all_the_dialects_words():
     """Mutant: a dialect's new word that a world may then use as a noun."""
     words = {word.lower() for word in (*PROSE_WORDS, *VERBS.values(), *MARKS) if word.isalpha()}
-    assert words <= contexts.RESERVED
+    assert words <= worlds.RESERVED
 
 
 def test_a_users_world_needs_no_code(folder):
     """Mutant: a list of worlds in the code."""
     (folder / "atlas.toml").write_text(spell())
-    problem = Source(ops=(1, 4), context="atlas", dialect="prose").problem("atlas", 0)
+    problem = Source(ops=(1, 4), world="atlas", dialect="prose").problem("atlas", 0)
     assert set(problem.words) <= set(NOUNS)
     vocabulary = Vocabulary(worlds=("zoo", "atlas"), dialects=("prose",))
     assert vocabulary.decode(vocabulary.encode(problem.solution)) == problem.solution
@@ -59,8 +59,8 @@ def test_an_edited_world_changes_the_key_of_whatever_names_it(folder):
     edited = (spell(NOUNS[::-1]), spell([*NOUNS, "seas"]), spell(place="in the atlas"))
     for text in (spell(), *edited, "# A world.\n" + spell()):
         path.write_text(text)
-        contexts.world.cache_clear()
-        source = Source(ops=(1, 2), context="atlas", names=8)
+        worlds.world.cache_clear()
+        source = Source(ops=(1, 2), world="atlas", names=8)
         mixed = Mixture(((0.5, source), (0.5, Source(ops=(1, 2)))))
         keys.append([key(source), key(mixed), key(Vocabulary(worlds=("zoo", "atlas")))])
     *different, commented = keys
@@ -92,7 +92,7 @@ def test_a_bad_file_is_named_with_its_field(folder, text, message):
     """Mutant: any check of ``read`` removed."""
     (folder / "atlas.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message) as error:
-        Source(ops=(1, 2), context="atlas")
+        Source(ops=(1, 2), world="atlas")
     assert "atlas.toml" in str(error.value)
 
 
@@ -100,7 +100,7 @@ def test_a_file_that_is_not_text(folder):
     """Mutant: UnicodeDecodeError left to surface without the file's name."""
     (folder / "atlas.toml").write_bytes(b'place = "\xff"')
     with pytest.raises(ValueError, match="atlas.toml is not valid TOML"):
-        contexts.world("atlas")
+        worlds.world("atlas")
 
 
 def test_overlapping_worlds_are_refused(folder):
@@ -110,14 +110,14 @@ def test_overlapping_worlds_are_refused(folder):
         Vocabulary(worlds=("zoo", "atlas"))
     (folder / "globe.toml").write_text(spell([*NOUNS, "school"]))
     with pytest.raises(ValueError, match="both use 'school'"):
-        contexts.disjoint(("globe", "school"))
+        worlds.disjoint(("globe", "school"))
 
 
 def test_a_world_defined_twice_and_a_folder_that_is_not(folder, monkeypatch):
     """Mutants: the last file wins in silence; a mistyped folder ignored."""
     (folder / "zoo.toml").write_text(spell())
     with pytest.raises(ValueError, match="world 'zoo' is defined twice"):
-        contexts.world("zoo")
+        worlds.world("zoo")
     monkeypatch.setenv("INTERLUDE_WORLDS", str(folder / "nowhere"))
     with pytest.raises(ValueError, match="INTERLUDE_WORLDS names .*nowhere"):
-        contexts.world("school")
+        worlds.world("school")
