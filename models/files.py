@@ -40,7 +40,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lock:
     """A claim that is held, until its `with` block ends; `descriptor` is that of the locked file."""
 
     folder: Path
@@ -239,17 +239,17 @@ def _measure(path: Path) -> dict:
 
 
 @contextmanager
-def claim(folder) -> Iterator[Claim]:
-    """Hold a folder exclusively for the `with` block; yields the Claim.
+def lock(folder) -> Iterator[Lock]:
+    """Hold a folder exclusively for the `with` block; yields the Lock.
 
     Raises Busy, naming the holder, while another process, or this one, holds it; a claim whose process is dead is taken
     over at once. Leaving the block raises Lost if the claim was taken from outside meanwhile; before a step that
-    matters, ask `Claim.confirm`. Half-written files of dead owners directly inside the folder (`.tmp-*`, `.draft-*`)
+    matters, ask `Lock.confirm`. Half-written files of dead owners directly inside the folder (`.tmp-*`, `.draft-*`)
     are removed. Raises OSError where the file system has no locks.
     """
     folder = _folder(folder)
     me = Holder(socket.gethostname(), os.getpid())
-    held = Claim(folder, me, _take(folder, me))
+    held = Lock(folder, me, _take(folder, me))
     try:
         _sweep(folder)
         yield held

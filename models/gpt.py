@@ -169,7 +169,7 @@ class Layer(nn.Module):
 
 class GPTModel(nn.Module):
     """The network of a ``GPT`` with its vocabulary: an ``LM``. Use ``GPT.build`` to make one, or
-    ``models.crossing.load_pretrained``."""
+    ``models.hf_checkpoint.load_pretrained``."""
 
     def __init__(self, sizes: GPT) -> None:
         super().__init__()

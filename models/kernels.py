@@ -75,7 +75,7 @@ def rotate(x_BTAW: Tensor, turn_TA: Tensor) -> Tensor:
     """Rotary positions (Su et al. 2021, equation 34): neighbouring features 2i, 2i+1 are one number in the plane.
 
     turn_TA: (..., T, A or 1, W / 2, 2) cosines and sines. transformers pairs feature i with i + W/2 instead; the rows
-    of the query and key weights are permuted on the way in and out (``models.crossing``), because neighbouring
+    of the query and key weights are permuted on the way in and out (``models.hf_checkpoint``), because neighbouring
     pairs are one complex product, which on CPU is eight times faster than slicing halves and joining them.
     """
     if x_BTAW.device.type == "cpu" and x_BTAW.dtype == torch.float32:

@@ -25,9 +25,9 @@ from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
 from interlude.models.optim import Optimiser, make, rate
 from interlude.models.parallel import together
-from interlude.models.stages import Batch, Models, Stage
+from interlude.models.stages import Batch, Stage, StageModels
 
-Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.measured)
+Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")
 EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
 # Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000;
@@ -100,8 +100,8 @@ def train(
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     lm.to(machine.device)
-    start = frozen(lm) if stage.keeps_start else None
-    models = Models(lm, start, references or {})
+    start = frozen(lm) if stage.needs_initial_model else None
+    models = StageModels(lm, start, references or {})
     optimiser = make(stage.optim, lm)
     state = resume(folder, lm, optimiser) if folder else State()
     clock, saved = time.monotonic(), time.monotonic()
@@ -135,7 +135,7 @@ def check_weights(lm: LM, when: str, folder: Path | None) -> None:
 
 
 def one_step(
-    models: Models,
+    models: StageModels,
     stage: Stage,
     seed: int,
     state: State,
@@ -169,7 +169,7 @@ def one_step(
         optimiser.zero_grad()
         losses.append(loss)
         norms.append(norm)
-        cost = forward_cost(models.learner, TRAIN, list(part.lengths), passes=3, logits=stage.predicted(part))
+        cost = forward_cost(models.learner, TRAIN, list(part.lengths), passes=3, logits=stage.target_count(part))
         state.ledger = state.ledger.plus(cost)
     state.ledger = state.ledger.plus(*batch.spent)
     line = {"loss": sum(losses) / len(losses), "norm": sum(norms) / len(norms), "rate": multiplier}
@@ -188,7 +188,7 @@ def guarded(name: str, folder: Path | None, lm: LM, collect: Callable[[], Batch]
         raise Diverged(f"{name}: {error}; {last_good(folder)}") from error
 
 
-def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, precision: str) -> tuple[float, Sums]:
+def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, precision: str) -> tuple[float, Sums]:
     """Gradients of a batch, summed over micro-batches of similar length in a fixed order; returns the loss and what the
     stage measured beside it.
 
@@ -199,7 +199,7 @@ def backward(models: Models, stage: Stage, batch: Batch, machine: Machine, preci
 
     def piece(part: Batch) -> tuple[float, Sums, tuple[Tensor | None, ...]]:
         with autocast(machine, precision):
-            loss, measured = stage.measured(models, part.to(machine.device))
+            loss, measured = stage.loss_and_metrics(models, part.to(machine.device))
         return loss.item(), measured, torch.autograd.grad(loss, weights, allow_unused=True)
 
     parts = micro_batches(batch, machine.most_tokens)

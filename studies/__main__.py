@@ -25,7 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from rich.text import Text
 
-from interlude.models.files import DONE, Busy, claim
+from interlude.models.files import DONE, Busy, lock
 from interlude.studies import console as show_
 from interlude.studies import results
 from interlude.studies.key import remembering
@@ -201,7 +201,7 @@ def plan_(args, screen) -> None:
 @remembering()
 def planned(study) -> dict:
     """Everything a plan says, as JSON-able values."""
-    from interlude.studies.run import chain
+    from interlude.studies.run import dependencies
     from interlude.studies.study import check_budget, plan
 
     runs, in_table = plan(study), measured(study)
@@ -214,7 +214,7 @@ def planned(study) -> dict:
     for run in runs:
         stages = [
             {"stage": type(each.stages[-1]).__name__, "key": each.key, "finished": each.finished, "seed": each.seed}
-            for each in chain(run.recipe)
+            for each in dependencies(run.recipe)
         ]
         rows.append(
             {
@@ -319,10 +319,10 @@ class Job:
 @remembering()
 def jobs(study) -> list[Job]:
     """The plan of a study, with its folders."""
-    from interlude.studies.run import chain
+    from interlude.studies.run import dependencies
     from interlude.studies.study import plan
 
-    return [Job(run, tuple((each, each.folder) for each in chain(run.recipe)), run.exams) for run in plan(study)]
+    return [Job(run, tuple((each, each.folder) for each in dependencies(run.recipe)), run.exams) for run in plan(study)]
 
 
 def together(study, args, watch) -> None:
@@ -430,13 +430,13 @@ def work(study, machine, args) -> None:
 
 def advance(job: Job, machine, watch) -> bool:
     """Do the first thing this run still needs, unless another process does it; whether anything was done."""
-    from interlude.studies.exam import answers
+    from interlude.studies.exam import cached_result
     from interlude.studies.run import load, train_last
 
     stage, folder = next(job.waiting, (None, job.stages[-1][1] / "exams"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with claim(folder) as held:
+        with lock(folder) as held:
             if stage is not None:
                 if not stage.finished:
                     train_last(stage, machine, watch.observe, held)
@@ -444,7 +444,7 @@ def advance(job: Job, machine, watch) -> bool:
                 watch.stop.training = False
                 lm = load(job.run.recipe, machine.device)
                 for exam in job.exams:
-                    answers(job.run.recipe, exam, lm)
+                    cached_result(job.run.recipe, exam, lm)
     except Busy:
         return False
     return True
@@ -679,7 +679,7 @@ def audit_(args, screen) -> None:
 
 def audited(exam, source, problems: int) -> dict:
     """An exam's guess floor, how much of its paper pre-training could contain, and questions asked twice."""
-    paper = exam.paper()
+    paper = exam.draw_problems()
     trained = {problem.graph.canonical for problem in draws(source, problems, ("audit",))}
     return {
         "exam": exam.name,

@@ -23,13 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from interlude.models import parallel
-from interlude.models.crossing import save_pretrained
 from interlude.models.gpt import GPTModel
+from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import Optim, make, rate
-from interlude.models.stages import Batch, Models
+from interlude.models.stages import Batch, StageModels
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import PRECISIONS, Machine, State, autocast, one_step
-from interlude.studies.exam import Exam, take
+from interlude.studies.exam import Exam, evaluate
 from interlude.studies.scales import NANO
 from interlude.synth.problem import Problem, Source
 from interlude.synth.rng import below, rng, uniforms
@@ -299,7 +299,7 @@ def train(seconds: float) -> Iterator[Measure]:
 
 def our_loop(stage: Pretrain, precision: str = "float32") -> Callable[[], float]:
     """Takes ``STEPS`` steps a turn with the training loop's own step."""
-    models = Models(NANO.model.build(0))
+    models = StageModels(NANO.model.build(0))
     optimiser, state = make(stage.optim, models.learner), State()
 
     def steps() -> float:
@@ -314,7 +314,7 @@ def our_loop(stage: Pretrain, precision: str = "float32") -> Callable[[], float]
 
 def plain_loop(stage: Pretrain, precision: str = "float32") -> Callable[[], float]:
     """Takes ``STEPS`` steps a turn as anyone would write them for a transformers model."""
-    models = Models(NANO.model.build(0))
+    models = StageModels(NANO.model.build(0))
     peer = twin(models.learner).train()
     adam = plain_adam(peer, stage.optim)
     counter = iter(range(sys.maxsize))
@@ -517,7 +517,7 @@ def examine(seconds: float) -> Iterator[Measure]:
     await_helpers(THREADS)
     ops = NANO.edge[1]
     exact = Exam("bench", NANO.source((ops, ops), split="held_out"), NANO.problems)
-    lengths = [len(model.encode(problem.solution)) for problem in exact.paper()[:SAMPLED_PROBLEMS]]
+    lengths = [len(model.encode(problem.solution)) for problem in exact.draw_problems()[:SAMPLED_PROBLEMS]]
     length = round(sum(lengths) / len(lengths))
     some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new_tokens=length)
     rates = race({"exact": examining(model, exact), "sampled": examining(model, some)}, seconds, THREADS)
@@ -535,7 +535,7 @@ def examining(model: GPTModel, exam: Exam) -> Callable[[], float]:
     """Takes the exam once a turn."""
 
     def problems() -> float:
-        take(model, exam)
+        evaluate(model, exam)
         return exam.problems
 
     return problems

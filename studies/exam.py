@@ -16,12 +16,12 @@ from interlude.models.files import Corrupt, digest, read_json, write_json
 from interlude.models.lm import LM
 from interlude.models.parallel import together
 from interlude.studies.diversity import Ways, sampled_ways
-from interlude.studies.forcing import chunks, logprobs, predictions
 from interlude.studies.key import key
 from interlude.studies.modes import VERSION as MODES
 from interlude.studies.modes import effective, log_masses
 from interlude.studies.probe import THOUGHTS, VERSION, probe, skips
 from interlude.studies.run import Recipe, load
+from interlude.studies.scoring import chunks, logprobs, predictions
 from interlude.synth import thoughts
 from interlude.synth.later import later
 from interlude.synth.problem import Mixture, Problem, Source, parts
@@ -113,7 +113,7 @@ class Exam:
             return MODES
         return Verdict.version if self.kind in JUDGED else None
 
-    def paper(self) -> list[Problem]:
+    def draw_problems(self) -> list[Problem]:
         """The exam's problems: the same whatever is examined, and the same graphs in every world. Raises ValueError
         where a probe finds too few that skip a step."""
         if self.kind != "probe":
@@ -130,27 +130,27 @@ class Exam:
     @property
     def guess_floor(self) -> float:
         """The score of the best constant answer: the share of the commonest answer on this paper."""
-        return Counter(problem.answer for problem in self.paper()).most_common(1)[0][1] / self.problems
+        return Counter(problem.answer for problem in self.draw_problems()).most_common(1)[0][1] / self.problems
 
     @property
     def strict_floor(self) -> float:
         """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with
         the same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
-        return self.lucky(1)
+        return self.guess_pass_at_k(1)
 
-    def lucky(self, k: int) -> float:
+    def guess_pass_at_k(self, k: int) -> float:
         """``strict_floor`` within ``k`` attempts."""
         if not self.source.skip_prob or self.source.modulus is None:
             return 0.0
         lacking = []
-        for problem in self.paper():
+        for problem in self.draw_problems():
             nodes = problem.graph.nodes
             lacking.append(len({i for i in nodes[problem.moves[-1].statement].args if nodes[i].args}))
         return float(np.mean([1 - (1 - float(self.source.modulus) ** -n) ** k for n in lacking]))
 
 
 @dataclass(frozen=True)
-class Answers:
+class ExamResult:
     """One model's answers, a number a problem (arrays of length P).
 
     Exact: logp, and roles (role name to summed log-probability). Sampled: strict and answer are counts out of
@@ -179,22 +179,22 @@ class Answers:
     masses: dict[str, float] = field(default_factory=dict)
 
 
-ARRAYS = (  # of Answers, a number a problem
+ARRAYS = (  # of ExamResult, a number a problem
     "logp", "strict", "answer", "process", "tokens", "thought", "divergence", "vendi_runs", "vendi_approaches",
     "composed", "modes",
 )  # fmt: skip
 
 
-def take(lm: LM, exam: Exam) -> Answers:
+def evaluate(lm: LM, exam: Exam) -> ExamResult:
     """Examine a model now."""
     with torch.no_grad():
         lm.eval()
         return TAKEN[exam.kind](lm, exam)
 
 
-def exact(lm: LM, exam: Exam) -> Answers:
+def exact(lm: LM, exam: Exam) -> ExamResult:
     """Log-probability of each problem's canonical solution, one forward pass over question and solution."""
-    problems = exam.paper()
+    problems = exam.draw_problems()
     order = sorted(range(len(problems)), key=lambda i: len(problems[i].written.solution_tokens))
     logp = np.zeros(len(problems))
     roles: dict[str, np.ndarray] = {}
@@ -205,7 +205,7 @@ def exact(lm: LM, exam: Exam) -> Answers:
             logp[i] = logp_T.sum()
             for role, value in zip(problems[i].written.solution_roles, logp_T, strict=True):
                 roles.setdefault(role, np.zeros(len(problems)))[i] += value
-    return Answers(logp=logp, roles=roles)
+    return ExamResult(logp=logp, roles=roles)
 
 
 def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
@@ -218,10 +218,10 @@ def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list
     return [lm.encode(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
-def divergence(lm: LM, exam: Exam) -> Answers:
+def divergence(lm: LM, exam: Exam) -> ExamResult:
     """KL(reference || model) along each problem's canonical solution, teacher-forced, over the whole vocabulary."""
     base = load(exam.reference, str(next(lm.parameters()).device))
-    problems = exam.paper()
+    problems = exam.draw_problems()
 
     def nats(chunk: list[int]) -> list[float]:
         part = [problems[i] for i in chunk]
@@ -229,12 +229,12 @@ def divergence(lm: LM, exam: Exam) -> Answers:
         return [float((base_TV.exp() * (base_TV - own_TV)).sum()) for own_TV, base_TV in pairs]
 
     found = together([partial(nats, chunk) for chunk in chunks(list(range(len(problems))), lm)])
-    return Answers(divergence=np.array([value for part in found for value in part]))
+    return ExamResult(divergence=np.array([value for part in found for value in part]))
 
 
-def sampled(lm: LM, exam: Exam) -> Answers:
+def sampled(lm: LM, exam: Exam) -> ExamResult:
     """``samples`` judged responses a problem; each response has a random stream of its own."""
-    problems = exam.paper()
+    problems = exam.draw_problems()
     totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens", "thought")}
     faults: Counter[str] = Counter()
     per = max(1, 512 // exam.samples)
@@ -255,35 +255,35 @@ def sampled(lm: LM, exam: Exam) -> Answers:
             totals["tokens"][i] += len(ids) / exam.samples
             totals["thought"][i] += thoughts.length(text.split()) / exam.samples
             faults.update({fault.kind for fault in verdict.faults})
-    return Answers(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
+    return ExamResult(samples=exam.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
 
 
-def probed(lm: LM, exam: Exam) -> Answers:
+def probed(lm: LM, exam: Exam) -> ExamResult:
     """What follows thoughts whose content may have been replaced."""
-    found = probe(lm, exam.paper(), exam.thought, exam.samples, exam.max_new_tokens, exam.temperature)
-    return Answers(samples=exam.samples, **found)
+    found = probe(lm, exam.draw_problems(), exam.thought, exam.samples, exam.max_new_tokens, exam.temperature)
+    return ExamResult(samples=exam.samples, **found)
 
 
-def diverse(lm: LM, exam: Exam) -> Answers:
+def diverse(lm: LM, exam: Exam) -> ExamResult:
     """In how many ways each problem is told."""
-    found = sampled_ways(lm, exam.paper(), exam.samples, exam.max_new_tokens, exam.temperature)
+    found = sampled_ways(lm, exam.draw_problems(), exam.samples, exam.max_new_tokens, exam.temperature)
     names = ("vendi_runs", "vendi_approaches", "composed")
     told = {name: np.array([getattr(each, name) for each in found]) for name in names}
-    return Answers(samples=exam.samples, answer=np.array([len(each.shown) for each in found]), **told)
+    return ExamResult(samples=exam.samples, answer=np.array([len(each.shown) for each in found]), **told)
 
 
-def moded(lm: LM, exam: Exam) -> Answers:
+def moded(lm: LM, exam: Exam) -> ExamResult:
     """Among which approaches the probability of each problem's solutions is divided."""
     names = tuple(dict.fromkeys(name for part in parts(exam.source) for name in part.approach))
-    found = log_masses(lm, exam.paper(), names, exam.temperature)
+    found = log_masses(lm, exam.draw_problems(), names, exam.temperature)
     masses = {name: float(np.mean([np.exp(each[name]) if name in each else 0.0 for each in found])) for name in names}
-    return Answers(modes=np.array([effective(each) for each in found]), masses=masses)
+    return ExamResult(modes=np.array([effective(each) for each in found]), masses=masses)
 
 
 TAKEN = dict(zip(KINDS, (exact, sampled, divergence, probed, diverse, moded), strict=True))
 
 
-def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
+def cached_result(recipe: Recipe, exam: Exam, lm: LM) -> ExamResult:
     """The answers of a recipe's model, taken once and kept in its folder, under a seal of their own.
 
     Raises Corrupt, naming the file, if it was edited or truncated or holds another exam's or model's answers.
@@ -299,7 +299,7 @@ def answers(recipe: Recipe, exam: Exam, lm: LM) -> Answers:
         if row != whose | {"answers": row["answers"]}:
             raise Corrupt(f"{path}: answers to another exam, or another model's")
         return from_json(row["answers"])
-    found = take(lm, exam)
+    found = evaluate(lm, exam)
     row = whose | {"answers": to_json(found)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, row | {"sha256": digest(row)})
@@ -314,14 +314,14 @@ def answered(recipe: Recipe, exam: Exam) -> bool:
     return kept_at(recipe, exam).exists()
 
 
-def to_json(found: Answers) -> dict:
+def to_json(found: ExamResult) -> dict:
     plain = {n: v.tolist() for n in ARRAYS if (v := getattr(found, n)) is not None}
     roles = {role: v.tolist() for role, v in found.roles.items()}
     masses = {"masses": found.masses} if found.masses else {}
     return {"samples": found.samples, "roles": roles, "faults": found.faults, **masses, **plain}
 
 
-def from_json(row: dict) -> Answers:
+def from_json(row: dict) -> ExamResult:
     arrays = {n: np.array(row[n]) for n in ARRAYS if n in row}
     roles = {role: np.array(v) for role, v in row["roles"].items()}
-    return Answers(samples=row["samples"], roles=roles, faults=row["faults"], masses=row.get("masses", {}), **arrays)
+    return ExamResult(samples=row["samples"], roles=roles, faults=row["faults"], masses=row.get("masses", {}), **arrays)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
-from interlude.models.reasoning import Bins, Reasoning
 from interlude.models.stages import Stage
 from interlude.models.stages.annotate import ORACLE, Annotate
 from interlude.models.stages.coldstart import ColdStart
@@ -15,6 +14,7 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT
 from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.probe import THOUGHTS
 from interlude.studies.run import Recipe

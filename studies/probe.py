@@ -10,7 +10,7 @@ from interlude.models.annotator import chunk, with_content
 from interlude.models.lm import LM, tags
 from interlude.models.parallel import together
 from interlude.models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
-from interlude.studies.forcing import chunks, logprobs
+from interlude.studies.scoring import chunks, logprobs
 from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.segments import unthought

@@ -795,7 +795,7 @@ def examples(study, bands: Bands, count: int = EXAMPLES) -> list[dict]:
     from interlude.studies.run import load
 
     exam = telling_exam(study, bands)
-    problems = exam.paper()[:count]
+    problems = exam.draw_problems()[:count]
     shown = [{"exam": exam.name, "question": p.question, "solution": p.solution, "answers": {}} for p in problems]
     for arm in (each for each in study.arms if exam in study.exams_of(each)):  # others may not know the words
         recipe = arm.recipe.with_seed(study.seeds[0])

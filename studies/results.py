@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interlude.models.files import Busy, claim
+from interlude.models.files import Busy, lock
 from interlude.studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
 from interlude.studies.table import Column, merge, read, write
 
@@ -241,7 +241,7 @@ def rewrite(where: Path, columns: tuple[Column, ...], keys: tuple[str, ...], cha
     where.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
-            with claim(where.parent):
+            with lock(where.parent):
                 write(where, change(read(where, columns, keys) if where.exists() else []), columns, keys)
                 return where
         except Busy:

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from interlude.models.files import Busy, Claim, Corrupt, check, claim, read_json, seal, sealed, write_atomic, write_json
+from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, sealed, write_atomic, write_json
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
 from interlude.models.ledger import Ledger
@@ -62,7 +62,7 @@ class Recipe:
         return replace(self, seed=seed, stages=tuple(stages))
 
     @property
-    def before(self) -> Recipe:
+    def parent(self) -> Recipe:
         """The recipe without its last stage."""
         return replace(self, stages=self.stages[:-1])
 
@@ -97,26 +97,26 @@ def tokens(model: GPT | HF) -> Vocabulary | None:
     return model.vocab if isinstance(model, GPT) else None
 
 
-def chain(recipe: Recipe) -> list[Recipe]:
+def dependencies(recipe: Recipe) -> list[Recipe]:
     """Every recipe that has to be finished for this one, in an order that works; itself last."""
     needed: list[Recipe] = []
     if recipe.stages:
-        for each in (recipe.before, *references(recipe.stages[-1]).values()):
-            needed += [r for r in chain(each) if r not in needed]
+        for each in (recipe.parent, *references(recipe.stages[-1]).values()):
+            needed += [r for r in dependencies(each) if r not in needed]
         needed.append(recipe)
     return needed
 
 
-def obtain(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None = None) -> LM:
-    """The trained model of a recipe, training whatever of its chain is missing.
+def train_or_load(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None = None) -> LM:
+    """The trained model of a recipe, training whatever of its dependencies is missing.
 
     Several processes may ask for the same recipe: one trains, the others wait for it.
     """
-    for each in chain(recipe):
+    for each in dependencies(recipe):
         while not each.finished:
             each.folder.mkdir(parents=True, exist_ok=True)
             try:
-                with claim(each.folder) as held:
+                with lock(each.folder) as held:
                     if not each.finished:
                         train_last(each, machine, observe, held)
             except Busy:
@@ -124,11 +124,11 @@ def obtain(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None
     return load(recipe, machine.device)
 
 
-def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: Claim) -> None:
+def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: Lock) -> None:
     """Train the last stage of a recipe whose other stages are finished, and seal its folder."""
     stage, where = recipe.stages[-1], recipe.folder
     write_json(where / "recipe.json", {"key": recipe.key, "recipe": canonical(recipe)})
-    lm = load(recipe.before, machine.device)
+    lm = load(recipe.parent, machine.device)
     others = {name: load(held, machine.device).requires_grad_(False) for name, held in references(stage).items()}
     watch = None if observe is None else lambda share, line: observe(recipe, share, line)
     state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch)
@@ -179,5 +179,5 @@ def costs(recipe: Recipe) -> tuple[Cost, ...]:
         check(recipe.folder)
         row = read_json(recipe.folder / "cost.json")
         found.append(Cost(type(recipe.stages[-1]).__name__, row["steps"], row["seconds"], Ledger.from_dict(row)))
-        recipe = recipe.before
+        recipe = recipe.parent
     return tuple(reversed(found))

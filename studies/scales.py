@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
-from interlude.models.policy import DR_GRPO, Objective
+from interlude.models.policy_gradient import DR_GRPO, Objective
 from interlude.models.rollouts import Reward
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain

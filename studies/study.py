@@ -16,9 +16,9 @@ from interlude.models.stages import Stage
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
 from interlude.studies import results
-from interlude.studies.exam import Answers, Exam, answered, answers, span
+from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
 from interlude.studies.key import remembering
-from interlude.studies.run import Cost, Observe, Recipe, chain, costs, obtain
+from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, train_or_load
 from interlude.synth.graph import nearest
 from interlude.synth.problem import Mixture
 
@@ -78,7 +78,7 @@ class Study:
             if arm.recipe.stages[: len(base.stages)] != base.stages or arm.recipe.model != base.model:
                 raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with its base")
             for exam in self.exams_of(arm):
-                if exam.reference is not None and exam.reference not in chain(arm.recipe):
+                if exam.reference is not None and exam.reference not in dependencies(arm.recipe):
                     what = f"exam {exam.name!r} of {self.name}"
                     raise ValueError(f"{what} compares arm {arm.name!r} with a model it does not begin with")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
@@ -186,9 +186,9 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
     """Train one run if need be, sit its exams, and store the rows."""
     if not run.examined:
         note(f"seed {run.seed}, {run.arm}")
-        lm = obtain(run.recipe, machine, observe)
+        lm = train_or_load(run.recipe, machine, observe)
         for exam in run.exams:
-            answers(run.recipe, exam, lm)
+            cached_result(run.recipe, exam, lm)
     keep(study, run)
 
 
@@ -208,7 +208,7 @@ def curves(run: Run) -> list[dict]:
     recipe = run.recipe
     while recipe.stages:
         found.append([point | {"key": run.recipe.key[:16]} for point in curve(run, recipe)])
-        recipe = recipe.before
+        recipe = recipe.parent
     return [point for stage in reversed(found) for point in stage]
 
 
@@ -274,7 +274,7 @@ def rows(study: Study, run: Run) -> list[dict]:
         "rollouts": sum(responses, 0.0),
         "paper_tokens": sum(map(paper_tokens, stages, own, responses), 0.0),
     }
-    return [row(study, run, e, answers(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
+    return [row(study, run, e, cached_result(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
 
 
 def compared(study: Study, exam: Exam) -> dict:
@@ -291,7 +291,11 @@ def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
         raise ValueError(
             f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one"
         )
-    return tuple(nearest([problem.graph for problem in exam.paper()], [problem.graph for problem in same[0].paper()]))
+    return tuple(
+        nearest(
+            [problem.graph for problem in exam.draw_problems()], [problem.graph for problem in same[0].draw_problems()]
+        )
+    )
 
 
 def sampled(run: Run) -> list[float]:
@@ -301,7 +305,7 @@ def sampled(run: Run) -> list[float]:
     while len(recipe.stages) > run.shared:
         lines = read_jsonl(recipe.folder / "log.jsonl")
         found.append(float(sum(line.get("rollouts", math.nan if "reward" in line else 0.0) for line in lines)))
-        recipe = recipe.before
+        recipe = recipe.parent
     return found[::-1]
 
 
@@ -320,7 +324,7 @@ def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
     return math.nan if responses else float(cost.ledger.as_dict()[f"{TRAIN}_tokens"])
 
 
-def row(study: Study, run: Run, exam: Exam, found: Answers) -> dict:
+def row(study: Study, run: Run, exam: Exam, found: ExamResult) -> dict:
     """One row without its costs; see ``results.COLUMNS``."""
     source = exam.source.parts[0][1] if isinstance(exam.source, Mixture) else exam.source
     sat, judged = found.logp is not None, found.strict is not None
@@ -365,5 +369,5 @@ def missing(study: Study) -> list[Recipe]:
     """Every recipe a study still has to train, each once, in order."""
     waiting: list[Recipe] = []
     for run in plan(study):
-        waiting += [r for r in chain(run.recipe) if not r.finished and r not in waiting]
+        waiting += [r for r in dependencies(run.recipe) if not r.finished and r not in waiting]
     return waiting

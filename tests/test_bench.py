@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from interlude.models.optim import make, rate
-from interlude.models.stages import Models
+from interlude.models.stages import StageModels
 from interlude.models.train import Machine, State, one_step
 from interlude.studies import bench
 from interlude.studies.scales import SMOKE
@@ -109,7 +109,7 @@ def test_the_plain_loop_trains_the_same_model_on_the_same_batches():
     pytest.importorskip("transformers")
     stage = replace(SMOKE.base().stages[0], batch_size=4)
     stage = replace(stage, optim=replace(stage.optim, kind="adamw", weight_decay=0.0, warmup=2, clip=0.02))
-    models, state = Models(SMOKE.model.build(0)), State()
+    models, state = StageModels(SMOKE.model.build(0)), State()
     peer = bench.twin(models.learner).train()
     ours, adam = make(stage.optim, models.learner), bench.plain_adam(peer, stage.optim)
     losses = []
@@ -201,10 +201,10 @@ def test_both_loops_of_a_precision_compute_in_it():
     pytest.importorskip("transformers")
     stage = replace(SMOKE.base().stages[0], batch_size=4)
     stage = replace(stage, optim=replace(stage.optim, kind="adamw", weight_decay=0.0, warmup=2))
-    batch = stage.collect(Models(SMOKE.model.build(0)), 0, 0, range(4))
+    batch = stage.collect(StageModels(SMOKE.model.build(0)), 0, 0, range(4))
     losses = {}
     for precision in ("float32", "bfloat16"):
-        models, state = Models(SMOKE.model.build(0)), State()
+        models, state = StageModels(SMOKE.model.build(0)), State()
         peer = bench.twin(models.learner).train()
         adam, ours = bench.plain_adam(peer, stage.optim), make(stage.optim, models.learner)
         theirs = [bench.plain_step(peer, adam, stage.optim, batch, 1.0, precision) for _ in range(3)]

@@ -27,11 +27,11 @@ from interlude.studies.diversity import (
     told,
     vendi,
 )
-from interlude.studies.exam import Exam, answers, take
+from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.key import key
 from interlude.studies.methods import primed
 from interlude.studies.midtraining import leaderboard, selfgen
-from interlude.studies.run import Recipe, obtain
+from interlude.studies.run import Recipe, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking, signature
@@ -186,8 +186,8 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
 def test_an_exam_of_diversity_against_the_slow_way(learned):
     # Mutants: a neighbour's responses; one stream for all; counts of all responses; scores over all problems.
     lm = learned()
-    found, whole = take(lm, EXAM), diversity(lm, EXAM.paper(), 6, 40)
-    for i, problem in enumerate(EXAM.paper()):
+    found, whole = evaluate(lm, EXAM), diversity(lm, EXAM.draw_problems(), 6, 40)
+    for i, problem in enumerate(EXAM.draw_problems()):
         texts = []
         for n in range(6):
             streams = uniforms("diversity", 0, i, n, n=40)[None]
@@ -207,7 +207,7 @@ def test_composed_counts_are_of_right_responses_alone(learned, monkeypatch):
     ways = Ways(1.5, 1.25, (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"}), frozenset("abc")))
     assert ways.composed == 2
     monkeypatch.setattr(exam_, "sampled_ways", lambda lm, problems, *rest: [ways] * len(problems))
-    found = take(learned(), EXAM)
+    found = evaluate(learned(), EXAM)
     assert found.composed.tolist() == [2] * 5 and found.answer.tolist() == [4] * 5
     assert (found.vendi_runs.tolist(), found.vendi_approaches.tolist()) == ([1.5] * 5, [1.25] * 5)
 
@@ -215,25 +215,25 @@ def test_composed_counts_are_of_right_responses_alone(learned, monkeypatch):
 def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkeypatch):
     # Mutants: torch's own random numbers; results that depend on the batch; temperature left out.
     lm = learned()
-    first = exam_.to_json(take(lm, EXAM))
-    assert exam_.to_json(take(lm, EXAM)) == first
+    first = exam_.to_json(evaluate(lm, EXAM))
+    assert exam_.to_json(evaluate(lm, EXAM)) == first
     monkeypatch.setattr(probe, "ROWS", 7)
-    assert exam_.to_json(take(lm, EXAM)) == first
-    few = exam_.to_json(take(lm, dataclasses.replace(EXAM, problems=3)))
+    assert exam_.to_json(evaluate(lm, EXAM)) == first
+    few = exam_.to_json(evaluate(lm, dataclasses.replace(EXAM, problems=3)))
     assert few["vendi_runs"] == first["vendi_runs"][:3]
     both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
-    cold, hot = (take(lm, exam).vendi_runs.mean() for exam in both)
+    cold, hot = (evaluate(lm, exam).vendi_runs.mean() for exam in both)
     assert cold == pytest.approx(1) and hot > 3
-    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, EXAM.paper(), 6, 40, seed=seed)] for seed in (0, 1)]
+    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, EXAM.draw_problems(), 6, 40, seed=seed)] for seed in (0, 1)]
     assert seeds[0] == first["vendi_runs"] != seeds[1]
 
 
 def test_what_an_exam_of_diversity_found_is_kept_and_tabled(tiny, runs, tmp_path, monkeypatch):
     # Mutants: an array that is not stored; a rounded or exchanged one; a table cell of another column.
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=EASY)
-    found = answers(recipe, EXAM, obtain(recipe))
+    found = cached_result(recipe, EXAM, train_or_load(recipe))
     monkeypatch.setattr(exam_, "take", None)
-    again = answers(recipe, EXAM, None)
+    again = cached_result(recipe, EXAM, None)
     for name in ("vendi_runs", "vendi_approaches", "answer", "composed"):
         assert getattr(again, name).tolist() == getattr(found, name).tolist() and len(getattr(again, name)) == 5
     assert again.samples == 6 and again.strict is None and again.logp is None
@@ -278,7 +278,7 @@ def test_scales_ask_for_ways_at_the_edge(name):
             and exam.max_new_tokens == asked.max_new_tokens
             and exam.source.ops == scale.edge
         )
-        assert exam.paper() == asked.paper()[: exam.problems]
+        assert exam.draw_problems() == asked.draw_problems()[: exam.problems]
     assert leaderboard.study(SCALES[name]).exams[-1] == exam
     own = {each.name: each for each in selfgen.study(SCALES[name]).exams}
     edge, ways = own["zoo-edge-sampled"], own["zoo-edge-diversity"]

@@ -14,9 +14,9 @@ from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
 from interlude.studies import exam as exam_
 from interlude.studies import forcing
-from interlude.studies.exam import Exam, answered, answers, solution_logprobs, take
+from interlude.studies.exam import Exam, answered, cached_result, evaluate, solution_logprobs
 from interlude.studies.key import key
-from interlude.studies.run import Recipe, obtain
+from interlude.studies.run import Recipe, train_or_load
 from interlude.synth.problem import Mixture, Source
 from interlude.synth.telling import Words
 from interlude.synth.verify import Verdict, verify
@@ -41,10 +41,10 @@ def slow(lm, problem, temperature: float) -> list[float]:
 def test_exact_equals_token_by_token(temperature, learned):
     # Mutants: the first or last token left out; off by one; temperature applied after the softmax.
     lm, exam = learned(), dataclasses.replace(EXACT, problems=6, temperature=temperature)
-    found = take(lm, exam)
+    found = evaluate(lm, exam)
     with torch.no_grad():
-        expected = [slow(lm, problem, temperature) for problem in exam.paper()]
-        tokens = solution_logprobs(lm, exam.paper(), temperature)
+        expected = [slow(lm, problem, temperature) for problem in exam.draw_problems()]
+        tokens = solution_logprobs(lm, exam.draw_problems(), temperature)
     assert found.logp == pytest.approx([sum(row) for row in expected], abs=1e-3) and found.logp.max() < 0
     for row, slowly in zip(tokens, expected, strict=True):
         assert row.tolist() == pytest.approx(slowly, abs=1e-4)
@@ -53,12 +53,12 @@ def test_exact_equals_token_by_token(temperature, learned):
 def test_roles_add_up_to_the_whole(learned):
     # Mutants: a role counted twice; roles of one problem given to another (they are sorted by length in between).
     lm = learned()
-    found = take(lm, EXACT)
+    found = evaluate(lm, EXACT)
     assert sum(found.roles.values()) == pytest.approx(found.logp, abs=1e-9)
     assert {"planning", "retrieval", "arithmetic", "stop", "answer"} <= set(found.roles)
     with torch.no_grad():
-        tokens = solution_logprobs(lm, EXACT.paper())
-    for i, (problem, row) in enumerate(zip(EXACT.paper(), tokens, strict=True)):
+        tokens = solution_logprobs(lm, EXACT.draw_problems())
+    for i, (problem, row) in enumerate(zip(EXACT.draw_problems(), tokens, strict=True)):
         for role in found.roles:
             of_role = [value for name, value in zip(problem.written.solution_roles, row, strict=True) if name == role]
             assert found.roles[role][i] == pytest.approx(sum(of_role), abs=1e-5)
@@ -67,10 +67,10 @@ def test_roles_add_up_to_the_whole(learned):
 def test_batches_are_of_no_consequence(learned, monkeypatch):
     # Mutants: results in sorted order; padding seen by attention.
     lm = learned()
-    whole = take(lm, EXACT)
+    whole = evaluate(lm, EXACT)
     for rows in (1, 7):
         monkeypatch.setitem(forcing.ROWS, "cpu", rows)
-        part = take(lm, EXACT)
+        part = evaluate(lm, EXACT)
         assert part.logp == pytest.approx(whole.logp, abs=1e-4)
         assert part.roles["planning"] == pytest.approx(whole.roles["planning"], abs=1e-4)
 
@@ -81,8 +81,8 @@ def test_sampled_agrees_with_exact(temperature, learned):
     # temperature in one of the two only; one stream for all samples of a problem.
     lm = learned()
     paper = Source(ops=(1, 1), modulus=3, names=6)
-    exact = take(lm, Exam("e", paper, problems=16, temperature=temperature))
-    sampled = take(
+    exact = evaluate(lm, Exam("e", paper, problems=16, temperature=temperature))
+    sampled = evaluate(
         lm, Exam("s", paper, problems=16, kind="sampled", samples=256, temperature=temperature, max_new_tokens=40)
     )
     p, n = np.exp(exact.logp), sampled.samples
@@ -107,7 +107,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
 
     monkeypatch.setattr(exam_, "verify", spy)
     exam = Exam("s", PAPER, problems=5, kind="sampled", samples=200, max_new_tokens=40)  # two problems a batch
-    found, paper = take(lm, exam), exam.paper()
+    found, paper = evaluate(lm, exam), exam.draw_problems()
     assert len(judged) == 1000 and found.strict.sum() > 0
     for i, problem in enumerate(paper):
         own = [verdict for asked, verdict in judged if asked == problem]
@@ -120,16 +120,16 @@ def test_thoughts_are_counted_apart(learned, monkeypatch):
     # Mutants: tags counted; thoughts of all responses added up instead of averaged.
     lm = learned()
     exam = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new_tokens=20)
-    assert not take(lm, exam).thought.any()
+    assert not evaluate(lm, exam).thought.any()
     monkeypatch.setattr(type(lm), "decode", lambda self, ids: "<think> a b c </think> d")
-    assert take(lm, exam).thought.tolist() == [3.0] * 3
+    assert evaluate(lm, exam).thought.tolist() == [3.0] * 3
 
 
 def test_a_paper_is_the_same_for_everyone():
     # Mutant: problems drawn by the exam's name, so that renaming an exam changes its problems.
-    assert EXACT.paper() == dataclasses.replace(EXACT, name="other", temperature=2.0).paper()
-    assert dataclasses.replace(EXACT, problems=30).paper()[:20] == EXACT.paper()
-    shares = [problem.answer for problem in EXACT.paper()]
+    assert EXACT.draw_problems() == dataclasses.replace(EXACT, name="other", temperature=2.0).draw_problems()
+    assert dataclasses.replace(EXACT, problems=30).draw_problems()[:20] == EXACT.draw_problems()
+    shares = [problem.answer for problem in EXACT.draw_problems()]
     assert EXACT.guess_floor == max(shares.count(n) for n in range(3)) / 20
 
 
@@ -137,18 +137,18 @@ def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
     # Mutants: answers of another exam or model returned; numbers rounded in the file.
     optim = Optim(warmup=1)
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=optim, data=PAPER)
-    lm = obtain(recipe)
+    lm = train_or_load(recipe)
     sampled = Exam("s", PAPER, problems=3, kind="sampled", samples=4, max_new_tokens=5)
     assert not answered(recipe, EXACT)
-    first, other = answers(recipe, EXACT, lm), answers(recipe, sampled, lm)
+    first, other = cached_result(recipe, EXACT, lm), cached_result(recipe, sampled, lm)
     monkeypatch.setattr(exam_, "take", None)
     assert answered(recipe, EXACT) and answered(recipe, sampled)
-    again = answers(recipe, EXACT, None)
+    again = cached_result(recipe, EXACT, None)
     assert np.array_equal(again.logp, first.logp) and again.strict is None
     assert {role: values.tolist() for role, values in again.roles.items()} == {
         r: v.tolist() for r, v in first.roles.items()
     }
-    assert np.array_equal(answers(recipe, sampled, None).strict, other.strict) and other.logp is None
+    assert np.array_equal(cached_result(recipe, sampled, None).strict, other.strict) and other.logp is None
     assert not answered(recipe, dataclasses.replace(EXACT, temperature=0.5))
 
 
@@ -156,8 +156,8 @@ def test_changed_answers_are_refused_by_name(tiny, runs, monkeypatch):
     # Mutants: answers read past their digest; a digest of the answers alone, so that another exam's file is taken.
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     other = dataclasses.replace(EXACT, temperature=0.5)
-    lm = obtain(recipe)
-    answers(recipe, EXACT, lm), answers(recipe, other, lm)
+    lm = train_or_load(recipe)
+    cached_result(recipe, EXACT, lm), cached_result(recipe, other, lm)
     monkeypatch.setattr(exam_, "take", None)
     path, others = exam_.kept_at(recipe, EXACT), exam_.kept_at(recipe, other)
     whole = path.read_bytes()
@@ -166,14 +166,14 @@ def test_changed_answers_are_refused_by_name(tiny, runs, monkeypatch):
     for content in (edited, whole[:-5], b"", b"[]", b"{}", others.read_bytes()):
         path.write_bytes(content)
         with pytest.raises(Corrupt, match=path.name):
-            answers(recipe, EXACT, None)
+            cached_result(recipe, EXACT, None)
     path.write_bytes(whole)
-    answers(recipe, EXACT, None)
+    cached_result(recipe, EXACT, None)
     again = recipe.with_seed(1)
     exam_.kept_at(again, EXACT).parent.mkdir(parents=True)
     exam_.kept_at(again, EXACT).write_bytes(whole)
     with pytest.raises(Corrupt, match="another model's"):
-        answers(again, EXACT, None)
+        cached_result(again, EXACT, None)
 
 
 def test_only_sampled_answers_rest_on_the_verifier(monkeypatch):

@@ -19,7 +19,7 @@ from interlude.models.files import (
     Lost,
     append_jsonl,
     check,
-    claim,
+    lock,
     read_json,
     read_jsonl,
     seal,
@@ -32,10 +32,10 @@ ROOT = Path(__file__).parents[1]
 HOLD = """
 import sys, time
 from contextlib import ExitStack
-from interlude.models.files import claim
+from interlude.models.files import lock
 with ExitStack() as stack:
     for folder in sys.argv[1:]:
-        stack.enter_context(claim(folder))
+        stack.enter_context(lock(folder))
     print("held", flush=True)
     time.sleep(60)
 """
@@ -71,15 +71,15 @@ def test_a_claim_excludes_others_until_its_holder_is_killed(tmp_path):
     """Kills: no exclusion; a dead holder who blocks for ever; a zombie taken for a living process."""
     with running(HOLD, tmp_path) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(Busy, match=f"process {holder.pid} on") as caught, claim(tmp_path):
+        with pytest.raises(Busy, match=f"process {holder.pid} on") as caught, lock(tmp_path):
             pytest.fail("two holders")
         assert caught.value.holder.pid == holder.pid
         os.kill(holder.pid, signal.SIGKILL)
         os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet reaped
-        with claim(tmp_path) as mine:
+        with lock(tmp_path) as mine:
             mine.confirm()
             assert mine.holder.pid == os.getpid()
-            with pytest.raises(Busy), claim(tmp_path):
+            with pytest.raises(Busy), lock(tmp_path):
                 pytest.fail("two holders in one process")
     assert names(tmp_path) == set()
 
@@ -88,12 +88,12 @@ def test_a_claim_ends_with_its_block_also_by_an_error(tmp_path):
     """Kills: a claim left behind by an exception; a descriptor left open, whose lock would stay."""
     for _ in range(3):
         before = len(os.listdir("/dev/fd"))
-        with pytest.raises(ZeroDivisionError), claim(tmp_path):
+        with pytest.raises(ZeroDivisionError), lock(tmp_path):
             raise ZeroDivisionError
-        with claim(tmp_path), pytest.raises(Busy), claim(tmp_path):
+        with lock(tmp_path), pytest.raises(Busy), lock(tmp_path):
             pass
         assert names(tmp_path) == set() and len(os.listdir("/dev/fd")) == before
-    with claim(tmp_path):
+    with lock(tmp_path):
         assert names(tmp_path) == {"claim.json"} and read_json(tmp_path / "claim.json")["pid"] == os.getpid()
 
 
@@ -103,7 +103,7 @@ def test_a_holder_that_sleeps_keeps_its_claim(tmp_path):
         assert holder.stdout.readline() == "held\n"
         os.kill(holder.pid, signal.SIGSTOP)
         os.utime(tmp_path / "claim.json", (0, 0))
-        with pytest.raises(Busy, match=f"process {holder.pid} on"), claim(tmp_path):
+        with pytest.raises(Busy, match=f"process {holder.pid} on"), lock(tmp_path):
             pytest.fail("took a sleeper's claim")
 
 
@@ -112,23 +112,23 @@ def test_a_claim_nobody_locks_is_nobodys(tmp_path):
     mine = json.dumps({"host": store.socket.gethostname(), "pid": os.getpid()})
     for said in (mine, '{"host": "far", "pid": 1}', "{}", ""):
         (tmp_path / "claim.json").write_text(said)
-        with claim(tmp_path) as held:
+        with lock(tmp_path) as held:
             held.confirm()
     assert names(tmp_path) == set()
 
 
 def test_a_claim_removed_by_hand_is_lost_and_its_successor_unharmed(tmp_path):
     """Kills: a confirm that looks at the name only; a loser who removes its successor's claim on leaving."""
-    slow = claim(tmp_path)
+    slow = lock(tmp_path)
     held = slow.__enter__()
     (tmp_path / "claim.json").unlink()
     with pytest.raises(Lost, match=r"claim\.json was removed or replaced while process"):
         held.confirm()
-    with claim(tmp_path) as quick:
+    with lock(tmp_path) as quick:
         with pytest.raises(Lost):
             slow.__exit__(None, None, None)
         quick.confirm()
-        with pytest.raises(Busy), claim(tmp_path):
+        with pytest.raises(Busy), lock(tmp_path):
             pytest.fail("two holders")
     assert names(tmp_path) == set()
 
@@ -138,30 +138,30 @@ def test_a_claim_removed_by_hand_is_lost_and_its_successor_unharmed(tmp_path):
 def test_a_slow_taker_never_ends_the_claim_that_came_after(tmp_path, monkeypatch, dead, rival_releases):
     """Kills: acting on the lock of a file that is claim.json no more,
     left by a dead process or by one that just went."""
-    leaver = claim(tmp_path)
+    leaver = lock(tmp_path)
     if dead:
         dead_claims([tmp_path])
     else:
         leaver.__enter__()
-    lock, rivals = store._lock, []
+    inner, rivals = store._lock, []
 
     def lock_late(descriptor, path):
         if path.name == "claim.json":
-            monkeypatch.setattr(store, "_lock", lock)
+            monkeypatch.setattr(store, "_lock", inner)
             if not dead:
                 leaver.__exit__(None, None, None)
-            rivals.append(claim(tmp_path))
+            rivals.append(lock(tmp_path))
             rivals[0].__enter__()
             if rival_releases:
                 rivals[0].__exit__(None, None, None)
-        return lock(descriptor, path)
+        return inner(descriptor, path)
 
     monkeypatch.setattr(store, "_lock", lock_late)
     if rival_releases:
-        with claim(tmp_path) as held:
+        with lock(tmp_path) as held:
             held.confirm()
     else:
-        with pytest.raises(Busy), claim(tmp_path):
+        with pytest.raises(Busy), lock(tmp_path):
             pytest.fail("two takers won")
         rivals[0].__exit__(None, None, None)
     assert len(rivals) == 1 and names(tmp_path) == set()
@@ -174,12 +174,12 @@ def test_a_claim_is_locked_before_it_has_its_name(tmp_path, monkeypatch):
     def link_and_look(source, target):
         monkeypatch.setattr(os, "link", link)
         link(source, target)
-        with pytest.raises(Busy, match=f"process {os.getpid()} on"), claim(tmp_path):
+        with pytest.raises(Busy, match=f"process {os.getpid()} on"), lock(tmp_path):
             pytest.fail("two holders")
         tries.append(target)
 
     monkeypatch.setattr(os, "link", link_and_look)
-    with claim(tmp_path) as held:
+    with lock(tmp_path) as held:
         held.confirm()
     assert len(tries) == 1
 
@@ -191,7 +191,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(store.fcntl, "flock", flock)
-    with pytest.raises(OSError, match="this file system has no locks"), claim(tmp_path):
+    with pytest.raises(OSError, match="this file system has no locks"), lock(tmp_path):
         pytest.fail("unprotected")
     assert names(tmp_path) == set()
 
@@ -199,7 +199,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
 RACE = """
 import os, sys, time
 from pathlib import Path
-from interlude.models.files import Busy, claim
+from interlude.models.files import Busy, lock
 root, me, rival = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 def wait(path):
@@ -212,7 +212,7 @@ for folder in sorted(root.glob("run*")):
     (root / f"ready-{folder.name}-{me}").touch()
     wait(root / f"ready-{folder.name}-{rival}")
     try:
-        with claim(folder) as held:
+        with lock(folder) as held:
             print(folder.name, flush=True)
             (root / f"tried-{folder.name}-{me}").touch()
             wait(root / f"tried-{folder.name}-{rival}")
@@ -240,7 +240,7 @@ def test_a_new_owner_clears_what_a_dead_writer_left(tmp_path):
     for name in (".tmp-dead", ".draft-dead", "tmp-mine", "weights"):
         (tmp_path / name).touch()
     living, descriptor = store._draft(tmp_path)
-    with claim(tmp_path):
+    with lock(tmp_path):
         assert names(tmp_path) == {living.name, "tmp-mine", "weights", "claim.json"}
     os.close(descriptor)
 
@@ -257,18 +257,18 @@ def test_a_draft_that_is_swept_away_too_soon_is_made_again(tmp_path, monkeypatch
         return lock(descriptor, path)
 
     monkeypatch.setattr(store, "_lock", sweep_first)
-    with claim(tmp_path) as held:
+    with lock(tmp_path) as held:
         held.confirm()
     assert len(swept) == 1 and names(tmp_path) == set()
 
 
 def test_nonsense_claims_are_refused(tmp_path):
     """Kills: naming a holder nobody can read; a folder made on the way."""
-    with claim(tmp_path):
+    with lock(tmp_path):
         (tmp_path / "claim.json").write_text("{}")
-        with pytest.raises(Corrupt, match=r"claim\.json: not a claim"), claim(tmp_path):
+        with pytest.raises(Corrupt, match=r"claim\.json: not a claim"), lock(tmp_path):
             pass
-    with pytest.raises(ValueError, match="not a folder"), claim(tmp_path / "gone"):
+    with pytest.raises(ValueError, match="not a folder"), lock(tmp_path / "gone"):
         pass
 
 
@@ -473,7 +473,7 @@ def test_symbolic_links_are_refused_everywhere(finished):
         lambda: write_atomic(finished / "link", b""), lambda: write_json(finished / "link", 1),
         lambda: read_json(finished / "link"), lambda: append_jsonl(finished / "link", {}),
         lambda: read_jsonl(finished / "link"), lambda: check(finished.parent / f"{finished.name}-link"),
-        lambda: claim(finished.parent / f"{finished.name}-link").__enter__(),
+        lambda: lock(finished.parent / f"{finished.name}-link").__enter__(),
     ]  # fmt: skip
     (finished / "done.json").unlink()
     actions += [lambda: seal(finished, ["link"]), lambda: seal(finished, ["away/exam.json"])]

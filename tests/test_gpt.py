@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from interlude.models.crossing import load_pretrained, save_pretrained
 from interlude.models.gpt import GPT, POSITIONS, GPTModel
+from interlude.models.hf_checkpoint import load_pretrained, save_pretrained
 from interlude.models.kernels import Attention, Norm, rotate, swiglu
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from interlude.models.crossing import save_pretrained
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF, HFModel
+from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import Optim, make
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary

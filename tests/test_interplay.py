@@ -22,9 +22,9 @@ from interlude.models.stages.sft import SFT
 from interlude.models.train import Machine
 from interlude.studies import report, results
 from interlude.studies import study as study_
-from interlude.studies.exam import Exam, answered, answers, take
+from interlude.studies.exam import Exam, answered, cached_result, evaluate
 from interlude.studies.key import key
-from interlude.studies.run import Recipe, load, obtain
+from interlude.studies.run import Recipe, load, train_or_load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
 from interlude.synth.problem import Source
@@ -87,7 +87,7 @@ def test_mid_or_rl_splits_each_budget(scale, runs):
     # The arms of one budget are held to 5 %: an arm that spends a tenth more is refused.
     long = asked.arms[1]
     stage = long.recipe.stages[-1]
-    more = dataclasses.replace(long, recipe=long.recipe.before + dataclasses.replace(stage, flops=stage.flops * 1.5))
+    more = dataclasses.replace(long, recipe=long.recipe.parent + dataclasses.replace(stage, flops=stage.flops * 1.5))
     other = dataclasses.replace(asked, arms=(asked.arms[0], more, *asked.arms[2:]))
     with pytest.raises(ValueError, match="'20% RL, half'.* differ in FLOPs"):
         check_budget(other, plan(other))
@@ -113,7 +113,7 @@ def test_forgetting_is_a_chain():
     asked = study("forgetting")
     arms = {arm.name: arm.recipe for arm in asked.arms}
     for name in ("SFT", "RL"):
-        assert [arms[f"{name} {n}"].before for n in (1, 2, 3, 4)] == [
+        assert [arms[f"{name} {n}"].parent for n in (1, 2, 3, 4)] == [
             arms["none"],
             *(arms[f"{name} {n}"] for n in (1, 2, 3)),
         ]
@@ -251,9 +251,9 @@ def test_tables_without_the_newer_columns_load(tmp_path):
 def test_faults_are_counted_by_response(learned, tiny, runs):
     # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
     lm, exam = learned(), Exam("s", PAPER, problems=8, kind="sampled", samples=16, max_new_tokens=40)
-    found = take(lm, exam)
+    found = evaluate(lm, exam)
     expected: Counter[str] = Counter()
-    for i, problem in enumerate(exam.paper()):
+    for i, problem in enumerate(exam.draw_problems()):
         streams = np.stack([uniforms("sampled", i, n, n=exam.max_new_tokens) for n in range(exam.samples)])
         for ids in lm.sample(
             [lm.encode(problem.question)] * exam.samples, streams, max_new_tokens=exam.max_new_tokens
@@ -263,8 +263,8 @@ def test_faults_are_counted_by_response(learned, tiny, runs):
     assert found.faults == expected and list(found.faults) == [kind for kind in KINDS if kind in expected]
     assert len(expected) >= 3 and max(expected.values()) <= 128 - found.strict.sum()
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=PAPER)
-    obtain(recipe)
-    answers(recipe, exam, lm)
+    train_or_load(recipe)
+    cached_result(recipe, exam, lm)
     made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, True))[0]
     assert results.fault_counts(made["faults"]) == dict(expected) and made["divergence"] == ""
 
@@ -275,11 +275,11 @@ def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
     # one; a mean over positions; the reference under another seed.
     base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     exam = Exam("kl", PAPER, 4, "divergence", temperature=temperature, reference=base)
-    reference, lm = obtain(base), learned()
-    assert take(reference, exam).divergence == pytest.approx([0.0] * 4, abs=1e-12)
+    reference, lm = train_or_load(base), learned()
+    assert evaluate(reference, exam).divergence == pytest.approx([0.0] * 4, abs=1e-12)
     expected = []
     with torch.no_grad():
-        for problem in exam.paper():
+        for problem in exam.draw_problems():
             ids, total = lm.encode(problem.question), 0.0
             for token in lm.encode(problem.solution):
                 p, q = (
@@ -289,10 +289,10 @@ def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
                 total += sum(float(a) * (math.log(a) - math.log(b)) for a, b in zip(p, q, strict=True))
                 ids.append(token)
             expected.append(total)
-    found = take(lm, exam).divergence
+    found = evaluate(lm, exam).divergence
     assert found == pytest.approx(expected, rel=1e-3) and found.min() > 1
-    answers(base, exam, reference)
-    assert answered(base, exam) and answers(base, exam, None).divergence.tolist() == [0.0] * 4
+    cached_result(base, exam, reference)
+    assert answered(base, exam) and cached_result(base, exam, None).divergence.tolist() == [0.0] * 4
     assert torch.equal(load(base).head, reference.head)
 
 
@@ -328,7 +328,7 @@ def test_bad_references_are_refused(tiny):
 def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     # Mutant: a run whose log does not count responses told as one that sampled none.
     recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=5, optim=Optim(), data=PAPER)
-    obtain(recipe)
+    train_or_load(recipe)
     run = Run("a", 0, recipe, (), 0, True, True, 0.0, True)
     assert study_.sampled(run) == [4.0]
     lines = read_jsonl(recipe.folder / "log.jsonl")

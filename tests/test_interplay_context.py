@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from interlude.models.stages import Models
+from interlude.models.stages import StageModels
 from interlude.models.train import Machine
 from interlude.studies import report, results
 from interlude.studies.exam import Exam
@@ -66,7 +66,7 @@ def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
     stage = arms(context_exposure, SMOKE)["10 % copies"].recipe.stages[-1]
     lm = SMOKE.model.build(0)
     nouns = {lm.encode(noun)[0] for noun in worlds.world(RARE).names[: SMOKE.model.vocab.names]}
-    rows = [ids for step in range(80) for ids in stage.collect(Models(lm), 3, step, range(8)).ids_BT.tolist()]
+    rows = [ids for step in range(80) for ids in stage.collect(StageModels(lm), 3, step, range(8)).ids_BT.tolist()]
     assert within(sum(not nouns.isdisjoint(ids) for ids in rows), len(rows), 0.1)
 
 
@@ -114,7 +114,9 @@ def test_exams_are_counterfactual_pairs():
     exams = {exam.name: exam for exam in context_exposure.study(SMOKE).exams}
     assert len(exams) == 2 * SMOKE.hard[1]
     for ops in range(1, SMOKE.hard[1] + 1):
-        for a, b in zip(exams[f"{COMMON}-ops{ops}"].paper(), exams[f"{RARE}-ops{ops}"].paper(), strict=True):
+        for a, b in zip(
+            exams[f"{COMMON}-ops{ops}"].draw_problems(), exams[f"{RARE}-ops{ops}"].draw_problems(), strict=True
+        ):
             assert (a.graph, a.extra, a.order, a.names) == (b.graph, b.extra, b.order, b.names)
             assert a.held_out and a.graph.ops == ops and set(a.words).isdisjoint(b.words)
 
@@ -181,9 +183,9 @@ def test_similarity_to_gold_against_a_slow_one(ops):
     # Mutants: the farthest gold graph, or the mean; gold of other operations; two rounds; users left out of a label.
     exam = Exam("few", NANO.source((ops, ops), RARE, split="held_out"), 6)
     gold = tuple(Exam(f"gold{n}", NANO.source((n, n)), 12) for n in (1, 3, 6))
-    paper = gold[(1, 3, 6).index(ops)].paper()
+    paper = gold[(1, 3, 6).index(ops)].draw_problems()
     found = similarities(exam, gold)
-    for problem, value in zip(exam.paper(), found, strict=True):
+    for problem, value in zip(exam.draw_problems(), found, strict=True):
         assert value == pytest.approx(max(slow_similarity(problem.graph, each.graph) for each in paper), abs=1e-12)
         assert value == max(similarity(problem.graph, each.graph) for each in paper) and 0 < value <= 1
     assert not any(each.held_out for each in paper) and (ops == 1 or min(found) < 1)
@@ -224,8 +226,8 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
     assert len(shown) == 2 * 2 * 2  # arms, bands with an exam, k
     for row in table.rows:
         exam = next(exam for exam in asked.exams if exam.name == row["exam"])
-        (gold,) = (gold.paper() for gold in asked.gold if gold.source.ops == exam.source.ops)
-        like = [max(slow_similarity(p.graph, g.graph) for g in gold) for p in exam.paper()]
+        (gold,) = (gold.draw_problems() for gold in asked.gold if gold.source.ops == exam.source.ops)
+        like = [max(slow_similarity(p.graph, g.graph) for g in gold) for p in exam.draw_problems()]
         assert results.numbers(row["similarity"]) == pytest.approx(like, abs=5e-5)
         for k in (1, 128):
             logps = results.numbers(row["logp"])

@@ -70,7 +70,7 @@ def test_references_are_arms(module):
     asked, scale = module.study(SMOKE), (primed if module is leaderboard else worded)(SMOKE)
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
-    guide = tuned(scale).before + scale.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
+    guide = tuned(scale).parent + scale.sft(SMOKE.method_flops)  # the SFT-guided arm's, which is a control
     assert tuned(scale) in held and (module is remit or annotator(scale) in held)
     assert all(
         recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held
@@ -82,7 +82,7 @@ def test_the_annotator_has_seen_no_thought_beyond_the_band():
     # thoughts; one whose texts skip more often than the corpus; an annotator that draws by chance.
     scale = primed(SMOKE)
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
-    assert annotator(scale).before == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
+    assert annotator(scale).parent == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
     assert {source.skip_prob for _, source in stage.data.parts} == {source.skip_prob for _, source in corpus.parts}
     assert annotated(scale, 1e9, annotator(scale)).temperature == 0
@@ -186,7 +186,7 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
     assert (
         isinstance(scale, Primed)
         and scale.base() == asked.base
-        and scale.base().before == dataclasses.replace(SMOKE, model=scale.model).base()
+        and scale.base().parent == dataclasses.replace(SMOKE, model=scale.model).base()
     )
     for arm in asked.arms:
         for stage in arm.recipe.stages[len(asked.base.stages) :]:
@@ -292,7 +292,7 @@ def test_rmt_shares_its_runs_with_the_leaderboard(scale):
     arms = {arm.name: arm.recipe for arm in asked.arms}
     shared = ("NTP", "mixed SFT", "RPT", "RMT")
     assert all(arms[f"{name}{then}"] == board[f"{name}{then}"] for name in shared for then in ("", " + RL"))
-    assert arms["cold start"] == arms["RMT"].before
+    assert arms["cold start"] == arms["RMT"].parent
     whole = arms["RMT"].stages[-1]
     for name, changed in ABLATED.items():
         ablated = arms[name].stages[-1]
@@ -340,9 +340,9 @@ def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
     exams = {exam.name: exam for exam in asked.exams}
     exam = exams["zoo-edge-sampled"]
     assert exam.strict_floor == pytest.approx(GUESSED, abs=0.01) and exams["zoo-ops5"].strict_floor == 0
-    assert all(exam.lucky(k) == pytest.approx(share, abs=0.01) for k, share in LUCK.items())
+    assert all(exam.guess_pass_at_k(k) == pytest.approx(share, abs=0.01) for k, share in LUCK.items())
     score, compute = 0.0, {"+": operator.add, "-": operator.sub, "*": operator.mul}
-    for problem in exam.paper()[:12]:
+    for problem in exam.draw_problems()[:12]:
         last = problem.solution.split(";")[-2].split(",")
         operands = last[1].split()
         nouns, own = operands[::2], dict(zip(operands[::2], operands[1::2], strict=True))

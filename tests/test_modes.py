@@ -16,11 +16,11 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import train
 from interlude.studies import exam as exam_
 from interlude.studies import modes, report, results
-from interlude.studies.exam import Exam, answers, take
+from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.key import key
 from interlude.studies.midtraining import selfgen
 from interlude.studies.modes import beginnings, effective, log_masses
-from interlude.studies.run import Recipe, obtain
+from interlude.studies.run import Recipe, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking
@@ -70,7 +70,7 @@ def walked(lm, question: list[int], solutions: dict[str, list[int]], temperature
 def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(told, temperature):
     # Mutants: whole solutions; the first token alone; a beginning one token short or long; the tag in the question;
     # temperature left out; a solution twice where two approaches agree; the mean of logarithms for that of masses.
-    lm, problems, agreed = told, EXAM.paper(), 0
+    lm, problems, agreed = told, EXAM.draw_problems(), 0
     with torch.no_grad():
         found = log_masses(lm, problems, NAMES, temperature)
         for problem, logs in zip(problems, found, strict=True):
@@ -80,7 +80,7 @@ def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(told, temperat
             assert sum(wanted.values()) <= 1
             agreed += len(logs) < len(NAMES)
     assert any("commuted" in each for each in found) and agreed < len(problems)
-    taken = take(lm, dataclasses.replace(EXAM, temperature=temperature))
+    taken = evaluate(lm, dataclasses.replace(EXAM, temperature=temperature))
     for name in NAMES:
         assert taken.masses[name] == pytest.approx(np.mean([math.exp(each.get(name, -math.inf)) for each in found]))
     assert taken.modes.tolist() == [effective(each) for each in found]
@@ -114,7 +114,7 @@ def test_a_model_that_reads_one_approach_has_one_mode():
         told = dataclasses.replace(SOURCE, approach=names, ops=(2, 2))
         stage = Pretrain(steps=160, batch_size=16, optim=Optim(schedule="linear", floor=0.0), data=told)
         train(lm, stage, seed=0)
-        found = take(lm, dataclasses.replace(EXAM, source=dataclasses.replace(SOURCE, ops=(2, 2))))
+        found = evaluate(lm, dataclasses.replace(EXAM, source=dataclasses.replace(SOURCE, ops=(2, 2))))
         shares.append((found.masses["levels"], found.masses["table"], found.modes.mean()))
     assert shares[0][0] > 0.7 and shares[1][1] > 0.7 and shares[0][1] < 0.05 and shares[1][0] < 0.05
     assert max(shares[0][2], shares[1][2]) < 1.3 and 1.7 < shares[2][2] < 2.4
@@ -124,9 +124,9 @@ def test_a_model_that_reads_one_approach_has_one_mode():
 def test_what_an_exam_of_modes_found_is_kept_tabled_and_told(runs, tmp_path, monkeypatch):
     # Mutants: masses not stored; a cell of another column; a key that does not move with what is measured.
     recipe = Recipe(MODEL) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=SOURCE)
-    found = answers(recipe, EXAM, obtain(recipe))
+    found = cached_result(recipe, EXAM, train_or_load(recipe))
     monkeypatch.setattr(exam_, "take", None)
-    again = answers(recipe, EXAM, None)
+    again = cached_result(recipe, EXAM, None)
     assert (
         again.modes.tolist() == found.modes.tolist() and again.masses == found.masses and set(found.masses) == {*NAMES}
     )
@@ -160,5 +160,5 @@ def test_the_study_asks_for_the_modes_that_it_teaches(scale):
     # Mutants: other problems than diversity's; an approach left out.
     exams = {exam.kind: exam for exam in selfgen.study(SCALES[scale]).exams}
     assert exams["modes"].source.approach == selfgen.NAMES and exams["modes"].samples == 0
-    pairs = zip(exams["modes"].paper(), exams["diversity"].paper(), strict=True)
+    pairs = zip(exams["modes"].draw_problems(), exams["diversity"].draw_problems(), strict=True)
     assert all(a.question == b.question for a, b in pairs)

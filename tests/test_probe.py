@@ -16,7 +16,7 @@ from interlude.models.lm import tags
 from interlude.models.sample import sample
 from interlude.models.stages.thinking import Thinking, needed
 from interlude.studies import forcing, probe
-from interlude.studies.exam import Exam, answers, take
+from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.key import key
 from interlude.studies.probe import THOUGHTS, others, own_thoughts, places
 from interlude.studies.results import cell, numbers
@@ -90,7 +90,7 @@ class Repeating:
 
 
 def parrot(lm, listens: bool) -> tuple[Parrot, list]:
-    cuts = places(lm, PROBE.paper())
+    cuts = places(lm, PROBE.draw_problems())
     return Parrot(lm, {tuple(each.prefix): each.segment for each in cuts}, listens), cuts
 
 
@@ -119,10 +119,10 @@ def test_the_segment_is_scored_after_what_stands_in_the_thought(thought, tempera
     # temperature in one place only; a sum over thoughts; the thought scored with the segment.
     lm = thinker().eval()
     exam = dataclasses.replace(EACH[thought], temperature=temperature)
-    found = take(lm, exam)
+    found = evaluate(lm, exam)
     opening, closing = tags(lm)
     with torch.no_grad():
-        cuts = places(lm, exam.paper())
+        cuts = places(lm, exam.draw_problems())
         own = own_thoughts(lm, cuts, 3, exam.max_new_tokens, temperature)
         for row, (each, stood) in enumerate(zip(cuts, replaced(own, thought), strict=True)):
             if thought != "shuffled":
@@ -159,8 +159,8 @@ def test_a_cut_is_where_a_step_is_skipped():
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=vocab).build(0)
     for source in (GAPS, Source(ops=(3, 4), skip_prob=0.5, thoughts="ignored")):
         exam = dataclasses.replace(PROBE, source=source, problems=30)
-        cuts, at = places(lm, exam.paper()), set()
-        for problem, each in zip(exam.paper(), cuts, strict=True):
+        cuts, at = places(lm, exam.draw_problems()), set()
+        for problem, each in zip(exam.draw_problems(), cuts, strict=True):
             raw = chunk(lm, unthought(problem))
             assert each.prefix[: len(raw.question)] == raw.question
             place = [list(chain(raw.question, *raw.segments[:n])) for n in range(len(raw.segments))].index(each.prefix)
@@ -168,7 +168,7 @@ def test_a_cut_is_where_a_step_is_skipped():
             assert claim(problem, lm.decode(each.segment)) == each.gold
             assert problem.telling.skipped and "answer" not in lm.decode(each.segment)
             at.add(place)
-        assert cuts == places(lm, exam.paper()) and (len(at) > 1 or source is GAPS)
+        assert cuts == places(lm, exam.draw_problems()) and (len(at) > 1 or source is GAPS)
 
 
 def test_a_probe_asks_the_first_problems_that_skip_a_step():
@@ -177,8 +177,8 @@ def test_a_probe_asks_the_first_problems_that_skip_a_step():
     asked = dataclasses.replace(PROBE, source=source, problems=20)
     drawn = [source.problem("exam", 3, 4, row) for row in range(100)]
     expected = [problem for problem in drawn if problem.telling.skipped][:20]
-    assert len(expected) == 20 and asked.paper() == expected != drawn[:20]
-    assert dataclasses.replace(asked, kind="sampled", thought=None).paper() == drawn[:20]
+    assert len(expected) == 20 and asked.draw_problems() == expected != drawn[:20]
+    assert dataclasses.replace(asked, kind="sampled", thought=None).draw_problems() == drawn[:20]
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(worlds=("zoo",), thoughts=True))
     with pytest.raises(ValueError, match="after a skipped step"):
         places(lm.build(0), drawn)
@@ -214,7 +214,7 @@ def test_the_probe_tells_whether_thoughts_matter(listens, thinker):
     """Mutants: every condition given the own thought, or none; a thought shuffled across problems; own and other
     exchanged. By an oracle: a model whose every probability is known."""
     lm, cuts = parrot(thinker(), listens)
-    found = {thought: take(lm, exam) for thought, exam in EACH.items()}
+    found = {thought: evaluate(lm, exam) for thought, exam in EACH.items()}
     for thought, each in found.items():
         assert each.logp == pytest.approx(expected(lm, cuts, thought), abs=1e-4), thought
     gaps = {t: paired(found["own"].logp[None], found[t].logp[None]) for t in THOUGHTS[1:]}
@@ -231,17 +231,17 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
     # Mutants: verdicts of the neighbour; the thought judged, so that a tag inside it spoils the segment; a bare count
     # where a mean belongs; text after the segment read.
     lm, cuts = parrot(thinker(), False)
-    plain = take(lm, PROBE)
+    plain = evaluate(lm, PROBE)
     thoughts = own_thoughts(lm, cuts, 3, 24, 1.0)
     broken = [[[tags(lm)[0], *ids] for ids in each] for each in thoughts]
     monkeypatch.setattr(probe, "own_thoughts", lambda *args: broken)
-    nested = take(lm, PROBE)
+    nested = evaluate(lm, PROBE)
     assert nested.strict.tolist() == plain.strict.tolist() and nested.answer.tolist() == plain.answer.tolist()
     assert (nested.thought - plain.thought).tolist() == pytest.approx([1.0] * 8)
     opening, closing = tags(lm)
     judged = np.zeros(8)
     longest = max(len(each.segment) for each in cuts) + Thinking.margin
-    for row, (problem, each) in enumerate(zip(PROBE.paper(), cuts, strict=True)):
+    for row, (problem, each) in enumerate(zip(PROBE.draw_problems(), cuts, strict=True)):
         for n, ids in enumerate(thoughts[row]):
             streams = uniforms("probe", "segment", row, n, n=longest)[None]
             text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, max_new_tokens=longest).ids[0]
@@ -254,10 +254,10 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
 def test_batches_are_of_no_consequence(thinker, monkeypatch):
     # Mutants: results in another order; padding seen; streams by place in the batch.
     lm = thinker()
-    whole = take(lm, PROBE)
+    whole = evaluate(lm, PROBE)
     monkeypatch.setitem(forcing.ROWS, "cpu", 3)
     monkeypatch.setattr(probe, "ROWS", 5)
-    part = take(lm, PROBE)
+    part = evaluate(lm, PROBE)
     assert part.logp == pytest.approx(whole.logp, abs=1e-4) and part.strict.tolist() == whole.strict.tolist()
 
 
@@ -266,9 +266,9 @@ def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
     # places when what is asked has; other kinds taken again for a probe's sake.
     recipe = Recipe(dataclasses.replace(tiny, vocab=dataclasses.replace(tiny.vocab, thoughts=True)))
     lm = thinker()
-    first = {thought: answers(recipe, exam, lm) for thought, exam in EACH.items()}
+    first = {thought: cached_result(recipe, exam, lm) for thought, exam in EACH.items()}
     for thought, exam in EACH.items():
-        again = answers(recipe, exam, None)
+        again = cached_result(recipe, exam, None)
         assert again.logp.tolist() == first[thought].logp.tolist()
         assert again.strict.tolist() == first[thought].strict.tolist()
         assert numbers(cell(again.logp, 4)) == pytest.approx(again.logp, abs=1e-4)
@@ -295,6 +295,6 @@ def test_bad_probes_are_refused(learned):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(PROBE, **change)
     with pytest.raises(ValueError, match="'p' skips a step in 0 of 800 problems"):
-        dataclasses.replace(PROBE, source=dataclasses.replace(GAPS, skip_prob=1e-9)).paper()
+        dataclasses.replace(PROBE, source=dataclasses.replace(GAPS, skip_prob=1e-9)).draw_problems()
     with pytest.raises(ValueError, match="<think>"):
-        take(learned(), PROBE)
+        evaluate(learned(), PROBE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from interlude.models.stages import Models
+from interlude.models.stages import StageModels
 from interlude.models.train import train
 from interlude.studies.__main__ import parser
 from interlude.studies.scales import SMOKE
@@ -71,7 +71,7 @@ def test_example_method_works(tmp_path, monkeypatch):
     stage = emphasis.Emphasis(steps=2, batch_size=4, optim=SMOKE.optim, data=SMOKE.mixed(SMOKE.edge))
     lm = SMOKE.model.build(0)
     before = [p.clone() for p in lm.parameters()]
-    gains = stage.collect(Models(lm), 0, 0, range(4)).gain_BT
+    gains = stage.collect(StageModels(lm), 0, 0, range(4)).gain_BT
     assert set(gains.unique().tolist()) == {0.0, 1.0, 2.0}
     train(lm, stage, seed=0)
     assert any(not torch.equal(a, b) for a, b in zip(before, lm.parameters(), strict=True))
@@ -100,9 +100,9 @@ def test_the_walk_through_puts_a_method_on_the_board(tmp_path):
 def test_a_model_of_transformers_is_trained_and_examined(tmp_path, monkeypatch, capsys):
     """Kills: an interface of real models that moved away from the README. Two steps of a tiny model stand for 200."""
     pytest.importorskip("transformers")
-    from interlude.models.crossing import save_pretrained
     from interlude.models.gpt import GPT
     from interlude.models.hf import HF
+    from interlude.models.hf_checkpoint import save_pretrained
     from interlude.synth.tokens import Vocabulary
 
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "runs"))

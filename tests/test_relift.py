@@ -9,7 +9,7 @@ import torch
 
 from interlude.models.files import read_jsonl
 from interlude.models.optim import Optim
-from interlude.models.stages import Models, imitate
+from interlude.models.stages import StageModels, imitate
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine, train
@@ -30,7 +30,7 @@ STAGE = ReLIFT(**FIELDS, data=Mixture(((0.5, EASY), (0.5, HARD))))
 
 def collected(stage, lm, step: int = 0):
     with torch.no_grad():
-        return stage.collect(Models(lm.eval()), 3, step, range(stage.batch_size))
+        return stage.collect(StageModels(lm.eval()), 3, step, range(stage.batch_size))
 
 
 def test_what_nobody_solved_is_imitated(learned):
@@ -49,13 +49,13 @@ def test_what_nobody_solved_is_imitated(learned):
     assert torch.equal(taught.ids_BT, gold.ids_BT) and torch.equal(taught.gain_BT, gold.gain_BT)
     assert (taught.total, taught.lengths, taught.spent) == (gold.total, gold.lengths, ()) and batch.spent == plain.spent
     # Each update has its own loss: RL's, and a mean over solution tokens.
-    models = Models(lm)
+    models = StageModels(lm)
     assert torch.equal(STAGE.loss(models, own[0]), RL(**FIELDS, data=STAGE.data).loss(models, plain))
     with torch.no_grad():
         nats = -sum(float(logp_T.sum()) for logp_T in solution_logprobs(lm, failed))
     tokens = sum(len(lm.encode(problem.solution)) for problem in failed)
     assert STAGE.loss(models, taught).item() == pytest.approx(nats / tokens, rel=1e-4)
-    assert STAGE.predicted(taught) == tokens
+    assert STAGE.target_count(taught) == tokens
 
 
 def test_where_everything_is_solved_it_is_rl(learned):

@@ -10,7 +10,7 @@ import torch
 
 from interlude.models.ledger import REFERENCE, TRAIN, forward_cost
 from interlude.models.optim import Optim
-from interlude.models.stages import Models, predicted
+from interlude.models.stages import StageModels, predicted
 from interlude.models.stages.distil import Distil
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.remit import ReMiT
@@ -37,14 +37,14 @@ def around(tiny):
                 weight.add_(0.2 * torch.randn(weight.shape, generator=noise))
         return lm
 
-    return Models(shaken(1), frozen(shaken(2)), {"reference": frozen(shaken(3))})
+    return StageModels(shaken(1), frozen(shaken(2)), {"reference": frozen(shaken(3))})
 
 
 def stage(tiny, **changes) -> ReMiT:
     return ReMiT(**FIELDS | {"reference": Recipe(tiny)} | changes)
 
 
-def collected(stage, models: Models):
+def collected(stage, models: StageModels):
     with torch.no_grad():
         return stage.collect(models, 5, 2, range(stage.batch_size))
 
@@ -66,7 +66,7 @@ def test_a_reference_like_the_learner_is_plain_midtraining(changes, around, tiny
     # Mutants: the sigmoid not doubled; the clip not around 1; a standard deviation of 0 that divides; other problems.
     one = stage(tiny, **changes)
     plain = Midtrain(**FIELDS, targets=one.targets)
-    same = Models(around.learner, None, {"reference": frozen(around.learner)})
+    same = StageModels(around.learner, None, {"reference": frozen(around.learner)})
     batch = collected(one, same)
     loss, told = one.measured(same, batch)
     assert told["weight"] == (batch.total, batch.total) and told["low"][0] == told["high"][0] == 0

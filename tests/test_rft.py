@@ -11,7 +11,7 @@ import torch
 from interlude.models.ledger import ROLLOUT, decode_cost
 from interlude.models.optim import Optim
 from interlude.models.rollouts import rollouts
-from interlude.models.stages import Models
+from interlude.models.stages import StageModels
 from interlude.models.stages.rft import RFT, correct
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.exam import solution_logprobs
@@ -26,7 +26,7 @@ HARD = Source(ops=(2, 2), modulus=3, names=6)  # ``learned`` has seen one operat
 
 def collected(stage, learner, start, step: int = 0):
     with torch.no_grad():
-        return stage.collect(Models(learner, frozen(start)), 3, step, range(stage.batch_size))
+        return stage.collect(StageModels(learner, frozen(start)), 3, step, range(stage.batch_size))
 
 
 def test_imitates_what_the_start_gets_right(learned, tiny):
@@ -63,7 +63,7 @@ def test_the_loss_is_a_mean_over_targets(learned):
         for row, n in enumerate(batch.lengths):
             logp_TV = start.forward(batch.ids_BT[row : row + 1, :n])[0].double().log_softmax(-1)
             nats += [-float(logp_TV[t - 1, batch.ids_BT[row, t]]) for t in range(1, n) if batch.gain_BT[row, t]]
-        assert float(STAGE.loss(Models(start), batch)) == pytest.approx(sum(nats) / len(nats), rel=1e-4)
+        assert float(STAGE.loss(StageModels(start), batch)) == pytest.approx(sum(nats) / len(nats), rel=1e-4)
 
 
 def test_every_prompt_is_sampled_from_the_start_until_the_end(learned):

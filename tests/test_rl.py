@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from interlude.models import policy
+from interlude.models import policy_gradient
 from interlude.models.files import read_jsonl
 from interlude.models.ledger import REFERENCE, ROLLOUT
 from interlude.models.optim import Optim
-from interlude.models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
+from interlude.models.policy_gradient import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
 from interlude.models.rollouts import Group, Reward
-from interlude.models.stages import Models, logprobs
+from interlude.models.stages import StageModels, logprobs
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, frozen, train
 from interlude.synth.problem import Source
@@ -116,7 +116,7 @@ def surrogate(stage: RL, lm, ratio: float, gain: float) -> tuple[float, float]:
     old_BT, gain_BT = batch.old_BT.clone(), torch.zeros_like(batch.gain_BT)
     old_BT[mask_BT], gain_BT[mask_BT] = now_N - math.log(ratio), gain
     lm.zero_grad()
-    loss = stage.loss(Models(lm), dataclasses.replace(batch, old_BT=old_BT, gain_BT=gain_BT, total=1.0))
+    loss = stage.loss(StageModels(lm), dataclasses.replace(batch, old_BT=old_BT, gain_BT=gain_BT, total=1.0))
     loss.backward()
     return float(loss.detach()), max(float(weight.grad.abs().max()) for weight in lm.parameters())
 
@@ -162,7 +162,7 @@ def test_kl_term_and_its_gradient(aggregate, learned):
     objective = Objective(kl=beta, aggregate=aggregate, scale="none")
     stage = dataclasses.replace(STAGE, objective=objective)
     groups = [group([1, 1], [2, 4]), group([1, 0], [1, 3])]  # the first has no advantage, but it has a KL
-    batch, models = weigh(stage, lm, groups, groups), Models(lm, frozen(start))
+    batch, models = weigh(stage, lm, groups, groups), StageModels(lm, frozen(start))
     mask_BT = sampled(batch)
     assert int(mask_BT.sum()) == 10 and int((batch.gain_BT != 0).sum()) == 4
     each_N = 1 / mask_BT.sum(1, keepdim=True).expand_as(mask_BT)[mask_BT] if aggregate == "sequence" else torch.ones(10)
@@ -185,7 +185,7 @@ def test_kl_is_zero_at_the_start(learned):
     lm = learned()
     stage = dataclasses.replace(STAGE, objective=Objective(kl=1.0), temperature=0.7)
     alike = [group([1, 1], [2, 4])]
-    loss = stage.loss(Models(lm, frozen(lm)), weigh(stage, lm, alike, alike))
+    loss = stage.loss(StageModels(lm, frozen(lm)), weigh(stage, lm, alike, alike))
     assert float(loss.detach()) == pytest.approx(0, abs=1e-7)
 
 
@@ -215,7 +215,7 @@ def dealt(monkeypatch, deals):
         asked.append((attempt, list(rows)))
         return [group(rewards) for rewards in deals[attempt][: len(rows)]]
 
-    monkeypatch.setattr(policy, "rollouts", rollouts)
+    monkeypatch.setattr(policy_gradient, "rollouts", rollouts)
     return asked
 
 
@@ -238,7 +238,7 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
     requests = dealt(monkeypatch, deals)
     objective = Objective(kl=0.1, zero_variance=rule)
     stage = dataclasses.replace(STAGE, batch_size=3, num_samples=2, attempts=3, objective=objective)
-    batch = stage.collect(Models(learned()), 0, 0, range(3))
+    batch = stage.collect(StageModels(learned()), 0, 0, range(3))
     assert [len(rows) for _, rows in requests] == asked
     assert [attempt for attempt, _ in requests] == list(range(len(asked)))
     assert len(batch.lengths) == 2 * kept and batch.metrics["groups"] == kept
@@ -255,7 +255,7 @@ def test_zero_variance(rule, deals, kept, seen, asked, learned, monkeypatch):
 def test_resampled_prompts_are_new(learned):
     # Mutant: the same prompt drawn again, with the same streams, on every attempt.
     lm = learned()
-    first, again = (policy.rollouts(STAGE, lm, 0, 0, [0, 1], attempt) for attempt in (0, 1))
+    first, again = (policy_gradient.rollouts(STAGE, lm, 0, 0, [0, 1], attempt) for attempt in (0, 1))
     assert all(a.prompt != b.prompt for a, b in zip(first, again, strict=True))
 
 
@@ -268,7 +268,7 @@ def test_recorded_logprobs_are_the_models(temperature, learned):
     lm = learned()
     stage = dataclasses.replace(STAGE, temperature=temperature)
     with torch.no_grad():
-        batch = stage.collect(Models(lm), 0, 0, range(4))
+        batch = stage.collect(StageModels(lm), 0, 0, range(4))
         mask_BT = sampled(batch)
         forced_N = logprobs(lm, batch.ids_BT, mask_BT, temperature)
     assert int(mask_BT.sum()) > 80 and forced_N.std() > 0.1
@@ -277,7 +277,7 @@ def test_recorded_logprobs_are_the_models(temperature, learned):
 
 def test_responses_of_a_group_differ(learned):
     # Mutant: one random stream for the whole group.
-    groups = policy.rollouts(STAGE, learned(), 0, 0, [0, 1, 2], 0)
+    groups = policy_gradient.rollouts(STAGE, learned(), 0, 0, [0, 1, 2], 0)
     assert sum(len({tuple(response) for response in each.responses}) for each in groups) > 6
 
 
@@ -300,7 +300,7 @@ def test_the_gradient_points_to_the_better_arm(objective, updates, tiny):
             return float(lm.forward(torch.tensor([prompt]))[0, -1].softmax(-1)[better])
 
     before = chance()
-    stage.loss(Models(lm, frozen(lm)), weigh(stage, lm, [group_], [group_])).backward()
+    stage.loss(StageModels(lm, frozen(lm)), weigh(stage, lm, [group_], [group_])).backward()
     with torch.no_grad():
         for weight in lm.parameters():
             weight -= 1e-2 * (weight.grad / (weight.grad.norm() + 1e-12))
@@ -421,9 +421,9 @@ def test_stages_of_a_recipe_do_not_repeat_problems(runs, tiny, source):
     wide = dataclasses.replace(source, ops=(1, 1))
     one = Pretrain(steps=2, batch_size=4, optim=Optim(), data=wide)
     recipe = Recipe(tiny) + one + one
-    seeds = [stage_seed(recipe.before), stage_seed(recipe)]
-    assert len(set(seeds)) == 2 and seeds[0] != stage_seed(recipe.with_seed(1).before)
-    first, second = (one.collect(Models(tiny.build(0)), seed, 0, range(4)).ids_BT.tolist() for seed in seeds)
+    seeds = [stage_seed(recipe.parent), stage_seed(recipe)]
+    assert len(set(seeds)) == 2 and seeds[0] != stage_seed(recipe.with_seed(1).parent)
+    first, second = (one.collect(StageModels(tiny.build(0)), seed, 0, range(4)).ids_BT.tolist() for seed in seeds)
     assert first != second
 
 

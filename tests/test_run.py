@@ -17,12 +17,12 @@ from interlude.models.files import Corrupt, check, read_jsonl, sealed
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.rollouts import Reward
-from interlude.models.stages import Batch, Models
+from interlude.models.stages import Batch, StageModels
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
-from interlude.studies.run import Cost, Recipe, chain, costs, load, obtain, references
+from interlude.studies.run import Cost, Recipe, costs, dependencies, load, references, train_or_load
 from interlude.synth.problem import Source
 from interlude.synth.render import Written
 from interlude.synth.rng import rng
@@ -44,7 +44,9 @@ SEALED = ("cost.json", "log.jsonl", "model.safetensors", "recipe.json")
 def trained(recipe: Recipe, machine: Machine = Machine()) -> list[tuple[str, int]]:
     """The (stage, step) pairs that obtaining a recipe took."""
     steps = []
-    obtain(recipe, machine, lambda each, share, line: steps.append((type(each.stages[-1]).__name__, line["step"])))
+    train_or_load(
+        recipe, machine, lambda each, share, line: steps.append((type(each.stages[-1]).__name__, line["step"]))
+    )
     return steps
 
 
@@ -58,12 +60,12 @@ def test_equal_beginnings_are_trained_once(runs):
     other = BASE + dataclasses.replace(SECOND, replay_share=0.5)
     assert trained(other) == [("Midtrain", 1), ("Midtrain", 2)]
     assert sorted(path.name.split("-")[0] for path in runs.iterdir()) == ["midtrain", "midtrain", "pretrain"]
-    assert chain(BOTH) == [BASE, BOTH] and BOTH.before == BASE and Recipe(MODEL).finished
+    assert dependencies(BOTH) == [BASE, BOTH] and BOTH.parent == BASE and Recipe(MODEL).finished
 
 
 def test_what_is_obtained_is_what_was_trained(runs):
     # Mutant: the weights of the stage before, or fresh ones, returned.
-    first, again, base = obtain(BOTH), obtain(BOTH), obtain(BASE)
+    first, again, base = train_or_load(BOTH), train_or_load(BOTH), train_or_load(BASE)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     assert not torch.equal(first.embed, base.embed) and not torch.equal(base.embed, MODEL.build(0).embed)
     assert not first.training
@@ -81,7 +83,7 @@ def test_the_key_covers_everything_but_the_machine(runs):
         BASE + dataclasses.replace(SECOND, optim=Optim(warmup=3)),
     ]
     assert len({recipe.key for recipe in changed}) == len({recipe.folder for recipe in changed}) == len(changed)
-    obtain(BASE)
+    train_or_load(BASE)
     assert trained(BASE, Machine(threads=1, micro_tokens=7, save_every=0)) == []
 
 
@@ -96,7 +98,7 @@ def test_changed_code_is_another_key(kind, monkeypatch):
 
 def test_costs_are_those_of_the_stages(runs):
     # Mutant: the costs of earlier stages added in, or in reverse order.
-    obtain(BOTH)
+    train_or_load(BOTH)
     first, second = costs(BOTH)
     assert isinstance(first, Cost)
     assert (first.stage, first.steps, second.stage, second.steps) == ("Pretrain", 3, "Midtrain", 2)
@@ -107,7 +109,7 @@ def test_costs_are_those_of_the_stages(runs):
 
 def test_a_finished_folder_holds_what_it_should(runs):
     # Mutant: the resume state, three times the size of the weights, left behind.
-    obtain(BASE)
+    train_or_load(BASE)
     assert sorted(path.name for path in BASE.folder.iterdir()) == sorted([*SEALED, "done.json"])
     assert sorted(check(BASE.folder)) == sorted(SEALED)
 
@@ -119,7 +121,7 @@ def test_a_finished_folder_holds_what_it_should(runs):
 @pytest.mark.parametrize("damage", ("edited", "truncated", "removed"))
 def test_a_changed_file_is_refused_by_name(name, damage, runs):
     # Mutants: a folder loaded without its seal being looked at; costs read past it.
-    obtain(BASE)
+    train_or_load(BASE)
     path = BASE.folder / name
     content = path.read_bytes()
     if damage == "removed":
@@ -128,7 +130,7 @@ def test_a_changed_file_is_refused_by_name(name, damage, runs):
         middle = len(content) // 2
         path.write_bytes(content[:-1] if damage == "truncated" else content[:middle] + b"7" + content[middle + 1 :])
         assert path.read_bytes() != content
-    for ask in (obtain, load, costs, lambda recipe: obtain(recipe + SECOND)):
+    for ask in (train_or_load, load, costs, lambda recipe: train_or_load(recipe + SECOND)):
         with pytest.raises(Corrupt, match=name.replace(".", r"\.")):
             ask(BASE)
 
@@ -153,7 +155,7 @@ class Taught(Pretrain):
 
     teacher: Recipe
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         batch = super().collect(models, seed, step, rows)
         teacher = models.references["teacher"]
         assert not teacher.training
@@ -164,10 +166,10 @@ def test_a_recipe_in_a_stage_is_trained_first(runs):
     # Mutants: the teacher untrained; its seed not the study's; its key no part of the student's.
     teacher = Recipe(MODEL) + dataclasses.replace(FIRST, batch_size=3)
     student = BASE + Taught(steps=1, batch_size=2, optim=OPTIM, data=EASY, teacher=teacher)
-    assert references(student.stages[-1]) == {"teacher": teacher} and chain(student) == [BASE, teacher, student]
+    assert references(student.stages[-1]) == {"teacher": teacher} and dependencies(student) == [BASE, teacher, student]
     assert [name for name, _ in trained(student)] == ["Pretrain"] * 6 + ["Taught"]
     row = read_jsonl(student.folder / "log.jsonl")[0]
-    assert row["teacher"] == pytest.approx(float(obtain(teacher).embed.detach().sum()))
+    assert row["teacher"] == pytest.approx(float(train_or_load(teacher).embed.detach().sum()))
     moved = student.with_seed(3)
     assert moved.stages[-1].teacher == teacher.with_seed(3) and moved.seed == moved.stages[-1].teacher.seed == 3
     other = BASE + dataclasses.replace(student.stages[-1], teacher=BASE)
@@ -204,7 +206,7 @@ def work(recipe: Recipe, runs: Path, told: Path, machine: Machine) -> None:
     os.environ["INTERLUDE_RUNS"] = str(runs)
     torch.set_num_threads(1)
     with open(told, "a", buffering=1) as file:
-        obtain(
+        train_or_load(
             recipe, machine, lambda each, share, line: file.write(f"{type(each.stages[-1]).__name__} {line['step']}\n")
         )
 
@@ -252,11 +254,11 @@ def assert_bits_survive(processes, recipe: Recipe, tmp_path, monkeypatch, kills:
         if name == "killed":
             hits = killed(processes, recipe, tmp_path / name, tmp_path / "told", kills)
             assert hits >= kills * 2 // 3
-        obtain(recipe)
-        weights[name] = [(each.folder / "model.safetensors").read_bytes() for each in chain(recipe)]
+        train_or_load(recipe)
+        weights[name] = [(each.folder / "model.safetensors").read_bytes() for each in dependencies(recipe)]
         ledgers[name] = [cost.ledger for cost in costs(recipe)]
     assert weights["killed"] == weights["straight"] and ledgers["killed"] == ledgers["straight"]
-    for each in chain(recipe):
+    for each in dependencies(recipe):
         assert [row["step"] for row in read_jsonl(each.folder / "log.jsonl")] == list(
             range(1, each.stages[-1].steps + 1)
         )

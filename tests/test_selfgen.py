@@ -12,15 +12,15 @@ import test_stages
 import torch
 from conftest import copies
 
-from interlude.models.crossing import save_pretrained
 from interlude.models.files import read_jsonl
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
+from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.ledger import JUDGE, ROLLOUT
 from interlude.models.optim import Optim
-from interlude.models.policy import Objective
+from interlude.models.policy_gradient import Objective
 from interlude.models.ranker import fit, runs_of
-from interlude.models.stages import Models
+from interlude.models.stages import StageModels
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.stages.selfgen import SelfGen, debuts, order, ranked
@@ -84,7 +84,7 @@ def pool(stage: SelfGen, lm, seed: int = 3):
 
 def collected(stage: SelfGen, lm, step: int = 0, references=None):
     with torch.no_grad():
-        return stage.collect(Models(lm.eval(), frozen(lm), references or {}), 3, step, range(stage.batch_size))
+        return stage.collect(StageModels(lm.eval(), frozen(lm), references or {}), 3, step, range(stage.batch_size))
 
 
 def bits(lm) -> str:
@@ -321,7 +321,7 @@ def test_replay_takes_its_share_of_every_step_and_the_pool_is_still_read_whole(a
     assert [texts(batch)[3] for batch in mixed] == [f"{each.question} {each.solution}" for each in old]
     assert mixed[0].gain_BT[3].sum() == len(lm.encode(old[0].solution))
     with torch.no_grad():
-        alone = stage.collect(Models(lm, frozen(lm), {}), 3, 0, range(3, 4))
+        alone = stage.collect(StageModels(lm, frozen(lm), {}), 3, 0, range(3, 4))
     assert texts(alone) == texts(mixed[0])[3:] and alone.metrics == {} and alone.spent == ()
 
 
@@ -418,5 +418,5 @@ def test_the_base_of_the_study_reads_tagged_rows():
     for row in range(40):
         problem = stage.data.problem("pretrain", 0, 0, row)
         tagged += problem.telling is not None and problem.telling.tagged
-    batch = stage.collect(Models(lm), 0, 0, range(40))
+    batch = stage.collect(StageModels(lm), 0, 0, range(40))
     assert 0 < tagged < 40 and len(batch.lengths) == 40

@@ -14,16 +14,15 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import interlude.models.stages
-from interlude.models.crossing import save_pretrained
 from interlude.models.files import read_jsonl
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
+from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from interlude.models.optim import Optim
-from interlude.models.policy import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
-from interlude.models.reasoning import Bins, Reasoning
+from interlude.models.policy_gradient import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
 from interlude.models.rollouts import Reward, rollouts
-from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
@@ -38,6 +37,7 @@ from interlude.models.stages.rmt import RMT
 from interlude.models.stages.selfgen import SelfGen
 from interlude.models.stages.sft import SFT
 from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.thought_rl import Bins, Reasoning
 from interlude.models.train import Machine, State, backward, frozen
 from interlude.models.train import train as train_
 from interlude.studies.key import canonical, key
@@ -119,8 +119,8 @@ def collected(stage: Stage, lm, seed: int = 5, step: int = 2, rows: range = rang
         return stage.collect(around(stage, lm), seed, step, rows)
 
 
-def around(stage: Stage, lm) -> Models:
-    return Models(lm, frozen(lm) if stage.keeps_start else None, held(stage))
+def around(stage: Stage, lm) -> StageModels:
+    return StageModels(lm, frozen(lm) if stage.needs_initial_model else None, held(stage))
 
 
 def held(stage: Stage) -> dict:
@@ -141,7 +141,9 @@ def same(a: Batch, b: Batch) -> bool:
     return old and tensors and (a.total, a.lengths, a.spent, a.metrics) == (b.total, b.lengths, b.spent, b.metrics)
 
 
-def gradients(stage: Stage, lm, batch: Batch, micro_tokens: int, others: Models | None = None) -> tuple[float, dict]:
+def gradients(
+    stage: Stage, lm, batch: Batch, micro_tokens: int, others: StageModels | None = None
+) -> tuple[float, dict]:
     lm.zero_grad(set_to_none=True)
     lm.train()
     loss, _ = backward(others or around(stage, lm), stage, batch, Machine(micro_tokens=micro_tokens), "float32")
@@ -214,7 +216,7 @@ def test_a_share_of_the_rows_is_the_same_rows(stage, learned):
         return
     if isinstance(stage, Reasoning):  # groups without an advantage are left out of the rows
         stage = dataclasses.replace(stage, objective=dataclasses.replace(stage.objective, baseline="none", kl=0.1))
-        models = Models(lm.eval(), frozen(lm))
+        models = StageModels(lm.eval(), frozen(lm))
         with torch.no_grad():
             whole, last = (stage.collect(models, 5, 2, rows) for rows in (range(4), range(2, 4)))
         for flags in (True, False):  # responses, and then the texts that RMT reads
@@ -318,7 +320,7 @@ def test_loss_on_two_rows(learned):
     with torch.no_grad():
         terms = (1, first, 2), (2, first, 3), (-0.5, second, 1), (1.5, second, 7)
         expected = -sum(gain * by_hand(lm, ids, t) for gain, ids, t in terms) / 3
-        assert float(stage.loss(Models(lm), batch)) == pytest.approx(expected, rel=1e-5)
+        assert float(stage.loss(StageModels(lm), batch)) == pytest.approx(expected, rel=1e-5)
     assert batch.lengths == (5, 8) and batch.ids_BT[0, 5:].tolist() == [lm.pad] * 3
 
 
@@ -424,7 +426,7 @@ def test_tokens_of_a_run_are_exact(stage, learned):
         assert (row["judge_tokens"] > 0) == isinstance(stage, RLP)
         return
     if not isinstance(stage, Policy):
-        passes = len(references(stage)) + stage.keeps_start  # of other models over the rows it trains on
+        passes = len(references(stage)) + stage.needs_initial_model  # of other models over the rows it trains on
         assert row["reference_tokens"] == passes * sum(batch.lengths)
         assert row["rollout_tokens"] == row["judge_tokens"] == 0
         return

@@ -14,7 +14,7 @@ import pytest
 
 from interlude.models.train import Machine
 from interlude.studies import report, results
-from interlude.studies.run import chain
+from interlude.studies.run import dependencies
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
 from interlude.synth.problem import Mixture
@@ -64,7 +64,9 @@ def test_every_study_plans_within_its_budget(name, scale, runs):
     assert len({run.recipe.key for run in planned}) == len(planned)
     assert {run.recipe.seed for run in planned} == set(asked.seeds)
     waiting = missing(asked)
-    assert len(waiting) == len(set(waiting)) and set(waiting) == {r for run in planned for r in chain(run.recipe)}
+    assert len(waiting) == len(set(waiting)) and set(waiting) == {
+        r for run in planned for r in dependencies(run.recipe)
+    }
     assert set(asked.headline) <= {exam.name for exam in asked.exams}
 
 
@@ -85,7 +87,7 @@ def test_unequal_arms_are_refused(runs):
     def with_flops(share: float) -> Study:
         stage = quick.arms[2].recipe.stages[-1]
         longer = dataclasses.replace(stage, flops=stage.flops * share)
-        arm = Arm(name, quick.arms[2].recipe.before + longer)
+        arm = Arm(name, quick.arms[2].recipe.parent + longer)
         return dataclasses.replace(quick, arms=(*quick.arms[:2], arm, quick.arms[3]))
 
     check_budget(with_flops(1.04), plan(with_flops(1.04)))
@@ -145,7 +147,7 @@ def test_bad_studies_are_refused(runs):
 def test_an_arm_may_have_a_base_and_exams_of_its_own(runs):
     # Mutants: costs counted from the study's base; every arm sitting the study's exams.
     quick = study("stages/quickstart", "smoke")
-    short = quick.base.before
+    short = quick.base.parent
     arm = Arm("other", short + quick.arms[0].recipe.stages[-1], base=short, exams=quick.exams[:1])
     other = dataclasses.replace(quick, arms=(*quick.arms, arm))
     run = plan(other)[-1]
@@ -171,7 +173,7 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     assert table.exams == tuple(exam.name for exam in quick.exams)
     finished = plan(quick)
     assert all(run.finished and run.examined for run in finished) and missing(quick) == []
-    assert set(steps) == {r.key for run in finished for r in chain(run.recipe)} and len(notes) == len(quick.arms)
+    assert set(steps) == {r.key for run in finished for r in dependencies(run.recipe)} and len(notes) == len(quick.arms)
     for run in finished:
         rows = [row for row in table.rows if row["arm"] == run.arm]
         assert {(row["key"], row["arm_flops"]) for row in rows} == {(run.recipe.key[:16], run.flops)}

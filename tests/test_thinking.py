@@ -14,12 +14,12 @@ from interlude.models.gpt import GPT
 from interlude.models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
 from interlude.models.lm import tags
 from interlude.models.optim import Optim
-from interlude.models.policy import Objective, sampled
-from interlude.models.reasoning import Bins, document, length, think, unsure
-from interlude.models.stages import Models, logprobs
+from interlude.models.policy_gradient import Objective, sampled
+from interlude.models.stages import StageModels, logprobs
 from interlude.models.stages.coldstart import ColdStart, encoded, told
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT, TIERS
+from interlude.models.thought_rl import Bins, document, length, think, unsure
 from interlude.models.train import Machine, backward, frozen, train
 from interlude.synth.problem import Mixture, Source
 from interlude.synth.rng import uniforms
@@ -50,7 +50,7 @@ def models(thinker):
     with torch.no_grad():
         for weight in learner.parameters():
             weight.mul_(1.02)
-    return Models(learner, start)
+    return StageModels(learner, start)
 
 
 def collected(stage, models, step: int = 3):
@@ -397,7 +397,7 @@ def test_the_cold_start_shows_other_formats(thinker):
     lm = thinker()
     data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), skip_prob=0.0)
     fields = {"steps": 1, "rows": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
-    found = ColdStart(**fields, replay=shown, replay_share=0.25).collect(Models(lm), 0, 0, range(200))
+    found = ColdStart(**fields, replay=shown, replay_share=0.25).collect(StageModels(lm), 0, 0, range(200))
     opening = tags(lm)[0]
     other_B = ~(found.ids_BT == opening).any(1)
     assert float(other_B.double().mean()) == pytest.approx(0.25, abs=0.08)
@@ -412,7 +412,7 @@ def test_the_cold_start_never_opens_a_thought(thinker):
     # Mutant: the opening tag as a target, and plain solutions lose the probability of a thought at every step.
     lm = thinker()
     stage = ColdStart(steps=1, batch_size=8, optim=FIELDS["optim"], data=dataclasses.replace(GAPS, thoughts="oracle"))
-    batch = stage.collect(Models(lm), 0, 0, range(8))
+    batch = stage.collect(StageModels(lm), 0, 0, range(8))
     opening, closing = tags(lm)
     assert bool((batch.ids_BT == opening).any()) and not batch.gain_BT[batch.ids_BT == opening].any()
     assert bool((batch.gain_BT[batch.ids_BT == closing] == 1).all()) and batch.total == float(batch.gain_BT.sum())
@@ -425,7 +425,7 @@ def test_nobody_is_taught_to_skip_a_step_before_thinking_it():
     opening, closing = tags(lm)
     kinds = set()
     stage = ColdStart(steps=1, batch_size=200, optim=FIELDS["optim"], data=source, idle=1.0)
-    batch = stage.collect(Models(lm), 0, 0, range(200))
+    batch = stage.collect(StageModels(lm), 0, 0, range(200))
     for row, size in enumerate(batch.lengths):
         question = lm.encode(source.problem("coldstart", 0, 0, row).question)
         ids, gains = batch.ids_BT[row, :size].tolist(), batch.gain_BT[row, :size].tolist()
@@ -482,7 +482,7 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
     oracle = dataclasses.replace(GAPS, ops=(2, 4), names=None, skip_prob=0.7, thoughts="oracle")
     plain = ColdStart(steps=1, batch_size=40, optim=FIELDS["optim"], data=oracle)
-    bare, batch = (s.collect(Models(lm), 0, 0, range(40)) for s in (plain, dataclasses.replace(plain, told=LONG)))
+    bare, batch = (s.collect(StageModels(lm), 0, 0, range(40)) for s in (plain, dataclasses.replace(plain, told=LONG)))
     opening, closing = tags(lm)
     numbers, bins = [lm.encode(str(k))[0] for k in range(3)], set()
     for row, size in enumerate(batch.lengths):
@@ -505,7 +505,7 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
 def test_the_prompt_tells_the_bin_of_the_budget(thinker):
     # Mutants: the bin of B_0 for ever; shifted; told before the tag; a target, or counted as thought; not charged.
     lm = thinker().eval()
-    models, stage, found = Models(lm, frozen(lm)), dataclasses.replace(TELLING, objective=KEPT), []
+    models, stage, found = StageModels(lm, frozen(lm)), dataclasses.replace(TELLING, objective=KEPT), []
     opening, closing = tags(lm)
     for done in (0.0, 0.3, 0.6, 1.0):
         batch = collected(stage, dataclasses.replace(models, done=done))
@@ -584,7 +584,7 @@ def test_a_corpus_without_gaps_is_refused():
 def test_a_model_without_tags_is_refused(learned):
     # Mutant: a tag of several tokens, or the padding, taken for one.
     with pytest.raises(ValueError, match="<think>"):
-        collected(INFORMATION, Models(learned().eval(), learned().eval()))
+        collected(INFORMATION, StageModels(learned().eval(), learned().eval()))
 
 
 def test_a_tag_must_be_written_as_it_is_read(models, monkeypatch):

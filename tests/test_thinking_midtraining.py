@@ -25,7 +25,7 @@ from interlude.models.gpt import GPT
 from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
 from interlude.models.lm import tags
 from interlude.models.rollouts import Reward, responses
-from interlude.models.stages import Models, thinking
+from interlude.models.stages import StageModels, thinking
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.thinking import Judge, Thinking, read
 from interlude.studies.run import Recipe
@@ -135,10 +135,10 @@ def test_the_halves_never_meet(primed):
     opening = lm.encode("?")[0]
     questions = [set(), set()]
     for step in range(60):
-        batch = Annotate(**COMMON, annotator="oracle").collect(Models(lm), 0, step, range(4))
+        batch = Annotate(**COMMON, annotator="oracle").collect(StageModels(lm), 0, step, range(4))
         for ids in batch.ids_BT.tolist():
             questions[0].add(tuple(ids[: ids.index(opening) + 1]))
-        for _, cut in rl.cuts(Models(lm), 0, step, [0, 1, 2, 3], 0)[0]:
+        for _, cut in rl.cuts(StageModels(lm), 0, step, [0, 1, 2, 3], 0)[0]:
             questions[1].add(tuple(cut.prefix[: cut.prefix.index(opening) + 1]))
     assert not questions[0] & questions[1] and min(map(len, questions)) > 150
     sides = [half(STEPS.problem("side", n)) for n in range(400)]
@@ -331,7 +331,9 @@ def test_positions(monkeypatch):
     # Mutants: a cut where nothing is skipped; always the first; an annotator's odds ignored.
     lm, stage = SMALL.build(0), Thinking(**ROLLS | {"data": STEPS}, annotator="oracle")
     places, (opening, closing) = set(), tags(lm)
-    for problem, cut in (pair for step in range(10) for pair in stage.cuts(Models(lm), 0, step, [0, 1, 2, 3], 0)[0]):
+    for problem, cut in (
+        pair for step in range(10) for pair in stage.cuts(StageModels(lm), 0, step, [0, 1, 2, 3], 0)[0]
+    ):
         told = oracle(lm, problem)
         if opening in told:
             before = cut.prefix[len(lm.encode(problem.question)) :]
@@ -342,7 +344,7 @@ def test_positions(monkeypatch):
     for annotator, share in (("any", 0.35), (Recipe(SMALL), 1.0)):
         one = dataclasses.replace(stage, annotator=annotator)
         held = {"annotator": lm} if isinstance(annotator, Recipe) else {}
-        cuts, _ = one.cuts(Models(lm, references=held), 0, 0, list(range(100)), 0)
+        cuts, _ = one.cuts(StageModels(lm, references=held), 0, 0, list(range(100)), 0)
         last = sum("answer" in lm.decode(cut.segment) for _, cut in cuts) / 100
         assert last == pytest.approx(share, abs=0.15 if share < 1 else 0)
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import interlude.models.sample
 from interlude.models.files import Corrupt, read_jsonl
 from interlude.models.optim import Optim
-from interlude.models.stages import Models, pack
+from interlude.models.stages import StageModels, pack
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, backward, micro_batches, train
@@ -260,7 +260,7 @@ def test_bfloat16_gradients_hardly_depend_on_the_split(tiny):
             weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
     found = []
     for micro_tokens in (10_000, 60, 1):
-        models = Models(lm)
+        models = StageModels(lm)
         batch = STAGE.collect(models, 0, 0, range(STAGE.batch_size))
         backward(models, STAGE, batch, Machine(micro_tokens=micro_tokens), "bfloat16")
         found.append({name: weight.grad for name, weight in lm.named_parameters()})

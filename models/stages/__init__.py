@@ -60,7 +60,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Models:
+class StageModels:
     """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models.
 
     done: the share of the stage that is done, for schedules of its own.
@@ -84,7 +84,7 @@ class Stage(ABC):
     batch_size: int
     optim: Optim
     version: ClassVar[int] = 1
-    keeps_start: ClassVar[bool] = False  # whether ``Models.start`` is needed
+    needs_initial_model: ClassVar[bool] = False  # whether ``Models.start`` is needed
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -102,23 +102,23 @@ class Stage(ABC):
         return min(1.0, step / self.steps if self.steps is not None else spent / self.flops)
 
     @abstractmethod
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         """The given rows of a step: a pure function of the weights and the arguments, whatever came before."""
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
         """The batches of the optimiser steps that one collection feeds; one unless a stage says otherwise."""
         return (batch,)
 
-    def predicted(self, batch: Batch) -> int:
+    def target_count(self, batch: Batch) -> int:
         """How many tokens ``loss`` predicts, for the ledger: those with a gain unless a stage says otherwise."""
         return int((batch.gain_BT != 0).sum())
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
         """Weighted next-token prediction: minus the sum of gain times log-probability, over ``total``."""
         chosen_BT, logp_N = predicted(models.learner, batch)
         return -(batch.gain_BT[chosen_BT] * logp_N).sum() / batch.total
 
-    def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+    def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         """``loss``, and what only it sees that is worth a line in the log: by name, a sum and over how many it goes.
         The loop adds up both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
         return self.loss(models, batch), {}

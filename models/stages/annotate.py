@@ -20,7 +20,7 @@ from interlude.models.annotator import (
 )
 from interlude.models.ledger import REFERENCE, decode_cost
 from interlude.models.lm import tags
-from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, pack
+from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, pack
 from interlude.synth.later import later
 from interlude.synth.problem import Mixture, Source
 from interlude.synth.rng import rng, uniforms
@@ -73,7 +73,7 @@ class Annotate(Stage):
             what = f"{self.temperature} and {self.max_thought}"
             raise ValueError(f"Annotate.temperature must not be negative and Annotate.max_thought positive, got {what}")
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         learner, annotator = models.learner, models.references.get("annotator")
         opening, closing = tags(learner)
         paths = [("annotate", seed, step, row) for row in rows]

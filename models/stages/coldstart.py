@@ -8,8 +8,8 @@ from operator import itemgetter
 from typing import ClassVar
 
 from interlude.models.lm import LM, tags
-from interlude.models.reasoning import Bins, check_told
-from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.models.thought_rl import Bins, check_told
 from interlude.synth.later import later
 from interlude.synth.problem import Mixture, Problem, Source, parts
 from interlude.synth.render import CLOSE, THINK, THOUGHT
@@ -54,7 +54,7 @@ class ColdStart(Stage):
             raise ValueError("ColdStart.replay must be given with ColdStart.replay_share above 0, and only then")
         check_told(self)
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
         for row in rows:
             other = self.replay is not None and rng("replay", seed, step, row).random() < self.replay_share

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM
-from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
+from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
 from interlude.synth.problem import Mixture, Source
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Distil(Stage):
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"Distil.alpha must be between 0 and 1, got {self.alpha}")
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         batch = imitate(models.learner, replayed(self, seed, step, rows), self.targets)
         lengths, reference = list(batch.lengths), models.references["reference"]
-        return replace(batch, spent=(forward_cost(reference, REFERENCE, lengths, logits=self.predicted(batch)),))
+        return replace(batch, spent=(forward_cost(reference, REFERENCE, lengths, logits=self.target_count(batch)),))
 
-    def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+    def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         index_N = batch.gain_BT[:, 1:].flatten().nonzero()[:, 0]
         targets_N = batch.ids_BT[:, 1:].flatten()[index_N]
         learner_NV = distribution(models.learner, batch, index_N)
@@ -57,8 +57,8 @@ class Distil(Stage):
         loss = ((1 - self.alpha) * nats_N + self.alpha * kl_N).sum() / batch.total
         return loss, {"kl": (float(kl_N.detach().double().sum()), float(kl_N.numel()))}
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
-        return self.measured(models, batch)[0]
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
+        return self.loss_and_metrics(models, batch)[0]
 
 
 def distribution(lm: LM, batch: Batch, index_N: Tensor) -> Tensor:

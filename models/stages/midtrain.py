@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.stages import Batch, Models, Stage, check_replay, check_targets, imitate, replayed
+from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
 from interlude.synth.problem import Mixture, Source
 
 
@@ -22,5 +22,5 @@ class Midtrain(Stage):
         check_targets(self, self.targets)
         check_replay(self)
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         return imitate(models.learner, replayed(self, seed, step, rows), self.targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.stages import Batch, Models, Stage, check_targets, imitate
+from interlude.models.stages import Batch, Stage, StageModels, check_targets, imitate
 from interlude.synth.problem import Mixture, Source
 from interlude.synth.render import ROLES
 
@@ -29,6 +29,6 @@ class Pretrain(Stage):
         if any(role not in ROLES for role in self.without):
             raise ValueError(f"Pretrain.without must be roles among {', '.join(ROLES)}, got {self.without!r}")
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         problems = [self.data.problem("pretrain", seed, step, row) for row in rows]
         return imitate(models.learner, problems, self.targets, self.without)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from interlude.models.policy import Policy, sampled, weigh
-from interlude.models.stages import Batch, Models, Stage, imitate, stacked
+from interlude.models.policy_gradient import Policy, sampled, weigh
+from interlude.models.stages import Batch, Stage, StageModels, imitate, stacked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class ReLIFT(Policy):
     smaller. The log's ``taught`` counts the solutions. Fields and errors are Policy's.
     """
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         kept, seen = self.groups(models.learner, seed, step, rows)
         batch = weigh(self, models.learner, kept, seen)
         failed = [group.problem for group in seen if not group.rewards.any()]
@@ -41,6 +41,6 @@ class ReLIFT(Policy):
     def chosen(self, batch: Batch) -> Tensor:
         return super().chosen(batch) if bool(sampled(batch).any()) else batch.gain_BT != 0
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
         """Policy's on sampled rows, cross-entropy on the others; a batch of ``updates`` has one kind only."""
         return super().loss(models, batch) if bool(sampled(batch).any()) else Stage.loss(self, models, batch)

@@ -11,8 +11,8 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.stages import (
     Batch,
-    Models,
     Stage,
+    StageModels,
     check_replay,
     check_targets,
     imitate,
@@ -81,10 +81,10 @@ class ReMiT(Stage):
             raise ValueError(f"ReMiT.eps and ReMiT.keep must be above 0 and at most 1, got {self.eps} and {self.keep}")
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def needs_initial_model(self) -> bool:  # type: ignore[override]
         return self.against == "start"
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         problems = replayed(self, seed, step, rows)
         batch = imitate(models.learner, problems, self.targets)
         shape, told = batch.ids_BT.shape, [roles(problem) for problem in problems]
@@ -95,11 +95,11 @@ class ReMiT(Stage):
             extra["role"] = torch.full(shape, -1)
             for role_T, each in zip(extra["role"], told, strict=True):
                 role_T[: len(each)] = torch.tensor([ROLES.index(role) for role in each])
-        asked = [models.references["reference"], *([models.start] if self.keeps_start else [])]
-        costs = [forward_cost(lm, REFERENCE, list(batch.lengths), logits=self.predicted(batch)) for lm in asked]
+        asked = [models.references["reference"], *([models.start] if self.needs_initial_model else [])]
+        costs = [forward_cost(lm, REFERENCE, list(batch.lengths), logits=self.target_count(batch)) for lm in asked]
         return replace(batch, extra=extra, spent=tuple(costs))
 
-    def measured(self, models: Models, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+    def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         chosen_BT, logp_N = predicted(models.learner, batch)
         weight_BT = self.weigh(self.gap(models, batch, chosen_BT, logp_N), chosen_BT, batch.extra.get("order"))
         told = self.told(batch, chosen_BT, weight_BT[chosen_BT])
@@ -107,10 +107,10 @@ class ReMiT(Stage):
             weight_BT = weight_BT * (chosen_BT.sum(1, keepdim=True) / (weight_BT * chosen_BT).sum(1, keepdim=True))
         return -(weight_BT[chosen_BT] * logp_N).sum() / batch.total, told
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
-        return self.measured(models, batch)[0]
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
+        return self.loss_and_metrics(models, batch)[0]
 
-    def gap(self, models: Models, batch: Batch, chosen_BT: Tensor, learner_N: Tensor) -> Tensor:
+    def gap(self, models: StageModels, batch: Batch, chosen_BT: Tensor, learner_N: Tensor) -> Tensor:
         """gap_BT in nats, 0 where there is no target (equation 3, or one of its controls)."""
         # Detached rather than under no_grad, where other kernels round otherwise: equal models must have equal bits.
         gap_N = logprobs(models.references["reference"], batch.ids_BT, chosen_BT).detach()

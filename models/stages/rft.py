@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from interlude.models.ledger import decode_cost
 from interlude.models.rollouts import Group, Reward, rollouts, summary
-from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.synth.problem import Mixture, Source
 
 
@@ -25,7 +25,7 @@ class RFT(Stage):
     num_samples: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 256
-    keeps_start: ClassVar[bool] = True
+    needs_initial_model: ClassVar[bool] = True
     reward: ClassVar[Reward] = Reward("strict")
     top_p: ClassVar[float] = 1.0
 
@@ -37,7 +37,7 @@ class RFT(Stage):
                 f"got {self.num_samples}, {self.temperature} and {self.max_new_tokens}"
             )
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         groups = rollouts(self, models.start, seed, step, list(rows), attempt=0)
         taught = [(group, response) for group in groups for response in correct(group)]
         # Where nothing is right, one row without a target stands in: a batch needs a row, and it has no gradient.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.policy import Policy, weigh
-from interlude.models.stages import Batch, Models
+from interlude.models.policy_gradient import Policy, weigh
+from interlude.models.stages import Batch, StageModels
 
 
 @dataclass(frozen=True, kw_only=True)
 class RL(Policy):
     """Fields and errors are Policy's."""
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         """Sample, judge and weigh groups of responses. Dropped groups still count in the ledger."""
         return weigh(self, models.learner, *self.groups(models.learner, seed, step, rows))

@@ -8,8 +8,8 @@ import numpy as np
 
 from interlude.models.ledger import JUDGE, REFERENCE, forward_cost
 from interlude.models.lm import tags
-from interlude.models.reasoning import Reasoning, document, last_logprobs, length, paid, think
-from interlude.models.stages import Batch, Models
+from interlude.models.stages import Batch, StageModels
+from interlude.models.thought_rl import Reasoning, document, last_logprobs, length, paid, think
 from interlude.synth.rng import below, rng
 
 
@@ -39,10 +39,10 @@ class RLP(Reasoning):
             raise ValueError(f"RLP.plain must be one of start, learner, got {self.plain!r}")
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def needs_initial_model(self) -> bool:  # type: ignore[override]
         return self.plain == "start" or self.objective.kl > 0
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         lm, plain = models.learner, models.start if self.plain == "start" else models.learner
         closing = tags(lm)[1]
         seen = []  # each text up to and including the token to predict

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM, tags
-from interlude.models.policy import Objective, sampled
-from interlude.models.reasoning import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
-from interlude.models.stages import Batch, Models, Stage, pack, stacked
+from interlude.models.policy_gradient import Objective, sampled
+from interlude.models.stages import Batch, Stage, StageModels, pack, stacked
+from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
 from interlude.synth.later import later
 from interlude.synth.rng import below, rng, weighted
 from interlude.synth.roles import roles
@@ -94,7 +94,7 @@ class RMT(Reasoning):
         check_told(self)
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def needs_initial_model(self) -> bool:  # type: ignore[override]
         return True
 
     def tokens(self, done: float) -> int | None:
@@ -123,7 +123,7 @@ class RMT(Reasoning):
             found.append((tier, *places[chosen[below(draw, len(chosen))]]))
         return found
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         lm, budget = models.learner, self.tokens(models.done)
         opening, closing = tags(lm)
         # Tiers compare all texts of the step, whichever rows of it are asked for.
@@ -171,7 +171,7 @@ class RMT(Reasoning):
     def chosen(self, batch: Batch) -> Tensor:
         return super().chosen(batch) | (batch.gain_BT != 0)
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
         """The surrogate on responses and next-token prediction on texts, each over the batch's divisor."""
         own_B = sampled(batch).any(1)
         loss = torch.zeros((), device=batch.gain_BT.device)

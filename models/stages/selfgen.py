@@ -12,7 +12,7 @@ import numpy as np
 from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
-from interlude.models.stages import Batch, Models, Stage, pack
+from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
 from interlude.synth.problem import Mixture, Problem, Source, parts
 from interlude.synth.rng import rng, shuffle, uniforms
@@ -98,7 +98,7 @@ class SelfGen(Stage):
     max_new_tokens: int = 256
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
-    keeps_start: ClassVar[bool] = True
+    needs_initial_model: ClassVar[bool] = True
     version: ClassVar[int] = 2  # 1 took the first n approaches for every question
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class SelfGen(Stage):
         every = len(self.approaches) - self.n + 1 if self.source == "approaches" else 1
         return min(every, self.instances // self.n)
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
         for slot in range(self.tried if step == 0 else 0):  # so that an empty pool is refused before a weight moves

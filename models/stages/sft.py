@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.stages import Batch, Models, Stage, imitate
+from interlude.models.stages import Batch, Stage, StageModels, imitate
 from interlude.synth.problem import Mixture, Source
 
 
@@ -14,5 +14,5 @@ class SFT(Stage):
 
     data: Source | Mixture
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         return imitate(models.learner, [self.data.problem("sft", seed, step, row) for row in rows], "solution")

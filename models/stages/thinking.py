@@ -12,9 +12,9 @@ import numpy as np
 from interlude.models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, willing
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
-from interlude.models.policy import Policy, weigh
+from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.rollouts import Group, Reward, responses
-from interlude.models.stages import Batch, Models
+from interlude.models.stages import Batch, StageModels
 from interlude.synth.problem import Problem
 from interlude.synth.render import THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
@@ -114,7 +114,7 @@ class Thinking(Policy):
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
 
-    def collect(self, models: Models, seed: int, step: int, rows: range) -> Batch:
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         costs: list[Spent] = []
 
         def draw(wanted: list[int], attempt: int) -> list[Group]:
@@ -133,7 +133,7 @@ class Thinking(Policy):
         return replace(batch, spent=(*others, *costs), metrics=metrics)
 
     def rolled(
-        self, models: Models, seed: int, step: int, rows: list[int], attempt: int
+        self, models: StageModels, seed: int, step: int, rows: list[int], attempt: int
     ) -> tuple[list[Group], list[Spent]]:
         """Sampled and judged groups of these rows, and what they cost."""
         lm = models.learner
@@ -157,7 +157,7 @@ class Thinking(Policy):
         return groups, costs
 
     def cuts(
-        self, models: Models, seed: int, step: int, rows: list[int], attempt: int
+        self, models: StageModels, seed: int, step: int, rows: list[int], attempt: int
     ) -> tuple[list[tuple[Problem, Cut]], list[Spent]]:
         """For each row a problem of the RL half and where it is cut; and what finding that place cost."""
         lm, annotator = models.learner, models.references.get("annotator")

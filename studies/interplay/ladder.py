@@ -24,7 +24,7 @@ LENGTHS = (0, 0.5, 1, 2)  # of the base's long stage; each cut decays its own ra
 def study(scale: Scale) -> Study:
     base = scale.base()
     long = base.stages[-1]
-    cuts = {f"x{n:g}": base.before + replace(long, steps=round(n * long.steps)) if n else base.before for n in LENGTHS}
+    cuts = {f"x{n:g}": base.parent + replace(long, steps=round(n * long.steps)) if n else base.parent for n in LENGTHS}
     return Study(
         name="interplay/ladder",
         scale=scale.name,
@@ -34,7 +34,7 @@ def study(scale: Scale) -> Study:
         arms=tuple(Arm(name, cut + scale.anneal(), equal=False) for name, cut in cuts.items()),
         exams=scale.exams(("zoo",)),
         seeds=scale.seeds,
-        base=base.before,
+        base=base.parent,
         unequal="how much pre-training there was is the question",
         contrasts=tuple((name, "x0") for name in list(cuts)[1:]),
         headline=tuple(exam.name for exam in scale.exams(("zoo",))),

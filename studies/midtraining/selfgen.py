@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from interlude.models.policy import GRPO
+from interlude.models.policy_gradient import GRPO
 from interlude.models.rollouts import Reward
 from interlude.models.stages.selfgen import SelfGen
 from interlude.studies.methods import alike

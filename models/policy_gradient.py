@@ -16,7 +16,7 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
-from interlude.models.stages import Batch, Models, Stage, logprobs, pack
+from interlude.models.stages import Batch, Stage, StageModels, logprobs, pack
 from interlude.synth.problem import Mixture, Source
 
 
@@ -62,7 +62,7 @@ REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Willi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surrogate(Stage):
+class PolicyGradient(Stage):
     """What stages that learn from groups of sampled responses share, whoever pays: ``group`` responses to each of
     ``rows`` prompts a step, and the clipped surrogate.
 
@@ -91,7 +91,7 @@ class Surrogate(Stage):
             raise ValueError(f"{name}.temperature, top_p and max_new_tokens must be positive and top_p at most 1")
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def needs_initial_model(self) -> bool:  # type: ignore[override]
         return self.objective.kl > 0
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
@@ -108,10 +108,10 @@ class Surrogate(Stage):
         """Which tokens the loss needs (bool BT): without a KL term, tokens of no advantage need no prediction."""
         return sampled(batch) if self.objective.kl else batch.gain_BT != 0
 
-    def predicted(self, batch: Batch) -> int:
+    def target_count(self, batch: Batch) -> int:
         return int(self.chosen(batch).sum())
 
-    def loss(self, models: Models, batch: Batch) -> Tensor:
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
         """The clipped surrogate of methods.md 5, plus the KL term."""
         chosen_BT = self.chosen(batch)
         logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
@@ -129,7 +129,7 @@ class Surrogate(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(Surrogate):
+class Policy(PolicyGradient):
     """What stages of RL share: ``rows`` prompts a step, ``group`` responses each, judged by the verifier.
 
     attempts: collections at most when zero-variance groups are resampled.
@@ -185,7 +185,7 @@ def weigh(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> Batc
     return replace(batch, spent=spent(stage, lm, teaching, seen), metrics=summary(groups, seen))
 
 
-def weighed(stage: Surrogate, lm: LM, groups: Sequence[Judged]) -> tuple[Batch, list[Judged]]:
+def weighed(stage: PolicyGradient, lm: LM, groups: Sequence[Judged]) -> tuple[Batch, list[Judged]]:
     """A batch from groups, and the groups in it. A response of n tokens under "sequence" gives each token 1/n of its
     advantage.
 
@@ -208,7 +208,7 @@ def weighed(stage: Surrogate, lm: LM, groups: Sequence[Judged]) -> tuple[Batch, 
     return replace(batch, old_BT=old_BT), [group for group, _ in teaching]
 
 
-def normaliser(stage: Surrogate, responses: list[int]) -> float:
+def normaliser(stage: PolicyGradient, responses: list[int]) -> float:
     """The divisor of the loss: responses, tokens, or responses times the longest allowed length (methods.md 5)."""
     if stage.objective.aggregate in ("sequence", "sum"):
         return float(len(responses))
@@ -222,7 +222,7 @@ def sampled(batch: Batch) -> Tensor:
     return ~batch.old_BT.isnan()
 
 
-def share(stage: Surrogate, sampled_BT: Tensor) -> Tensor:
+def share(stage: PolicyGradient, sampled_BT: Tensor) -> Tensor:
     """What each sampled token (N) of a response of n tokens counts beside its advantage:
     1/n under "sequence", else 1."""
     if stage.objective.aggregate != "sequence":
@@ -230,7 +230,7 @@ def share(stage: Surrogate, sampled_BT: Tensor) -> Tensor:
     return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]
 
 
-def spent(stage: Surrogate, lm: LM, groups: Sequence[Judged], seen: Sequence[Judged]) -> tuple[Spent, ...]:
+def spent(stage: PolicyGradient, lm: LM, groups: Sequence[Judged], seen: Sequence[Judged]) -> tuple[Spent, ...]:
     """Rollouts of every group seen, and a reference pass over those kept if there is a KL term."""
     costs = [decode_cost(lm, len(g.prompt), [len(r) for r in g.responses]) for g in seen]
     if stage.objective.kl:

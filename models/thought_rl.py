@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
-from interlude.models.policy import Surrogate, spent, weighed
+from interlude.models.policy_gradient import PolicyGradient, spent, weighed
 from interlude.models.stages import Batch, check_targets
 from interlude.synth.problem import Mixture, Problem, Source, parts
 from interlude.synth.rng import uniforms
@@ -21,7 +21,7 @@ PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reasoning(Surrogate):
+class Reasoning(PolicyGradient):
     """What stages share that think before a token of the corpus: ``rows`` places a step, ``group`` thoughts at each.
 
     data: the corpus, in which some solutions skip steps (``Source.skip_prob``), as a full solution leaves nothing to
