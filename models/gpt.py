@@ -23,8 +23,6 @@ POSITIONS = 4096  # rows of the rotation table; far beyond any problem here, and
 # on CPU what stays in cache, on an accelerator what fills it.
 PREFILL_TOKENS = {"cpu": 2048}
 PREFILL_TOKENS_ELSEWHERE = 131_072
-# Weights of a model that another process may be sent to sample: nano's take 10 ms, decoding 64 rows half a second.
-PORTABLE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -243,8 +241,7 @@ class GPTModel(nn.Module):
         top_p: float = 1.0,
         stop: tuple[int, int] | None = None,
     ) -> Samples:
-        portable = self.sizes.parameters_count <= PORTABLE
-        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop, portable)
+        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
 
     def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
         return GPTDecoder(self, prompts, room)

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from interlude.models import native
 from interlude.models.lm import LM
 from interlude.models.parallel import one_core, together
 
@@ -106,13 +107,20 @@ class Muon:
     weights: parameters by name. rows: for each, the row counts of the logical matrices stacked in it. A fused
     query-key-value weight is three matrices and gate-up two; orthogonalising the stack as one would tie their scales to
     each other, so each is treated as if it were a weight of its own. A weight without a gradient stays where it is.
+    kernels: whose products make an update orthogonal, "torch" or "native" (``models.native``).
     """
 
-    def __init__(self, weights: dict[str, nn.Parameter], rows: dict[str, tuple[int, ...]], optim: Optim) -> None:
+    def __init__(
+        self,
+        weights: dict[str, nn.Parameter],
+        rows: dict[str, tuple[int, ...]],
+        optim: Optim,
+        kernels: str = "torch",
+    ) -> None:
         for name, weight in weights.items():
             if weight.ndim != 2 or sum(rows[name]) != weight.size(0):
                 raise ValueError(f"Muon: {name} of shape {tuple(weight.shape)} is no stack of {rows[name]} rows")
-        self.weights, self.rows, self.optim = weights, rows, optim
+        self.weights, self.rows, self.optim, self.kernels = weights, rows, optim, kernels
         self.momentum = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
 
     @torch.no_grad()
@@ -137,9 +145,10 @@ class Muon:
             for update, (_, target, scale) in zip(updates, pieces, strict=True):
                 target.add_(update, alpha=-lr * scale)
 
-    @staticmethod
-    def _orthogonal(pieces: list[tuple[Tensor, Tensor, float]]) -> Tensor:
+    def _orthogonal(self, pieces: list[tuple[Tensor, Tensor, float]]) -> Tensor:
         stack_MRC = torch.stack([wide for wide, _, _ in pieces])
+        if self.kernels == "native" and not any(n % 16 for n in stack_MRC.shape[1:]):
+            return native.orthogonal(stack_MRC, ITERATIONS, QUINTIC)
         return orthogonal(stack_MRC if stack_MRC.device.type == "cpu" else stack_MRC.bfloat16())
 
     def _look_ahead(self, name: str, grad: Tensor) -> Tensor:
@@ -151,13 +160,13 @@ class Muon:
 class Optimiser:
     """The optimisers of one model behind ``step``, ``zero_grad``, ``clip`` and a flat ``state_dict`` of tensors."""
 
-    def __init__(self, optim: Optim, model: LM) -> None:
+    def __init__(self, optim: Optim, model: LM, kernels: str) -> None:
         self.optim = optim
         named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         rows = {name: count for name, count in model.matrices().items() if name in named}
         matrices = {name: named[name] for name in rows}
         others = {name: weight for name, weight in named.items() if name not in rows}
-        self.muon = Muon(matrices, rows, optim) if optim.kind == "muon" else None
+        self.muon = Muon(matrices, rows, optim, kernels) if optim.kind == "muon" else None
         self.named = named
         self.adam_names = list(others) if optim.kind == "muon" else [*matrices, *others]
         groups = [{"params": list(others.values()), "weight_decay": 0.0}]
@@ -223,6 +232,6 @@ class Optimiser:
                 }
 
 
-def make(optim: Optim, model: LM) -> Optimiser:
-    """A fresh optimiser for all trainable parameters of ``model``."""
-    return Optimiser(optim, model)
+def make(optim: Optim, model: LM, kernels: str | None = None) -> Optimiser:
+    """A fresh optimiser for all trainable parameters of ``model``. kernels: if None, those that run the model here."""
+    return Optimiser(optim, model, kernels or native.path(model))

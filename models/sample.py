@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interlude.models import native
 from interlude.models.lm import LM, Samples
-from interlude.models.parallel import apart, together
+from interlude.models.parallel import together
 
 # Shapes: B rows, L rows still alive, V tokens of the vocabulary, N new tokens.
 
@@ -20,6 +21,8 @@ COMPACT = 1 / 8
 # Rows of one piece on CPU, where pieces run side by side: fixed, so that a row's bits do not depend on the machine.
 # Wider would save little: a step of 64 rows is already work enough for one core.
 PIECE = 64
+# Compiled, a step is so short that reading keys and values is what it costs: those of few rows stay in the cache.
+NATIVE_PIECE = 16
 
 
 def sample(
@@ -30,11 +33,8 @@ def sample(
     temperature: float = 1.0,
     top_p: float = 1.0,
     stop: tuple[int, int] | None = None,
-    portable: bool = False,
 ) -> Samples:
     """Continue every prompt until ``model.end`` or for ``max_new_tokens`` tokens.
-
-    portable: the model is small enough to be sent to another process for every call (``parallel.apart``).
 
     stop: another token that ends a row, and how many more tokens the row has after it at most.
 
@@ -51,11 +51,12 @@ def sample(
     if not prompts:
         return Samples([], [], [])
     on_cpu = next(model.parameters()).device.type == "cpu"
-    width = PIECE if on_cpu else len(prompts)
+    piece = NATIVE_PIECE if native.path(model) == "native" else PIECE
+    width = piece if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
     how = (max_new_tokens, temperature, top_p, stop)
     work = [(model, prompts[p], streams[p], *how) for p in pieces]
-    found = apart(sample_piece, work) if portable else together([partial(sample_piece, *each) for each in work])
+    found = together([partial(sample_piece, *each) for each in work])
     return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
@@ -70,6 +71,9 @@ def sample_piece(
     stop: tuple[int, int] | None = None,
 ) -> Samples:
     """``sample`` for rows that are decoded as one batch."""
+    if native.path(model) == "native":
+        ids_BN, logprobs_BN = native.sample(model, prompts, streams, max_new_tokens, temperature, top_p, stop)
+        return _collect(ids_BN.tolist(), logprobs_BN.tolist(), model.end, stop)
     decoder = model.decoder(prompts, max_new_tokens)
     logits_LV = decoder.begin()
     device = logits_LV.device

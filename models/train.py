@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from interlude.models import native
 from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
 from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
@@ -30,9 +31,9 @@ from interlude.models.stages import Batch, Stage, StageModels
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")
 EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
-# Padded tokens of a forward pass. On one core nano trains equally fast at 450 to 2,000;
-# this many make at least two pieces of a step, one for each core.
-CORE_TOKENS = 640
+# Padded tokens of a forward pass. In torch one core trains nano equally fast at 450 to 2,000, compiled the faster the
+# more there are; this many make at least two pieces of a step, one for each core.
+CORE_TOKENS = 1024
 ACCELERATOR_TOKENS = 65_536
 
 
@@ -72,11 +73,16 @@ class Diverged(ArithmeticError):
 
 @dataclass
 class State:
-    """How far a stage has come; everything a resume needs besides weights and momenta."""
+    """How far a stage has come; everything a resume needs besides weights and momenta.
+
+    kernels: which ran, "native" or "torch" (``models.native``); their bits differ, so a stage ends with those it began
+    with.
+    """
 
     step: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     seconds: float = 0.0
+    kernels: str = "torch"
 
 
 def train(
@@ -93,7 +99,8 @@ def train(
 
     With a ``folder``, progress is saved there and an interrupted call resumes to the same bits (CPU). ``observe`` is
     called after every step with the share done and the log line. Raises Diverged, naming stage, step and the last good
-    save, when a loss, gradient or reward is not finite; nothing finished is overwritten.
+    save, when a loss, gradient or reward is not finite; nothing finished is overwritten. Raises Corrupt if the save is
+    of other kernels than would go on here.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -102,8 +109,10 @@ def train(
     lm.to(machine.device)
     start = frozen(lm) if stage.needs_initial_model else None
     models = StageModels(lm, start, references or {})
-    optimiser = make(stage.optim, lm)
-    state = resume(folder, lm, optimiser) if folder else State()
+    with autocast(machine, precision):
+        kernels = native.path(lm)
+    optimiser = make(stage.optim, lm, kernels)
+    state = resume(folder, lm, optimiser, kernels) if folder else State(kernels=kernels)
     clock, saved = time.monotonic(), time.monotonic()
     while stage.progress(state.step, state.ledger.total_flops) < 1:
         line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
@@ -111,6 +120,7 @@ def train(
         now = time.monotonic()
         state.seconds, clock = state.seconds + now - clock, now
         line |= {"step": state.step, "seconds": round(state.seconds, 3), "flops": state.ledger.total_flops}
+        line["kernels"] = kernels
         if folder:
             append_jsonl(folder / "log.jsonl", line)
             if now - saved >= machine.save_every:
@@ -273,7 +283,8 @@ def checkpoint(folder: Path, lm: LM, optimiser, state: State) -> None:
     check_weights(lm, f"step {state.step}", folder)
     tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
     tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
-    about = json.dumps({"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()})
+    progress = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
+    about = json.dumps(progress | {"kernels": state.kernels})
     described = {"state": about, "sha256": digest(tensors, about)}
     write_atomic(folder / "state.safetensors", save(tensors, described))
 
@@ -283,12 +294,13 @@ def digest(tensors: dict[str, Tensor], about: str) -> str:
     return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
 
 
-def resume(folder: Path, lm: LM, optimiser) -> State:
-    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it."""
+def resume(folder: Path, lm: LM, optimiser, kernels: str = "torch") -> State:
+    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it. Raises Corrupt for a save
+    of other kernels."""
     path = folder / "state.safetensors"
     if not path.exists():
         trim_log(folder, 0)
-        return State()
+        return State(kernels=kernels)
     content = path.read_bytes()
     try:
         tensors = load(content)
@@ -297,9 +309,17 @@ def resume(folder: Path, lm: LM, optimiser) -> State:
         if described["sha256"] != digest(tensors, described["state"]):
             raise ValueError("its checksum is that of another save")
         about = json.loads(described["state"])
+        begun = about.get("kernels", "torch")  # the only ones there were when saves did not say
+        if begun != kernels:
+            raise Corrupt(
+                f"{path} is of a stage begun with {begun} kernels, but {kernels} kernels would go on with it: "
+                f"set INTERLUDE_KERNELS={begun}, or delete it to start this stage again"
+            )
         lm.load_state_dict(part(tensors, "model."))
         optimiser.load_state_dict(part(tensors, "optim."))
-        state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"])
+        state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"], kernels)
+    except Corrupt:
+        raise
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise Corrupt(f"{path} is not a readable save ({error}); delete it to start this stage again") from error
     trim_log(folder, state.step)

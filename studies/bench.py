@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from interlude.models import parallel
 from interlude.models.gpt import GPTModel
 from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import Optim, make, rate
@@ -437,7 +436,6 @@ def sample(seconds: float) -> Iterator[Measure]:
     installed = find_spec("transformers") is not None
     peer = "transformers generate, same weights and prompts, its cache, sdpa, no top-k" if installed else MISSING
     source = NANO.source(NANO.edge, split="held_out")
-    await_helpers(THREADS)
     for rows, group in product(BATCHES, GROUPS):
         prompts = [model.encode(source.problem("bench", row // group).question) for row in range(rows)]
         sides = {"ours": our_sampler(model, prompts)}
@@ -448,13 +446,6 @@ def sample(seconds: float) -> Iterator[Measure]:
         what = f"new tokens, batch {rows}, {asked}, {MAX_NEW} a row whatever is said"
         target = "at least 2x the peer; the goal is 5x"
         yield measured("sample", what, "tokens/s", rates["ours"], peer, target, THREADS, peer_rates=rates.get("peer"))
-
-
-def await_helpers(threads: int) -> None:
-    """Until the processes that share the sampling have started, which takes seconds once a run; without them where none
-    can be had."""
-    while parallel.wanted and parallel.hired(threads - 1) is None:
-        time.sleep(0.1)
 
 
 def our_sampler(model: GPTModel, prompts: list[list[int]]) -> Callable[[], float]:
@@ -514,7 +505,6 @@ def examine(seconds: float) -> Iterator[Measure]:
     of the paper's problems give its rate.
     """
     model = endless()
-    await_helpers(THREADS)
     ops = NANO.edge[1]
     exact = Exam("bench", NANO.source((ops, ops), split="held_out"), NANO.problems)
     lengths = [len(model.encode(problem.solution)) for problem in exact.draw_problems()[:SAMPLED_PROBLEMS]]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interlude.models import native, stages
 from interlude.models.lm import LM
 
 # Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
@@ -37,6 +38,15 @@ def predictions(
 
 def logprobs(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0) -> list[np.ndarray]:
     """Log-probabilities (float64) of the tokens of each text, given its prompt and those before."""
+    if native.path(lm) == "native":
+        rows = [p + t for p, t in zip(prompts, texts, strict=True)]
+        longest = max(map(len, rows))
+        ids_BT = torch.tensor([row + [lm.pad] * (longest - len(row)) for row in rows])
+        chosen_BT = torch.zeros(ids_BT.shape, dtype=torch.bool)
+        for chosen_T, prompt, row in zip(chosen_BT, prompts, rows, strict=True):
+            chosen_T[len(prompt) : len(row)] = True
+        logp_N = stages.logprobs(lm, ids_BT, chosen_BT, temperature).double()
+        return [logp_T.numpy() for logp_T in logp_N.split([len(t) for t in texts])]
     found = predictions(lm, prompts, texts, temperature)
     pairs = zip(found, texts, strict=True)
     return [logp_TV[torch.arange(len(text)), text].cpu().numpy() for logp_TV, text in pairs]

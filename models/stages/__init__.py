@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from interlude.models import native
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM
 from interlude.models.optim import Optim
@@ -133,6 +134,8 @@ def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor, temperature: float = 1.0) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; column 0 cannot be chosen."""
+    if native.path(lm) == "native":
+        return native.logprobs(lm, ids_BT, chosen_BT, temperature)
     logits_NV = lm.logits_at(ids_BT[:, :-1], chosen_BT[:, 1:].flatten().nonzero()[:, 0])
     targets_N = ids_BT[:, 1:][chosen_BT[:, 1:]]
     return -torch.nn.functional.cross_entropy(logits_NV.float() / temperature, targets_N, reduction="none")

@@ -1,0 +1,328 @@
+"""The small GPT compiled for this machine's CPU (``native.cpp``): built at first use, and torch's path where it cannot.
+
+$INTERLUDE_KERNELS chooses: "auto" (the default) takes compiled kernels wherever they can be had, "torch" never does,
+"native" raises where they cannot be. $INTERLUDE_CACHE is where builds are kept (``~/.cache/interlude`` if not given).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from interlude.models.gpt import GPTModel
+
+# Shapes: B rows, T positions, M tokens of all rows end to end, N chosen positions.
+
+SOURCE = Path(__file__).with_name("native.cpp")
+CHOICES = ("auto", "native", "torch")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++20", "-fPIC", "-shared", "-w")
+LAYER = ("attention_norm", "qkv", "qkv_bias", "q_norm", "k_norm", "out", "mlp_norm", "gate_up", "down")
+
+
+class Unavailable(RuntimeError):
+    """Compiled kernels were asked for and cannot be had."""
+
+
+class Sizes(ctypes.Structure):
+    """``Sizes`` of native.cpp."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("layers", "width", "heads", "kv_heads", "head_width", "hidden")] + [
+        ("vocab", ctypes.c_int64),
+        ("eps", ctypes.c_double),
+    ]
+
+
+# --- which path runs -------------------------------------------------------------------------------------------------
+
+
+def choice() -> str:
+    """$INTERLUDE_KERNELS. Raises ValueError for what it cannot be."""
+    found = os.environ.get("INTERLUDE_KERNELS", "auto")
+    if found not in CHOICES:
+        raise ValueError(f"INTERLUDE_KERNELS must be one of {', '.join(CHOICES)}, got {found!r}")
+    return found
+
+
+def path(model: torch.nn.Module) -> str:
+    """Which kernels run this model here and now, "native" or "torch". Raises Unavailable if compiled ones were asked
+    for and cannot be had."""
+    wanted = choice()
+    if wanted == "torch":
+        return "torch"
+    reason = unsupported(model) or library()[1]
+    if reason and wanted == "native":
+        raise Unavailable(f"INTERLUDE_KERNELS is native, but {reason}")
+    return "torch" if reason else "native"
+
+
+def unsupported(model: torch.nn.Module) -> str | None:
+    """Why compiled kernels do not run this model, in words; None if they do."""
+    from interlude.models.gpt import GPTModel
+
+    own = ("forward", "logits_at", "decoder", "_hidden", "_logits")
+    if not isinstance(model, GPTModel) or any(
+        name in vars(model) or getattr(type(model), name) is not getattr(GPTModel, name) for name in own
+    ):
+        return f"{type(model).__name__} is no plain GPT"
+    present = [weight for weight in weights(model) if weight is not None]
+    if any(weight.device.type != "cpu" for weight in present):
+        return "the model is not on the CPU"
+    if any(weight.dtype != torch.float32 or not weight.is_contiguous() for weight in present):
+        return "the model's weights are not float32"
+    if torch.is_autocast_enabled("cpu"):
+        return "arithmetic is to be in bfloat16"
+    if model.sizes.width % 16 or model.sizes.hidden % 16:
+        return "its width or hidden width is not a multiple of 16"
+    return None
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def library() -> tuple[ctypes.CDLL | None, str | None]:
+    """The compiled kernels, or why there are none; said once on standard error where that is no wish."""
+    try:
+        return loaded(built()), None
+    except (Unavailable, OSError, subprocess.SubprocessError) as error:
+        reason = f"compiled kernels cannot be built here ({error})"
+        print(f"{reason}: torch's are used, at about half the speed", file=sys.stderr)
+        return None, reason
+
+
+def built() -> Path:
+    """The compiled file, made now if this machine has none of this source, compiler and torch.
+
+    It is written beside its place and renamed, under a lock that ends with its process, so that of several processes
+    one builds and the others wait, and none finds half a file. Raises Unavailable.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise Unavailable("they are for Linux on x86-64")
+    compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or shutil.which("g++")]
+    if compiler[0] is None or shutil.which(compiler[0]) is None:
+        raise Unavailable("there is no C++ compiler")
+    command = [*compiler, *FLAGS, str(SOURCE), *torch_flags()]
+    folder = cache_folder()
+    place = folder / f"native-{digest(command)}.so"
+    if place.exists():
+        return place
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"{place.stem}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not place.exists():
+                beside = place.with_suffix(f".{os.getpid()}")
+                done = subprocess.run([*command, "-o", str(beside)], capture_output=True, text=True)
+                if done.returncode:
+                    found = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]
+                    raise Unavailable(f"{compiler[0]} failed: {found[0][:300]}")
+                os.replace(beside, place)
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be written: {error}") from error
+    return place
+
+
+def cache_folder() -> Path:
+    """Where builds are kept."""
+    if found := os.environ.get("INTERLUDE_CACHE"):
+        return Path(found)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlude"
+
+
+def torch_flags() -> list[str]:
+    """What finds torch's vector types, has them use the widest vectors that torch itself uses here, and finds the
+    exponential function behind them, which is in torch's own library."""
+    home = Path(torch.__file__).parent
+    width = torch.backends.cpu.get_cpu_capability()
+    wide = [f"-DCPU_CAPABILITY_{width}", f"-DCPU_CAPABILITY={width}"] if width in ("AVX2", "AVX512") else []
+    return [f"-I{home / 'include'}", *wide, f"-L{home / 'lib'}", "-ltorch_cpu"]
+
+
+def digest(command: list[str]) -> str:
+    """What a build depends on: the source, the command with its compiler's version, torch, and the processor."""
+    version = subprocess.run([command[0], "--version"], capture_output=True, text=True).stdout
+    flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
+    parts = (SOURCE.read_text(), *command, version, torch.__version__, flags)
+    return blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def loaded(place: Path) -> ctypes.CDLL:
+    """The functions of a compiled file. torch's library, which it needs, is in this process already."""
+    found = ctypes.CDLL(str(place))
+    pointer, number, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+    rows = (pointer, pointer, pointer, number, pointer, pointer, number, pointer, pointer, real)
+    found.native_room.argtypes = (pointer, number, number, number, ctypes.c_int)
+    found.native_room.restype = number
+    found.native_forward.argtypes = (*rows, ctypes.c_int, pointer, pointer)
+    found.native_forward.restype = None
+    found.native_backward.argtypes = (*rows, pointer, pointer, pointer)
+    found.native_backward.restype = None
+    found.native_orthogonal.argtypes = (number, number, number, number, real, real, real, pointer, pointer)
+    found.native_orthogonal.restype = None
+    found.native_sample.argtypes = (
+        *(pointer, pointer, pointer, number, pointer, pointer, pointer, number, number, real, real),
+        *(number, number, number, number, pointer, pointer),
+    )
+    found.native_sample.restype = ctypes.c_int
+    return found
+
+
+# --- what a model looks like from there ------------------------------------------------------------------------------
+
+
+def weights(model: GPTModel) -> list[Tensor | None]:
+    """The model's weights in the order of native.cpp; None where it has none such, and for a tied head."""
+    own = model._parameters  # as a module's attributes are found slowly
+    found = [own["embed"], own["norm"], own.get("head")]
+    for layer in model.layers:
+        own = layer._parameters
+        found += [own.get(name) for name in LAYER]
+    return found
+
+
+def addresses(tensors: list[Tensor | None]) -> ctypes.Array:
+    """Where they lie, with the embeddings for a tied head."""
+    found = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    found[2] = found[2] or found[0]
+    return (ctypes.c_void_p * len(found))(*found)
+
+
+def sizes(model: GPTModel) -> Sizes:
+    s = model.sizes
+    return Sizes(s.layers, s.width, s.heads, s.kv_heads, s.head_width, s.hidden, s.vocab.size, s.norm_eps)
+
+
+# --- log-probabilities -----------------------------------------------------------------------------------------------
+
+
+class Packed:
+    """Rows without their padding, end to end: only tokens that a chosen one depends on."""
+
+    def __init__(self, ids_BT: Tensor, chosen_BT: Tensor, vocab: int, positions: int) -> None:
+        ids_BT, chosen_BT = ids_BT.numpy(), chosen_BT.numpy()[:, 1:]
+        row_N, at_N = chosen_BT.nonzero()
+        read_B = np.zeros(len(ids_BT), dtype=np.int64)
+        np.maximum.at(read_B, row_N, at_N + 1)
+        self.longest = int(read_B.max(initial=0))
+        if self.longest > positions:
+            raise ValueError(f"a row of {self.longest} tokens is longer than the {positions} positions of the model")
+        begin_B = np.concatenate(([0], read_B.cumsum()))
+        self.start = np.unique(begin_B)  # rows of which nothing is read begin where the next one does
+        self.ids = ids_BT[:, :-1][np.arange(chosen_BT.shape[1]) < read_B[:, None]].astype(np.int64)
+        self.index = begin_B[row_N] + at_N
+        self.targets = ids_BT[:, 1:][chosen_BT].astype(np.int64)
+        for ids in (self.ids, self.targets):
+            if ids.min(initial=0) < 0 or ids.max(initial=0) >= vocab:
+                raise IndexError(f"a token is outside 0..{vocab - 1}")
+
+    def arguments(self) -> tuple:
+        """As native.cpp wants them."""
+        first = len(self.start) - 1, self.start.ctypes.data, self.ids.ctypes.data
+        return (*first, len(self.index), self.index.ctypes.data, self.targets.ctypes.data)
+
+
+def logprobs(model: GPTModel, ids_BT: Tensor, chosen_BT: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities (N) of the chosen tokens given those before them; see ``models.stages.logprobs``."""
+    packed = Packed(ids_BT, chosen_BT, model.vocab_size, len(model.turns))
+    present = [weight for weight in weights(model) if weight is not None]
+    if torch.is_grad_enabled() and any(weight.requires_grad for weight in present):
+        return Logprobs.apply(model, packed, temperature, *present)
+    return forward(model, packed, temperature, False)[0]
+
+
+def forward(model: GPTModel, packed: Packed, temperature: float, keep: bool) -> tuple[Tensor, Tensor]:
+    """The log-probabilities, and the memory in which the backward pass finds what it needs."""
+    run, s = library()[0], sizes(model)
+    room = run.native_room(ctypes.byref(s), len(packed.ids), len(packed.index), packed.longest, keep)
+    memory, logp_N = (torch.empty(n, dtype=torch.float32) for n in (room, len(packed.index)))
+    run.native_forward(
+        *(ctypes.byref(s), addresses(weights(model)), model.turns.data_ptr(), *packed.arguments()),
+        *(temperature, keep, memory.data_ptr(), logp_N.data_ptr()),
+    )
+    return logp_N, memory
+
+
+class Logprobs(torch.autograd.Function):
+    """``logprobs`` with the gradients of all weights, which are those of one call, whatever was called in between."""
+
+    @staticmethod
+    def forward(ctx, model: GPTModel, packed: Packed, temperature: float, *present: Tensor) -> Tensor:
+        logp_N, memory = forward(model, packed, temperature, True)
+        ctx.model, ctx.packed, ctx.temperature = model, packed, temperature
+        ctx.has = [weight is not None for weight in weights(model)]
+        ctx.save_for_backward(memory, *present)  # torch refuses weights that were changed in place meanwhile
+        return logp_N
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, slope_N: Tensor) -> tuple[Tensor | None, ...]:
+        memory, *present = ctx.saved_tensors
+        flat = torch.zeros(sum(weight.numel() for weight in present), dtype=torch.float32)
+        parts = flat.split([weight.numel() for weight in present])
+        grads = [part.view_as(weight) for part, weight in zip(parts, present, strict=True)]
+        lie = [addresses([next(each) if has else None for has in ctx.has]) for each in (iter(present), iter(grads))]
+        s, slope_N = sizes(ctx.model), slope_N.contiguous()
+        library()[0].native_backward(
+            *(ctypes.byref(s), lie[0], ctx.model.turns.data_ptr(), *ctx.packed.arguments()),
+            *(ctx.temperature, memory.data_ptr(), slope_N.data_ptr(), lie[1]),
+        )
+        wanted = zip(grads, ctx.needs_input_grad[3:], strict=True)
+        return None, None, None, *(grad if needed else None for grad, needed in wanted)
+
+
+# --- Newton-Schulz ---------------------------------------------------------------------------------------------------
+
+
+def orthogonal(x_MRC: Tensor, iterations: int, quintic: tuple[float, float, float]) -> Tensor:
+    """``models.optim.orthogonal`` in place of ``x_MRC``, whose dimensions R <= C are multiples of 16."""
+    count, rows, columns = x_MRC.shape
+    scratch = torch.empty(2 * rows * (rows + columns))
+    library()[0].native_orthogonal(count, rows, columns, iterations, *quintic, x_MRC.data_ptr(), scratch.data_ptr())
+    return x_MRC
+
+
+# --- sampling --------------------------------------------------------------------------------------------------------
+
+
+def sample(
+    model: GPTModel,
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    room: int,
+    temperature: float,
+    top_p: float,
+    stop: tuple[int, int] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """New ids and their log-probabilities, one row a prompt and ``room`` columns, with padding and zeros after a row's
+    end; see ``models.sample.sample_piece``. Raises ValueError for logits that are not finite."""
+    start = np.concatenate(([0], np.cumsum([len(prompt) for prompt in prompts])))
+    ids = np.fromiter((token for prompt in prompts for token in prompt), dtype=np.int64, count=start[-1])
+    longest = max(map(len, prompts))
+    if longest + room > len(model.turns):
+        raise ValueError(f"{longest} prompt and {room} new tokens exceed the model's {len(model.turns)} positions")
+    streams = np.ascontiguousarray(streams)
+    out, logp = np.empty((len(prompts), room), np.int64), np.empty((len(prompts), room), np.float32)
+    s = sizes(model)
+    failed = library()[0].native_sample(
+        *(ctypes.byref(s), addresses(weights(model)), model.turns.data_ptr(), len(prompts), start.ctypes.data),
+        *(ids.ctypes.data, streams.ctypes.data, streams.shape[1], room, temperature, top_p, *(stop or (-1, 0))),
+        *(model.end, model.pad, out.ctypes.data, logp.ctypes.data),
+    )
+    if failed:
+        raise ValueError("the model's logits are not finite: it has diverged or its weights are damaged")
+    return out, logp
