@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from interlude.synth.ops import compute
 from interlude.synth.parse import Line, Step, Trace, parse
-from interlude.synth.render import Move, equation, reductions
+from interlude.synth.render import EQUALS, Move, equation, reductions
 from interlude.synth.telling import APPROACHES, MARKERS, PLAIN, Telling
 
 if TYPE_CHECKING:
@@ -136,12 +136,13 @@ class Work:
         return (self.found(at), *(("from", *commas(named)) if named else ()))
 
     def formula(self, at: int, values: bool) -> Words:
-        """``goats = seals * mice``, solved for what the statement finds; with ``values``, given ones are put in."""
+        """``goats = seals * mice`` (direct: ``goats seals * mice``), solved for what the statement finds; with
+        ``values``, given ones are put in."""
         words = [str(self.nodes[i].value) if values and i not in self.finder else self.words[i] for i in self.terms[at]]
         signed = [words[0]]
         for word in words[1:]:
             signed += (self.sign[at], word)
-        return (self.found(at), "=", *signed)
+        return (self.found(at), *EQUALS.get(self.problem.dialect, ("=",)), *signed)
 
     def restated(self) -> Words:
         given = [self.problem.graph.root if i < 0 else i for i in self.problem.order if i < 0 or not self.nodes[i].args]

@@ -103,7 +103,7 @@ TERSE_STEP = (
     ", ",
     "&",
     f"(?P<solved>{NOUN})",
-    f"(?P<value>{NUMBER})",
+    f"(?P<value>{DIGITS}) ",
     "(?P<stop>;) ",
 )
 # The same for a step with two operands, up to two recalled values and one sum. Most steps are such, and when every
@@ -117,11 +117,14 @@ TERSE_USUAL = (
 )
 TERSE_COPY = (
     "@", f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ",
-    f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
-    "&", f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
+    f"(?P<noun>{NOUN})", f"(?P<recalled>{DIGITS}) ", ", ",
+    "&", f"(?P<solved>{NOUN})", f"(?P<value>{DIGITS}) ", "(?P<stop>;) ",
 )  # fmt: skip
-TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{NUMBER})", "; ")
-TERSE_ANSWER = ("answer_", f"({NUMBER})")
+# Without the sign between a noun and its operands.
+DIRECT_STEP, DIRECT_COPY = (tuple(piece for piece in pieces if piece != "= ") for pieces in (TERSE_STEP, TERSE_COPY))
+DIRECT_USUAL = TERSE_USUAL.replace("(@([a-z]++)_= ", "(@([a-z]++)_", 1)
+TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{DIGITS}) ", "; ")
+TERSE_ANSWER = ("answer_", f"({DIGITS}) ")
 TERSE_WORDS = f"(?:(?:{'|'.join(OPENINGS)})_)?+", f"(?:(?:{'|'.join(CONCLUSIONS)})_)?+"
 
 QUANTITY = f"(?:the_{then('number_', 'of_', NOUN)}|{NUMBER})"
@@ -140,7 +143,7 @@ PROSE_STEP = (
     "&",
     "there_",
     "are_",
-    f"(?P<value>{NUMBER})",
+    f"(?P<value>{DIGITS}) ",
     f"(?P<solved>{NOUN})",
     r"(?P<stop>\.) ",
 )
@@ -152,13 +155,13 @@ PROSE_USUAL = (
 )
 PROSE_COPY = (
     "@", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
-    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ",
-    "&", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
+    "There_", "are_", f"(?P<recalled>{DIGITS}) ", f"(?P<noun>{NOUN})", ", ",
+    "&", "there_", "are_", f"(?P<value>{DIGITS}) ", f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
 )  # fmt: skip
 PROSE_REMARK = (
-    f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<noun>{NOUN})", r"\. ",
+    f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{DIGITS}) ", f"(?P<noun>{NOUN})", r"\. ",
 )  # fmt: skip
-PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
+PROSE_ANSWER = ("The_", "answer_", "is_", f"({DIGITS}) ", r"\. ")
 
 
 PROSE_WORDS = (
@@ -244,6 +247,7 @@ TERSE = (
     True,
     {op: op for op in VERBS},
 )
+DIRECT = (DIRECT_USUAL, DIRECT_STEP, DIRECT_COPY, *TERSE[3:])
 PROSE = (
     PROSE_USUAL,
     PROSE_STEP,
@@ -254,13 +258,22 @@ PROSE = (
     False,
     {verb: op for op, verb in VERBS.items()},
 )
-GRAMMARS = {"terse": grammar(*TERSE, ("", "")), "prose": grammar(*PROSE, ("The_", "so_"))}
-WORDED = {"terse": grammar(*TERSE, TERSE_WORDS, TERSE_REMARK), "prose": grammar(*PROSE, PROSE_WORDS, PROSE_REMARK)}
+GRAMMARS = {
+    "terse": grammar(*TERSE, ("", "")),
+    "direct": grammar(*DIRECT, ("", "")),
+    "prose": grammar(*PROSE, ("The_", "so_")),
+}
+WORDED = {
+    "terse": grammar(*TERSE, TERSE_WORDS, TERSE_REMARK),
+    "direct": grammar(*DIRECT, TERSE_WORDS, TERSE_REMARK),
+    "prose": grammar(*PROSE, PROSE_WORDS, PROSE_REMARK),
+}
 LINE_WORDS = f"(?:{NOUN}|{NUMBER}|[-+*/=,] )*+"
 LINES = {
     dialect: (compiled("".join(pieces)), compiled(so_far(pieces)))
     for dialect, pieces in (
         ("terse", (f"(?P<marker>{'|'.join(MARKERS)})_", f"(?P<words>{LINE_WORDS})", "; ")),
+        ("direct", (f"(?P<marker>{'|'.join(MARKERS)})_", f"(?P<words>{LINE_WORDS})", "; ")),
         ("prose", (f"(?P<marker>{'|'.join(MARKERS).title()})_", f"(?P<words>{LINE_WORDS})", r"\. ")),
     )
 }

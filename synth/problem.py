@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
 from interlude.synth import approaches, worlds
-from interlude.synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, leaf_range, operation
+from interlude.synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, insert_copies, leaf_range, operation
 from interlude.synth.later import later
 from interlude.synth.ops import LIMIT, SAME, is_prime
 from interlude.synth.render import Move, Written, write
@@ -17,7 +17,7 @@ from interlude.synth.rng import below, between, rng, shuffle, weighted
 from interlude.synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, THOUGHTS, Telling, Wording, Words
 
 MODES = ("forward", "reverse")
-DIALECTS = ("terse", "prose")
+DIALECTS = ("terse", "prose", "direct")
 ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
 HELD_OUT_SHARE = 8  # one structure in eight is never trained on
@@ -185,11 +185,15 @@ class Source:
     filler, connected, unconnected: ranges for the number of distractors: unneeded givens; unneeded operations on
         quantities of the problem; unneeded operations on unneeded givens (each adds three statements).
     length: pad the question with unneeded givens up to a length drawn from this range, so that length and ops are
-        independent; None adds none. Counted in givens: as a statement of n operands has 2n + 2 tokens in the terse
-        dialect and a given has 3, an operation on two operands is as long as two givens.
+        independent; None adds none. Counted in givens, three tokens each, rounded up: in the terse dialect a statement
+        of n operands has 2n + 2 tokens, so an operation on two is as long as two givens; in the direct dialect it has
+        2n + 1, so that a question of ``length`` givens is up to two tokens shorter, by its number of operations modulo
+        three. A question whose copies make it longer than was drawn is as long as it is.
     split: problems of which side ("train", "held_out" or "any").
-    copies: None for arithmetic. A range makes problems without any, ``ops`` then being (0, 0): a given and a chain
-        of so many statements that each repeat the quantity before. (0, 0) is names only: the question asks for a given.
+    copies: range for the number of statements that only repeat another quantity (None: no such statement). A graph and
+        its side of the split are drawn without them; then each is put after a random named quantity, whose place it
+        takes in one of the statements that use it; a copy of the quantity asked for is asked for instead. With
+        ``ops`` (0, 0) there is no arithmetic: a given and a chain of so many copies, whose last is asked for.
     skip_prob: probability that the solution leaves out a step (never its last):
         what the step finds is then first seen where it is used. Questions are those of the same source without it.
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
@@ -200,6 +204,7 @@ class Source:
         those of the same source without it.
     chances: the probability of each approach where there are several (None: all alike).
     tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
+    copy_ratio: the number of copies k has probability proportional to copy_ratio**k, over the range of ``copies``.
     """
 
     ops: tuple[int, int]
@@ -222,6 +227,7 @@ class Source:
     approach: str | tuple[str, ...] | None = later(None)
     chances: tuple[float, ...] | None = later(None)
     tagged: bool = later(False)
+    copy_ratio: float = later(1.0)
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -256,7 +262,9 @@ class Source:
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
                 f"but world {self.world!r} offers {self.name_count}"
             )
-        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1] + -(-self.most_copies // 3)
+        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1]
+        # Where copies lengthen questions of all numbers of operations alike, one without copies sets the bound.
+        longest += -self.most_copies if self.ops[1] else -(-self.most_copies // 3)
         if self.length and self.length[0] < longest:
             raise ValueError(
                 f"Source.length must be at least {longest} for ops up to {self.ops[1]}, "
@@ -264,22 +272,22 @@ class Source:
             )
 
     def check_copies(self) -> None:
-        """Raises ValueError where ``copies`` is no range, or contradicts another field."""
+        """Raises ValueError where ``copies`` or ``copy_ratio`` is malformed, or contradicts another field."""
+        if type(self.copy_ratio) not in (int, float) or not 0 < self.copy_ratio <= 100:
+            raise ValueError(f"Source.copy_ratio must be a number above 0 and up to 100, got {self.copy_ratio!r}")
         if self.copies is None:
+            if self.copy_ratio != 1.0:
+                raise ValueError(f"Source.copy_ratio {self.copy_ratio} needs Source.copies, which is None")
             return
         check_range("Source.copies", self.copies, least=0)
-        if self.ops != (0, 0):
+        if self.mode == "reverse" and self.ops[0] == 0 and self.copies[0] == 0:
             raise ValueError(
-                f"Source.copies {self.copies} needs Source.ops (0, 0), got {self.ops}: "
-                "a chain of copies computes nothing"
+                "Source.copies must be at least 1 with Source.ops 0 and Source.mode 'reverse': "
+                "without a statement there is nothing to solve"
             )
-        if self.mode != "forward":
+        if self.ops == (0, 0) and (self.connected[1] or self.unconnected[1]):
             raise ValueError(
-                f"Source.copies {self.copies} needs Source.mode 'forward': a copy read backwards is the same copy"
-            )
-        if self.connected[1] or self.unconnected[1]:
-            raise ValueError(
-                "Source.connected and Source.unconnected must be (0, 0) with Source.copies: they bring operations"
+                "Source.connected and Source.unconnected must be (0, 0) with Source.ops (0, 0): they bring operations"
             )
 
     def check_approach(self) -> None:
@@ -338,7 +346,10 @@ class Source:
         """An upper bound on the named quantities one problem can have. An operation is as long as two
         givens and names one quantity, so padding to a length leaves the fewer names the more operations
         there are; so do three copies."""
-        fewest = -(-self.ops[0] // (self.shape.fan_in - 1)) + (-(-self.copies[0] // 3) if self.copies else 0)
+        if self.dialect == "direct":  # statements are a token shorter: a copy is as long as a given
+            fewest = -(-2 * self.ops[0] // 3)
+        else:
+            fewest = -(-self.ops[0] // (self.shape.fan_in - 1)) + (-(-self.copies[0] // 3) if self.copies else 0)
         return max(self.most_needed, self.length[1] - fewest) if self.length else self.most_needed
 
     @property
@@ -353,13 +364,28 @@ class Source:
         """The problem named by ``path``: the first draw of its stream that lies on the right side of the split."""
         for attempt in range(MOST_ATTEMPTS):
             draw_ = rng("problem", *path, attempt)
-            if self.copies is None:
-                graph = draw(draw_, between(draw_, *self.ops), self.shape, self.modulus, self.mode == "reverse")
+            ops = between(draw_, *self.ops) if self.ops[1] else 0
+            if ops:
+                graph = draw(draw_, ops, self.shape, self.modulus, self.mode == "reverse")
             else:
-                graph = copies(draw_, between(draw_, *self.copies), self.shape, self.modulus)
+                graph = copies(draw_, self.copy_count(draw_), self.shape, self.modulus, self.mode == "reverse")
             if self.split == "any" or (graph.canonical % HELD_OUT_SHARE == 0) == (self.split == "held_out"):
+                if ops and self.copies:
+                    graph = insert_copies(draw_, graph, self.copy_count(draw_))
                 return tell(draw_, graph, self)
         raise ValueError(f"Source.split {self.split!r}: this source has no structure on that side of the split")
+
+    def copy_count(self, draw_: random.Random) -> int:
+        """How many copies a problem has."""
+        if self.copy_ratio == 1:
+            return between(draw_, *self.copies)
+        return self.copies[0] + weighted(draw_, powers(self.copy_ratio, self.copies[1] - self.copies[0] + 1))
+
+
+@cache
+def powers(ratio: float, number: int) -> tuple[float, ...]:
+    """1, ratio, ratio^2 and so on."""
+    return tuple([ratio**k for k in range(number)])
 
 
 @dataclass(frozen=True)
@@ -472,7 +498,8 @@ def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node
             combine([given(), given()])
     fillers = between(draw_, *source.filler)
     if source.length:
-        tokens = sum(2 * len(node.args) + 2 if node.args else 0 if node.op == LITERAL else 3 for node in nodes)
+        marks = 1 if source.dialect == "direct" else 2  # what a statement has beyond operands and operators
+        tokens = sum(2 * len(node.args) + marks if node.args else 0 if node.op == LITERAL else 3 for node in nodes)
         fillers = max(fillers, between(draw_, *source.length) - -(-tokens // 3))
     for _ in range(fillers):
         given()

@@ -1,18 +1,21 @@
-"""A problem as text: a question and its worked solution, in a terse dialect of few tokens or in plain prose.
+"""A problem as text: a question and its worked solution, in one of two dialects of few tokens or in plain prose.
 
-Both dialects restate the statement they use, substitute the values they recall, compute, and name the result:
+Every dialect restates the statement it uses, substitutes the values it recalls, computes, and names the result:
 
 terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
+direct   bears foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
 prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
          4 + 3 = 0, so there are 0 bears.
 
 A statement may also repeat a quantity without computing anything:
 
 terse    bears = foxes , foxes 4 , bears 4 ;
+direct   bears foxes , foxes 4 , bears 4 ;
 prose    The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears.
 
-A value always follows the noun it belongs to in the terse dialect, so that recalling one is a single associative
-look-up (studies/LOG.md, 2026-11-21, "the dialect decides").
+In the terse and the direct dialect a value follows the noun it belongs to, so that recalling one is a single
+associative look-up: one induction step (arXiv 2209.11895). In the direct dialect the same holds for the operands of a
+statement, as the sign between a noun and its operands is dropped.
 """
 
 from __future__ import annotations
@@ -90,12 +93,12 @@ def write(problem: Problem) -> Written:
     """Render ``problem`` in its dialect."""
     question, question_roles = [], []
     solution, roles = [], []
-    if problem.dialect == "terse":
-        terse_question(problem, question, question_roles)
-        terse_solution(problem, solution, roles)
-    else:
+    if problem.dialect == "prose":
         prose_question(problem, question, question_roles)
         prose_solution(problem, solution, roles)
+    else:
+        terse_question(problem, question, question_roles)
+        terse_solution(problem, solution, roles)
     return Written(tuple(question), tuple(question_roles), tuple(solution), tuple(roles), problem.dialect)
 
 
@@ -124,7 +127,7 @@ def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int
 
 def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> None:
     """The steps and lines of the problem's approach; ``step`` writes a step in full."""
-    terse = problem.dialect == "terse"
+    terse = problem.dialect != "prose"
     stepped = turned(problem) if problem.telling.approach == "commuted" else problem
     for each in problem.script:
         if isinstance(each, Move):
@@ -148,8 +151,8 @@ def tag(problem: Problem, out: list[str], roles: list[str]) -> None:
     """What asks for an approach, at the end of a question."""
     if problem.telling is not None and problem.telling.tagged:
         name = problem.telling.approach
-        out += (name,) if problem.dialect == "terse" else (TAGGED, name, ".")
-        roles += (QUESTION,) * (1 if problem.dialect == "terse" else 3)
+        out += (TAGGED, name, ".") if problem.dialect == "prose" else (name,)
+        roles += (QUESTION,) * (3 if problem.dialect == "prose" else 1)
 
 
 def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
@@ -184,7 +187,7 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         if telling.wording is not None:
             opening, conclusion, remark = next(wording)
             if telling.slip is not None and move is problem.moves[-1]:
-                found, result = (-2, -5) if problem.dialect == "terse" else (-3, -8)
+                found, result = (-3, -8) if problem.dialect == "prose" else (-2, -5)
                 tokens[found] = ending(problem)
                 if problem.nodes[move.statement].op != SAME:
                     tokens[result] = tokens[found]
@@ -203,28 +206,32 @@ def ending(problem: Problem) -> str:
 
 def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
     """Put a step's two words where they belong: before it, and before what it finds."""
-    if dialect == "terse":
-        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
-        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
-    else:
+    if dialect == "prose":
         tokens[-6], kinds[-6] = conclusion, CONNECTIVE
         tokens[:1], kinds[:1] = (opening.capitalize(), ",", "the"), (CONNECTIVE, FORMAT, FORMAT)
+    else:
+        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
+        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
 
 
 def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None:
     """A remark on the given quantity ``index``."""
     noun, value = problem.words[index], str(problem.nodes[index].value)
-    terse = problem.dialect == "terse"
+    terse = problem.dialect != "prose"
     said = (REMARK, noun, value, ";") if terse else (REMARK.capitalize(), "that", "there", "are", value, noun, ".")
     out += said
     roles += (REMARKED,) * len(said)
 
 
-# --- terse -----------------------------------------------------------------------------------------------------------
+# --- terse and direct -----------------------------------------------------------------------------------------------
+
+EQUALS = {"terse": ("=",), "direct": ()}  # between a noun and its operands
 
 
 def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
+    equals = EQUALS[problem.dialect]
+    signs = len(equals)
     for index in problem.order:
         if index < 0:
             out += (words[needed - 1], str(nodes[needed - 1].value), ";")
@@ -233,15 +240,15 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
         node = nodes[index]
         role = STATEMENT if index < needed else DISTRACTOR
         if len(node.args) == 2:
-            out += (words[index], "=", words[node.args[0]], node.op, words[node.args[1]], ";")
-            roles += (role,) * 6
+            out += (words[index], *equals, words[node.args[0]], node.op, words[node.args[1]], ";")
+            roles += (role,) * (5 + signs)
         elif node.args:
             op, args, _ = node
-            out += (words[index], "=", words[args[0]])
+            out += (words[index], *equals, words[args[0]])
             for arg in args[1:]:
                 out += (op, words[arg])
             out.append(";")
-            roles += (role,) * (2 + 2 * len(args))
+            roles += (role,) * (1 + signs + 2 * len(args))
         else:
             out += (words[index], str(node.value), ";")
             roles += (role, role, role)
@@ -265,6 +272,7 @@ def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
     """Every step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     numbers = [str(node.value) for node in nodes]
+    equals, two_named = EQUALS[problem.dialect], TWO_NAMED[problem.dialect]
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
@@ -272,9 +280,9 @@ def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
         if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what ``terse_step`` says
             (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
             x, y = numbers[i], numbers[j]
-            out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
+            out += (words[statement], *equals, words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
             out += (x, op, y, "=", value, ",", solved, value, ";")
-            roles += TWO_NAMED
+            roles += two_named
         else:
             terse_step(problem, move, out, roles)
 
@@ -284,8 +292,9 @@ def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -
     words, nodes, names = problem.words, problem.nodes, problem.names
     sign, args, _ = nodes[move.statement]
     op, used = equation(problem, move)
-    out += (words[move.statement], "=", words[args[0]])
-    roles += (PLANNING, FORMAT, COPY)
+    equals = EQUALS[problem.dialect]
+    out += (words[move.statement], *equals, words[args[0]])
+    roles += (PLANNING, FORMAT, COPY) if equals else (PLANNING, COPY)
     for arg in args[1:]:
         out += (sign, words[arg])
         roles += (COPY, COPY)
@@ -315,7 +324,8 @@ def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
-TWO_NAMED = (PLANNING, FORMAT, COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT, *ONE_SUM)
+OPERANDS = (COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT)
+TWO_NAMED = {"terse": (PLANNING, FORMAT, *OPERANDS, *ONE_SUM), "direct": (PLANNING, *OPERANDS, *ONE_SUM)}
 
 
 def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:
@@ -413,11 +423,13 @@ PROSE_WORDS = (
 # What ``dress`` and ``note`` add to a dialect.
 WORDS = {
     "terse": (*OPENINGS, *CONCLUSIONS, REMARK),
+    "direct": (*OPENINGS, *CONCLUSIONS, REMARK),
     "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
 }
 TAGGED = "Use"  # before the name of an approach that a question in prose asks for
 # What ``tag`` and ``told_script`` add.
 APPROACH_WORDS = {
     "terse": (*APPROACHES, *MARKERS, *INSIDE),
+    "direct": (*APPROACHES, *MARKERS, *INSIDE),
     "prose": (*APPROACHES, TAGGED, *(marker.capitalize() for marker in MARKERS), *INSIDE),
 }

@@ -16,7 +16,7 @@ APPROACHES = (  # see ``synth.approaches``; a question asks for one by its name,
 MARKERS = {  # the word that opens a line of an approach: the approach
     "level": "levels", "find": "depth", "need": "backward", "part": "subgoals", "merge": "subgoals", "let": "symbolic",
     "put": "simplify", "order": "plan", "given": "restate", "keep": "relevant", "tabulate": "table", "undo": "check",
-    "num_samples": "grouped", "hold": "running", "left": "countdown",
+    "group": "grouped", "hold": "running", "left": "countdown",
 }  # fmt: skip
 INSIDE = ("from", "asked")  # other words of such lines
 THOUGHTS = ("none", "ignored", "oracle")  # no tags at all; spans that a response may hold; and that its own text holds

@@ -42,7 +42,7 @@ KINDS = (
     ORDER, ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
 )  # fmt: skip
 
-ORDERED = frozenset({"terse"})  # dialects in which the question fixes the whole solution (see Problem.moves)
+ORDERED = frozenset({"terse", "direct"})  # dialects in which the question fixes the whole solution (see Problem.moves)
 COMMUTE = "+*"
 
 

@@ -36,6 +36,7 @@ class Asked:
     values: dict[str, int] = field(default_factory=dict)
     needed: dict[str, str] = field(default_factory=dict)
     stated: list[str] = field(default_factory=list)
+    dialect: str = "terse"
 
 
 @dataclass
@@ -92,8 +93,8 @@ def read_expression(text: str) -> tuple[str, tuple[str, ...]] | None:
 @lru_cache(maxsize=64)
 def read_question(question: str, dialect: str, modulus: int | None) -> Asked:
     """The question's text taken apart, solved, and its canonical order found."""
-    asked = Asked({}, {}, "")
-    if dialect == "terse":
+    asked = Asked({}, {}, "", dialect=dialect)
+    if dialect != "prose":
         *sentences, last = question.split(" ; ")
         asked.target = last.split(" ")[0]
     else:
@@ -102,11 +103,14 @@ def read_question(question: str, dialect: str, modulus: int | None) -> Asked:
     for sentence in sentences:
         words = sentence.split(" ")
         if words[0] != "Count":
-            asked.stated.append(words[0] if dialect == "terse" else words[3])
-        if dialect == "terse" and "=" not in words:
+            asked.stated.append(words[3] if dialect == "prose" else words[0])
+        if dialect != "prose" and len(words) == 2 and words[1].isdigit():
             asked.given[words[0]] = int(words[1])
         elif dialect == "terse":
+            assert words[1] == "="
             asked.statements[words[0]] = read_expression(" ".join(words[2:]))
+        elif dialect == "direct":
+            asked.statements[words[0]] = read_expression(" ".join(words[1:]))
         elif words[0] == "There":
             asked.given[words[3]] = int(words[2])
         elif words[0] == "The":
@@ -161,10 +165,12 @@ def nouns_of(asked: Asked, noun: str) -> list[str]:
 def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
     """All steps and the answer, or None if the text is not exactly steps, one answer, and the end."""
     text = re.sub(r"[ \n\t]+", " ", text).strip(" ")
-    if dialect == "terse":
+    if dialect != "prose":
         parts = re.fullmatch(rf"((?:[^;]+ ; )*)answer ({WHOLE}) <end>", text)
         chunks = parts and parts[1].split(" ; ")[:-1]
-        form = rf"([a-z]+) = ([^,=]+) , (?:((?:[a-z]+ {WHOLE} )+), )?([^,a-z]+) , (?P<solved>[a-z]+) (?P<value>{WHOLE})"
+        equals = " =" if dialect == "terse" else ""
+        found = rf"(?P<solved>[a-z]+) (?P<value>{WHOLE})"
+        form = rf"([a-z]+){equals} ([^,=]+) , (?:((?:[a-z]+ {WHOLE} )+), )?([^,a-z]+) , {found}"
     else:
         parts = re.fullmatch(rf"((?:[^.]+\. [^.]+\. )*)The answer is ({WHOLE})\. <end>", text)
         chunks = parts and re.findall(r"[^.]+\. [^.]+\. ", parts[1])
@@ -196,6 +202,7 @@ def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
 
 COPIES = {
     "terse": rf"([a-z]+) = ([a-z]+) , (?P<noun>[a-z]+) (?P<recalled>{WHOLE}) , (?P<solved>[a-z]+) (?P<value>{WHOLE})",
+    "direct": rf"([a-z]+) ([a-z]+) , (?P<noun>[a-z]+) (?P<recalled>{WHOLE}) , (?P<solved>[a-z]+) (?P<value>{WHOLE})",
     "prose": rf"The number of ([a-z]+) is the number of ([a-z]+)\. There are (?P<recalled>{WHOLE}) (?P<noun>[a-z]+), "
     rf"so there are (?P<value>{WHOLE}) (?P<solved>[a-z]+)\. ",
 }
@@ -204,7 +211,7 @@ COPIES = {
 def read_pairs(text: str | None, dialect: str) -> tuple[tuple[str, int], ...] | None:
     if text is None:
         return ()
-    if dialect == "terse":
+    if dialect != "prose":
         words = text.split()
         return tuple(zip(words[0::2], map(int, words[1::2]), strict=False))
     pairs = [re.fullmatch(rf"({WHOLE}) ([a-z]+)", part) for part in text.split(" and ")]
@@ -251,7 +258,7 @@ def correct(
         return False
     nouns = [step.noun for step in said[0]]
     due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if skips else [*asked.needed]
-    if sorted(nouns) != sorted(due) or (dialect == "terse" and nouns != due):
+    if sorted(nouns) != sorted(due) or (dialect != "prose" and nouns != due):
         return False
     known = set(asked.given)
     for step in said[0]:
@@ -278,7 +285,7 @@ def plain_terse(text: str, asked: Asked) -> str:
             and words[1] not in asked.statements
         ):
             continue
-        if "=" in words and words[0] in OPENINGS:
+        if words[0] in OPENINGS and "," in words:
             del words[0]
         if len(words) > 4 and words[-4] == "," and words[-3] in CONCLUSIONS:
             del words[-3]
@@ -300,7 +307,7 @@ def plain_prose(text: str, asked: Asked) -> str:
     return " ".join(kept)
 
 
-PLAIN = {"terse": plain_terse, "prose": plain_prose}
+PLAIN = {"terse": plain_terse, "direct": plain_terse, "prose": plain_prose}
 
 
 def follow(asked: Asked, known: set[str], skipped: set[str]) -> None:
@@ -372,7 +379,7 @@ LINES = (
 def units(text: str, dialect: str) -> list[str]:
     """A text cut after each step, line or sentence."""
     text = re.sub(r"[ \n\t]+", " ", text).strip(" ")
-    if dialect == "terse":
+    if dialect != "prose":
         return [part for part in re.split("(?<= ;) ", text) if part]
     text = re.sub(" +(?=[.,])", "", text)
     return re.findall(
@@ -383,10 +390,10 @@ def units(text: str, dialect: str) -> list[str]:
 def line_of(unit: str, dialect: str) -> list[str] | None:
     """The words of a line of an approach, or None for any other unit."""
     unit = unit.strip(" ")
-    stop = " ;" if dialect == "terse" else "."
+    stop = "." if dialect == "prose" else " ;"
     words = unit.removesuffix(stop).replace(",", " ,").split()
     first = words[0] if words else ""
-    marker = first if dialect == "terse" else first[:1].lower() + first[1:]
+    marker = first[:1].lower() + first[1:] if dialect == "prose" else first
     if not unit.endswith(stop) or marker not in LINES or (dialect == "prose" and not first[0].isupper()):
         return None
     return [marker, *words[1:]]
@@ -558,7 +565,8 @@ def rule_formulas(asked: Asked, told: list, modulus: int | None) -> bool:
             sign, terms = equation_for(asked, noun, solved)
             if marker == "put":
                 terms = [str(asked.given.get(term, term)) for term in terms]
-            due.append([solved, "=", *f" {sign} ".join(terms).split()])
+            equals = [] if asked.dialect == "direct" else ["="]
+            due.append([solved, *equals, *f" {sign} ".join(terms).split()])
         if lines and sorted(lines) != sorted(due):
             return False
     return True
@@ -675,12 +683,13 @@ RULES = (
 
 def say_step(step: Said, dialect: str) -> str:
     rows = " = ".join(f" {step.used} ".join(map(str, row)) for row in step.rows)
-    if dialect == "terse":
+    if dialect != "prose":
         pairs = "".join(f"{noun} {value} " for noun, value in step.recalled)
+        start = f"{step.noun} =" if dialect == "terse" else step.noun
         if step.used == COPY:
-            return f"{step.noun} = {' + '.join(step.operands)} , {pairs}, {step.solved} {step.value} ;"
+            return f"{start} {' + '.join(step.operands)} , {pairs}, {step.solved} {step.value} ;"
         return (
-            f"{step.noun} = {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
+            f"{start} {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
             f"{rows} , {step.solved} {step.value} ;"
         )
     full = [o if o.isdigit() else f"the number of {o}" for o in step.operands]
@@ -696,7 +705,7 @@ def say_step(step: Said, dialect: str) -> str:
 
 
 def say(steps: list[Said], answer: int, dialect: str) -> str:
-    ending = f"answer {answer} <end>" if dialect == "terse" else f"The answer is {answer}. <end>"
+    ending = f"The answer is {answer}. <end>" if dialect == "prose" else f"answer {answer} <end>"
     return " ".join([*(say_step(step, dialect) for step in steps), ending])
 
 
@@ -865,7 +874,7 @@ def injected(d: Draft) -> str:
 def second_answer(d: Draft) -> str:
     """Another answer, right or wrong, before, after or instead of the end."""
     one = d.answer if d.random.random() < 0.5 else d.number()
-    more = f"answer {one}" if d.dialect == "terse" else f"The answer is {one}."
+    more = f"The answer is {one}." if d.dialect == "prose" else f"answer {one}"
     place = d.random.randrange(3)
     if place == 0:
         return f"{more} {d.text}"
@@ -1042,7 +1051,7 @@ def remarked(d: Draft) -> str:
     """A remark anywhere, of any value."""
     noun = d.noun()
     value = d.asked.values.get(noun, 0) if d.random.random() < 0.7 else d.number()
-    remark = f"note {noun} {value} ;" if d.dialect == "terse" else f"Note that there are {value} {noun}."
+    remark = f"Note that there are {value} {noun}." if d.dialect == "prose" else f"note {noun} {value} ;"
     ends = [spot.end() for spot in re.finditer(r"[;.] " if d.random.random() < 0.8 else " ", d.text)] or [0]
     at = d.random.choice([0, *ends])
     return f"{d.text[:at]}{remark} {d.text[at:]}"
@@ -1156,16 +1165,28 @@ KINDS = (
     {"modulus": 7, "shape": Shape(fan_in=4, literals=1.0)},
     {"modulus": 2, "shape": Shape(fan_in=3, width=1.0)},
 )
-SOURCES = tuple(
-    Source(ops=(1, 6), world=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
-    for nth, kind in enumerate(KINDS)
-    for dialect in ("terse", "prose")
-    for mode in ("forward", "reverse")
-) + tuple(
-    Source(ops=(0, 0), copies=copies, world=world, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
-    for dialect, world in (("terse", "zoo"), ("prose", "school"))
-    for copies in ((0, 0), (1, 4))
-)
+SOURCES = (
+    tuple(
+        Source(ops=(1, 6), world=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
+        for nth, kind in enumerate(KINDS)
+        for dialect in ("terse", "direct", "prose")
+        for mode in ("forward", "reverse")
+    )
+    + tuple(
+        Source(ops=(0, 0), copies=copies, world=world, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
+        for dialect, world in (("terse", "zoo"), ("direct", "festival"), ("prose", "school"))
+        for copies in ((0, 0), (1, 4))
+    )
+    + tuple(
+        Source(
+            ops=(1 - nth % 2, 5), copies=(nth % 2, 6), copy_ratio=0.9, mode=mode, dialect=dialect, split="any",
+            **{name: value for name, value in kind.items() if name != "unconnected"},
+        )
+        for nth, kind in enumerate(KINDS)
+        for dialect in ("terse", "direct", "prose")
+        for mode in ("forward", "reverse")
+    )
+)  # fmt: skip
 
 
 def problem(nth: int) -> Problem:

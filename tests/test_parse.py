@@ -175,7 +175,7 @@ def test_after_the_end():
 
 
 def test_unknown_dialect():
-    with pytest.raises(ValueError, match="dialect must be one of terse, prose, got 'verse'"):
+    with pytest.raises(ValueError, match="dialect must be one of terse, direct, prose, got 'verse'"):
         parse("", "verse")
 
 

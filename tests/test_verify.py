@@ -23,10 +23,10 @@ from interlude.synth.graph import GIVEN, Graph, Node, Shape
 from interlude.synth.problem import Problem, Source
 from interlude.synth.verify import KINDS, verify
 
-PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", "2_000"))
-MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", "20_000"))
-SLOW_PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_PROBLEMS", "100_000"))
-SLOW_MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_MUTANTS", "1_000_000"))
+PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_PROBLEMS", "2_040"))
+MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_MUTANTS", "20_400"))
+SLOW_PROBLEMS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_PROBLEMS", "102_000"))
+SLOW_MUTANTS = int(os.environ.get("INTERLUDE_FUZZ_SLOW_MUTANTS", "1_020_000"))
 
 
 def campaign(first: int, last: int, mutants: int) -> tuple[Counter, list]:
@@ -54,7 +54,7 @@ def campaign(first: int, last: int, mutants: int) -> tuple[Counter, list]:
 
 
 def last_answer(text: str, dialect: str) -> int | None:
-    said = "answer" if dialect == "terse" else r"The\s+answer\s+is"
+    said = "answer" if dialect != "prose" else r"The\s+answer\s+is"
     found = re.findall(rf"(?<![A-Za-z]){said}\s*(0|[1-9][0-9]*)(?![0-9])", text)
     return int(found[-1]) if found else None
 
@@ -62,7 +62,7 @@ def last_answer(text: str, dialect: str) -> int | None:
 def check(counts: Counter, wrong: list, problems: int, mutants: int) -> None:
     assert not wrong, wrong[0]
     assert counts["gold"] == counts["gold right"] == problems
-    assert counts["rewriting"] == counts["rewriting right"] == problems // 2
+    assert counts["rewriting"] == counts["rewriting right"] == problems // 3
     names = [mutation.__name__ for mutation in fuzz.MUTATIONS]
     spoilt = sum(counts[name] - counts[f"{name} right"] for name in names)
     print(

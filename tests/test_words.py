@@ -49,7 +49,7 @@ def plain(problem: Problem) -> Problem:
 
 def correct(problem: Problem, text: str) -> bool:
     return fuzz.correct(
-        problem.question, text, problem.dialect, problem.graph.modulus, skip_prob=problem.skip_prob, worded=True
+        problem.question, text, problem.dialect, problem.graph.modulus, skips=problem.skips, worded=True
     )
 
 

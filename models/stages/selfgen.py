@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
 HINT = "hint"  # what a rationalised response was asked with
 CHOICES = {"source": ("approaches", "rejection", "star", "distil"), "traces": ("correct", "incorrect")}
-HINTS = {"terse": "answer {} ; ", "prose": "The answer is {}. "}  # how a solution of the dialect states its answer
+# How a solution of the dialect states its answer.
+HINTS = {"terse": "answer {} ; ", "direct": "answer {} ; ", "prose": "The answer is {}. "}
 
 
 class Trace(NamedTuple):
