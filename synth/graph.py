@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from interlude.synth.ops import LIMIT, SAME, compute, fold
+from interlude.synth.checks import check_probability
+from interlude.synth.ops import FORWARD, LIMIT, SAME, compute, fold
 from interlude.synth.rng import below, between, shuffle, weighted
 
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
@@ -183,12 +184,11 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name in ("width", "reuse", "literals"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"Shape.{name} must be between 0 and 1, got {value}")
+            check_probability(f"Shape.{name}", getattr(self, name))
         if type(self.fan_in) is not int or self.fan_in < 2:
             raise ValueError(f"Shape.fan_in must be a whole number from 2, got {self.fan_in!r}")
-        if not self.operations or any(op not in ("+", "-", "*") for op in self.operations):
+        known = isinstance(self.operations, tuple) and all(op in FORWARD for op in self.operations)
+        if not self.operations or not known:
             raise ValueError(f"Shape.operations must be drawn from ('+', '-', '*'), got {self.operations!r}")
         if len(set(self.operations)) < len(self.operations):
             raise ValueError(f"Shape.operations repeats an operation: {self.operations!r}")

@@ -22,14 +22,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar
 
 from interlude.synth import worlds
-from interlude.synth.ops import SAME, compute, inverse
-from interlude.synth.telling import APPROACHES, CONCLUSIONS, INSIDE, MARKERS, OPENINGS, REMARK
-
-if TYPE_CHECKING:
-    from interlude.synth.problem import Problem
+from interlude.synth.blueprint import Blueprint
+from interlude.synth.moves import Move, equation, reductions
+from interlude.synth.ops import SAME
+from interlude.synth.scripts import script
+from interlude.synth.solution_style import APPROACHES, CONCLUSIONS, EQUALS, INSIDE, MARKERS, OPENINGS, REMARK
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
@@ -46,13 +46,6 @@ END = "<end>"  # closes every solution
 THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
 VERBS = {"+": "plus", "-": "minus", "*": "times"}
 PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
-
-
-class Move(NamedTuple):
-    """One step of a solution: use the statement of node ``statement`` to find node ``solves``."""
-
-    statement: int
-    solves: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ def split(text: str) -> list[str]:
     return PIECES.findall(text)
 
 
-def write(problem: Problem) -> Written:
+def write(problem: Blueprint) -> Written:
     """Render ``problem`` in its dialect."""
     question, question_roles = [], []
     solution, roles = [], []
@@ -102,34 +95,11 @@ def write(problem: Problem) -> Written:
     return Written(tuple(question), tuple(question_roles), tuple(solution), tuple(roles), problem.dialect)
 
 
-def equation(problem: Problem, move: Move) -> tuple[str, tuple[int, ...]]:
-    """The operation and the nodes, in order, that a move computes with: the statement's own, or its inverse."""
-    node = problem.nodes[move.statement]
-    if move.solves == move.statement:
-        return node.op, node.args
-    position = node.args.index(move.solves)
-    op, result_first = inverse(node.op, position, len(node.args))
-    others = tuple(a for a in node.args if a != move.solves)
-    return op, (move.statement, *others) if result_first else (*others, move.statement)
-
-
-def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int]]:
-    """``4 + 5 + 6`` reduced one operation at a time from the left: [[4, 5, 6], [9, 6], [15]] (modulo ``modulus``)."""
-    lines = [values]
-    while len(values) > 1:
-        first = compute(op, values[0], values[1], modulus)
-        if first is None:
-            raise ValueError(f"{values[0]} {op} {values[1]} has no value modulo {modulus}")
-        values = [first, *values[2:]]
-        lines.append(values)
-    return lines
-
-
-def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> None:
+def styled_script(problem: Blueprint, step, out: list[str], roles: list[str]) -> None:
     """The steps and lines of the problem's approach; ``step`` writes a step in full."""
     terse = problem.dialect != "prose"
-    stepped = turned(problem) if problem.telling.approach == "commuted" else problem
-    for each in problem.script:
+    stepped = turned(problem) if problem.style.approach == "commuted" else problem
+    for each in script(problem, problem.style.approach):
         if isinstance(each, Move):
             step(stepped, each, out, roles)
             continue
@@ -138,7 +108,7 @@ def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> Non
         roles += (STRATEGY,) * (len(each) + 1)
 
 
-def turned(problem: Problem) -> Problem:
+def turned(problem: Blueprint) -> Blueprint:
     """The problem with the operands of every sum and product in the opposite order,
     for its steps to be written from."""
     nodes = tuple(
@@ -147,26 +117,26 @@ def turned(problem: Problem) -> Problem:
     return replace(problem, graph=replace(problem.graph, nodes=nodes))
 
 
-def tag(problem: Problem, out: list[str], roles: list[str]) -> None:
+def tag(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     """What asks for an approach, at the end of a question."""
-    if problem.telling is not None and problem.telling.tagged:
-        name = problem.telling.approach
+    if problem.style is not None and problem.style.tagged:
+        name = problem.style.approach
         out += (TAGGED, name, ".") if problem.dialect == "prose" else (name,)
         roles += (QUESTION,) * (3 if problem.dialect == "prose" else 1)
 
 
-def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
-    """The steps as the problem's telling has them; ``step`` writes one in full."""
-    telling = problem.telling
-    skipped = frozenset(telling.skipped or ())
-    wording = iter(telling.wording or ())
+def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> None:
+    """The steps as the problem's style has them; ``step`` writes one in full."""
+    style = problem.style
+    skipped = frozenset(style.skipped or ())
+    wording = iter(style.wording or ())
     passed: list[Move] = []
     unseen: set[int] = set()
     for move in problem.moves:
         if move.statement in skipped:
             passed.append(move)
             continue
-        if telling.thoughts == "oracle" and passed:
+        if style.thoughts == "oracle" and passed:
             before = len(out)
             out.append(THINK)
             for each in passed:
@@ -180,13 +150,15 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         kinds: list[str] = []
         step(problem, move, tokens, kinds)
         values = [at for at, kind in enumerate(kinds) if kind == RETRIEVAL]
-        for at, index in zip(values, [i for i in equation(problem, move)[1] if problem.names[i] >= 0], strict=True):
+        for at, index in zip(
+            values, [i for i in equation(problem.nodes, move)[1] if problem.names[i] >= 0], strict=True
+        ):
             if index in unseen:
                 kinds[at] = INFERRED
                 unseen.remove(index)
-        if telling.wording is not None:
+        if style.wording is not None:
             opening, conclusion, remark = next(wording)
-            if telling.slip is not None and move is problem.moves[-1]:
+            if style.slip is not None and move is problem.moves[-1]:
                 found, result = (-3, -8) if problem.dialect == "prose" else (-2, -5)
                 tokens[found] = ending(problem)
                 if problem.nodes[move.statement].op != SAME:
@@ -198,10 +170,10 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         roles += kinds
 
 
-def ending(problem: Problem) -> str:
+def ending(problem: Blueprint) -> str:
     """The number that the solution ends in."""
-    told = problem.telling
-    return str(problem.answer if told is None or told.slip is None else told.slip)
+    style = problem.style
+    return str(problem.answer if style is None or style.slip is None else style.slip)
 
 
 def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
@@ -214,7 +186,7 @@ def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, concl
         tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
 
 
-def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None:
+def note(problem: Blueprint, index: int, out: list[str], roles: list[str]) -> None:
     """A remark on the given quantity ``index``."""
     noun, value = problem.words[index], str(problem.nodes[index].value)
     terse = problem.dialect != "prose"
@@ -225,10 +197,8 @@ def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None
 
 # --- terse and direct -----------------------------------------------------------------------------------------------
 
-EQUALS = {"terse": ("=",), "direct": ()}  # between a noun and its operands
 
-
-def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
     equals = EQUALS[problem.dialect]
     signs = len(equals)
@@ -257,18 +227,18 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     tag(problem, out, roles)
 
 
-def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     if problem.approached:
-        told_script(problem, terse_step, out, roles)
-    elif problem.telling is not None:
-        told_steps(problem, terse_step, out, roles)
+        styled_script(problem, terse_step, out, roles)
+    elif problem.style is not None:
+        styled_steps(problem, terse_step, out, roles)
     else:
         terse_steps(problem, out, roles)
     out += ("answer", ending(problem), END)
     roles += (STOP, ANSWER, STOP)
 
 
-def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_steps(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     """Every step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     numbers = [str(node.value) for node in nodes]
@@ -276,7 +246,7 @@ def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
-        op, used = (sign, args) if solves == statement else equation(problem, move)
+        op, used = (sign, args) if solves == statement else equation(problem.nodes, move)
         if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what ``terse_step`` says
             (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
             x, y = numbers[i], numbers[j]
@@ -287,11 +257,11 @@ def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
             terse_step(problem, move, out, roles)
 
 
-def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+def terse_step(problem: Blueprint, move: Move, out: list[str], roles: list[str]) -> None:
     """One step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     sign, args, _ = nodes[move.statement]
-    op, used = equation(problem, move)
+    op, used = equation(problem.nodes, move)
     equals = EQUALS[problem.dialect]
     out += (words[move.statement], *equals, words[args[0]])
     roles += (PLANNING, FORMAT, COPY) if equals else (PLANNING, COPY)
@@ -342,7 +312,7 @@ def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: li
 # --- prose -----------------------------------------------------------------------------------------------------------
 
 
-def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+def prose_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
     place = worlds.world(problem.world).place.split()
     for index in problem.order:
@@ -362,12 +332,12 @@ def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     tag(problem, out, roles)
 
 
-def quantity(problem: Problem, index: int) -> tuple[str, ...]:
+def quantity(problem: Blueprint, index: int) -> tuple[str, ...]:
     """An operand in prose: ``the number of foxes``, or a bare number."""
     return ("the", "number", "of", problem.words[index]) if problem.names[index] >= 0 else (problem.words[index],)
 
 
-def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> None:
+def prose_statement(problem: Blueprint, index: int, verb: str, out: list[str]) -> None:
     """``The number of bears equals the number of foxes plus 3.``"""
     node = problem.nodes[index]
     out += ("The", "number", "of", problem.words[index], verb, *quantity(problem, node.args[0]))
@@ -376,11 +346,11 @@ def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> 
     out.append(".")
 
 
-def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+def prose_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     if problem.approached:
-        told_script(problem, prose_step, out, roles)
-    elif problem.telling is not None:
-        told_steps(problem, prose_step, out, roles)
+        styled_script(problem, prose_step, out, roles)
+    elif problem.style is not None:
+        styled_steps(problem, prose_step, out, roles)
     else:
         for move in problem.moves:
             prose_step(problem, move, out, roles)
@@ -388,14 +358,14 @@ def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
 
 
-def prose_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+def prose_step(problem: Blueprint, move: Move, out: list[str], roles: list[str]) -> None:
     """One step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     before = len(out)
     prose_statement(problem, move.statement, "is", out)
     roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
     roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
-    op, used = equation(problem, move)
+    op, used = equation(problem.nodes, move)
     recalled = [i for i in used if names[i] >= 0]
     for nth, index in enumerate(recalled):
         out += ("There", "are") if nth == 0 else ("and",)
@@ -427,7 +397,7 @@ WORDS = {
     "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
 }
 TAGGED = "Use"  # before the name of an approach that a question in prose asks for
-# What ``tag`` and ``told_script`` add.
+# What ``tag`` and ``styled_script`` add.
 APPROACH_WORDS = {
     "terse": (*APPROACHES, *MARKERS, *INSIDE),
     "direct": (*APPROACHES, *MARKERS, *INSIDE),

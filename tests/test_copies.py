@@ -29,9 +29,10 @@ from interlude.synth.graph import (
 )
 from interlude.synth.ops import SAME
 from interlude.synth.parse import parse
-from interlude.synth.problem import Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.rng import rng
 from interlude.synth.roles import by_role
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
@@ -78,7 +79,7 @@ def test_drawn_told_read_and_judged(source):
         assert graph.ops == 0 and graph.depth == len(problem.moves) == len(graph.nodes) - 1
         assert {node.value for node in graph.nodes} == {problem.answer} == {evaluate(graph)}
         assert not re.search(r" [-+*/] | plus | minus | times ", problem.question + problem.solution)
-        trace = parse(problem.solution, problem.dialect, problem.copies)
+        trace = parse(problem.solution, problem.grammar)
         assert trace.junk is None and trace.answer == problem.answer
         assert [step.statement for step in trace.steps] == [problem.words[move.statement] for move in problem.moves]
         assert all((step.op, step.used, step.lines) == (SAME, SAME, ((problem.answer,),)) for step in trace.steps)
@@ -127,13 +128,48 @@ def test_each_fault_by_name(text, kinds):
     assert verdict.strict == (kinds == "") == fuzz.correct(by_hand().question, text, "terse", 7)
 
 
-def test_a_copy_is_junk_where_the_question_makes_none():
-    # Mutant: copies read everywhere, and what existing rewards paid such a text changes.
-    problem = Source(ops=(1, 1)).problem("copied", 0)
-    name, other = problem.words[2], problem.words[0]
-    text = f"{name} = {other} , {other} {problem.nodes[0].value} , {name} {problem.answer} ; {problem.solution}"
-    verdict = verify(problem, text)
-    assert [fault.kind for fault in verdict.faults] == ["missing", "format"] and verdict.process == 0.0
+@pytest.mark.parametrize("dialect", ["terse", "direct", "prose"])
+def test_a_surplus_copy_is_a_fault_of_its_own(dialect):
+    # Mutants: copies read as junk where the question makes none, so that all after one counts for nothing; a copy of a
+    # statement that is a sum let through.
+    problem = Source(ops=(2, 2), dialect=dialect, shape=Shape(width=0)).problem("copied", 0)
+    draft = fuzz.draft(problem, Random(0))
+    first = draft.steps[0]
+    noun, value = first.recalled[0]
+    surplus = fuzz.Said("unicorns", "=", (noun,), ((noun, value),), "=", ((value,),), "unicorns", value)
+    verdict = verify(problem, draft.say([surplus, *draft.steps]))
+    assert [fault.kind for fault in verdict.faults] == ["unknown"] and verdict.process == 1.0 and verdict.parsed
+    assert verdict.faults[0].detail == "The question does not say how unicorns are computed."
+    instead = replace(surplus, noun=first.noun, solved=first.solved)
+    verdict = verify(problem, draft.say([instead, *draft.steps[1:]]))
+    assert {"operand", "operator"} <= {fault.kind for fault in verdict.faults} and verdict.process == 0.5
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("dialect", ["terse", "direct", "prose"])
+def test_missing_repeated_and_wrong_copies_by_name(dialect, mode):
+    # Mutants: a copy that may be left out, said twice, taken of another quantity, or given another value.
+    source = Source(ops=(3, 3), copies=(3, 3), mode=mode, dialect=dialect, split="any", filler=(1, 1))
+    seen = Counter()
+    for i in range(40):
+        problem = source.problem("wrong copies", i)
+        draft = fuzz.draft(problem, Random(i))
+        nth = next(n for n, step in enumerate(draft.steps) if step.sign == "=")
+        copy, others = draft.steps[nth], draft.steps[:nth] + draft.steps[nth + 1 :]
+        other = (problem.words[-1],)
+        texts = {
+            "missing": draft.say(others),
+            "repeated": draft.say([*draft.steps, copy]),
+            "operand": draft.say_with(nth, replace(copy, operands=other)),
+            "recall": draft.say_with(nth, replace(copy, recalled=((copy.recalled[0][0], 9),), rows=((9,),))),
+            "result": draft.say_with(nth, replace(copy, value=(copy.value + 1) % 7)),
+            "operator": draft.say_with(nth, fuzz.true_step(draft, copy.noun, "+", (copy.operands[0], other[0]))),
+        }
+        for kind, text in texts.items():
+            verdict = verify(problem, text)
+            seen[kind] += kind in {fault.kind for fault in verdict.faults}
+            assert not verdict.strict and not fuzz.correct(problem.question, text, dialect, 7), (kind, text)
+    assert dict(seen) == dict.fromkeys(texts, 40)
 
 
 def test_no_step_is_needed_where_none_is_asked():

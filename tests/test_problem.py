@@ -2,13 +2,16 @@
 and fixes the order of the solution."""
 
 import itertools
+import time
 from collections import Counter
 
 import pytest
 
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Mixture, Source, parts
 from interlude.synth.render import split
+from interlude.synth.solution_style import Words
+from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.tokens import Vocabulary
 
 SOURCES = {
     "plain": {},
@@ -254,13 +257,36 @@ BAD = [
     ({"modulus": 4}, "Source.modulus .* got 4"),
     ({"modulus": 7.0}, "Source.modulus"),
     ({"modulus": 1}, "Source.modulus"),
+    ({"modulus": True}, "Source.modulus must be a prime"),
+    ({"modulus": "7"}, "Source.modulus must be a prime"),
+    ({"modulus": 1009}, "Source.modulus must be a prime up to 999 or None, got 1009"),
+    ({"modulus": 2305843009213693951}, "Source.modulus must be a prime up to 999 or None, got one"),
+    ({"modulus": 10**400}, "Source.modulus must be a prime up to 999 or None, got one, which has too many digits"),
+    ({"modulus": [7]}, "Source.modulus"),
+    ({"shape": "tree"}, "Source.shape must be of type Shape"),
+    ({"words": (0.5, 0.5)}, "Source.words must be of type Words"),
+    ({"world": 3}, "Source.world must be of type str"),
+    ({"world": ["zoo"]}, "Source.world must be of type str"),
+    ({"names": "many"}, "Source.names for world 'zoo' must be 1..48"),
+    ({"names": True}, "Source.names"),
+    ({"skip_prob": "often"}, "Source.skip_prob must be a probability"),
+    ({"skip_prob": None}, "Source.skip_prob must be a probability"),
+    ({"mode": ["forward"]}, "Source.mode"),
+    ({"length": "long"}, "Source.length"),
+    ({"approach": 3}, "Source.approach must be"),
+    ({"approach": ("plan", 3)}, "Source.approach must be"),
+    ({"approach": ("plan", ["plan"])}, "Source.approach must be"),
+    ({"approach": "plan", "chances": (1.0,)}, "Source.chances needs several"),
+    ({"approach": ("plan", "plain"), "chances": ("a", "b")}, "Source.chances must hold 2 probabilities"),
+    ({"approach": ("plan", "plain"), "chances": 3}, "Source.chances must hold 2 probabilities"),
+    ({"tagged": 1}, "Source.tagged"),
     ({"modulus": None, "shape": Shape(fan_in=3)}, "Source.modulus None"),
     ({"mode": "sideways"}, "Source.mode .* 'sideways'"),
     ({"dialect": "verse"}, "Source.dialect"),
     ({"split": "test"}, "Source.split"),
     ({"order": "random"}, "Source.order"),
     ({"world": "moon"}, "world 'moon' is not known; there are"),
-    ({"names": 49}, f"Source.names must be 1..{ZOO}"),
+    ({"names": 49}, f"Source.names for world 'zoo' must be 1..{ZOO}"),
     ({"names": 0}, "Source.names"),
     ({"names": 5}, "can need 9 names"),
     ({"filler": (-1, 2)}, "Source.filler"),
@@ -275,6 +301,45 @@ def test_bad_input_names_the_field(fields, message):
     """Mutant: any check removed."""
     with pytest.raises(ValueError, match=message):
         Source(**({"ops": (1, 4)} | fields))
+
+
+@pytest.mark.parametrize(
+    "build, message",
+    [
+        (lambda: Shape(width="wide"), "Shape.width must be a probability"),
+        (lambda: Shape(reuse=None), "Shape.reuse must be a probability"),
+        (lambda: Shape(literals=float("nan")), "Shape.literals must be a probability"),
+        (lambda: Shape(fan_in=2.0), "Shape.fan_in must be a whole number"),
+        (lambda: Shape(operations="+-"), "Shape.operations must be drawn from"),
+        (lambda: Shape(operations=(["+"],)), "Shape.operations must be drawn from"),
+        (lambda: Shape(operations=5), "Shape.operations must be drawn from"),
+        (lambda: Words(openings=None), "Words.openings must hold 3 probabilities"),
+        (lambda: Words(openings=("a", "b", "c")), "Words.openings must hold 3 probabilities"),
+        (lambda: Words(remarks="some"), "Words.remarks must be a probability"),
+        (lambda: Mixture(3), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture((1.0,)), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture(((1.0, "source"),)), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture((("all", Source(ops=(1, 1))),)), "Mixture.parts weights must be non-negative"),
+        (lambda: Vocabulary(modulus=10**400), "Vocabulary.modulus must be a prime up to 999"),
+        (lambda: Vocabulary(dialects="terse"), "Vocabulary.dialects must be drawn from"),
+        (lambda: Vocabulary(dialects=(["terse"],)), "Vocabulary.dialects must be drawn from"),
+        (lambda: Vocabulary(worlds=(3,)), "Vocabulary.worlds must name"),
+        (lambda: Vocabulary(worlds="zoo"), "Vocabulary.worlds must name"),
+    ],
+)
+def test_wrong_types_name_their_field(build, message):
+    """Mutant: any check removed; most then end in a TypeError that names no field."""
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_a_huge_modulus_is_refused_at_once():
+    """Mutant: trial division before the bound (minutes)."""
+    start = time.process_time()
+    for modulus in (2305843009213693951, 10**4000 + 7):
+        with pytest.raises(ValueError, match="up to 999"):
+            Source(ops=(1, 1), modulus=modulus)
+    assert time.process_time() - start < 0.5
 
 
 def test_bad_mixtures():
