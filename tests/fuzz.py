@@ -2,20 +2,28 @@
 
 ``correct`` judges a text from the question's text alone. It is slow and obvious (regular expressions sentence by
 sentence, equations solved by trying every value) and shares no code with ``synth.parse``, ``synth.verify``,
-``synth.ops`` or ``synth.render``. ``mutant`` spoils a right solution; ``rewriting`` changes one that stays right.
+``synth.ops`` or ``synth.render``. ``mutant`` spoils a right solution; ``rewriting`` changes one that stays right;
+``campaign``, and this file as a script, let both judge such texts and arbitrary ones.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from random import Random
 
+from interlude.synth.approaches import APPROACHES, asking
+from interlude.synth.approaches import PLAIN as PLAIN_APPROACH
 from interlude.synth.graph import Shape
 from interlude.synth.problem import Problem
+from interlude.synth.solution_style import SolutionStyle, Wording
 from interlude.synth.source import Source
+from interlude.synth.verify import verify
 
 # --- the second opinion ----------------------------------------------------------------------------------------------
 
@@ -1121,6 +1129,10 @@ MUTATIONS = (
     second_answer, wrong_answer, truncated, look_alike, wrong_recall, followed_up, case, partial, skipped, commuted,
     spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
+TEXTUAL = (
+    digit, noun, operator, token_lost, token_doubled, injected, truncated,
+    spelled, second_answer, case, look_alike, renamed,
+)  # fmt: skip
 STEPLESS = (
     digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost,
     token_doubled, invented,
@@ -1195,3 +1207,191 @@ def mutant(d: Draft, nth: int) -> tuple[str, str]:
     fitting = MUTATIONS if d.steps else STEPLESS
     mutation = fitting[nth % len(fitting)]
     return mutation.__name__, mutation(d)
+
+
+# --- right texts in every style --------------------------------------------------------------------------------------
+
+STYLES = ("plain", "words", "skips", "thoughts", "approach")
+NOISE = ("", "hm", "answer 3", "bears 4 ; owls", "1 + 1 = 3", "The answer is 2.", "\n", "so", "?!", "\u00e9\u4e2d")
+
+
+def styled(problem: Problem, style: str, random: Random) -> Problem:
+    """The problem with responses free to differ in this respect."""
+    if style == "plain":
+        return problem
+    if style == "approach":
+        return asking(problem, random.choice([*APPROACHES, PLAIN_APPROACH]), tagged=random.random() < 0.5)
+    wording = tuple(Wording("next", "so", None) for _ in problem.moves) if style == "words" else None
+    skipped = () if style == "skips" else None
+    return replace(problem, style=SolutionStyle("ignored" if style == "thoughts" else "none", skipped, wording))
+
+
+def agreed(problem: Problem, text: str, style: str) -> bool:
+    """The second opinion, on a text for a problem of this style."""
+    modulus, question = problem.graph.modulus, problem.question
+    if style == "approach":
+        if problem.style.tagged:  # the tag is no part of what is asked
+            question = replace(problem, style=replace(problem.style, tagged=False)).question
+        return correct_approach(question, text, problem.dialect, modulus)
+    free = {"thoughts": style == "thoughts", "skips": style == "skips", "worded": style == "words"}
+    return correct(question, text, problem.dialect, modulus, **free)
+
+
+def right_text(problem: Problem, d: Draft, style: str) -> str:
+    """A random right response to a problem of this style, said by this file alone but for lines of approaches."""
+    free = d.dialect == "prose"
+    if style == "approach":
+        return problem.solution
+    text = rewriting(d) if free else d.text
+    if style == "words":
+        return reworded_right(d, text)
+    if style == "skips" and d.steps:
+        kept = [step for step in d.steps[:-1] if d.random.random() < 0.6]
+        return d.say([*kept, d.steps[-1]])
+    if style == "thoughts":
+        words = text.split(" ")
+        for _ in range(d.random.randrange(1, 4)):
+            at = d.random.randrange(len(words) + 1)
+            if "<end>" not in words[:at]:
+                words.insert(at, f"<think> {d.random.choice(NOISE)} </think>")
+        return " ".join(words)
+    return text
+
+
+def reworded_right(d: Draft, text: str) -> str:
+    """Other openings and conclusions at random, and remarks on whatever the question states, wherever one may stand."""
+    said = read_steps(text, d.dialect)[0]
+    parts: list[str] = []
+    for step in said:
+        parts += remarks(d)
+        whole = say_step(step, d.dialect)
+        if d.random.random() < 0.7:
+            opening = d.random.choice(OPENINGS)
+            whole = f"{opening.title()}, t{whole[1:]}" if d.dialect == "prose" else f"{opening} {whole}"
+        if d.random.random() < 0.7:
+            conclusion = d.random.choice(CONCLUSIONS)
+            if d.dialect == "prose":
+                head, found = whole.rsplit(", so there are", 1)
+                whole = f"{head}, {conclusion} there are{found}"
+            else:
+                words = whole.split(" ")
+                whole = " ".join([*words[:-3], conclusion, *words[-3:]])
+        parts.append(whole)
+    parts += remarks(d)
+    return " ".join([*parts, say([], d.answer, d.dialect)])
+
+
+def remarks(d: Draft) -> list[str]:
+    said = []
+    while d.asked.given and d.random.random() < 0.3:
+        noun, value = d.random.choice(list(d.asked.given.items()))
+        said.append(f"Note that there are {value} {noun}." if d.dialect == "prose" else f"note {noun} {value} ;")
+    return said
+
+
+def noise(d: Draft, random: Random) -> str:
+    """Any text at all: bytes, tokens in any order, and right text with either in it."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return bytes(random.randrange(256) for _ in range(random.randrange(60))).decode("latin-1")
+    if kind == 1:
+        return bytes(random.randrange(256) for _ in range(random.randrange(60))).decode("utf-8", "surrogateescape")
+    if kind == 2:
+        words = [*d.text.split(" "), "<end>", "<think>", "</think>", *"+-*/=;,.?", "answer", *map(str, range(12))]
+        return random.choice([" ", "", "\x1c", "\n"]).join(random.choices(words, k=random.randrange(30)))
+    at, stop = random.randrange(len(d.text) + 1), random.randrange(len(d.text) + 1)
+    foreign = "".join(chr(random.choice([random.randrange(32), random.randrange(0x3000)])) for _ in range(3))
+    return d.text[:at] + foreign[: random.randrange(4)] + d.text[stop if random.random() < 0.3 else at :]
+
+
+def campaign(mutants: int, right: int, anything: int, seed: int) -> tuple[dict[str, int], list]:
+    """Judge so many spoilt texts, right texts and arbitrary texts; return counts and the cases in which verify and the
+    second opinion differ, or verify raised."""
+    counts = dict.fromkeys(
+        ("mutants", "of which right", "right", "arbitrary", "false accepts", "false rejects", "raised"), 0
+    )
+    bad: list = []
+
+    def judge(problem: Problem, text: str, style: str, must: bool | None) -> bool:
+        due = agreed(problem, text, style) if must is None else must
+        try:
+            strict = verify(problem, text).strict
+        except Exception as error:  # whatever it is: verify must be total
+            counts["raised"] += 1
+            bad.append((style, problem.question, text, repr(error)))
+            return due
+        if strict != due:
+            counts["false accepts" if strict else "false rejects"] += 1
+            bad.append((style, problem.question, text, strict))
+        return due
+
+    done, nth = dict.fromkeys(("mutants", "right", "arbitrary"), 0), 0
+    wanted = {"mutants": mutants, "right": right, "arbitrary": anything}
+    while done != wanted:
+        nth += 1
+        random = Random(f"{seed} {nth}")
+        base = SOURCES[random.randrange(len(SOURCES))].problem("campaign", seed, nth)
+        style = STYLES[nth % len(STYLES)]
+        problem = styled(base, style, random)
+        d = draft(base, random)
+        for _ in range(min(4, wanted["right"] - done["right"])):
+            text = right_text(problem, d, style)
+            done["right"] += 1
+            if not agreed(problem, text, style):
+                bad.append((style, problem.question, text, "the second opinion refuses a text that is right"))
+            judge(problem, text, style, True)
+        for k in range(min(40, wanted["mutants"] - done["mutants"])):
+            source = replace(d, text=right_text(problem, d, style))
+            if style == "approach":
+                mutation = random.choice((*LINE_MUTATIONS[:4], *TEXTUAL))
+                text = mutation(source)
+            elif style != "plain" and k % 2:
+                text = random.choice((tag, reworded, remarked, *TEXTUAL))(source)
+            else:
+                text = mutant(d, random.randrange(10**6))[1]
+            counts["of which right"] += judge(problem, text, style, None)
+            done["mutants"] += 1
+        for _ in range(min(40, wanted["arbitrary"] - done["arbitrary"])):
+            text = noise(d, random)
+            done["arbitrary"] += 1
+            try:
+                strict = verify(problem, text).strict
+            except Exception as error:  # whatever it is: verify must be total
+                counts["raised"] += 1
+                bad.append((style, problem.question, text, repr(error)))
+                continue
+            if strict and not agreed(problem, respaced(text, problem.dialect), style):
+                counts["false accepts"] += 1
+                bad.append((style, problem.question, text, strict))
+    return counts | done, bad
+
+
+def respaced(text: str, dialect: str) -> str:
+    """The same tokens with one space between any two, none before a mark of prose, as the second opinion reads them."""
+    said = " ".join(re.findall(r"<[a-z/_0-9]+>|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]", text))
+    return re.sub(r" (?=[.,])", "", said) if dialect == "prose" else said
+
+
+def main() -> None:
+    """``python tests/fuzz.py --mutants N --right N --bytes N``: print the counts; exit with 1 for any disagreement."""
+    parser = argparse.ArgumentParser(description="judge texts with synth.verify and with the second opinion")
+    for name, what in (("mutants", "spoilt texts"), ("right", "right texts"), ("bytes", "arbitrary texts")):
+        parser.add_argument(f"--{name}", type=int, default=10_000, help=f"how many {what}")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other problems and texts")
+    args = parser.parse_args()
+    total: dict[str, int] = {}
+    bad: list = []
+    parts = max(1, max(args.mutants, args.right, args.bytes) // 50_000)
+    for part in range(parts):
+        share = [n * (part + 1) // parts - n * part // parts for n in (args.mutants, args.right, args.bytes)]
+        counts, more = campaign(*share, seed=args.seed * 1_000_003 + part)
+        total = {name: total.get(name, 0) + count for name, count in counts.items()}
+        bad += more
+        print(json.dumps(total), flush=True)
+        for case in more[:5]:
+            print(case, flush=True)
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -90,6 +90,16 @@ def test_agrees_with_the_second_opinion():
     check(*campaign(0, PROBLEMS, each), PROBLEMS, PROBLEMS * each)
 
 
+def test_agrees_in_every_style():
+    """Kills: a freedom that reaches too far or not far enough (words, skipped steps, thoughts, approaches, copies, reverse
+    mode), and any text at all that raises. ``python tests/fuzz.py`` runs the same at length."""
+    counts, bad = fuzz.campaign(mutants=6_000, right=2_000, anything=4_000, seed=1)
+    assert not bad, bad[0]
+    assert (
+        counts["of which right"] < 1_500 and counts["raised"] == counts["false accepts"] == counts["false rejects"] == 0
+    )
+
+
 @pytest.mark.slow
 def test_agrees_with_the_second_opinion_at_length():
     """The same over many more problems, in two processes."""
