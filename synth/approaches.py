@@ -1,4 +1,4 @@
-"""Which approaches a solution follows, and whether it keeps what their lines promise (``synth.scripts`` lists both)."""
+"""Which approaches a solution follows, and whether it keeps what their lines promise (see ``synth.scripts``)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ __all__ = ["APPROACHES", "PLAIN", "asking", "breaches", "coincides", "script", "
 
 
 def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
-    """The same question, solved by the approach called ``name``, whose tag it shows (if ``tagged``; PLAIN has none).
+    """The same problem with a solution by the approach ``name``, for which its question asks by a tag if ``tagged``
+    (PLAIN has no tag).
 
     Raises ValueError for an unknown approach, and for a problem whose steps may be skipped or reworded.
     """
     if problem.skips or problem.worded:
-        raise ValueError("asking needs a problem without skipped steps and chosen words: an approach says its own")
+        raise ValueError(
+            "asking needs a problem without skipped steps and chosen words: the lines of an approach count every step"
+        )
     thoughts = "none" if problem.style is None else problem.style.thoughts
     return replace(problem, style=SolutionStyle(thoughts, approach=name, tagged=tagged and name != PLAIN))
 

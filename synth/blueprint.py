@@ -20,7 +20,7 @@ class Blueprint:
     names: for each node an index into the nouns of its world, or -1 for a literal.
     order: the statements of the question, each a node index or FACT (the root's value, in reverse mode).
     world, dialect: the nouns and the form of the text.
-    style: what freedom solutions have, and what use of it the problem's own makes; None for none.
+    style: how the solution departs from the plain form and how far responses may; None: not at all.
     """
 
     graph: Graph
@@ -57,7 +57,7 @@ class Blueprint:
 
     @property
     def thinks(self) -> bool:
-        """Whether a response may hold thoughts."""
+        """Whether a response may contain thoughts."""
         return self.style is not None and self.style.thoughts != "none"
 
     @property
@@ -85,5 +85,5 @@ class Blueprint:
     @cached_property
     def moves(self) -> tuple[Move, ...]:
         """The canonical solution: again and again the first unused statement, in question order, that is needed and
-        has exactly one unknown. The question determines it, which is what makes exact pass@k defined."""
+        has exactly one unknown. The question determines it, so that exact pass@k is defined."""
         return canonical_moves(self.graph, self.order)

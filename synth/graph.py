@@ -75,8 +75,8 @@ class Graph:
     @cached_property
     def canonical(self) -> int:
         """A 64-bit hash of structure and leaf values, blind to names, statement order, operand order of + and *, and to
-        copies: a graph and the same graph with copies on its edges or after its root hash alike. (A chain of copies
-        without any operation is told apart by its length, which is all the structure it has.)"""
+        copies: a graph and the same graph with copies on its edges or after its root hash alike. (Chains of
+        copies without any operation are distinguished by their length, which is all the structure they have.)"""
         hashes: list[int] = []
         unknown, edges, copied = self.unknown, 0, 0
         for index, (op, args, value) in enumerate(self.nodes):

@@ -1,7 +1,7 @@
-"""An approach is a way of working a problem out: lines between the steps, and a promise about the steps that they make.
+"""Approaches: solution strategies that add lines between the steps, each of which makes a promise about the steps.
 
-Under any approach a solution takes every needed step in full. What an approach adds,
-in the terse dialect (prose says the same with a capital and a full stop), and what its lines promise, which is judged:
+With any approach, a solution takes every needed step in full. What an approach adds, in the terse dialect (prose writes
+the same with a capital and a full stop; the direct dialect drops the "=" after a noun), and what its lines promise:
 
 levels     ``level ;`` before the steps that need only what is given, before those that need these, and so on
 depth      ``find goats ;`` opens a goal: the one asked for, then what the innermost open goal needs; a step closes it
@@ -21,7 +21,7 @@ running    ``hold bears 5 ;`` after every step: what was found and will be used 
 commuted   sums and products with operands, recalled values and numbers in the opposite order; it has no lines
 countdown  ``left bears , seals , goats ;`` before every step: what is still to be found, in the plain solution's order
 
-Lines of several approaches may stand in one solution, which then is right if all their promises are kept.
+Lines of several approaches may occur in one solution, which is right if all their promises are kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Words = tuple[str, ...]
 
 
 class Work:
-    """What there is to do in a problem: for each needed statement, the quantity it finds and what it finds it from."""
+    """The steps of a problem: for each needed statement, the quantity it finds and the quantities it finds it from."""
 
     def __init__(self, problem: Blueprint) -> None:
         self.problem = problem

@@ -13,8 +13,12 @@ COMMUTE = "+*"
 
 
 class Assertion(NamedTuple):
-    """What one segment asserts. text: the segment without the gaps around it. facts: a set that is equal for two
-    segments which say the same in another order, where the order is free. value: the number it finds, or the answer."""
+    """What one segment asserts.
+
+    text: the segment without white space around it.
+    facts: a set that is equal for two segments which state the same in another order, where the order is free.
+    value: the number that the step finds, or the answer.
+    """
 
     text: str
     facts: frozenset[tuple]

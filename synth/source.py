@@ -67,15 +67,15 @@ class Source:
         its side of the split are drawn without them; then each is put after a random named quantity, whose place it
         takes in one of the statements that use it; a copy of the quantity asked for is asked for instead. With
         ``ops`` (0, 0) there is no arithmetic: a given and a chain of so many copies, whose last is asked for.
-    skip_prob: probability that the solution leaves out a step (never its last):
-        what the step finds is then first seen where it is used. Questions are those of the same source without it.
+    skip_prob: probability that the solution leaves out a step (never its last); the value that the step finds then
+        appears first where it is used. Questions are those of the same source without it.
     words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
-    thoughts: "none"; "ignored" where a response may hold thoughts; "oracle" where the solution also holds its skipped
-        steps in thoughts: what no annotator can better.
-    approach: the approach of the solutions (see ``synth.approaches``), "plain" for none in particular, or several to
-        draw from; a response may follow any, whichever was drawn. None: only the plain solution is right. Questions are
-        those of the same source without it.
-    chances: the probability of each approach where there are several (None: all alike).
+    thoughts: "none"; "ignored" where a response may contain thoughts; "oracle" where the solution also contains its
+        skipped steps as thoughts, the best that an annotator could write.
+    approach: the approach of the solutions (see ``synth.scripts``), "plain" for none, or several to draw from; a
+        response may follow any of all approaches, whichever was drawn. None: only the plain solution is right.
+        Questions are those of the same source without it.
+    chances: the probability of each approach where there are several (None: all equal).
     tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
     copy_ratio: the number of copies k has probability proportional to copy_ratio**k, over the range of ``copies``.
     """
@@ -335,7 +335,7 @@ def compose(draw_: random.Random, graph: Graph, source: Source) -> Problem:
 
 
 def draw_style(draw_: random.Random, problem: Problem, source: Source) -> SolutionStyle:
-    """Which liberties the solution of a problem takes, of those that ``source`` gives."""
+    """The style of a problem's solution, as ``source`` asks."""
     if names := source.approaches:
         name = names[weighted(draw_, source.chances or (1.0,) * len(names))]
         return SolutionStyle(source.thoughts, approach=name, tagged=source.tagged and name != PLAIN)

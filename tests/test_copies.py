@@ -261,10 +261,11 @@ def test_copies_are_put_anywhere_alike():
         places[at] += 1
         if at == 0:
             redirected[next(n.op + str(len(n.args)) + str(n.value) for n in padded.nodes[2:] if 1 in n.args)] += 1
-    assert set(places) == set(range(5)) and min(places.values()) > 500 and min(redirected.values()) > 200
+    assert set(places) == set(range(5)) and min(places.values()) > 500
+    assert len(redirected) == 2 and min(redirected.values()) > 200
     twice = [insert_copies(rng("twice", i), graph, 2) for i in range(600)]
     nested = sum(any(n.op == SAME and g.nodes[n.args[0]].op == SAME for n in g.nodes) for g in twice)
-    assert 100 < nested < 250
+    assert 140 < nested < 220  # 180 expected; 96 where only the original could be copied again
 
 
 def test_the_number_of_copies_follows_its_law():

@@ -1,6 +1,7 @@
 """Problems: what the question says determines the answer, needs every statement,
 and fixes the order of the solution."""
 
+import dataclasses
 import itertools
 import time
 from collections import Counter
@@ -191,6 +192,40 @@ def test_length_in_tokens_is_independent_of_ops():
             assert sizes == {3 * n + 2 for n in range(low, high + 1)}, (mode, ops)
     wide = Source(ops=(1, 4), shape=Shape(fan_in=4), length=(20, 20))  # a sum of three is no multiple of a given
     assert {len(split(wide.problem("wide", i).question)) for i in range(60)} <= {60, 61, 62}
+
+
+def test_length_in_the_direct_dialect():
+    """Mutants: statements counted as in the terse dialect (a question then lacks a token for each operation); a copy
+    counted as long as two givens; more names needed than the bound says."""
+    for mode, ops in itertools.product(("forward", "reverse"), range(1, 9)):
+        source = Source(ops=(ops, ops), dialect="direct", mode=mode, length=(25, 25), shape=Shape(reuse=0.3))
+        sizes = {len(split(source.problem("direct", ops, i).question)) - 2 for i in range(30)}
+        assert all(72 < size <= 75 and (size - 5 * ops) % 3 == 0 for size in sizes), (mode, ops)
+        padded = dataclasses.replace(source, copies=(0, 12), copy_ratio=0.9)
+        longer = {len(split(padded.problem("direct", ops, i).question)) - 2 for i in range(30)}
+        assert min(longer) > 72 and all((size - 5 * ops) % 3 == 0 for size in longer)
+    tight = 0
+    for ops, low, names in itertools.product((1, 2, 3, 5), (16, 20), range(8, 25)):
+        try:
+            source = Source(ops=(ops, ops), copies=(0, 4), dialect="direct", length=(low, low), names=names)
+        except ValueError:
+            continue
+        tight += 1
+        assert all(len(set(source.problem("tight", i).names)) > ops for i in range(20))
+    assert tight > 20
+
+
+def test_the_published_recipe_is_expressible():
+    """Mutant: copies counted in the bound on the least length."""
+    recipe = Source(
+        ops=(1, 4), copies=(0, 12), copy_ratio=0.8, length=(13, 31), names=30, dialect="direct", order="shuffled"
+    )
+    sizes = {ops: [] for ops in range(1, 5)}
+    for i in range(400):
+        problem = recipe.problem("recipe", i)
+        sizes[problem.ops].append(len(problem.written.question_tokens))
+    means = [sum(values) / len(values) for values in sizes.values()]
+    assert max(means) - min(means) < 6 and all(38 <= min(v) < 50 < 80 < max(v) <= 95 for v in sizes.values())
 
 
 def test_a_length_too_short_to_hide_ops_is_refused():
