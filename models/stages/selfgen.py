@@ -14,8 +14,9 @@ from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
 from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
-from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
+from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
