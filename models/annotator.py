@@ -11,9 +11,10 @@ from torch import Tensor
 
 from interlude.models.lm import LM, tags
 from interlude.models.sample import choose
-from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.rng import key, rng, shuffle
 from interlude.synth.segments import segments, unthought
+from interlude.synth.source import Mixture, Source
 
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 
@@ -65,9 +66,9 @@ def check_tokens(lm: LM, annotator: LM, chunks: list[Chunk]) -> None:
 
 def oracle(lm: LM, problem: Problem) -> list[int]:
     """The solution with its skipped steps in thoughts, which only the generator knows; no annotator can better it."""
-    told = problem.telling
+    told = problem.style
     thinks = told is not None and told.skipped is not None
-    text = replace(problem, telling=replace(told, thoughts="oracle")) if thinks else problem
+    text = replace(problem, style=replace(told, thoughts="oracle")) if thinks else problem
     return lm.encode(text.solution)
 
 

@@ -17,7 +17,7 @@ from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stages import Batch, Stage, StageModels, logprobs, pack
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 
 @dataclass(frozen=True)

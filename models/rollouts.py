@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from interlude.models.lm import LM, Samples
-from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
 
 REWARDS = ("answer", "process", "strict", "printed", "released")

@@ -13,8 +13,9 @@ from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
 from interlude.models.stages import Batch, check_targets
-from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Mixture, Source, parts
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
 PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine

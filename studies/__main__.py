@@ -32,9 +32,10 @@ from interlude.studies.key import remembering
 from interlude.synth.audit import audit, draws
 from interlude.synth.export import problem_from_dict
 from interlude.synth.graph import Shape
-from interlude.synth.problem import DIALECTS, MODES, Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.roles import ROLES, roles
-from interlude.synth.telling import APPROACHES, PLAIN, Words
+from interlude.synth.solution_style import APPROACHES, DIALECTS, PLAIN, Words
+from interlude.synth.source import MODES, Source
 from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
@@ -615,7 +616,7 @@ def judged(line: bytes, place: str) -> tuple[Problem, str]:
     """The problem and the response of one line. Raises Refused naming the line."""
     try:
         row = json.loads(line.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{place}: not JSON ({error})") from None
     if type(row) is not dict or set(row) != {"problem", "response"} or type(row["response"]) is not str:
         raise Refused(f"{place}: must be an object with 'problem' and the string 'response'")

@@ -30,8 +30,9 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import PRECISIONS, Machine, State, autocast, one_step
 from interlude.studies.exam import Exam, evaluate
 from interlude.studies.scales import NANO
-from interlude.synth.problem import Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.rng import below, rng, uniforms
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 

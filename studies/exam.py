@@ -23,9 +23,10 @@ from interlude.studies.probe import THOUGHTS, VERSION, probe, skips
 from interlude.studies.run import Recipe, load
 from interlude.studies.scoring import chunks, logprobs, predictions
 from interlude.synth import thoughts
-from interlude.synth.later import later
-from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.added_field import added_field
+from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import KINDS as FAULTS
 from interlude.synth.verify import ORDERED, Verdict, verify
 
@@ -62,8 +63,8 @@ class Exam:
     samples: int = 0
     temperature: float = 1.0
     max_new_tokens: int = 256
-    reference: Recipe | None = later(None)
-    thought: str | None = later(None)
+    reference: Recipe | None = added_field(None)
+    thought: str | None = added_field(None)
     version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:

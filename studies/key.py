@@ -25,7 +25,7 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
-from interlude.synth.later import LATER
+from interlude.synth.added_field import ADDED
 
 _READ: ContextVar[dict[int, tuple[object, dict]] | None] = ContextVar("_READ", default=None)
 UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its module does not import at run time
@@ -173,7 +173,7 @@ def _fields(value, path: str) -> dict:
             raise TypeError(f"{path}.version: version must be a ClassVar[int], not a field")
         annotation, here = _annotation(kind, part.name), f"{path}.{part.name}"
         content = _plain(_value(value, part.name, here), annotation, here)
-        if not (LATER in part.metadata and _dump(content) == _dump(_default(part, annotation, here))):
+        if not (ADDED in part.metadata and _dump(content) == _dump(_default(part, annotation, here))):
             plain["fields"][part.name] = content
     return plain | _version(kind, path) | _content(value, path)
 

@@ -19,8 +19,8 @@ from interlude.studies.exam import Exam
 from interlude.studies.probe import THOUGHTS
 from interlude.studies.run import Recipe
 from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
-from interlude.synth.problem import Mixture
-from interlude.synth.telling import Words
+from interlude.synth.solution_style import Words
+from interlude.synth.source import Mixture
 
 S = TypeVar("S", bound=Scale)
 

@@ -10,7 +10,7 @@ from interlude.models.stages.rl import RL
 from interlude.studies.run import Recipe
 from interlude.studies.scales import WORLDS, Scale, blend
 from interlude.studies.study import Arm
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 COMMON, RARE = WORLDS[:2]  # the paper's A and B
 EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)

@@ -70,7 +70,7 @@ def probe(
 
 def skips(problem: Problem) -> bool:
     """Whether its text leaves a step out."""
-    return bool(problem.telling and problem.telling.skipped)
+    return bool(problem.style and problem.style.skipped)
 
 
 def places(lm: LM, problems: list[Problem]) -> list[Cut]:

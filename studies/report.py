@@ -825,9 +825,7 @@ def judgement(problem, text: str) -> dict:
     """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
     verdict = verify(problem, text)
     pieces, at = [], 0
-    for nth, step in enumerate(
-        parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached).steps
-    ):
+    for nth, step in enumerate(parse(text, problem.grammar).steps):
         if aside := text[at : step.span[0]].strip():  # remarks, thoughts and lines of approaches
             pieces.append({"text": aside, "faults": [], "step": False})
         start, at = step.span

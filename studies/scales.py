@@ -16,7 +16,7 @@ from interlude.models.stages.sft import SFT
 from interlude.studies.exam import Exam
 from interlude.studies.run import Recipe
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 from interlude.synth.tokens import Vocabulary
 
 WORLDS = ("zoo", "school", "festival")  # common in pre-training, rare in pre-training, never seen in pre-training

@@ -20,7 +20,7 @@ from interlude.studies.exam import Exam, ExamResult, answered, cached_result, sp
 from interlude.studies.key import remembering
 from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, train_or_load
 from interlude.synth.graph import nearest
-from interlude.synth.problem import Mixture
+from interlude.synth.source import Mixture
 
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"

@@ -10,15 +10,18 @@ from hashlib import blake2b
 from pathlib import Path
 
 from interlude.synth import worlds
+from interlude.synth.checks import check_type
 from interlude.synth.graph import GIVEN, LITERAL, Graph, Node
-from interlude.synth.ops import FORWARD, LIMIT, SAME, fold, is_prime
-from interlude.synth.problem import DIALECTS, FACT, Mixture, Problem, Source
+from interlude.synth.moves import FACT, equation
+from interlude.synth.ops import FORWARD, LIMIT, SAME, check_modulus, fold
+from interlude.synth.problem import Problem
 from interlude.synth.render import END
-from interlude.synth.telling import APPROACHES, CONCLUSIONS, OPENINGS, PLAIN, Telling, Wording
+from interlude.synth.solution_style import APPROACHES, CONCLUSIONS, DIALECTS, OPENINGS, PLAIN, SolutionStyle, Wording
+from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
 
 Row = dict[str, object]
-FORMAT = 1  # of problem_to_dict; raise it when the fields change
+FORMAT = 2  # of problem_to_dict; raise it when the fields change
 ABILITY = "arithmetic"
 
 
@@ -36,18 +39,19 @@ def problem_to_dict(problem: Problem) -> dict[str, object]:
         "order": list(problem.order),
         "world": problem.world,
         "dialect": problem.dialect,
-    } | ({} if problem.telling is None else {"telling": telling_to_dict(problem.telling)})
+    } | ({} if problem.style is None else {"style": style_to_dict(problem.style)})
 
 
 def problem_from_dict(table: dict[str, object]) -> Problem:
     """The problem that ``problem_to_dict`` wrote. Raises ValueError naming any missing, unknown or malformed field."""
-    told = {"telling"} & set(table) if isinstance(table, dict) else set()  # left out where there is none
-    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))} - {"telling"} | told)
+    present = {"style"} & set(table) if isinstance(table, dict) else set()  # left out where there is none
+    exact_fields("problem", table, {"format", *(field.name for field in fields(Problem))} - {"style"} | present)
     if table["format"] != FORMAT:
         raise ValueError(f"problem.format must be {FORMAT}, got {table['format']!r}")
     if table["dialect"] not in DIALECTS:
         raise ValueError(f"problem.dialect must be one of {', '.join(DIALECTS)}, got {table['dialect']!r}")
     graph = graph_from_dict(table["graph"])
+    check_type("problem.world", table["world"], str)
     extra = nodes_from_lists("problem.extra", table["extra"], graph.nodes, graph.modulus)
     nodes = graph.nodes + extra
     nouns = worlds.world(table["world"]).names
@@ -63,28 +67,50 @@ def problem_from_dict(table: dict[str, object]) -> Problem:
     if sorted(order) != ([] if graph.unknown is None else [FACT]) + stated:
         raise ValueError(f"problem.order must state each named quantity once, got {list(order)}")
     problem = Problem(graph, extra, names, order, table["world"], table["dialect"])
-    return replace(problem, telling=telling_from_dict(table["telling"], problem)) if told else problem
+    check_solvable(problem)
+    return replace(problem, style=style_from_dict(table["style"], problem)) if present else problem
 
 
-def telling_to_dict(telling: Telling) -> dict[str, object]:
-    skipped = telling.skipped
+def check_solvable(problem: Problem) -> None:
+    """Raises ValueError unless each statement of the graph is a step towards the answer, and none divides by zero."""
+    graph, nodes = problem.graph, problem.graph.nodes
+    used = {arg for node in nodes for arg in node.args}
+    idle = sorted(set(range(graph.root)) - used)
+    if idle:
+        raise ValueError(
+            f"problem.graph.nodes holds nodes that the answer does not need: {idle} (distractors are extra)"
+        )
+    operations = sum(bool(node.args) for node in nodes)
+    if len(problem.moves) < operations:
+        raise ValueError(
+            f"problem.graph.unknown {graph.unknown} cannot be found: the statements determine {len(problem.moves)} of "
+            f"{operations} quantities one after the other"
+        )
+    for move in problem.moves:
+        op, terms = equation(nodes, move)
+        if fold(op, tuple([nodes[i].value for i in terms]), graph.modulus) != nodes[move.solves].value:
+            raise ValueError(f"problem.graph.unknown {graph.unknown} cannot be found: a step would divide by zero")
+
+
+def style_to_dict(style: SolutionStyle) -> dict[str, object]:
+    skipped = style.skipped
     return {
-        "thoughts": telling.thoughts,
+        "thoughts": style.thoughts,
         "skipped": None if skipped is None else list(skipped),
-        "wording": None if telling.wording is None else [list(words) for words in telling.wording],
-        "slip": telling.slip,
-    } | ({} if telling.approach is None else {"approach": telling.approach, "tagged": telling.tagged})
+        "wording": None if style.wording is None else [list(words) for words in style.wording],
+        "slip": style.slip,
+    } | ({} if style.approach is None else {"approach": style.approach, "tagged": style.tagged})
 
 
-def telling_from_dict(table: object, problem: Problem) -> Telling:
+def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
     more = {"approach", "tagged"}  # left out where there is no approach
-    told = more & set(table) if isinstance(table, dict) else set()
-    exact_fields("problem.telling", table, {field.name for field in fields(Telling)} - (set() if told else more))
+    present = more & set(table) if isinstance(table, dict) else set()
+    exact_fields("problem.style", table, {field.name for field in fields(SolutionStyle)} - (set() if present else more))
     skipped = table["skipped"]
     if skipped is not None:
-        skipped = integers("problem.telling.skipped", skipped, 0, len(problem.graph.nodes) - 1)
+        skipped = integers("problem.style.skipped", skipped, 0, len(problem.graph.nodes) - 1)
         if list(skipped) != [move.statement for move in problem.moves[:-1] if move.statement in skipped]:
-            raise ValueError(f"problem.telling.skipped must be steps before the last, in order, got {list(skipped)}")
+            raise ValueError(f"problem.style.skipped must be steps before the last, in order, got {list(skipped)}")
     wording, slip = table["wording"], table["slip"]
     if wording is not None:
         given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
@@ -95,22 +121,21 @@ def telling_from_dict(table: object, problem: Problem) -> Telling:
         ]
         if not len(known) == len(wording) == shown:
             raise ValueError(
-                "problem.telling.wording must be [opening, conclusion, remark] "
+                "problem.style.wording must be [opening, conclusion, remark] "
                 f"for each of {shown} steps, got {wording!r}"
             )
         wording = tuple([Wording(*row) for row in known])
     if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
-        raise ValueError(f"problem.telling.slip must be null or a wrong answer, with wording, got {slip!r}")
-    if told and (table["approach"] not in (PLAIN, *APPROACHES) or type(table["tagged"]) is not bool):
-        raise ValueError(f"problem.telling.approach must be an approach, and tagged true or false, got {table!r}")
-    return Telling(table["thoughts"], skipped, wording, slip, table.get("approach"), table.get("tagged", False))
+        raise ValueError(f"problem.style.slip must be null or a wrong answer, with wording, got {slip!r}")
+    if present and (table["approach"] not in (PLAIN, *APPROACHES) or type(table["tagged"]) is not bool):
+        raise ValueError(f"problem.style.approach must be an approach, and tagged true or false, got {table!r}")
+    return SolutionStyle(table["thoughts"], skipped, wording, slip, table.get("approach"), table.get("tagged", False))
 
 
 def graph_from_dict(table: object) -> Graph:
     exact_fields("problem.graph", table, {field.name for field in fields(Graph)})
     modulus, unknown = table["modulus"], table["unknown"]
-    if modulus is not None and (type(modulus) is not int or not is_prime(modulus)):
-        raise ValueError(f"problem.graph.modulus must be a prime or null, got {modulus!r}")
+    check_modulus("problem.graph.modulus", modulus)
     nodes = nodes_from_lists("problem.graph.nodes", table["nodes"], (), modulus)
     if not nodes or (not nodes[-1].args and (len(nodes) > 1 or nodes[0].op != GIVEN)):
         raise ValueError("problem.graph.nodes must end in an operation or a copy, or be one given")
@@ -134,7 +159,8 @@ def nodes_from_lists(name: str, table: object, before: tuple[Node, ...], modulus
         given = integers(f"{name} args", args, 0, len(nodes) - 1)
         values = tuple(nodes[a].value for a in given)
         leaf = op in (GIVEN, LITERAL) and not given
-        computed = (op in FORWARD and len(given) > 1) or (op == SAME and len(given) == 1)
+        twice = len(set(given)) < len(given)  # reads as one quantity: the drawn graphs never do it
+        computed = (op in FORWARD and len(given) > 1 and not twice) or (op == SAME and len(given) == 1)
         known = leaf or (computed and fold(op, values, modulus) == value)
         if not known or type(value) is not int or value < 0 or value > (LIMIT if modulus is None else modulus - 1):
             raise ValueError(f"{name} holds {[op, args, value]!r}, which is neither a leaf nor a true operation")
@@ -166,8 +192,12 @@ def pack(problem: Problem) -> str:
 
 
 def unpack(text: str) -> Problem:
-    """The problem in a line of JSON written by ``pack``."""
-    return problem_from_dict(json.loads(text))
+    """The problem in a line of JSON written by ``pack``. Raises ValueError for anything else."""
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a JSONDecodeError is a ValueError; a deeply nested list recurses
+        raise ValueError(f"a packed problem must be a line of JSON: {error}") from error
+    return problem_from_dict(table)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from interlude.synth.ops import LIMIT, SAME, compute, fold
+from interlude.synth.checks import check_probability
+from interlude.synth.ops import FORWARD, LIMIT, SAME, compute, fold
 from interlude.synth.rng import below, between, shuffle, weighted
 
 GIVEN, LITERAL = "given", "literal"  # leaves: a named quantity with its own statement, or a bare number in place
@@ -73,9 +74,11 @@ class Graph:
 
     @cached_property
     def canonical(self) -> int:
-        """A 64-bit hash of structure and leaf values, blind to names, statement order and operand order of + and *."""
+        """A 64-bit hash of structure and leaf values, blind to names, statement order, operand order of + and *, and to
+        copies: a graph and the same graph with copies on its edges or after its root hash alike. (Chains of
+        copies without any operation are distinguished by their length, which is all the structure they have.)"""
         hashes: list[int] = []
-        unknown, edges = self.unknown, 0
+        unknown, edges, copied = self.unknown, 0, 0
         for index, (op, args, value) in enumerate(self.nodes):
             if len(args) == 2:  # most operations: what follows, written out
                 a, b = hashes[args[0]], hashes[args[1]]
@@ -83,6 +86,9 @@ class Graph:
                     a, b = b, a
                 hashes.append(mix((CODE[op] * ODD + a) * ODD + b))
                 edges += 2
+            elif op == SAME and (copied or self.ops):
+                hashes.append(hashes[args[0]])
+                copied += 1
             elif args:
                 parts = [hashes[a] for a in args]
                 if op != "-":
@@ -95,7 +101,7 @@ class Graph:
             else:
                 hashes.append(leaf_hash(None if index == unknown else value))
         total = hashes[-1]
-        if edges >= len(self.nodes):
+        if edges >= len(self.nodes) - copied:
             total = mix(total + sharing(self.nodes, hashes))
         if self.unknown is None:
             return total
@@ -121,11 +127,15 @@ def mix(x: int) -> int:
 
 def sharing(nodes: tuple[Node, ...], hashes: list[int]) -> int:
     """What distinguishes a quantity used twice from two quantities of equal value: each node's hash from below joined
-    with a hash of its uses. Needed only where a node has several uses; a tree is told by the root's hash alone."""
+    with a hash of its uses; a copy passes its uses on to its original. Needed only where a node has several uses: a
+    tree is determined by the root's hash alone."""
     uses = [0] * len(nodes)
     total = 0
     for index in range(len(nodes) - 1, -1, -1):
         node = nodes[index]
+        if node.op == SAME:
+            uses[node.args[0]] += uses[index]
+            continue
         here = mix(hashes[index] * ODD + uses[index])
         total += here
         for arg in node.args:
@@ -174,12 +184,11 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name in ("width", "reuse", "literals"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"Shape.{name} must be between 0 and 1, got {value}")
+            check_probability(f"Shape.{name}", getattr(self, name))
         if type(self.fan_in) is not int or self.fan_in < 2:
             raise ValueError(f"Shape.fan_in must be a whole number from 2, got {self.fan_in!r}")
-        if not self.operations or any(op not in ("+", "-", "*") for op in self.operations):
+        known = isinstance(self.operations, tuple) and all(op in FORWARD for op in self.operations)
+        if not self.operations or not known:
             raise ValueError(f"Shape.operations must be drawn from ('+', '-', '*'), got {self.operations!r}")
         if len(set(self.operations)) < len(self.operations):
             raise ValueError(f"Shape.operations repeats an operation: {self.operations!r}")
@@ -198,12 +207,54 @@ def draw(random_: random.Random, ops: int, shape: Shape, modulus: int | None, re
     return fill(random_, sizes, children, shape, modulus, reverse)
 
 
-def copies(random_: random.Random, number: int, shape: Shape, modulus: int | None) -> Graph:
-    """A given and a chain of ``number`` copies of it, the last of which is asked for (with none: the given itself). Of
-    ``shape`` only the range of a leaf is used."""
+def copies(random_: random.Random, number: int, shape: Shape, modulus: int | None, reverse: bool = False) -> Graph:
+    """A given and a chain of ``number`` copies of it, the last of which is asked for (with none: the given itself), or
+    in reverse mode is stated and the given asked for. Of ``shape`` only the range of a leaf is used."""
     value = between(random_, *leaf_range(shape, modulus))
     chain = tuple(Node(SAME, (nth,), value) for nth in range(number))
-    return Graph((Node(GIVEN, (), value), *chain), modulus)
+    return Graph((Node(GIVEN, (), value), *chain), modulus, 0 if reverse else None)
+
+
+def insert_copies(random_: random.Random, graph: Graph, number: int) -> Graph:
+    """``graph`` with ``number`` copy nodes inserted one after another.
+
+    Each follows a uniformly random named node (a given, an operation or an earlier copy) and takes its place in one of
+    the nodes that use it, again uniformly; after the root, the copy becomes the new root. Copies keep the values, the
+    operations and ``Graph.canonical``.
+    """
+    if not number:
+        return graph
+    nodes = graph.nodes
+    ops, values = [node.op for node in nodes], [node.value for node in nodes]
+    args = [list(node.args) for node in nodes]
+    named = [i for i, op in enumerate(ops) if op != LITERAL]
+    users: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for arg in node.args:
+            users[arg].append(index)
+    follows: dict[int, list[int]] = {}  # node -> the copies of it, in order of insertion
+    uniform = random_.random
+    for copy in range(len(nodes), len(nodes) + number):
+        original = named[int(uniform() * len(named))]
+        ops.append(SAME)
+        values.append(values[original])
+        args.append([original])
+        users.append([])
+        if users[original]:
+            user = users[original].pop(int(uniform() * len(users[original])))
+            args[user][args[user].index(original)] = copy
+            users[copy].append(user)
+        users[original].append(copy)
+        named.append(copy)
+        follows.setdefault(original, []).append(copy)
+    order: list[int] = []  # each copy right after its original
+    waiting = list(range(len(nodes) - 1, -1, -1))
+    while waiting:
+        order.append(waiting.pop())
+        waiting += follows.get(order[-1], ())
+    place = {old: new for new, old in enumerate(order)}
+    moved = tuple([Node(ops[i], tuple([place[a] for a in args[i]]), values[i]) for i in order])
+    return Graph(moved, graph.modulus, None if graph.unknown is None else place[graph.unknown])
 
 
 def fan_ins(random_: random.Random, ops: int, shape: Shape) -> list[int]:
@@ -359,8 +410,24 @@ def isomorphic(a: Graph, b: Graph) -> bool:
     return nx.is_isomorphic(comparable(a), comparable(b), node_match=same_node, edge_match=same_edge)
 
 
+def without_copies(graph: Graph) -> Graph:
+    """The graph that ``insert_copies`` was given; a chain without operations stays as it is."""
+    if not graph.ops:
+        return graph
+    place: dict[int, int] = {}
+    nodes: list[Node] = []
+    for index, (op, args, value) in enumerate(graph.nodes):
+        if op == SAME:
+            place[index] = place[args[0]]
+        else:
+            place[index] = len(nodes)
+            nodes.append(Node(op, tuple([place[a] for a in args]), value))
+    return Graph(tuple(nodes), graph.modulus, None if graph.unknown is None else place[graph.unknown])
+
+
 def comparable(graph: Graph) -> nx.DiGraph:
     """A view whose labels hold just what ``canonical`` sees."""
+    graph = without_copies(graph)
     view = graph.nx()
     for index, node in enumerate(graph.nodes):
         hidden = index == graph.unknown

@@ -15,6 +15,20 @@ def is_prime(n: int) -> bool:
     return n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))
 
 
+def check_modulus(name: str, modulus: object) -> None:
+    """Raises ValueError unless ``modulus`` is None or a prime up to LIMIT, at once for a number of any size: each
+    residue is a token, and inverses need a prime."""
+    if modulus is None:
+        return
+    if type(modulus) is int and modulus > LIMIT:
+        digits = "" if modulus < 10**12 else ", which has too many digits to show"
+        raise ValueError(
+            f"{name} must be a prime up to {LIMIT} or None, got {modulus if not digits else 'one'}{digits}"
+        )
+    if type(modulus) is not int or not is_prime(modulus):
+        raise ValueError(f"{name} must be a prime or None, got {modulus!r}: inverses need a prime")
+
+
 def compute(op: str, left: int, right: int, modulus: int | None) -> int | None:
     """``left op right`` modulo ``modulus`` (None: plain integers). None where it has no value.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from interlude.synth.ops import LIMIT, SAME
 from interlude.synth.render import END, VERBS
-from interlude.synth.telling import CONCLUSIONS, MARKERS, OPENINGS, REMARK
+from interlude.synth.solution_style import CONCLUSIONS, MARKERS, OPENINGS, PLAIN_GRAMMARS, REMARK, Grammar
 from interlude.synth.thoughts import without
 
 
@@ -55,7 +55,9 @@ class Line(NamedTuple):
 class Trace(NamedTuple):
     """What a text claims.
 
-    answer: the last answer stated anywhere, even after junk; None if there is none. answers: how many are stated.
+    answer: the last answer stated before END, even after junk; None if there is none. answers: how many are stated. To
+    be stated, a number must end where the answer ends: at END, at the end of the text, at a full stop, comma or
+    semicolon that no digit follows, or where another answer begins ("4.5", "4,500", "4e3" and "4 4" state none).
     junk: the first character that cannot belong to a solution (steps, one answer, END); None if there is none, also in
     a text that merely stops too early. ended: whether END occurs. after: where the text after the first END begins.
     remarks: what stands between steps, where words may be chosen. lines: the same, where an approach may be.
@@ -103,7 +105,7 @@ TERSE_STEP = (
     ", ",
     "&",
     f"(?P<solved>{NOUN})",
-    f"(?P<value>{NUMBER})",
+    f"(?P<value>{DIGITS}) ",
     "(?P<stop>;) ",
 )
 # The same for a step with two operands, up to two recalled values and one sum. Most steps are such, and when every
@@ -117,11 +119,14 @@ TERSE_USUAL = (
 )
 TERSE_COPY = (
     "@", f"(?P<statement>{NOUN})", "= ", f"(?P<operand>{NOUN})", ", ",
-    f"(?P<noun>{NOUN})", f"(?P<recalled>{NUMBER})", ", ",
-    "&", f"(?P<solved>{NOUN})", f"(?P<value>{NUMBER})", "(?P<stop>;) ",
+    f"(?P<noun>{NOUN})", f"(?P<recalled>{DIGITS}) ", ", ",
+    "&", f"(?P<solved>{NOUN})", f"(?P<value>{DIGITS}) ", "(?P<stop>;) ",
 )  # fmt: skip
-TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{NUMBER})", "; ")
-TERSE_ANSWER = ("answer_", f"({NUMBER})")
+# Without the sign between a noun and its operands.
+DIRECT_STEP, DIRECT_COPY = (tuple(piece for piece in pieces if piece != "= ") for pieces in (TERSE_STEP, TERSE_COPY))
+DIRECT_USUAL = TERSE_USUAL.replace("(@([a-z]++)_= ", "(@([a-z]++)_", 1)
+TERSE_REMARK = (f"{REMARK}_", f"(?P<noun>{NOUN})", f"(?P<value>{DIGITS}) ", "; ")
+TERSE_ANSWER = ("answer_", f"({DIGITS}) ")
 TERSE_WORDS = f"(?:(?:{'|'.join(OPENINGS)})_)?+", f"(?:(?:{'|'.join(CONCLUSIONS)})_)?+"
 
 QUANTITY = f"(?:the_{then('number_', 'of_', NOUN)}|{NUMBER})"
@@ -140,7 +145,7 @@ PROSE_STEP = (
     "&",
     "there_",
     "are_",
-    f"(?P<value>{NUMBER})",
+    f"(?P<value>{DIGITS}) ",
     f"(?P<solved>{NOUN})",
     r"(?P<stop>\.) ",
 )
@@ -152,13 +157,13 @@ PROSE_USUAL = (
 )
 PROSE_COPY = (
     "@", "number_", "of_", f"(?P<statement>{NOUN})", "is_", "the_", "number_", "of_", f"(?P<operand>{NOUN})", r"\. ",
-    "There_", "are_", f"(?P<recalled>{NUMBER})", f"(?P<noun>{NOUN})", ", ",
-    "&", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
+    "There_", "are_", f"(?P<recalled>{DIGITS}) ", f"(?P<noun>{NOUN})", ", ",
+    "&", "there_", "are_", f"(?P<value>{DIGITS}) ", f"(?P<solved>{NOUN})", r"(?P<stop>\.) ",
 )  # fmt: skip
 PROSE_REMARK = (
-    f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{NUMBER})", f"(?P<noun>{NOUN})", r"\. ",
+    f"{REMARK.capitalize()}_", "that_", "there_", "are_", f"(?P<value>{DIGITS}) ", f"(?P<noun>{NOUN})", r"\. ",
 )  # fmt: skip
-PROSE_ANSWER = ("The_", "answer_", "is_", f"({NUMBER})", r"\. ")
+PROSE_ANSWER = ("The_", "answer_", "is_", f"({DIGITS}) ", r"\. ")
 
 
 PROSE_WORDS = (
@@ -167,7 +172,7 @@ PROSE_WORDS = (
 )
 
 
-class Grammar(NamedTuple):
+class Patterns(NamedTuple):
     """How one dialect is read: a step of the usual form or the rest, any step, as much of a step as fits, a copy, as
     much of one, a stated answer, as much of an ending as fits; then the lists inside a step. ``symbols`` turns the
     dialect's operators into ours. Where words may be chosen: a remark, and as much of one as fits; elsewhere None."""
@@ -201,7 +206,7 @@ def so_far(pieces: tuple[str, ...]) -> str:
     return nested
 
 
-def grammar(
+def patterns(
     usual: str,
     step: tuple[str, ...],
     copy: tuple[str, ...],
@@ -212,12 +217,13 @@ def grammar(
     symbols: dict[str, str],
     words: tuple[str, str],
     remark: tuple[str, ...] = (),
-) -> Grammar:
+) -> Patterns:
     """One dialect, compiled, with the two words of a step, and remarks if there may be any. The answer is looked for
     anywhere, so its first word must not be the end of another."""
     first = answer[0].rstrip("_")
     stated = f"{first}(?<![{LETTER}]{first})_" + "".join(piece for piece in answer[1:] if piece != r"\. ")
-    return Grammar(
+    stated += rf"(?=\Z|{END}|[.,;] (?![0-9])|{first}_)"
+    return Patterns(
         compiled(usual, words),
         compiled("".join(step), words),
         compiled(so_far(step), words),
@@ -244,6 +250,7 @@ TERSE = (
     True,
     {op: op for op in VERBS},
 )
+DIRECT = (DIRECT_USUAL, DIRECT_STEP, DIRECT_COPY, *TERSE[3:])
 PROSE = (
     PROSE_USUAL,
     PROSE_STEP,
@@ -254,13 +261,22 @@ PROSE = (
     False,
     {verb: op for op, verb in VERBS.items()},
 )
-GRAMMARS = {"terse": grammar(*TERSE, ("", "")), "prose": grammar(*PROSE, ("The_", "so_"))}
-WORDED = {"terse": grammar(*TERSE, TERSE_WORDS, TERSE_REMARK), "prose": grammar(*PROSE, PROSE_WORDS, PROSE_REMARK)}
+GRAMMARS = {
+    "terse": patterns(*TERSE, ("", "")),
+    "direct": patterns(*DIRECT, ("", "")),
+    "prose": patterns(*PROSE, ("The_", "so_")),
+}
+WORDED = {
+    "terse": patterns(*TERSE, TERSE_WORDS, TERSE_REMARK),
+    "direct": patterns(*DIRECT, TERSE_WORDS, TERSE_REMARK),
+    "prose": patterns(*PROSE, PROSE_WORDS, PROSE_REMARK),
+}
 LINE_WORDS = f"(?:{NOUN}|{NUMBER}|[-+*/=,] )*+"
 LINES = {
     dialect: (compiled("".join(pieces)), compiled(so_far(pieces)))
     for dialect, pieces in (
         ("terse", (f"(?P<marker>{'|'.join(MARKERS)})_", f"(?P<words>{LINE_WORDS})", "; ")),
+        ("direct", (f"(?P<marker>{'|'.join(MARKERS)})_", f"(?P<words>{LINE_WORDS})", "; ")),
         ("prose", (f"(?P<marker>{'|'.join(MARKERS).title()})_", f"(?P<words>{LINE_WORDS})", r"\. ")),
     )
 }
@@ -271,22 +287,17 @@ SIGNS = re.compile("[-+*/]")
 SPACE = re.compile(r"\s*+")
 
 
-def parse(
-    text: str,
-    dialect: str,
-    copies: bool = False,
-    thoughts: bool = False,
-    worded: bool = False,
-    approached: bool = False,
-) -> Trace:
-    """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown ``dialect``.
+def parse(text: str, grammar: Grammar | str) -> Trace:
+    """The trace of ``text``, in time linear in its length. Raises ValueError only for an unknown dialect.
 
-    copies: whether a step may be a copy; where the question makes none, such a step is junk. thoughts: whether thoughts
-    are read as white space (see ``synth.thoughts``); where they are not, a tag is junk. worded: whether steps may
-    have openings and conclusions of their own, and remarks stand between them (see ``synth.telling``). approached:
-    whether lines of approaches may stand between steps; where they may not, one is junk.
-    Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answers and END it may hold.
+    grammar: ``problem.grammar``, or the name of a dialect for its plain grammar.
+
+    A tag of a thought, a remark or a line of an approach that the grammar does not allow is junk.
+    Steps are read in the first ``LONGEST`` characters; what follows is junk, but for the answer and END it may hold.
     """
+    if isinstance(grammar, str):
+        grammar = PLAIN_GRAMMARS.get(grammar, Grammar(grammar))
+    dialect, thoughts, worded, approached = grammar
     if dialect not in GRAMMARS:
         raise ValueError(f"dialect must be one of {', '.join(GRAMMARS)}, got {dialect!r}")
     read, broken = (WORDED if worded else GRAMMARS)[dialect], None
@@ -302,7 +313,7 @@ def parse(
         match = read.step.match(head, position)
         if match and match["stop"] is not None:
             steps.append(step(read, match, position))
-        elif copies and (match := read.copy.match(head, position)):
+        elif match := read.copy.match(head, position):
             steps.append(copied(match, position))
         elif read.remark and (match := read.remark.match(head, position)):
             remarks.append(Remark(match["noun"].rstrip(), int(match["value"]), position))
@@ -312,17 +323,18 @@ def parse(
         else:
             break  # no step, or the text stops inside it
         position = match.end()
-    ending = read.ending_so_far.match(head, position).end()
-    stopped = max(ending, read.step_so_far.match(head, position).end())
-    if copies:
-        stopped = max(stopped, read.copy_so_far.match(head, position).end())
-    if read.remark_so_far:
-        stopped = max(stopped, read.remark_so_far.match(head, position).end())
-    if approached:
-        stopped = max(stopped, LINES[dialect][1].match(head, position).end())
+    stopped = read.ending_so_far.match(head, position).end()
+    if stopped < len(text):
+        stopped = max(
+            stopped, read.step_so_far.match(head, position).end(), read.copy_so_far.match(head, position).end()
+        )
+        if read.remark_so_far:
+            stopped = max(stopped, read.remark_so_far.match(head, position).end())
+        if approached:
+            stopped = max(stopped, LINES[dialect][1].match(head, position).end())
     end = text.find(END, start)
     after = None if end < 0 else SPACE.match(text, end + len(END)).end()
-    stated = read.answer.findall(text)
+    stated = read.answer.findall(text, 0, len(text) if end < 0 else end)
     return Trace(
         tuple(steps),
         int(stated[-1]) if stated else None,
@@ -345,7 +357,7 @@ class Whole(dict[str, int]):
 WHOLE = Whole((str(n), n) for n in range(LIMIT + 1))
 
 
-def usual_steps(read: Grammar, text: str, position: int, steps: list[Step]) -> int:
+def usual_steps(read: Patterns, text: str, position: int, steps: list[Step]) -> int:
     """Add the steps of the usual form that follow one another from ``position``;
     returns where the last one's gap ends."""
     symbols, noun_first, number = read.symbols, read.noun_first, WHOLE
@@ -363,7 +375,7 @@ def usual_steps(read: Grammar, text: str, position: int, steps: list[Step]) -> i
     return position
 
 
-def step(read: Grammar, match: re.Match[str], start: int) -> Step:
+def step(read: Patterns, match: re.Match[str], start: int) -> Step:
     """A matched step, its lists taken apart."""
     statement, expression, recalled, lines, solved, value = match.group(
         "statement", "expression", "recalled", "lines", "solved", "value"

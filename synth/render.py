@@ -1,32 +1,35 @@
-"""A problem as text: a question and its worked solution, in a terse dialect of few tokens or in plain prose.
+"""A problem as text: a question and its worked solution, in one of two dialects of few tokens or in plain prose.
 
-Both dialects restate the statement they use, substitute the values they recall, compute, and name the result:
+Every dialect restates the statement it uses, substitutes the values it recalls, computes, and names the result:
 
 terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
+direct   bears foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
 prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
          4 + 3 = 0, so there are 0 bears.
 
 A statement may also repeat a quantity without computing anything:
 
 terse    bears = foxes , foxes 4 , bears 4 ;
+direct   bears foxes , foxes 4 , bears 4 ;
 prose    The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears.
 
-A value always follows the noun it belongs to in the terse dialect, so that recalling one is a single associative
-look-up (studies/LOG.md, 2026-11-21, "the dialect decides").
+In the terse and the direct dialect a value follows the noun it belongs to, so that recalling one is a single
+associative look-up: one induction step (arXiv 2209.11895). In the direct dialect the same holds for the operands of a
+statement, as the sign between a noun and its operands is dropped.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar
 
 from interlude.synth import worlds
-from interlude.synth.ops import SAME, compute, inverse
-from interlude.synth.telling import APPROACHES, CONCLUSIONS, INSIDE, MARKERS, OPENINGS, REMARK
-
-if TYPE_CHECKING:
-    from interlude.synth.problem import Problem
+from interlude.synth.blueprint import Blueprint
+from interlude.synth.moves import Move, equation, reductions
+from interlude.synth.ops import SAME
+from interlude.synth.scripts import script
+from interlude.synth.solution_style import APPROACHES, CONCLUSIONS, EQUALS, INSIDE, MARKERS, OPENINGS, REMARK
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
@@ -43,13 +46,6 @@ END = "<end>"  # closes every solution
 THINK, CLOSE = "<think>", "</think>"  # what stands between is no part of the solution
 VERBS = {"+": "plus", "-": "minus", "*": "times"}
 PIECES = re.compile(r"<[a-z/_0-9]+>|[a-z]+|[0-9]+|[^\sa-z0-9]", re.IGNORECASE)
-
-
-class Move(NamedTuple):
-    """One step of a solution: use the statement of node ``statement`` to find node ``solves``."""
-
-    statement: int
-    solves: int
 
 
 @dataclass(frozen=True)
@@ -86,47 +82,24 @@ def split(text: str) -> list[str]:
     return PIECES.findall(text)
 
 
-def write(problem: Problem) -> Written:
+def write(problem: Blueprint) -> Written:
     """Render ``problem`` in its dialect."""
     question, question_roles = [], []
     solution, roles = [], []
-    if problem.dialect == "terse":
-        terse_question(problem, question, question_roles)
-        terse_solution(problem, solution, roles)
-    else:
+    if problem.dialect == "prose":
         prose_question(problem, question, question_roles)
         prose_solution(problem, solution, roles)
+    else:
+        terse_question(problem, question, question_roles)
+        terse_solution(problem, solution, roles)
     return Written(tuple(question), tuple(question_roles), tuple(solution), tuple(roles), problem.dialect)
 
 
-def equation(problem: Problem, move: Move) -> tuple[str, tuple[int, ...]]:
-    """The operation and the nodes, in order, that a move computes with: the statement's own, or its inverse."""
-    node = problem.nodes[move.statement]
-    if move.solves == move.statement:
-        return node.op, node.args
-    position = node.args.index(move.solves)
-    op, result_first = inverse(node.op, position, len(node.args))
-    others = tuple(a for a in node.args if a != move.solves)
-    return op, (move.statement, *others) if result_first else (*others, move.statement)
-
-
-def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int]]:
-    """``4 + 5 + 6`` reduced one operation at a time from the left: [[4, 5, 6], [9, 6], [15]] (modulo ``modulus``)."""
-    lines = [values]
-    while len(values) > 1:
-        first = compute(op, values[0], values[1], modulus)
-        if first is None:
-            raise ValueError(f"{values[0]} {op} {values[1]} has no value modulo {modulus}")
-        values = [first, *values[2:]]
-        lines.append(values)
-    return lines
-
-
-def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> None:
+def styled_script(problem: Blueprint, step, out: list[str], roles: list[str]) -> None:
     """The steps and lines of the problem's approach; ``step`` writes a step in full."""
-    terse = problem.dialect == "terse"
-    stepped = turned(problem) if problem.telling.approach == "commuted" else problem
-    for each in problem.script:
+    terse = problem.dialect != "prose"
+    stepped = turned(problem) if problem.style.approach == "commuted" else problem
+    for each in script(problem, problem.style.approach):
         if isinstance(each, Move):
             step(stepped, each, out, roles)
             continue
@@ -135,7 +108,7 @@ def told_script(problem: Problem, step, out: list[str], roles: list[str]) -> Non
         roles += (STRATEGY,) * (len(each) + 1)
 
 
-def turned(problem: Problem) -> Problem:
+def turned(problem: Blueprint) -> Blueprint:
     """The problem with the operands of every sum and product in the opposite order,
     for its steps to be written from."""
     nodes = tuple(
@@ -144,26 +117,26 @@ def turned(problem: Problem) -> Problem:
     return replace(problem, graph=replace(problem.graph, nodes=nodes))
 
 
-def tag(problem: Problem, out: list[str], roles: list[str]) -> None:
+def tag(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     """What asks for an approach, at the end of a question."""
-    if problem.telling is not None and problem.telling.tagged:
-        name = problem.telling.approach
-        out += (name,) if problem.dialect == "terse" else (TAGGED, name, ".")
-        roles += (QUESTION,) * (1 if problem.dialect == "terse" else 3)
+    if problem.style is not None and problem.style.tagged:
+        name = problem.style.approach
+        out += (TAGGED, name, ".") if problem.dialect == "prose" else (name,)
+        roles += (QUESTION,) * (3 if problem.dialect == "prose" else 1)
 
 
-def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None:
-    """The steps as the problem's telling has them; ``step`` writes one in full."""
-    telling = problem.telling
-    skipped = frozenset(telling.skipped or ())
-    wording = iter(telling.wording or ())
+def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> None:
+    """The steps as the problem's style has them; ``step`` writes one in full."""
+    style = problem.style
+    skipped = frozenset(style.skipped or ())
+    wording = iter(style.wording or ())
     passed: list[Move] = []
     unseen: set[int] = set()
     for move in problem.moves:
         if move.statement in skipped:
             passed.append(move)
             continue
-        if telling.thoughts == "oracle" and passed:
+        if style.thoughts == "oracle" and passed:
             before = len(out)
             out.append(THINK)
             for each in passed:
@@ -177,14 +150,16 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         kinds: list[str] = []
         step(problem, move, tokens, kinds)
         values = [at for at, kind in enumerate(kinds) if kind == RETRIEVAL]
-        for at, index in zip(values, [i for i in equation(problem, move)[1] if problem.names[i] >= 0], strict=True):
+        for at, index in zip(
+            values, [i for i in equation(problem.nodes, move)[1] if problem.names[i] >= 0], strict=True
+        ):
             if index in unseen:
                 kinds[at] = INFERRED
                 unseen.remove(index)
-        if telling.wording is not None:
+        if style.wording is not None:
             opening, conclusion, remark = next(wording)
-            if telling.slip is not None and move is problem.moves[-1]:
-                found, result = (-2, -5) if problem.dialect == "terse" else (-3, -8)
+            if style.slip is not None and move is problem.moves[-1]:
+                found, result = (-3, -8) if problem.dialect == "prose" else (-2, -5)
                 tokens[found] = ending(problem)
                 if problem.nodes[move.statement].op != SAME:
                     tokens[result] = tokens[found]
@@ -195,36 +170,38 @@ def told_steps(problem: Problem, step, out: list[str], roles: list[str]) -> None
         roles += kinds
 
 
-def ending(problem: Problem) -> str:
+def ending(problem: Blueprint) -> str:
     """The number that the solution ends in."""
-    told = problem.telling
-    return str(problem.answer if told is None or told.slip is None else told.slip)
+    style = problem.style
+    return str(problem.answer if style is None or style.slip is None else style.slip)
 
 
 def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
     """Put a step's two words where they belong: before it, and before what it finds."""
-    if dialect == "terse":
-        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
-        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
-    else:
+    if dialect == "prose":
         tokens[-6], kinds[-6] = conclusion, CONNECTIVE
         tokens[:1], kinds[:1] = (opening.capitalize(), ",", "the"), (CONNECTIVE, FORMAT, FORMAT)
+    else:
+        tokens[-3:-3], kinds[-3:-3] = (conclusion,), (CONNECTIVE,)
+        tokens[:0], kinds[:0] = (opening,), (CONNECTIVE,)
 
 
-def note(problem: Problem, index: int, out: list[str], roles: list[str]) -> None:
+def note(problem: Blueprint, index: int, out: list[str], roles: list[str]) -> None:
     """A remark on the given quantity ``index``."""
     noun, value = problem.words[index], str(problem.nodes[index].value)
-    terse = problem.dialect == "terse"
+    terse = problem.dialect != "prose"
     said = (REMARK, noun, value, ";") if terse else (REMARK.capitalize(), "that", "there", "are", value, noun, ".")
     out += said
     roles += (REMARKED,) * len(said)
 
 
-# --- terse -----------------------------------------------------------------------------------------------------------
+# --- terse and direct -----------------------------------------------------------------------------------------------
 
 
-def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
+    equals = EQUALS[problem.dialect]
+    signs = len(equals)
     for index in problem.order:
         if index < 0:
             out += (words[needed - 1], str(nodes[needed - 1].value), ";")
@@ -233,15 +210,15 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
         node = nodes[index]
         role = STATEMENT if index < needed else DISTRACTOR
         if len(node.args) == 2:
-            out += (words[index], "=", words[node.args[0]], node.op, words[node.args[1]], ";")
-            roles += (role,) * 6
+            out += (words[index], *equals, words[node.args[0]], node.op, words[node.args[1]], ";")
+            roles += (role,) * (5 + signs)
         elif node.args:
             op, args, _ = node
-            out += (words[index], "=", words[args[0]])
+            out += (words[index], *equals, words[args[0]])
             for arg in args[1:]:
                 out += (op, words[arg])
             out.append(";")
-            roles += (role,) * (2 + 2 * len(args))
+            roles += (role,) * (1 + signs + 2 * len(args))
         else:
             out += (words[index], str(node.value), ";")
             roles += (role, role, role)
@@ -250,42 +227,44 @@ def terse_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     tag(problem, out, roles)
 
 
-def terse_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     if problem.approached:
-        told_script(problem, terse_step, out, roles)
-    elif problem.telling is not None:
-        told_steps(problem, terse_step, out, roles)
+        styled_script(problem, terse_step, out, roles)
+    elif problem.style is not None:
+        styled_steps(problem, terse_step, out, roles)
     else:
         terse_steps(problem, out, roles)
     out += ("answer", ending(problem), END)
     roles += (STOP, ANSWER, STOP)
 
 
-def terse_steps(problem: Problem, out: list[str], roles: list[str]) -> None:
+def terse_steps(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     """Every step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     numbers = [str(node.value) for node in nodes]
+    equals, two_named = EQUALS[problem.dialect], TWO_NAMED[problem.dialect]
     for move in problem.moves:
         statement, solves = move
         sign, args, _ = nodes[statement]
-        op, used = (sign, args) if solves == statement else equation(problem, move)
+        op, used = (sign, args) if solves == statement else equation(problem.nodes, move)
         if len(used) == 2 and names[used[0]] >= 0 and names[used[1]] >= 0:  # most steps: what ``terse_step`` says
             (a, b), (i, j), solved, value = args, used, words[solves], numbers[solves]
             x, y = numbers[i], numbers[j]
-            out += (words[statement], "=", words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
+            out += (words[statement], *equals, words[a], sign, words[b], ",", words[i], x, words[j], y, ",")
             out += (x, op, y, "=", value, ",", solved, value, ";")
-            roles += TWO_NAMED
+            roles += two_named
         else:
             terse_step(problem, move, out, roles)
 
 
-def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+def terse_step(problem: Blueprint, move: Move, out: list[str], roles: list[str]) -> None:
     """One step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     sign, args, _ = nodes[move.statement]
-    op, used = equation(problem, move)
-    out += (words[move.statement], "=", words[args[0]])
-    roles += (PLANNING, FORMAT, COPY)
+    op, used = equation(problem.nodes, move)
+    equals = EQUALS[problem.dialect]
+    out += (words[move.statement], *equals, words[args[0]])
+    roles += (PLANNING, FORMAT, COPY) if equals else (PLANNING, COPY)
     for arg in args[1:]:
         out += (sign, words[arg])
         roles += (COPY, COPY)
@@ -315,7 +294,8 @@ def terse_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -
 
 
 ONE_SUM = (FORMAT,) * 4 + (ARITHMETIC,) + (FORMAT,) * 4
-TWO_NAMED = (PLANNING, FORMAT, COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT, *ONE_SUM)
+OPERANDS = (COPY, COPY, COPY, FORMAT, COPY, RETRIEVAL, COPY, RETRIEVAL, FORMAT)
+TWO_NAMED = {"terse": (PLANNING, FORMAT, *OPERANDS, *ONE_SUM), "direct": (PLANNING, *OPERANDS, *ONE_SUM)}
 
 
 def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: list[str]) -> None:
@@ -332,7 +312,7 @@ def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: li
 # --- prose -----------------------------------------------------------------------------------------------------------
 
 
-def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
+def prose_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
     place = worlds.world(problem.world).place.split()
     for index in problem.order:
@@ -352,12 +332,12 @@ def prose_question(problem: Problem, out: list[str], roles: list[str]) -> None:
     tag(problem, out, roles)
 
 
-def quantity(problem: Problem, index: int) -> tuple[str, ...]:
+def quantity(problem: Blueprint, index: int) -> tuple[str, ...]:
     """An operand in prose: ``the number of foxes``, or a bare number."""
     return ("the", "number", "of", problem.words[index]) if problem.names[index] >= 0 else (problem.words[index],)
 
 
-def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> None:
+def prose_statement(problem: Blueprint, index: int, verb: str, out: list[str]) -> None:
     """``The number of bears equals the number of foxes plus 3.``"""
     node = problem.nodes[index]
     out += ("The", "number", "of", problem.words[index], verb, *quantity(problem, node.args[0]))
@@ -366,11 +346,11 @@ def prose_statement(problem: Problem, index: int, verb: str, out: list[str]) -> 
     out.append(".")
 
 
-def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
+def prose_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
     if problem.approached:
-        told_script(problem, prose_step, out, roles)
-    elif problem.telling is not None:
-        told_steps(problem, prose_step, out, roles)
+        styled_script(problem, prose_step, out, roles)
+    elif problem.style is not None:
+        styled_steps(problem, prose_step, out, roles)
     else:
         for move in problem.moves:
             prose_step(problem, move, out, roles)
@@ -378,14 +358,14 @@ def prose_solution(problem: Problem, out: list[str], roles: list[str]) -> None:
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
 
 
-def prose_step(problem: Problem, move: Move, out: list[str], roles: list[str]) -> None:
+def prose_step(problem: Blueprint, move: Move, out: list[str], roles: list[str]) -> None:
     """One step in full."""
     words, nodes, names = problem.words, problem.nodes, problem.names
     before = len(out)
     prose_statement(problem, move.statement, "is", out)
     roles += (FORMAT, FORMAT, FORMAT, PLANNING, FORMAT)
     roles += (COPY if token in words or token in VERBS.values() else FORMAT for token in out[before + 5 :])
-    op, used = equation(problem, move)
+    op, used = equation(problem.nodes, move)
     recalled = [i for i in used if names[i] >= 0]
     for nth, index in enumerate(recalled):
         out += ("There", "are") if nth == 0 else ("and",)
@@ -413,11 +393,13 @@ PROSE_WORDS = (
 # What ``dress`` and ``note`` add to a dialect.
 WORDS = {
     "terse": (*OPENINGS, *CONCLUSIONS, REMARK),
+    "direct": (*OPENINGS, *CONCLUSIONS, REMARK),
     "prose": (*(opening.capitalize() for opening in OPENINGS), *CONCLUSIONS, REMARK.capitalize(), "that"),
 }
 TAGGED = "Use"  # before the name of an approach that a question in prose asks for
-# What ``tag`` and ``told_script`` add.
+# What ``tag`` and ``styled_script`` add.
 APPROACH_WORDS = {
     "terse": (*APPROACHES, *MARKERS, *INSIDE),
+    "direct": (*APPROACHES, *MARKERS, *INSIDE),
     "prose": (*APPROACHES, TAGGED, *(marker.capitalize() for marker in MARKERS), *INSIDE),
 }

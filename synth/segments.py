@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from interlude.synth.parse import Step, parse
-
-if TYPE_CHECKING:
-    from interlude.synth.problem import Problem
+from interlude.synth.problem import Problem
+from interlude.synth.solution_style import Grammar
 
 COMMUTE = "+*"
 
 
-class Claim(NamedTuple):
-    """What one segment asserts. text: the segment without the gaps around it. facts: a set that is equal for two
-    segments which say the same in another order, where the order is free. value: the number it finds, or the answer."""
+class Assertion(NamedTuple):
+    """What one segment asserts.
+
+    text: the segment without white space around it.
+    facts: a set that is equal for two segments which state the same in another order, where the order is free.
+    value: the number that the step finds, or the answer.
+    """
 
     text: str
     facts: frozenset[tuple]
@@ -23,35 +26,35 @@ class Claim(NamedTuple):
 
 
 def unthought(problem: Problem) -> Problem:
-    """The problem as the raw corpus tells it: thoughts may stand in a response, and none stands in its own text."""
-    told = problem.telling
-    if told is None or told.thoughts != "oracle":
+    """The problem as the raw corpus has it: a response may contain thoughts, and its own solution contains none."""
+    style = problem.style
+    if style is None or style.thoughts != "oracle":
         return problem
-    return replace(problem, telling=replace(told, thoughts="ignored"))
+    return replace(problem, style=replace(style, thoughts="ignored"))
 
 
 def segments(problem: Problem) -> tuple[str, ...]:
     """The solution of a problem without thoughts, cut after every step; the last segment states the answer."""
     text, at, found = problem.solution, 0, []
-    for step in parse(text, problem.dialect, problem.copies, worded=problem.worded).steps:
+    for step in parse(text, Grammar(problem.dialect, worded=problem.worded)).steps:
         found.append(text[at : step.span[1]].strip())
         at = step.span[1]
     return (*found, text[at:].strip())
 
 
-def claim(problem: Problem, text: str) -> Claim | None:
+def assertion(problem: Problem, text: str) -> Assertion | None:
     """What the first segment of ``text`` asserts; None if ``text`` does not begin with a whole one. What follows it
     does not matter. A step of several sums must reduce them in the same order."""
-    trace = parse(text, problem.dialect, problem.copies, worded=problem.worded)
+    trace = parse(text, Grammar(problem.dialect, worded=problem.worded))
     if trace.steps:
         step = trace.steps[0]
         true = dict(zip(problem.words, [node.value for node in problem.nodes], strict=True))
         # A remark on what the question gives says nothing new; a false one is a fact that no corpus text has.
         false = [(noun, value) for noun, value, at in trace.remarks if at < step.span[1] and true.get(noun) != value]
-        return Claim(text[: step.span[1]].strip(), frozenset((*facts(step), *false)), step.value)
+        return Assertion(text[: step.span[1]].strip(), frozenset((*facts(step), *false)), step.value)
     if trace.answer is None or trace.junk is not None or not trace.ended:
         return None
-    return Claim(text.strip(), frozenset({("answer", trace.answer)}), trace.answer)
+    return Assertion(text.strip(), frozenset({("answer", trace.answer)}), trace.answer)
 
 
 def facts(step: Step) -> set[tuple]:

@@ -1,9 +1,9 @@
-"""Thoughts are spans of a response, between two tags, that are not part of the solution and that no one judges.
+"""Thoughts: spans of a response between two tags, which are not part of the solution and are not judged.
 
-What stands between ``<think>`` and the next ``</think>`` is ignored, wherever in a response it stands; the tags must
-pair. A thought that never closes, one opened inside another, a closing tag without a thought, and a thought in which
-the response ends are broken: from the outermost tag concerned on the text counts for nothing, neither an answer in it
-nor an end. So an answer that is stated only in a thought is not stated. After the end there is no thought, only text.
+Everything between ``<think>`` and the next ``</think>`` is ignored, anywhere in a response. A thought that never
+closes, one opened inside another, a closing tag without an opening one, and a thought that contains the end mark are
+broken: from the outermost tag concerned on, the text is ignored, including any answer or end mark in it. An answer
+stated only in a thought is therefore not stated. After the end mark, tags are ordinary text.
 """
 
 from __future__ import annotations

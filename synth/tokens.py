@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from interlude.synth import worlds
-from interlude.synth.later import later
-from interlude.synth.ops import LIMIT, SYMBOLS, is_prime
-from interlude.synth.problem import DIALECTS
+from interlude.synth.added_field import added_field
+from interlude.synth.ops import LIMIT, SYMBOLS, check_modulus
 from interlude.synth.render import APPROACH_WORDS, CLOSE, END, PROSE_WORDS, THINK, WORDS, Written, join, split
+from interlude.synth.solution_style import DIALECTS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -24,8 +24,8 @@ class Vocabulary:
     """All tokens that problems of these worlds and dialects can contain.
 
     modulus: numbers 0..modulus-1 are tokens (None: 0..999). names: only the first so many nouns of each world.
-    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.telling`` too; the names of approaches
-    and the words of their lines too. They come after all others, so that no other token has another id.
+    thoughts, words, approaches: the tags of thoughts too; the words of ``synth.solution_style`` too; the names of
+    approaches and the words of their lines too. They come after all others, so that no other token has another id.
     Token 0 pads. ``encode`` raises ValueError for a piece of text that is not in the vocabulary, naming it.
     """
 
@@ -33,17 +33,17 @@ class Vocabulary:
     worlds: tuple[str, ...] = ("zoo", "school", "festival")
     names: int | None = None
     dialects: tuple[str, ...] = ("terse",)
-    thoughts: bool = later(False)
-    words: bool = later(False)
-    approaches: bool = later(False)
+    thoughts: bool = added_field(False)
+    words: bool = added_field(False)
+    approaches: bool = added_field(False)
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.modulus is not None and not is_prime(self.modulus):
-            raise ValueError(f"Vocabulary.modulus must be a prime or None, got {self.modulus}")
-        if not self.dialects or any(dialect not in DIALECTS for dialect in self.dialects):
+        check_modulus("Vocabulary.modulus", self.modulus)
+        if not isinstance(self.dialects, tuple) or not self.dialects or not all(d in DIALECTS for d in self.dialects):
             raise ValueError(f"Vocabulary.dialects must be drawn from {', '.join(DIALECTS)}, got {self.dialects!r}")
-        if not self.worlds or len(set(self.worlds)) < len(self.worlds):
+        names = isinstance(self.worlds, tuple) and all(isinstance(name, str) for name in self.worlds)
+        if not self.worlds or not names or len(set(self.worlds)) < len(self.worlds):
             raise ValueError(f"Vocabulary.worlds must name one or more different worlds, got {self.worlds!r}")
         worlds.disjoint(self.worlds)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from interlude.synth.approaches import breaches
+from interlude.synth.graph import Node
+from interlude.synth.moves import FACT
 from interlude.synth.ops import compute, inverse
 from interlude.synth.parse import Step, Trace, parse
-
-if TYPE_CHECKING:
-    from interlude.synth.graph import Node
-    from interlude.synth.problem import Problem
+from interlude.synth.problem import Problem
 
 FORMAT = "format"  # the text stops being a solution
 UNKNOWN = "unknown"  # restates a statement that is not in the question
@@ -42,7 +41,7 @@ KINDS = (
     ORDER, ANSWER, SECOND_ANSWER, AFTER_END, TRUNCATED,
 )  # fmt: skip
 
-ORDERED = frozenset({"terse"})  # dialects in which the question fixes the whole solution (see Problem.moves)
+ORDERED = frozenset({"terse", "direct"})  # dialects in which the question fixes the whole solution (see Problem.moves)
 COMMUTE = "+*"
 
 
@@ -58,7 +57,9 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """parsed: the whole text has a solution's form. answer: the last answer it states anywhere is right. process: the
+    """What is right about a text.
+
+    parsed: the whole text has a solution's form. answer: the last answer stated before its end is right. process: the
     share of the needed statements whose first use is wholly right, in any legal order, in [0, 1] (1 where none is
     needed); where steps may be skipped, the share of those used, the last being always needed. strict: no fault.
 
@@ -70,7 +71,7 @@ class Verdict:
     process: float
     strict: bool
     faults: tuple[Fault, ...]
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
 
 def verify(problem: Problem, text: str) -> Verdict:
@@ -91,7 +92,7 @@ def verify(problem: Problem, text: str) -> Verdict:
     Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may
     be turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
     """
-    trace = parse(text, problem.dialect, problem.copies, problem.thinks, problem.worded, problem.approached)
+    trace = parse(text, problem.grammar)
     faults: list[Fault] = []
     right, due = judge_steps(problem, trace, faults)
     judge_remarks(problem, trace, faults)
@@ -101,7 +102,7 @@ def verify(problem: Problem, text: str) -> Verdict:
     ]
     judge_ending(problem, trace, text, faults)
     return Verdict(
-        trace.junk is None and trace.ended and trace.answer is not None,
+        trace.junk is None and trace.ended and trace.answer is not None and trace.after is None,
         trace.answer == problem.answer,
         right / due if due else 1.0,
         not faults,
@@ -217,7 +218,8 @@ def judge_remarks(problem: Problem, trace: Trace, faults: list[Fault]) -> None:
     """Add the faults of remarks: each must say what the question says."""
     if not trace.remarks:
         return
-    given = {problem.words[i]: problem.nodes[i].value for i in problem.order if i >= 0 and not problem.nodes[i].args}
+    stated = [problem.graph.root if i == FACT else i for i in problem.order if i == FACT or not problem.nodes[i].args]
+    given = {problem.words[i]: problem.nodes[i].value for i in stated}
     for noun, value, where in trace.remarks:
         if noun not in given:
             faults.append(Fault(RECALL, None, where, f"The question does not say how many {noun} there are."))

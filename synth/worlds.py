@@ -1,5 +1,4 @@
-"""The worlds a problem can be told in: data files with the nouns of one setting,
-so that a user adds one without code."""
+"""The worlds in which problems are set: data files of nouns, so that a user adds a world without code."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from pathlib import Path
 
 BUILT_IN = Path(__file__).parent / "worlds"
 LEAST_NAMES = 8
-PLACE_WORDS = 3  # in every world, so that a problem told elsewhere keeps its length
+PLACE_WORDS = 3  # in every world, so that the same problem in another world keeps its length
 RESERVED = frozenset(  # the dialects' own words: a noun among them would be two things in one token
     "the number of equals is plus minus times there are and so how many count modulo answer pad bos end "
     "next then now hence thus therefore note that "
@@ -33,7 +32,7 @@ class World:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that tell this world's words, in their order, from any others."""
+        """16 hexadecimal digits that identify this world's words in their order."""
         return blake2b(json.dumps([self.place, self.names]).encode(), digest_size=8).hexdigest()
 
 
@@ -70,7 +69,7 @@ def read(path: Path) -> World:
     """A world from its file. Raises ValueError naming the file and the field for anything missing or malformed."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"world file {path} is not valid TOML: {error}") from error
     wrong = set(table) ^ {"place", "names"}
     if wrong:

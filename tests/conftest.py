@@ -41,7 +41,7 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def source():
     """The easiest problems there are: one operation, six names, modulo 3."""
-    from interlude.synth.problem import Source
+    from interlude.synth.source import Source
 
     return Source(ops=(1, 1), modulus=3, names=6)
 

@@ -2,19 +2,28 @@
 
 ``correct`` judges a text from the question's text alone. It is slow and obvious (regular expressions sentence by
 sentence, equations solved by trying every value) and shares no code with ``synth.parse``, ``synth.verify``,
-``synth.ops`` or ``synth.render``. ``mutant`` spoils a right solution; ``rewriting`` changes one that stays right.
+``synth.ops`` or ``synth.render``. ``mutant`` spoils a right solution; ``rewriting`` changes one that stays right;
+``campaign``, and this file as a script, let both judge such texts and arbitrary ones.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from random import Random
 
+from interlude.synth.approaches import APPROACHES, asking
+from interlude.synth.approaches import PLAIN as PLAIN_APPROACH
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Problem, Source
+from interlude.synth.problem import Problem
+from interlude.synth.solution_style import SolutionStyle, Wording
+from interlude.synth.source import Source
+from interlude.synth.verify import verify
 
 # --- the second opinion ----------------------------------------------------------------------------------------------
 
@@ -36,6 +45,7 @@ class Asked:
     values: dict[str, int] = field(default_factory=dict)
     needed: dict[str, str] = field(default_factory=dict)
     stated: list[str] = field(default_factory=list)
+    dialect: str = "terse"
 
 
 @dataclass
@@ -92,8 +102,8 @@ def read_expression(text: str) -> tuple[str, tuple[str, ...]] | None:
 @lru_cache(maxsize=64)
 def read_question(question: str, dialect: str, modulus: int | None) -> Asked:
     """The question's text taken apart, solved, and its canonical order found."""
-    asked = Asked({}, {}, "")
-    if dialect == "terse":
+    asked = Asked({}, {}, "", dialect=dialect)
+    if dialect != "prose":
         *sentences, last = question.split(" ; ")
         asked.target = last.split(" ")[0]
     else:
@@ -102,11 +112,14 @@ def read_question(question: str, dialect: str, modulus: int | None) -> Asked:
     for sentence in sentences:
         words = sentence.split(" ")
         if words[0] != "Count":
-            asked.stated.append(words[0] if dialect == "terse" else words[3])
-        if dialect == "terse" and "=" not in words:
+            asked.stated.append(words[3] if dialect == "prose" else words[0])
+        if dialect != "prose" and len(words) == 2 and words[1].isdigit():
             asked.given[words[0]] = int(words[1])
         elif dialect == "terse":
+            assert words[1] == "="
             asked.statements[words[0]] = read_expression(" ".join(words[2:]))
+        elif dialect == "direct":
+            asked.statements[words[0]] = read_expression(" ".join(words[1:]))
         elif words[0] == "There":
             asked.given[words[3]] = int(words[2])
         elif words[0] == "The":
@@ -161,10 +174,12 @@ def nouns_of(asked: Asked, noun: str) -> list[str]:
 def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
     """All steps and the answer, or None if the text is not exactly steps, one answer, and the end."""
     text = re.sub(r"[ \n\t]+", " ", text).strip(" ")
-    if dialect == "terse":
+    if dialect != "prose":
         parts = re.fullmatch(rf"((?:[^;]+ ; )*)answer ({WHOLE}) <end>", text)
         chunks = parts and parts[1].split(" ; ")[:-1]
-        form = rf"([a-z]+) = ([^,=]+) , (?:((?:[a-z]+ {WHOLE} )+), )?([^,a-z]+) , (?P<solved>[a-z]+) (?P<value>{WHOLE})"
+        equals = " =" if dialect == "terse" else ""
+        found = rf"(?P<solved>[a-z]+) (?P<value>{WHOLE})"
+        form = rf"([a-z]+){equals} ([^,=]+) , (?:((?:[a-z]+ {WHOLE} )+), )?([^,a-z]+) , {found}"
     else:
         parts = re.fullmatch(rf"((?:[^.]+\. [^.]+\. )*)The answer is ({WHOLE})\. <end>", text)
         chunks = parts and re.findall(r"[^.]+\. [^.]+\. ", parts[1])
@@ -196,6 +211,7 @@ def read_steps(text: str, dialect: str) -> tuple[list[Said], int] | None:
 
 COPIES = {
     "terse": rf"([a-z]+) = ([a-z]+) , (?P<noun>[a-z]+) (?P<recalled>{WHOLE}) , (?P<solved>[a-z]+) (?P<value>{WHOLE})",
+    "direct": rf"([a-z]+) ([a-z]+) , (?P<noun>[a-z]+) (?P<recalled>{WHOLE}) , (?P<solved>[a-z]+) (?P<value>{WHOLE})",
     "prose": rf"The number of ([a-z]+) is the number of ([a-z]+)\. There are (?P<recalled>{WHOLE}) (?P<noun>[a-z]+), "
     rf"so there are (?P<value>{WHOLE}) (?P<solved>[a-z]+)\. ",
 }
@@ -204,7 +220,7 @@ COPIES = {
 def read_pairs(text: str | None, dialect: str) -> tuple[tuple[str, int], ...] | None:
     if text is None:
         return ()
-    if dialect == "terse":
+    if dialect != "prose":
         words = text.split()
         return tuple(zip(words[0::2], map(int, words[1::2]), strict=False))
     pairs = [re.fullmatch(rf"({WHOLE}) ([a-z]+)", part) for part in text.split(" and ")]
@@ -251,7 +267,7 @@ def correct(
         return False
     nouns = [step.noun for step in said[0]]
     due = [noun for noun in asked.needed if noun in nouns or noun == [*asked.needed][-1]] if skips else [*asked.needed]
-    if sorted(nouns) != sorted(due) or (dialect == "terse" and nouns != due):
+    if sorted(nouns) != sorted(due) or (dialect != "prose" and nouns != due):
         return False
     known = set(asked.given)
     for step in said[0]:
@@ -271,14 +287,9 @@ def plain_terse(text: str, asked: Asked) -> str:
     kept = []
     for part in text.split(" ; "):
         words = part.split(" ")
-        if (
-            len(words) == 3
-            and words[0] == "note"
-            and words[2] == str(asked.given.get(words[1], ""))
-            and words[1] not in asked.statements
-        ):
+        if len(words) == 3 and words[0] == "note" and words[2] == str(asked.given.get(words[1], "")):
             continue
-        if "=" in words and words[0] in OPENINGS:
+        if words[0] in OPENINGS and "," in words:
             del words[0]
         if len(words) > 4 and words[-4] == "," and words[-3] in CONCLUSIONS:
             del words[-3]
@@ -292,7 +303,7 @@ def plain_prose(text: str, asked: Asked) -> str:
     inside = False
     for sentence in re.split(r"(?<=\.) ", re.sub(" +(?=[.,])", "", text)):
         noted = re.fullmatch(rf"Note that there are ({WHOLE}) ([a-z]+)\.", sentence)
-        if noted and not inside and noted[2] not in asked.statements and asked.given.get(noted[2]) == int(noted[1]):
+        if noted and not inside and asked.given.get(noted[2]) == int(noted[1]):
             continue
         sentence = re.sub("^(?:Next|Then|Now), the number", "The number", sentence)
         kept.append(re.sub(", (?:hence|thus|therefore) there are", ", so there are", sentence))
@@ -300,7 +311,7 @@ def plain_prose(text: str, asked: Asked) -> str:
     return " ".join(kept)
 
 
-PLAIN = {"terse": plain_terse, "prose": plain_prose}
+PLAIN = {"terse": plain_terse, "direct": plain_terse, "prose": plain_prose}
 
 
 def follow(asked: Asked, known: set[str], skipped: set[str]) -> None:
@@ -372,7 +383,7 @@ LINES = (
 def units(text: str, dialect: str) -> list[str]:
     """A text cut after each step, line or sentence."""
     text = re.sub(r"[ \n\t]+", " ", text).strip(" ")
-    if dialect == "terse":
+    if dialect != "prose":
         return [part for part in re.split("(?<= ;) ", text) if part]
     text = re.sub(" +(?=[.,])", "", text)
     return re.findall(
@@ -383,10 +394,10 @@ def units(text: str, dialect: str) -> list[str]:
 def line_of(unit: str, dialect: str) -> list[str] | None:
     """The words of a line of an approach, or None for any other unit."""
     unit = unit.strip(" ")
-    stop = " ;" if dialect == "terse" else "."
+    stop = "." if dialect == "prose" else " ;"
     words = unit.removesuffix(stop).replace(",", " ,").split()
     first = words[0] if words else ""
-    marker = first if dialect == "terse" else first[:1].lower() + first[1:]
+    marker = first[:1].lower() + first[1:] if dialect == "prose" else first
     if not unit.endswith(stop) or marker not in LINES or (dialect == "prose" and not first[0].isupper()):
         return None
     return [marker, *words[1:]]
@@ -558,7 +569,8 @@ def rule_formulas(asked: Asked, told: list, modulus: int | None) -> bool:
             sign, terms = equation_for(asked, noun, solved)
             if marker == "put":
                 terms = [str(asked.given.get(term, term)) for term in terms]
-            due.append([solved, "=", *f" {sign} ".join(terms).split()])
+            equals = [] if asked.dialect == "direct" else ["="]
+            due.append([solved, *equals, *f" {sign} ".join(terms).split()])
         if lines and sorted(lines) != sorted(due):
             return False
     return True
@@ -675,12 +687,13 @@ RULES = (
 
 def say_step(step: Said, dialect: str) -> str:
     rows = " = ".join(f" {step.used} ".join(map(str, row)) for row in step.rows)
-    if dialect == "terse":
+    if dialect != "prose":
         pairs = "".join(f"{noun} {value} " for noun, value in step.recalled)
+        start = f"{step.noun} =" if dialect == "terse" else step.noun
         if step.used == COPY:
-            return f"{step.noun} = {' + '.join(step.operands)} , {pairs}, {step.solved} {step.value} ;"
+            return f"{start} {' + '.join(step.operands)} , {pairs}, {step.solved} {step.value} ;"
         return (
-            f"{step.noun} = {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
+            f"{start} {f' {step.sign} '.join(step.operands)} , {pairs + ', ' if pairs else ''}"
             f"{rows} , {step.solved} {step.value} ;"
         )
     full = [o if o.isdigit() else f"the number of {o}" for o in step.operands]
@@ -696,7 +709,7 @@ def say_step(step: Said, dialect: str) -> str:
 
 
 def say(steps: list[Said], answer: int, dialect: str) -> str:
-    ending = f"answer {answer} <end>" if dialect == "terse" else f"The answer is {answer}. <end>"
+    ending = f"The answer is {answer}. <end>" if dialect == "prose" else f"answer {answer} <end>"
     return " ".join([*(say_step(step, dialect) for step in steps), ending])
 
 
@@ -865,7 +878,7 @@ def injected(d: Draft) -> str:
 def second_answer(d: Draft) -> str:
     """Another answer, right or wrong, before, after or instead of the end."""
     one = d.answer if d.random.random() < 0.5 else d.number()
-    more = f"answer {one}" if d.dialect == "terse" else f"The answer is {one}."
+    more = f"The answer is {one}." if d.dialect == "prose" else f"answer {one}"
     place = d.random.randrange(3)
     if place == 0:
         return f"{more} {d.text}"
@@ -1042,7 +1055,7 @@ def remarked(d: Draft) -> str:
     """A remark anywhere, of any value."""
     noun = d.noun()
     value = d.asked.values.get(noun, 0) if d.random.random() < 0.7 else d.number()
-    remark = f"note {noun} {value} ;" if d.dialect == "terse" else f"Note that there are {value} {noun}."
+    remark = f"Note that there are {value} {noun}." if d.dialect == "prose" else f"note {noun} {value} ;"
     ends = [spot.end() for spot in re.finditer(r"[;.] " if d.random.random() < 0.8 else " ", d.text)] or [0]
     at = d.random.choice([0, *ends])
     return f"{d.text[:at]}{remark} {d.text[at:]}"
@@ -1116,6 +1129,10 @@ MUTATIONS = (
     second_answer, wrong_answer, truncated, look_alike, wrong_recall, followed_up, case, partial, skipped, commuted,
     spelled, renamed, token_lost, token_doubled, result_noun, assumed, turned,
 )  # fmt: skip
+TEXTUAL = (
+    digit, noun, operator, token_lost, token_doubled, injected, truncated,
+    spelled, second_answer, case, look_alike, renamed,
+)  # fmt: skip
 STEPLESS = (
     digit, noun, injected, second_answer, wrong_answer, truncated, look_alike, case, spelled, token_lost,
     token_doubled, invented,
@@ -1156,21 +1173,33 @@ KINDS = (
     {"modulus": 7, "shape": Shape(fan_in=4, literals=1.0)},
     {"modulus": 2, "shape": Shape(fan_in=3, width=1.0)},
 )
-SOURCES = tuple(
-    Source(ops=(1, 6), world=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
-    for nth, kind in enumerate(KINDS)
-    for dialect in ("terse", "prose")
-    for mode in ("forward", "reverse")
-) + tuple(
-    Source(ops=(0, 0), copies=copies, world=world, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
-    for dialect, world in (("terse", "zoo"), ("prose", "school"))
-    for copies in ((0, 0), (1, 4))
-)
+SOURCES = (
+    tuple(
+        Source(ops=(1, 6), world=WORLDS[nth % 3], mode=mode, dialect=dialect, split="any", **kind)
+        for nth, kind in enumerate(KINDS)
+        for dialect in ("terse", "direct", "prose")
+        for mode in ("forward", "reverse")
+    )
+    + tuple(
+        Source(ops=(0, 0), copies=copies, world=world, dialect=dialect, split="any", order="shuffled", filler=(0, 3))
+        for dialect, world in (("terse", "zoo"), ("direct", "festival"), ("prose", "school"))
+        for copies in ((0, 0), (1, 4))
+    )
+    + tuple(
+        Source(
+            ops=(1 - nth % 2, 5), copies=(nth % 2, 6), copy_ratio=0.9, mode=mode, dialect=dialect, split="any",
+            **{name: value for name, value in kind.items() if name != "unconnected"},
+        )
+        for nth, kind in enumerate(KINDS)
+        for dialect in ("terse", "direct", "prose")
+        for mode in ("forward", "reverse")
+    )
+)  # fmt: skip
 
 
 def problem(nth: int) -> Problem:
     """The problems the tests use, cycling through every kind of source."""
-    return SOURCES[nth % len(SOURCES)].problem("fuzz", nth)
+    return SOURCES[nth * 37 % len(SOURCES)].problem("fuzz", nth)  # 37: neighbours differ in kind
 
 
 def mutant(d: Draft, nth: int) -> tuple[str, str]:
@@ -1178,3 +1207,191 @@ def mutant(d: Draft, nth: int) -> tuple[str, str]:
     fitting = MUTATIONS if d.steps else STEPLESS
     mutation = fitting[nth % len(fitting)]
     return mutation.__name__, mutation(d)
+
+
+# --- right texts in every style --------------------------------------------------------------------------------------
+
+STYLES = ("plain", "words", "skips", "thoughts", "approach")
+NOISE = ("", "hm", "answer 3", "bears 4 ; owls", "1 + 1 = 3", "The answer is 2.", "\n", "so", "?!", "\u00e9\u4e2d")
+
+
+def styled(problem: Problem, style: str, random: Random) -> Problem:
+    """The problem with responses free to differ in this respect."""
+    if style == "plain":
+        return problem
+    if style == "approach":
+        return asking(problem, random.choice([*APPROACHES, PLAIN_APPROACH]), tagged=random.random() < 0.5)
+    wording = tuple(Wording("next", "so", None) for _ in problem.moves) if style == "words" else None
+    skipped = () if style == "skips" else None
+    return replace(problem, style=SolutionStyle("ignored" if style == "thoughts" else "none", skipped, wording))
+
+
+def agreed(problem: Problem, text: str, style: str) -> bool:
+    """The second opinion, on a text for a problem of this style."""
+    modulus, question = problem.graph.modulus, problem.question
+    if style == "approach":
+        if problem.style.tagged:  # the tag is no part of what is asked
+            question = replace(problem, style=replace(problem.style, tagged=False)).question
+        return correct_approach(question, text, problem.dialect, modulus)
+    free = {"thoughts": style == "thoughts", "skips": style == "skips", "worded": style == "words"}
+    return correct(question, text, problem.dialect, modulus, **free)
+
+
+def right_text(problem: Problem, d: Draft, style: str) -> str:
+    """A random right response to a problem of this style, said by this file alone but for lines of approaches."""
+    free = d.dialect == "prose"
+    if style == "approach":
+        return problem.solution
+    text = rewriting(d) if free else d.text
+    if style == "words":
+        return reworded_right(d, text)
+    if style == "skips" and d.steps:
+        kept = [step for step in d.steps[:-1] if d.random.random() < 0.6]
+        return d.say([*kept, d.steps[-1]])
+    if style == "thoughts":
+        words = text.split(" ")
+        for _ in range(d.random.randrange(1, 4)):
+            at = d.random.randrange(len(words) + 1)
+            if "<end>" not in words[:at]:
+                words.insert(at, f"<think> {d.random.choice(NOISE)} </think>")
+        return " ".join(words)
+    return text
+
+
+def reworded_right(d: Draft, text: str) -> str:
+    """Other openings and conclusions at random, and remarks on whatever the question states, wherever one may stand."""
+    said = read_steps(text, d.dialect)[0]
+    parts: list[str] = []
+    for step in said:
+        parts += remarks(d)
+        whole = say_step(step, d.dialect)
+        if d.random.random() < 0.7:
+            opening = d.random.choice(OPENINGS)
+            whole = f"{opening.title()}, t{whole[1:]}" if d.dialect == "prose" else f"{opening} {whole}"
+        if d.random.random() < 0.7:
+            conclusion = d.random.choice(CONCLUSIONS)
+            if d.dialect == "prose":
+                head, found = whole.rsplit(", so there are", 1)
+                whole = f"{head}, {conclusion} there are{found}"
+            else:
+                words = whole.split(" ")
+                whole = " ".join([*words[:-3], conclusion, *words[-3:]])
+        parts.append(whole)
+    parts += remarks(d)
+    return " ".join([*parts, say([], d.answer, d.dialect)])
+
+
+def remarks(d: Draft) -> list[str]:
+    said = []
+    while d.asked.given and d.random.random() < 0.3:
+        noun, value = d.random.choice(list(d.asked.given.items()))
+        said.append(f"Note that there are {value} {noun}." if d.dialect == "prose" else f"note {noun} {value} ;")
+    return said
+
+
+def noise(d: Draft, random: Random) -> str:
+    """Any text at all: bytes, tokens in any order, and right text with either in it."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return bytes(random.randrange(256) for _ in range(random.randrange(60))).decode("latin-1")
+    if kind == 1:
+        return bytes(random.randrange(256) for _ in range(random.randrange(60))).decode("utf-8", "surrogateescape")
+    if kind == 2:
+        words = [*d.text.split(" "), "<end>", "<think>", "</think>", *"+-*/=;,.?", "answer", *map(str, range(12))]
+        return random.choice([" ", "", "\x1c", "\n"]).join(random.choices(words, k=random.randrange(30)))
+    at, stop = random.randrange(len(d.text) + 1), random.randrange(len(d.text) + 1)
+    foreign = "".join(chr(random.choice([random.randrange(32), random.randrange(0x3000)])) for _ in range(3))
+    return d.text[:at] + foreign[: random.randrange(4)] + d.text[stop if random.random() < 0.3 else at :]
+
+
+def campaign(mutants: int, right: int, anything: int, seed: int) -> tuple[dict[str, int], list]:
+    """Judge so many spoilt texts, right texts and arbitrary texts; return counts and the cases in which verify and the
+    second opinion differ, or verify raised."""
+    counts = dict.fromkeys(
+        ("mutants", "of which right", "right", "arbitrary", "false accepts", "false rejects", "raised"), 0
+    )
+    bad: list = []
+
+    def judge(problem: Problem, text: str, style: str, must: bool | None) -> bool:
+        due = agreed(problem, text, style) if must is None else must
+        try:
+            strict = verify(problem, text).strict
+        except Exception as error:  # whatever it is: verify must be total
+            counts["raised"] += 1
+            bad.append((style, problem.question, text, repr(error)))
+            return due
+        if strict != due:
+            counts["false accepts" if strict else "false rejects"] += 1
+            bad.append((style, problem.question, text, strict))
+        return due
+
+    done, nth = dict.fromkeys(("mutants", "right", "arbitrary"), 0), 0
+    wanted = {"mutants": mutants, "right": right, "arbitrary": anything}
+    while done != wanted:
+        nth += 1
+        random = Random(f"{seed} {nth}")
+        base = SOURCES[random.randrange(len(SOURCES))].problem("campaign", seed, nth)
+        style = STYLES[nth % len(STYLES)]
+        problem = styled(base, style, random)
+        d = draft(base, random)
+        for _ in range(min(4, wanted["right"] - done["right"])):
+            text = right_text(problem, d, style)
+            done["right"] += 1
+            if not agreed(problem, text, style):
+                bad.append((style, problem.question, text, "the second opinion refuses a text that is right"))
+            judge(problem, text, style, True)
+        for k in range(min(40, wanted["mutants"] - done["mutants"])):
+            source = replace(d, text=right_text(problem, d, style))
+            if style == "approach":
+                mutation = random.choice((*LINE_MUTATIONS[:4], *TEXTUAL))
+                text = mutation(source)
+            elif style != "plain" and k % 2:
+                text = random.choice((tag, reworded, remarked, *TEXTUAL))(source)
+            else:
+                text = mutant(d, random.randrange(10**6))[1]
+            counts["of which right"] += judge(problem, text, style, None)
+            done["mutants"] += 1
+        for _ in range(min(40, wanted["arbitrary"] - done["arbitrary"])):
+            text = noise(d, random)
+            done["arbitrary"] += 1
+            try:
+                strict = verify(problem, text).strict
+            except Exception as error:  # whatever it is: verify must be total
+                counts["raised"] += 1
+                bad.append((style, problem.question, text, repr(error)))
+                continue
+            if strict and not agreed(problem, respaced(text, problem.dialect), style):
+                counts["false accepts"] += 1
+                bad.append((style, problem.question, text, strict))
+    return counts | done, bad
+
+
+def respaced(text: str, dialect: str) -> str:
+    """The same tokens with one space between any two, none before a mark of prose, as the second opinion reads them."""
+    said = " ".join(re.findall(r"<[a-z/_0-9]+>|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]", text))
+    return re.sub(r" (?=[.,])", "", said) if dialect == "prose" else said
+
+
+def main() -> None:
+    """``python tests/fuzz.py --mutants N --right N --bytes N``: print the counts; exit with 1 for any disagreement."""
+    parser = argparse.ArgumentParser(description="judge texts with synth.verify and with the second opinion")
+    for name, what in (("mutants", "spoilt texts"), ("right", "right texts"), ("bytes", "arbitrary texts")):
+        parser.add_argument(f"--{name}", type=int, default=10_000, help=f"how many {what}")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other problems and texts")
+    args = parser.parse_args()
+    total: dict[str, int] = {}
+    bad: list = []
+    parts = max(1, max(args.mutants, args.right, args.bytes) // 50_000)
+    for part in range(parts):
+        share = [n * (part + 1) // parts - n * part // parts for n in (args.mutants, args.right, args.bytes)]
+        counts, more = campaign(*share, seed=args.seed * 1_000_003 + part)
+        total = {name: total.get(name, 0) + count for name, count in counts.items()}
+        bad += more
+        print(json.dumps(total), flush=True)
+        for case in more[:5]:
+            print(case, flush=True)
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,21 +16,18 @@ from interlude.synth import worlds
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, coincides, signature
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.parse import parse
-from interlude.synth.problem import Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.render import APPROACH_WORDS
-from interlude.synth.telling import MARKERS, Telling, Words
+from interlude.synth.solution_style import MARKERS, Grammar, SolutionStyle, Words
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
 MUTANTS = 16  # of each of 20 problems' 16 solutions: 5,120
-TEXTUAL = (
-    fuzz.digit, fuzz.noun, fuzz.operator, fuzz.token_lost, fuzz.token_doubled, fuzz.injected, fuzz.truncated,
-    fuzz.spelled, fuzz.second_answer, fuzz.case, fuzz.look_alike, fuzz.renamed,
-)  # fmt: skip
 
 
 def correct(problem: Problem, text: str) -> bool:
-    plain = replace(problem, telling=None)
+    plain = replace(problem, style=None)
     return fuzz.correct_approach(plain.question, text, problem.dialect, problem.graph.modulus)
 
 
@@ -80,7 +77,7 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
             problem = asking(base, name)
             draft = replace(fuzz.draft(base, random), text=problem.solution)
             for k in range(MUTANTS):
-                mutation = random.choice(fuzz.LINE_MUTATIONS if k % 3 else TEXTUAL)
+                mutation = random.choice(fuzz.LINE_MUTATIONS if k % 3 else fuzz.TEXTUAL)
                 borrows = mutation in (fuzz.borrowed, fuzz.merged)
                 other = (asking(base, random.choice(APPROACHES)).solution,) if borrows else ()
                 text = mutation(draft, *other)
@@ -90,7 +87,7 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
                 counts[mutation.__name__, due] += 1
     assert counts.total() == 20 * 16 * MUTANTS
     assert sum(n for (_, due), n in counts.items() if not due) > 3500
-    assert all(counts[mutation.__name__, False] for mutation in (*fuzz.LINE_MUTATIONS, *TEXTUAL))
+    assert all(counts[mutation.__name__, False] for mutation in (*fuzz.LINE_MUTATIONS, *fuzz.TEXTUAL))
     assert counts["merged", True] > 100
 
 
@@ -221,18 +218,18 @@ def test_draws_are_pure_and_as_often_as_stated():
     source = replace(plain, approach=(PLAIN, "depth", "check"), chances=(0.5, 0.4, 0.1), tagged=True)
     drawn = [source.problem("often", i) for i in range(600)]
     assert drawn == [source.problem("often", i) for i in reversed(range(600))][::-1]
-    counts = Counter(problem.telling.approach for problem in drawn)
+    counts = Counter(problem.style.approach for problem in drawn)
     for name, chance in zip(source.approach, source.chances, strict=True):
         assert abs(counts[name] / 600 - chance) < 5 * (chance * (1 - chance) / 600) ** 0.5
     for i, problem in enumerate(drawn[:100]):
-        base, name = plain.problem("often", i), problem.telling.approach
-        assert replace(problem, telling=None) == base
+        base, name = plain.problem("often", i), problem.style.approach
+        assert replace(problem, style=None) == base
         assert problem.question == (base.question if name == PLAIN else f"{base.question} {name}")
         assert asking(base, name) == problem
-    alike = Counter(replace(source, chances=None).problem("often", i).telling.approach for i in range(600))
+    alike = Counter(replace(source, chances=None).problem("often", i).style.approach for i in range(600))
     assert min(alike.values()) > 140 and len(alike) == 3
     one = replace(plain, approach="levels")
-    assert {one.problem(i).telling for i in range(20)} == {Telling(approach="levels")}
+    assert {one.problem(i).style for i in range(20)} == {SolutionStyle(approach="levels")}
 
 
 def test_off_nothing_has_changed():
@@ -249,7 +246,9 @@ def test_off_nothing_has_changed():
     assert {word.lower() for words in APPROACH_WORDS.values() for word in words} <= worlds.RESERVED
     assert not {*MARKERS} & {*APPROACHES}
     base = wide()
-    assert "telling" not in problem_to_dict(base) and "approach" not in pack(replace(base, telling=Telling("ignored")))
+    assert "style" not in problem_to_dict(base) and "approach" not in pack(
+        replace(base, style=SolutionStyle("ignored"))
+    )
     for name in APPROACHES:
         faults = {fault.kind for fault in verify(base, asking(base, name).solution).faults}
         assert faults == {"order"} if name == "commuted" else "format" in faults
@@ -272,7 +271,7 @@ def test_cut_short_is_no_junk():
             problem = asking(wide(dialect), name)
             tokens = problem.solution.split(" ")
             for n in range(len(tokens)):
-                assert parse(" ".join(tokens[:n]), dialect, approached=True).junk is None, tokens[:n]
+                assert parse(" ".join(tokens[:n]), Grammar(dialect, approached=True)).junk is None, tokens[:n]
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -317,17 +316,17 @@ def test_bad_input_is_refused_by_name():
             Source(ops=(1, 2), **fields)
     base = wide()
     for call, message in (
-        (lambda: asking(base, "guess"), "Telling.approach must be one of"),
+        (lambda: asking(base, "guess"), "SolutionStyle.approach must be one of"),
         (lambda: asking(Source(ops=(2, 2), skip_prob=0.5).problem(0), "plan"), "asking needs"),
-        (lambda: Telling(skipped=(), approach="plan"), "Telling.approach must be None"),
-        (lambda: Telling(approach=PLAIN, tagged=True), "Telling.tagged"),
+        (lambda: SolutionStyle(skipped=(), approach="plan"), "SolutionStyle.approach must be None"),
+        (lambda: SolutionStyle(approach=PLAIN, tagged=True), "SolutionStyle.tagged"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
     for change in ({"approach": "guess"}, {"approach": None}, {"tagged": 1}):
         table = problem_to_dict(asking(base, "plan"))
-        table["telling"] |= change
-        with pytest.raises(ValueError, match="problem.telling.approach"):
+        table["style"] |= change
+        with pytest.raises(ValueError, match="problem.style.approach"):
             problem_from_dict(table)
 
 

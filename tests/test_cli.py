@@ -45,7 +45,7 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.studies.exam import Exam
 from interlude.studies.run import Recipe
 from interlude.studies.study import Arm, Study
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
 def study(scale):
@@ -154,7 +154,7 @@ def test_problem_prints_question_solution_and_a_line_for_every_role(copy):
 def test_verify_judges_a_line_at_a_time(copy):
     """Mutants: the verdict of another line; a source's path ignored; a wrong response accepted."""
     from interlude.synth.export import problem_to_dict
-    from interlude.synth.problem import Source
+    from interlude.synth.source import Source
 
     source = Source(ops=(2, 2))
     one, two = source.problem("a", 1), source.problem("a", 2)
@@ -232,7 +232,7 @@ def test_bugs_keep_their_traceback():
             return error
         raise AssertionError("nothing raised")
 
-    from interlude.synth.problem import Source
+    from interlude.synth.source import Source
 
     assert expected(caught(lambda: Source(ops=(0, 0))))
     assert expected(caught(lambda: open("/nowhere/at/all")))

@@ -35,9 +35,9 @@ from interlude.studies.run import Recipe, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking, signature
-from interlude.synth.problem import Source
 from interlude.synth.rng import uniforms
-from interlude.synth.telling import Telling
+from interlude.synth.solution_style import SolutionStyle
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import Verdict, verify
 
@@ -159,7 +159,7 @@ def test_thoughts_and_what_a_broken_one_hides_are_not_told():
     # Mutants: thoughts compared, or taken for steps; the text after a broken thought compared; a tag compared; answers
     # judged by another text than the response.
     source = Source(ops=(3, 3), modulus=7, names=8, skip_prob=0.5, thoughts="oracle")
-    problem = next(p for p in (source.problem("ways", n) for n in range(99)) if len(p.telling.skipped) == 2)
+    problem = next(p for p in (source.problem("ways", n) for n in range(99)) if len(p.style.skipped) == 2)
     assert "<think>" in problem.solution
     bare = " ".join(problem.solution[problem.solution.index("</think>") :].split()[1:])
     other = f"<think> bears 3 </think> {bare}"
@@ -176,8 +176,8 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
     skipping = Source(ops=(3, 3), modulus=7, names=8, skip_prob=1.0, thoughts="ignored")
     for n in range(8):
         full, problem = source.problem("ways", n), skipping.problem("ways", n)
-        assert full.question == problem.question and len(problem.telling.skipped) == 2
-        plan = asking(dataclasses.replace(full, telling=Telling(approach=PLAIN)), "plan", tagged=False).solution
+        assert full.question == problem.question and len(problem.style.skipped) == 2
+        plan = asking(dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False).solution
         head = plan[: plan.index(";") + 2]
         assert told(problem, [plan]).shown == (frozenset({"plan"}),)
         assert told(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone

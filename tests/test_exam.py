@@ -17,8 +17,8 @@ from interlude.studies import forcing
 from interlude.studies.exam import Exam, answered, cached_result, evaluate, solution_logprobs
 from interlude.studies.key import key
 from interlude.studies.run import Recipe, train_or_load
-from interlude.synth.problem import Mixture, Source
-from interlude.synth.telling import Words
+from interlude.synth.solution_style import Words
+from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")

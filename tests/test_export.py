@@ -21,8 +21,8 @@ from interlude.synth.export import (
     write_rows,
 )
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Mixture, Source
 from interlude.synth.render import END
+from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import verify
 
 SOURCE = Mixture(
@@ -60,7 +60,7 @@ def changed(path, value):
     [
         (("names",), ..., "problem lacks names"),
         (("colour",), "red", "problem has unknown fields colour"),
-        (("format",), 0, "problem.format must be 1"),
+        (("format",), 0, "problem.format must be 2"),
         (("graph", "modulus"), ..., "problem.graph lacks modulus"),
         (("graph", "depth"), 3, "problem.graph has unknown fields depth"),
         (("graph",), [1], "problem.graph must be a dictionary"),
@@ -79,6 +79,14 @@ def changed(path, value):
         (("order", 0), -2, "problem.order must be a list of integers"),
         (("order",), [0], "problem.order must state each named quantity once"),
         (("world",), "moon", "world 'moon' is not known"),
+        (("world",), ["zoo"], "problem.world must be of type str"),
+        (("world",), None, "problem.world must be of type str"),
+        (("graph", "modulus"), 10**400 + 1, "problem.graph.modulus must be a prime up to 999"),
+        (("graph", "modulus"), 2305843009213693951, "problem.graph.modulus must be a prime up to 999"),
+        (("dialect",), ["terse"], "problem.dialect"),
+        (("graph", "nodes", 0), [["given"], [], 2], "problem.graph.nodes holds"),
+        (("style",), {"thoughts": []}, "problem.style lacks"),
+        (("style",), [], "problem.style must be a dictionary"),
         (("dialect",), "verse", "problem.dialect"),
     ],
 )
@@ -96,6 +104,47 @@ def test_wrong_results_and_shared_nouns_are_refused():
         problem_from_dict(changed(("graph", "nodes", -1), [op, args, (value + 1) % 7]))
     with pytest.raises(ValueError, match="one noun to two quantities"):
         problem_from_dict(changed(("names", 0), table["names"][1]))
+
+
+GIVEN2 = ["given", [], 2]
+
+
+@pytest.mark.parametrize(
+    "nodes, unknown, message",
+    [
+        ([GIVEN2, ["+", [0, 0], 4]], 0, "neither a leaf nor a true operation"),
+        ([GIVEN2, ["=", [0], 2], ["+", [0, 1], 4]], 0, "cannot be found: the statements determine 0 of 2"),
+        ([GIVEN2, ["given", [], 0], ["*", [0, 1], 0]], 0, "would divide by zero"),
+        ([GIVEN2, GIVEN2, GIVEN2, ["+", [0, 1], 4]], 2, r"that the answer does not need: \[2\]"),
+        ([GIVEN2, GIVEN2, ["-", [0, 1], 0], ["+", [0, 1], 4]], None, r"that the answer does not need: \[2\]"),
+        ([GIVEN2, GIVEN2, ["-", [0, 1], 0], ["+", [0, 2], 2]], 0, "the statements determine 0 of 2"),
+        ([GIVEN2, GIVEN2, ["-", [0, 1], 0], ["+", [0, 2], 2]], None, None),
+        ([GIVEN2, GIVEN2, ["-", [0, 1], 0], ["+", [0, 2], 2]], 1, None),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["terse", "direct", "prose"])
+def test_a_problem_that_cannot_be_solved_is_refused(nodes, unknown, message, dialect):
+    """Mutants: each check of ``check_solvable`` left out; then a bare guess is strictly right, or its own solution is
+    not."""
+    named = [i for i in range(len(nodes)) if i != unknown]
+    table = {
+        "format": 2, "graph": {"nodes": nodes, "modulus": 7, "unknown": unknown}, "extra": [],
+        "names": list(range(len(nodes))), "order": named + ([] if unknown is None else [-1]), "world": "zoo",
+        "dialect": dialect,
+    }  # fmt: skip
+    if message is None:
+        problem = problem_from_dict(table)
+        assert verify(problem, problem.solution).strict and len(problem.moves) == 2
+    else:
+        with pytest.raises(ValueError, match=message):
+            problem_from_dict(table)
+
+
+@pytest.mark.parametrize("text", ["", "[" * 200_000, "[]", "{}", "null", '{"format": 2}', "\x00", "1e999999"])
+def test_what_is_no_problem_is_refused_in_one_sentence(text):
+    """Mutants: a RecursionError let through; a TypeError for a table of another kind."""
+    with pytest.raises(ValueError, match="problem"):
+        unpack(text)
 
 
 def test_trl_rows_rebuild_their_problem_twice():

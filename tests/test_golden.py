@@ -17,7 +17,7 @@ from interlude.models.train import train
 from interlude.studies.scales import NANO
 from interlude.studies.stages import ladder, quickstart
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SOURCES = {

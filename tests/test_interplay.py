@@ -27,8 +27,8 @@ from interlude.studies.key import key
 from interlude.studies.run import Recipe, load, train_or_load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
-from interlude.synth.problem import Source
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Source
 from interlude.synth.verify import KINDS, verify
 
 PAPER = Source(ops=(1, 2), modulus=3, names=6, split="any")

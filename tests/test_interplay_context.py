@@ -23,7 +23,7 @@ from interlude.studies.study import Study, execute, plan, similarities
 from interlude.synth import worlds
 from interlude.synth.graph import Graph, similarity
 from interlude.synth.ops import SAME
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 DRAWS = 1000
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from interlude.studies.key import canonical, folder, key, remembering, short
-from interlude.synth.later import later
+from interlude.synth.added_field import added_field
 
 if TYPE_CHECKING:
     from nowhere import Teacher
@@ -146,7 +146,7 @@ def test_every_field_and_every_class_name_counts():
 def test_a_later_field_leaves_old_keys_alone():
     """Kills: writing a later field at its default; leaving it out when it differs; comparing 0 and 0.0 as different."""
     new = dataclasses.make_dataclass(
-        "Reward", [("weight", float, 1.0), ("name", str, "answer"), ("floor", float, later(0.0))], frozen=True
+        "Reward", [("weight", float, 1.0), ("name", str, "answer"), ("floor", float, added_field(0.0))], frozen=True
     )
     assert key(new()) == key(Reward()) == key(new(floor=0)) == key(new(floor=-0.0))
     assert key(new(floor=0.5)) != key(Reward())

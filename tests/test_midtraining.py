@@ -41,7 +41,7 @@ from interlude.studies.midtraining.claims import GUESSED
 from interlude.studies.run import costs, references
 from interlude.studies.scales import SCALES, SMOKE
 from interlude.studies.study import check_budget, execute, plan
-from interlude.synth.problem import parts
+from interlude.synth.source import parts
 from interlude.synth.verify import verify
 
 
@@ -244,7 +244,7 @@ def test_remit_reads_a_noisy_corpus_and_is_asked_none():
     assert all(arms[name] == dataclasses.replace(arms["ReMiT"], **more) for name, more in weighed.items())
     clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, scale.base().stages[-1].data]
     assert all(slips(data) == {0.0} for data in (*clean, *(exam.source for exam in asked.exams)))
-    slipped = [p for p in (arms["NTP"].data.problem("slip", n) for n in range(400)) if p.telling.slip is not None]
+    slipped = [p for p in (arms["NTP"].data.problem("slip", n) for n in range(400)) if p.style.slip is not None]
     assert 0.2 < len(slipped) / 400 < 0.4 and not any(verify(p, p.solution).strict for p in slipped)
     right = [source.problem("right", n) for n in range(50) for source in (asked.exams[0].source, clean[2])]
     assert all(verify(p, p.solution).strict for p in right)

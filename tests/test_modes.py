@@ -24,8 +24,8 @@ from interlude.studies.run import Recipe, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking
-from interlude.synth.problem import Source
 from interlude.synth.render import END
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
 NAMES = ("levels", "plan", "commuted", "table", PLAIN)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from interlude.synth import parse as parsing
 from interlude.synth.parse import Step, Trace, parse
-from interlude.synth.problem import Source
 from interlude.synth.render import split
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
-DIALECTS = ("terse", "prose")
+DIALECTS = ("terse", "direct", "prose")
 
 
 def without_places(trace: Trace) -> tuple:
@@ -36,7 +36,7 @@ def test_inverse_of_render():
     """Kills: any field of Step mixed up, in any dialect, mode, world and shape (the reader in fuzz.py is another)."""
     for nth in range(160):
         problem = fuzz.problem(nth)
-        trace = parse(problem.solution, problem.dialect, problem.copies)
+        trace = parse(problem.solution, problem.grammar)
         said = fuzz.draft(problem, Random(0)).steps
         assert [step[:-1] for step in trace.steps] == [
             (s.noun, s.sign, s.operands, s.recalled, s.used, s.rows, s.solved, s.value) for s in said
@@ -151,10 +151,25 @@ def test_where_junk_begins(text, junk):
     assert parse(text, "terse").junk == junk
 
 
+NO_ANSWERS = ("4.5", "4.0", "4,500", "4e3", "4 4", "4 - 1", "4 bears", "4/3", "4 = 4", "-4", "04", "4 <think>", "4 %")
+
+
 @pytest.mark.parametrize(
     ("dialect", "text", "answer", "answers"),
     [
-        ("terse", "answer 3 junk answer 4 junk", 4, 2),
+        ("terse", "answer 3 ; junk answer 4 ; junk", 4, 2),
+        ("terse", "answer 3 answer 4", 4, 2),
+        ("terse", "answer 3 <end> answer 4", 3, 1),
+        ("terse", "junk <end> answer 4", None, 0),
+        ("direct", "answer 3 , junk answer 4", 4, 2),
+        ("terse", "answer 4.\x1c", 4, 1),
+        ("terse", "answer 4. 5", None, 0),
+        *[(dialect, f"answer {n}", None, 0) for n in NO_ANSWERS for dialect in ("terse", "direct")],
+        *[("prose", f"The answer is {n}", None, 0) for n in NO_ANSWERS],
+        *[("prose", f"The answer is {n}. <end>", None, 0) for n in NO_ANSWERS if n[-1] != "."],
+        ("prose", "The answer is 4. <end> The answer is 20.", 4, 1),
+        ("prose", "The answer is 4.\n", 4, 1),
+        ("prose", "The answer is 4<end>", 4, 1),
         ("terse", "xanswer 3 answers 4 Answer 5 answer x", None, 0),
         ("terse", "answer 3 answer 05", 3, 1),
         ("terse", "answer \u0663 answer " + "9" * 19, None, 0),
@@ -163,7 +178,8 @@ def test_where_junk_begins(text, junk):
     ],
 )
 def test_last_answer_anywhere(dialect, text, answer, answers):
-    """Kills: taking the first answer, looking only where the grammar expects one, or accepting another alphabet."""
+    """Kills: taking the first answer, looking only where the grammar expects one, or accepting another alphabet; a
+    number whose beginning alone is right; an answer after the end."""
     trace = parse(text, dialect)
     assert (trace.answer, trace.answers) == (answer, answers)
 
@@ -175,7 +191,7 @@ def test_after_the_end():
 
 
 def test_unknown_dialect():
-    with pytest.raises(ValueError, match="dialect must be one of terse, prose, got 'verse'"):
+    with pytest.raises(ValueError, match="dialect must be one of terse, direct, prose, got 'verse'"):
         parse("", "verse")
 
 
@@ -219,10 +235,9 @@ def test_a_megabyte_of_steps(dialect, usual):
     steps = problem.solution[: parse(problem.solution, dialect).steps[-1].span[1]] + " "
     ending = problem.solution[len(steps) :]
     if not usual:
-        steps = {"terse": "a=1+1+1,1+1=2,a2;", "prose": "The number of a is 1 plus 1 plus 1.So1+1=2,so there are 2a."}[
-            dialect
-        ]
-        ending = {"terse": "answer 2 <end>", "prose": "The answer is 2. <end>"}[dialect]
+        prose = "The number of a is 1 plus 1 plus 1.So1+1=2,so there are 2a."
+        steps = {"terse": "a=1+1+1,1+1=2,a2;", "direct": "a 1+1+1,1+1=2,a2;", "prose": prose}[dialect]
+        ending = "The answer is 2. <end>" if dialect == "prose" else "answer 2 <end>"
     text = steps * (MEGABYTE // len(steps)) + ending
     start = time.process_time()
     trace = parse(text, dialect)

@@ -22,9 +22,9 @@ from interlude.studies.probe import THOUGHTS, others, own_thoughts, places
 from interlude.studies.results import cell, numbers
 from interlude.studies.run import Recipe
 from interlude.studies.stats import paired
-from interlude.synth.problem import Source
 from interlude.synth.rng import rng, shuffle, uniforms
-from interlude.synth.segments import claim, unthought
+from interlude.synth.segments import assertion, unthought
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import Verdict
 
@@ -165,8 +165,8 @@ def test_a_cut_is_where_a_step_is_skipped():
             assert each.prefix[: len(raw.question)] == raw.question
             place = [list(chain(raw.question, *raw.segments[:n])) for n in range(len(raw.segments))].index(each.prefix)
             assert needed(raw)[place] == 1 and each.segment == raw.segments[place]
-            assert claim(problem, lm.decode(each.segment)) == each.gold
-            assert problem.telling.skipped and "answer" not in lm.decode(each.segment)
+            assert assertion(problem, lm.decode(each.segment)) == each.gold
+            assert problem.style.skipped and "answer" not in lm.decode(each.segment)
             at.add(place)
         assert cuts == places(lm, exam.draw_problems()) and (len(at) > 1 or source is GAPS)
 
@@ -176,7 +176,7 @@ def test_a_probe_asks_the_first_problems_that_skip_a_step():
     source = Source(ops=(3, 4), skip_prob=0.2, thoughts="ignored")
     asked = dataclasses.replace(PROBE, source=source, problems=20)
     drawn = [source.problem("exam", 3, 4, row) for row in range(100)]
-    expected = [problem for problem in drawn if problem.telling.skipped][:20]
+    expected = [problem for problem in drawn if problem.style.skipped][:20]
     assert len(expected) == 20 and asked.draw_problems() == expected != drawn[:20]
     assert dataclasses.replace(asked, kind="sampled", thought=None).draw_problems() == drawn[:20]
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(worlds=("zoo",), thoughts=True))
@@ -245,7 +245,7 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
         for n, ids in enumerate(thoughts[row]):
             streams = uniforms("probe", "segment", row, n, n=longest)[None]
             text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, max_new_tokens=longest).ids[0]
-            said = claim(problem, lm.decode(text))
+            said = assertion(problem, lm.decode(text))
             judged[row] += said is not None and said.facts == each.gold.facts
     assert plain.strict.tolist() == judged.tolist() and 0 < judged.sum() < 24
     assert (plain.process <= 1).all() and (plain.process * 3 >= plain.strict - 1e-9).all()

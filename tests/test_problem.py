@@ -1,14 +1,18 @@
 """Problems: what the question says determines the answer, needs every statement,
 and fixes the order of the solution."""
 
+import dataclasses
 import itertools
+import time
 from collections import Counter
 
 import pytest
 
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Mixture, Source, parts
 from interlude.synth.render import split
+from interlude.synth.solution_style import Words
+from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.tokens import Vocabulary
 
 SOURCES = {
     "plain": {},
@@ -190,6 +194,40 @@ def test_length_in_tokens_is_independent_of_ops():
     assert {len(split(wide.problem("wide", i).question)) for i in range(60)} <= {60, 61, 62}
 
 
+def test_length_in_the_direct_dialect():
+    """Mutants: statements counted as in the terse dialect (a question then lacks a token for each operation); a copy
+    counted as long as two givens; more names needed than the bound says."""
+    for mode, ops in itertools.product(("forward", "reverse"), range(1, 9)):
+        source = Source(ops=(ops, ops), dialect="direct", mode=mode, length=(25, 25), shape=Shape(reuse=0.3))
+        sizes = {len(split(source.problem("direct", ops, i).question)) - 2 for i in range(30)}
+        assert all(72 < size <= 75 and (size - 5 * ops) % 3 == 0 for size in sizes), (mode, ops)
+        padded = dataclasses.replace(source, copies=(0, 12), copy_ratio=0.9)
+        longer = {len(split(padded.problem("direct", ops, i).question)) - 2 for i in range(30)}
+        assert min(longer) > 72 and all((size - 5 * ops) % 3 == 0 for size in longer)
+    tight = 0
+    for ops, low, names in itertools.product((1, 2, 3, 5), (16, 20), range(8, 25)):
+        try:
+            source = Source(ops=(ops, ops), copies=(0, 4), dialect="direct", length=(low, low), names=names)
+        except ValueError:
+            continue
+        tight += 1
+        assert all(len(set(source.problem("tight", i).names)) > ops for i in range(20))
+    assert tight > 20
+
+
+def test_the_published_recipe_is_expressible():
+    """Mutant: copies counted in the bound on the least length."""
+    recipe = Source(
+        ops=(1, 4), copies=(0, 12), copy_ratio=0.8, length=(13, 31), names=30, dialect="direct", order="shuffled"
+    )
+    sizes = {ops: [] for ops in range(1, 5)}
+    for i in range(400):
+        problem = recipe.problem("recipe", i)
+        sizes[problem.ops].append(len(problem.written.question_tokens))
+    means = [sum(values) / len(values) for values in sizes.values()]
+    assert max(means) - min(means) < 6 and all(38 <= min(v) < 50 < 80 < max(v) <= 95 for v in sizes.values())
+
+
 def test_a_length_too_short_to_hide_ops_is_refused():
     """Mutants: a range that the problem itself overflows; more names asked for than there are."""
     with pytest.raises(ValueError, match="Source.length must be at least 25 for ops up to 8"):
@@ -254,13 +292,36 @@ BAD = [
     ({"modulus": 4}, "Source.modulus .* got 4"),
     ({"modulus": 7.0}, "Source.modulus"),
     ({"modulus": 1}, "Source.modulus"),
+    ({"modulus": True}, "Source.modulus must be a prime"),
+    ({"modulus": "7"}, "Source.modulus must be a prime"),
+    ({"modulus": 1009}, "Source.modulus must be a prime up to 999 or None, got 1009"),
+    ({"modulus": 2305843009213693951}, "Source.modulus must be a prime up to 999 or None, got one"),
+    ({"modulus": 10**400}, "Source.modulus must be a prime up to 999 or None, got one, which has too many digits"),
+    ({"modulus": [7]}, "Source.modulus"),
+    ({"shape": "tree"}, "Source.shape must be of type Shape"),
+    ({"words": (0.5, 0.5)}, "Source.words must be of type Words"),
+    ({"world": 3}, "Source.world must be of type str"),
+    ({"world": ["zoo"]}, "Source.world must be of type str"),
+    ({"names": "many"}, "Source.names for world 'zoo' must be 1..48"),
+    ({"names": True}, "Source.names"),
+    ({"skip_prob": "often"}, "Source.skip_prob must be a probability"),
+    ({"skip_prob": None}, "Source.skip_prob must be a probability"),
+    ({"mode": ["forward"]}, "Source.mode"),
+    ({"length": "long"}, "Source.length"),
+    ({"approach": 3}, "Source.approach must be"),
+    ({"approach": ("plan", 3)}, "Source.approach must be"),
+    ({"approach": ("plan", ["plan"])}, "Source.approach must be"),
+    ({"approach": "plan", "chances": (1.0,)}, "Source.chances needs several"),
+    ({"approach": ("plan", "plain"), "chances": ("a", "b")}, "Source.chances must hold 2 probabilities"),
+    ({"approach": ("plan", "plain"), "chances": 3}, "Source.chances must hold 2 probabilities"),
+    ({"tagged": 1}, "Source.tagged"),
     ({"modulus": None, "shape": Shape(fan_in=3)}, "Source.modulus None"),
     ({"mode": "sideways"}, "Source.mode .* 'sideways'"),
     ({"dialect": "verse"}, "Source.dialect"),
     ({"split": "test"}, "Source.split"),
     ({"order": "random"}, "Source.order"),
     ({"world": "moon"}, "world 'moon' is not known; there are"),
-    ({"names": 49}, f"Source.names must be 1..{ZOO}"),
+    ({"names": 49}, f"Source.names for world 'zoo' must be 1..{ZOO}"),
     ({"names": 0}, "Source.names"),
     ({"names": 5}, "can need 9 names"),
     ({"filler": (-1, 2)}, "Source.filler"),
@@ -275,6 +336,45 @@ def test_bad_input_names_the_field(fields, message):
     """Mutant: any check removed."""
     with pytest.raises(ValueError, match=message):
         Source(**({"ops": (1, 4)} | fields))
+
+
+@pytest.mark.parametrize(
+    "build, message",
+    [
+        (lambda: Shape(width="wide"), "Shape.width must be a probability"),
+        (lambda: Shape(reuse=None), "Shape.reuse must be a probability"),
+        (lambda: Shape(literals=float("nan")), "Shape.literals must be a probability"),
+        (lambda: Shape(fan_in=2.0), "Shape.fan_in must be a whole number"),
+        (lambda: Shape(operations="+-"), "Shape.operations must be drawn from"),
+        (lambda: Shape(operations=(["+"],)), "Shape.operations must be drawn from"),
+        (lambda: Shape(operations=5), "Shape.operations must be drawn from"),
+        (lambda: Words(openings=None), "Words.openings must hold 3 probabilities"),
+        (lambda: Words(openings=("a", "b", "c")), "Words.openings must hold 3 probabilities"),
+        (lambda: Words(remarks="some"), "Words.remarks must be a probability"),
+        (lambda: Mixture(3), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture((1.0,)), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture(((1.0, "source"),)), "Mixture.parts must be a tuple of"),
+        (lambda: Mixture((("all", Source(ops=(1, 1))),)), "Mixture.parts weights must be non-negative"),
+        (lambda: Vocabulary(modulus=10**400), "Vocabulary.modulus must be a prime up to 999"),
+        (lambda: Vocabulary(dialects="terse"), "Vocabulary.dialects must be drawn from"),
+        (lambda: Vocabulary(dialects=(["terse"],)), "Vocabulary.dialects must be drawn from"),
+        (lambda: Vocabulary(worlds=(3,)), "Vocabulary.worlds must name"),
+        (lambda: Vocabulary(worlds="zoo"), "Vocabulary.worlds must name"),
+    ],
+)
+def test_wrong_types_name_their_field(build, message):
+    """Mutant: any check removed; most then end in a TypeError that names no field."""
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_a_huge_modulus_is_refused_at_once():
+    """Mutant: trial division before the bound (minutes)."""
+    start = time.process_time()
+    for modulus in (2305843009213693951, 10**4000 + 7):
+        with pytest.raises(ValueError, match="up to 999"):
+            Source(ops=(1, 1), modulus=modulus)
+    assert time.process_time() - start < 0.5
 
 
 def test_bad_mixtures():

@@ -14,7 +14,7 @@ from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine, train
 from interlude.studies.exam import solution_logprobs
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 HARD = dataclasses.replace(EASY, ops=(2, 2))  # ``learned`` has seen one operation only: it solves none of these

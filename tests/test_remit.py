@@ -16,8 +16,8 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.remit import ReMiT
 from interlude.models.train import Machine, backward, frozen, train
 from interlude.studies.run import Recipe
-from interlude.synth.problem import Source
 from interlude.synth.roles import roles
+from interlude.synth.source import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 FIELDS = {

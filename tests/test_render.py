@@ -8,9 +8,9 @@ import pytest
 
 from interlude.synth import render, worlds
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Source
 from interlude.synth.render import END, join, split
 from interlude.synth.roles import ROLES, SOLUTION_ROLES, by_role, roles
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
 WORLDS = ("zoo", "school", "festival")

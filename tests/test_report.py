@@ -237,7 +237,7 @@ def test_what_a_model_writes_cannot_become_markup():
 
 def test_a_faulty_step_is_marked_and_the_others_are_not():
     """Mutants: marks on the wrong step; a right answer shown as strict."""
-    from interlude.synth.problem import Source
+    from interlude.synth.source import Source
 
     problem = Source(ops=(3, 3)).problem("report", 1)
     right = report.judgement(problem, problem.solution)

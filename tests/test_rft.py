@@ -15,7 +15,7 @@ from interlude.models.stages import StageModels
 from interlude.models.stages.rft import RFT, correct
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.exam import solution_logprobs
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)

@@ -18,8 +18,8 @@ from interlude.models.rollouts import Group, Reward
 from interlude.models.stages import StageModels, logprobs
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, frozen, train
-from interlude.synth.problem import Source
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Source
 from interlude.synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)

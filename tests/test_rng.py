@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interlude.synth.problem import Source
 from interlude.synth.rng import below, between, key, rng, shuffle, uniforms, weighted
+from interlude.synth.source import Source
 
 ROOT = Path(__file__).parents[1]
 PATHS = [("train", seed, index) for seed in range(20) for index in range(100)]
 DIGEST = """
 import hashlib
 from interlude.synth.graph import Shape
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 from interlude.synth.rng import uniforms
 digest = hashlib.sha256(uniforms("a", 1, n=50).tobytes())
 for mode in ("forward", "reverse"):

@@ -23,9 +23,9 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
 from interlude.studies.run import Cost, Recipe, costs, dependencies, load, references, train_or_load
-from interlude.synth.problem import Source
 from interlude.synth.render import Written
 from interlude.synth.rng import rng
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import Verdict
 

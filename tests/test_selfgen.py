@@ -29,8 +29,8 @@ from interlude.studies.midtraining import selfgen
 from interlude.studies.run import Recipe
 from interlude.studies.scales import SCALES
 from interlude.synth.approaches import PLAIN, asking, signature
-from interlude.synth.problem import Mixture, Source, parts
 from interlude.synth.render import END
+from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
@@ -417,6 +417,6 @@ def test_the_base_of_the_study_reads_tagged_rows():
     tagged = 0
     for row in range(40):
         problem = stage.data.problem("pretrain", 0, 0, row)
-        tagged += problem.telling is not None and problem.telling.tagged
+        tagged += problem.style is not None and problem.style.tagged
     batch = stage.collect(StageModels(lm), 0, 0, range(40))
     assert 0 < tagged < 40 and len(batch.lengths) == 40

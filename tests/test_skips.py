@@ -13,8 +13,9 @@ from interlude.studies.key import canonical
 from interlude.synth import thoughts
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.graph import GIVEN, Graph, Node, Shape
-from interlude.synth.problem import Problem, Source
-from interlude.synth.telling import Telling
+from interlude.synth.problem import Problem
+from interlude.synth.solution_style import SolutionStyle
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
@@ -34,7 +35,7 @@ def drawn(n: int) -> list[Problem]:
 
 
 def plain(problem: Problem) -> Problem:
-    return replace(problem, telling=None)
+    return replace(problem, style=None)
 
 
 def correct(problem: Problem, text: str) -> bool:
@@ -42,13 +43,13 @@ def correct(problem: Problem, text: str) -> bool:
 
 
 def test_gold_is_the_full_solution_without_the_skipped_steps():
-    # Mutants: the last step skipped; the draw of a problem moved by the field; a step lost or kept against the telling.
+    # Mutants: the last step skipped; the draw of a problem moved by the field; a step lost or kept against the style.
     skipped = shown = 0
     for i, problem in enumerate(drawn(100)):
         source = SOURCES[i % len(SOURCES)]
         assert plain(problem) == replace(source, skip_prob=0.0).problem("skips", i)
         steps = fuzz.draft(plain(problem), Random(0)).steps
-        skips = problem.telling.skipped
+        skips = problem.style.skipped
         kept = [s for s, move in zip(steps, problem.moves, strict=True) if move.statement not in skips]
         assert problem.solution == fuzz.say(kept, problem.answer, problem.dialect)
         assert kept[-1] == steps[-1] and len(problem.written.solution_roles) == len(problem.written.solution_tokens)
@@ -88,7 +89,9 @@ def by_hand(dialect: str = "terse") -> Problem:
         Node(GIVEN, (), 4), Node(GIVEN, (), 1),
         Node("+", (0, 1), 5), Node("-", (2, 1), 4), Node("*", (2, 1), 5), Node("+", (3, 4), 2),
     )  # fmt: skip
-    return Problem(Graph(nodes, 7), (), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5), "zoo", dialect, Telling(skipped=()))
+    return Problem(
+        Graph(nodes, 7), (), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5), "zoo", dialect, SolutionStyle(skipped=())
+    )
 
 
 A, B, C, D = range(4)  # the four steps of the problem by hand
@@ -132,32 +135,32 @@ def test_a_wrong_value_of_a_skipped_quantity_is_wrong():
 def test_the_first_sight_of_a_skipped_result_has_its_own_role():
     # Mutants: every later sight marked too; the wrong one of two recalled values marked;
     # an oracle's reader told to infer.
-    problem = replace(by_hand(), telling=Telling(skipped=(2,)))
+    problem = replace(by_hand(), style=SolutionStyle(skipped=(2,)))
     told = list(zip(problem.written.solution_tokens, problem.written.solution_roles, strict=True))
     assert [t for t, role in told if role == "inferred"] == ["5"] and told[9][1] == "retrieval"
     assert told[7] == ("5", "inferred") and [t for t, role in told if role == "retrieval"] == ["1", "5", "1", "4", "5"]
-    seen = replace(problem, telling=Telling("oracle", (2,)))
+    seen = replace(problem, style=SolutionStyle("oracle", (2,)))
     assert "inferred" not in seen.written.solution_roles
 
 
 def test_an_oracle_thinks_the_skipped_steps():
     # Mutants: thoughts that are not the full solution's steps; tags with another role; text changed around a thought.
     for problem in drawn(60):
-        telling = replace(problem.telling, thoughts="oracle")
-        told = replace(problem, telling=telling)
+        style = replace(problem.style, thoughts="oracle")
+        told = replace(problem, style=style)
         written = told.written
         kept = [t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role != "thought"]
         assert tuple(kept) == problem.written.solution_tokens
         bare = [t for t in written.solution_tokens if t not in ("<think>", "</think>")]
         assert tuple(bare) == plain(problem).written.solution_tokens
         assert thoughts.length(written.solution_tokens) == len(bare) - len(kept)
-        assert verify(told, told.solution).strict and verify(problem, told.solution).strict == (not telling.skipped)
+        assert verify(told, told.solution).strict and verify(problem, told.solution).strict == (not style.skipped)
         vocabulary = Vocabulary(dialects=("terse", "prose"), thoughts=True)
         assert vocabulary.decode(vocabulary.encode(told.solution)) == told.solution
 
 
 def test_what_existed_keeps_key_and_form():
-    # Mutants: a plain field; a telling lost in a table.
+    # Mutants: a plain field; a style lost in a table.
     assert "skip_prob" not in canonical(Source(ops=(1, 2))) and "skip_prob" in canonical(SOURCES[0])
     for problem in drawn(20):
         assert unpack(pack(problem)) == problem == problem_from_dict(problem_to_dict(problem))
@@ -174,6 +177,6 @@ def test_bad_input_is_refused_by_name():
             Source(ops=(1, 1), **fields)
     for skipped in ([5], [3, 2], [2, 2], [0]):
         table = problem_to_dict(by_hand())
-        table["telling"] = table["telling"] | {"skipped": skipped}
-        with pytest.raises(ValueError, match="problem.telling.skipped"):
+        table["style"] = table["style"] | {"skipped": skipped}
+        with pytest.raises(ValueError, match="problem.style.skipped"):
             problem_from_dict(table)

@@ -6,8 +6,9 @@ import pytest
 
 from interlude.synth.audit import audit, overlap
 from interlude.synth.graph import Graph, Shape
-from interlude.synth.problem import HELD_OUT_SHARE, Mixture, Source
+from interlude.synth.problem import HELD_OUT_SHARE
 from interlude.synth.rng import rng
+from interlude.synth.source import Mixture, Source
 from tests.test_graph import relabelled
 
 

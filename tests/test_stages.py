@@ -42,7 +42,7 @@ from interlude.models.train import Machine, State, backward, frozen
 from interlude.models.train import train as train_
 from interlude.studies.key import canonical, key
 from interlude.studies.run import Recipe, references
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)  # conftest's ``source``: examples are made when tests are collected

@@ -17,7 +17,7 @@ from interlude.studies import report, results
 from interlude.studies.run import dependencies
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
-from interlude.synth.problem import Mixture
+from interlude.synth.source import Mixture
 
 HERE = Path(results.__file__).parent
 FILES = sorted(path for path in HERE.glob("*/*.py") if path.name not in ("__init__.py", "claims.py"))

@@ -21,9 +21,9 @@ from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT, TIERS
 from interlude.models.thought_rl import Bins, document, length, think, unsure
 from interlude.models.train import Machine, backward, frozen, train
-from interlude.synth.problem import Mixture, Source
 from interlude.synth.rng import uniforms
 from interlude.synth.roles import SOLUTION_ROLES, roles
+from interlude.synth.source import Mixture, Source
 from interlude.synth.thoughts import without
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
@@ -362,7 +362,7 @@ def test_the_cold_start_moves_thoughts_and_nothing_else(dialect):
         problem = source.problem("cold", n)
         tokens = [word for word, _ in moved(problem, 0.0, 0, 0, n)]
         text = " ".join(tokens)
-        plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
+        plain = dataclasses.replace(problem, style=dataclasses.replace(problem.style, thoughts="ignored"))
         assert verify(plain, text).strict
         assert without(text)[0].split() == list(plain.written.solution_tokens)
         assert tokens.count("<think>") == problem.written.solution_tokens.count("<think>")
@@ -381,7 +381,7 @@ def test_idle_thoughts_are_empty_and_say_where_to_go_on(idle):
     for n in range(80):
         problem = source.problem("idle", n)
         text = " ".join(word for word, _ in moved(problem, idle, 0, 0, n))
-        plain = dataclasses.replace(problem, telling=dataclasses.replace(problem.telling, thoughts="ignored"))
+        plain = dataclasses.replace(problem, style=dataclasses.replace(problem.style, thoughts="ignored"))
         assert verify(plain, text).strict
         told = [part for part in without(text)[0].split(";") if part.strip()]
         steps += len(told)

@@ -29,10 +29,10 @@ from interlude.models.stages import StageModels, thinking
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.thinking import Judge, Thinking, read
 from interlude.studies.run import Recipe
-from interlude.synth.problem import Source
 from interlude.synth.render import THINK
 from interlude.synth.rng import uniforms
-from interlude.synth.segments import claim, segments, unthought
+from interlude.synth.segments import assertion, segments, unthought
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 
 STEPS = Source(ops=(2, 4), skip_prob=0.5, thoughts="oracle", split="any")
@@ -108,7 +108,7 @@ def test_an_oracle_thinks_what_is_skipped():
         assert THINK not in problem.solution
         told = oracle(lm, problem)
         assert plain(told, opening, closing) == chunk(lm, problem).solution
-        assert (opening in told) == bool(problem.telling.skipped)
+        assert (opening in told) == bool(problem.style.skipped)
         thought += opening in told
     assert thought > 10
     bare = drawn(EASY, SFT_HALF, "oracle", 0)
@@ -211,12 +211,13 @@ def test_segments_are_the_solution():
             problem = unthought(source.problem("segments", row))
             parts = segments(problem)
             assert " ".join(" ".join(parts).split()) == problem.solution
-            assert len(parts) == len(problem.moves) - len(problem.telling.skipped) + 1
-            values = [claim(problem, part).value for part in parts]
+            assert len(parts) == len(problem.moves) - len(problem.style.skipped) + 1
+            values = [assertion(problem, part).value for part in parts]
             assert values[-2:] == [problem.answer] * 2
             for n, part in enumerate(parts):
-                assert claim(problem, " ".join(parts[n:])) == claim(problem, part)  # what follows does not matter
-                assert claim(problem, part[: len(part) - 2 - len("<end>") * (n == len(parts) - 1)]) is None
+                # What follows does not matter.
+                assert assertion(problem, " ".join(parts[n:])) == assertion(problem, part)
+                assert assertion(problem, part[: len(part) - 2 - len("<end>") * (n == len(parts) - 1)]) is None
 
 
 PAIRS = {  # whether each strictness accepts what is written for the corpus' segment
@@ -237,7 +238,7 @@ PAIRS = {  # whether each strictness accepts what is written for the corpus' seg
 def test_the_judge_compares_facts(case):
     # Mutants: order compared; only the last value compared; extra or missing facts forgiven; text after it read.
     problem = Source(ops=(1, 1)).problem("judge", 0)
-    gold, written = (claim(problem, PAIRS[name][0]) for name in ("the same", case))
+    gold, written = (assertion(problem, PAIRS[name][0]) for name in ("the same", case))
     accepted = [kind for kind in ("exact", "facts", "value") if Judge(kind).verdict(written, gold).strict]
     assert accepted == PAIRS[case][1].split()
 
@@ -245,22 +246,22 @@ def test_the_judge_compares_facts(case):
 def test_what_does_not_commute_is_no_other_order():
     # Mutant: operands sorted whatever the operation.
     problem = Source(ops=(1, 1)).problem("judge", 0)
-    gold = claim(problem, "bears = owls - foxes , owls 3 foxes 3 , 3 - 3 = 0 , bears 0 ;")
-    other = claim(problem, "bears = foxes - owls , foxes 3 owls 3 , 3 - 3 = 0 , bears 0 ;")
+    gold = assertion(problem, "bears = owls - foxes , owls 3 foxes 3 , 3 - 3 = 0 , bears 0 ;")
+    other = assertion(problem, "bears = foxes - owls , foxes 3 owls 3 , 3 - 3 = 0 , bears 0 ;")
     assert not Judge().verdict(other, gold).strict and Judge().verdict(gold, gold).strict
     said = "The number of bears is the number of {} plus the number of {}. "
     said += "There are {}, and {} = 0, so there are 0 bears."
     prose = dataclasses.replace(problem, dialect="prose")
     one = said.format("owls", "foxes", "3 owls and 4 foxes", "3 + 4")
     two = said.format("foxes", "owls", "4 foxes and 3 owls", "4 + 3")
-    assert Judge().verdict(claim(prose, two), claim(prose, one)).strict
-    assert not Judge().verdict(claim(prose, two.replace("3 owls", "2 owls")), claim(prose, one)).strict
+    assert Judge().verdict(assertion(prose, two), assertion(prose, one)).strict
+    assert not Judge().verdict(assertion(prose, two.replace("3 owls", "2 owls")), assertion(prose, one)).strict
 
 
 def test_noise_turns_the_share_it_says():
     # Mutants: noise at 0; wrong verdicts never turned; noise shared by a group.
     problem = Source(ops=(1, 1)).problem("judge", 0)
-    right, wrong = (claim(problem, PAIRS[name][0]) for name in ("the same", "a wrong value"))
+    right, wrong = (assertion(problem, PAIRS[name][0]) for name in ("the same", "a wrong value"))
     luck = uniforms("noise", n=2000).tolist()
     for noise in (0.0, 0.2, 1.0):
         judge = Judge(noise=noise)
@@ -284,13 +285,13 @@ def test_reading_cuts_after_the_segment():
         before = len(lm.encode(f"{thought} </think>"))
         for rest in ("", second, f"{second} {last}", "; ; ;", "<think> bears", "</think>"):
             ids = lm.encode(f"{thought} </think> {first} {rest}")
-            assert read(lm, problem, ids, closing, size + 8) == (before + size, claim(problem, first))
-            assert read(lm, problem, ids, closing, size) == (before + size, claim(problem, first))
+            assert read(lm, problem, ids, closing, size + 8) == (before + size, assertion(problem, first))
+            assert read(lm, problem, ids, closing, size) == (before + size, assertion(problem, first))
             assert read(lm, problem, ids, closing, size - 1) == (before + size - 1, None)
     assert read(lm, problem, lm.encode(f"{first} {second}"), closing, 99)[1] is None
     assert read(lm, problem, lm.encode(f"<think> </think> {first}"), closing, 99)[1] is None
     twice = lm.encode(f"bears </think> <think> owls </think> {first}")
-    assert read(lm, problem, twice, closing, 99) == (len(twice), claim(problem, first))
+    assert read(lm, problem, twice, closing, 99) == (len(twice), assertion(problem, first))
 
 
 def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
@@ -309,7 +310,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
         whole = lm.encode(f"{problem.question} {problem.solution}")
         n = len(cut.prefix)
         assert whole[:n] == cut.prefix and whole[n : n + len(cut.segment)] == cut.segment
-        assert claim(problem, lm.decode(cut.segment)) == cut.gold
+        assert assertion(problem, lm.decode(cut.segment)) == cut.gold
         told = zip(group.responses, group.verdicts, group.rewards, group.logprobs, strict=True)
         for response, verdict, reward, logps in told:
             tail = response[response.index(closing) + 1 :] if closing in response else []

@@ -12,9 +12,9 @@ import pytest
 from interlude.studies.key import canonical
 from interlude.synth import thoughts
 from interlude.synth.export import pack, problem_to_dict, unpack
-from interlude.synth.problem import Source
 from interlude.synth.render import split
-from interlude.synth.telling import Telling
+from interlude.synth.solution_style import SolutionStyle
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
@@ -60,7 +60,7 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
     spoilt = 0
     for i, problem in enumerate(drawn(120)):
         random = Random(i)
-        draft = fuzz.draft(replace(problem, telling=None), random)
+        draft = fuzz.draft(replace(problem, style=None), random)
         for k in range(30):
             tokens = tuple((fuzz.mutant(draft, i * 30 + k)[1] if k % 2 else problem.solution).split())
             text = sprinkled(tokens, random, 0.05)
@@ -132,17 +132,17 @@ def test_the_vocabulary_only_grows():
 
 
 def test_what_existed_keeps_key_and_form():
-    # Mutants: a plain field; a telling where there is no liberty; a telling lost in a table.
+    # Mutants: a plain field; a style where there is no liberty; a style lost in a table.
     assert "thoughts" not in canonical(Source(ops=(1, 2))) + canonical(Vocabulary())
     assert "thoughts" in canonical(SOURCES[0]) and "thoughts" in canonical(Vocabulary(thoughts=True))
     plain, free = Source(ops=(1, 2)).problem(0), Source(ops=(1, 2), thoughts="ignored").problem(0)
-    assert plain.telling is None and "telling" not in problem_to_dict(plain)
-    assert free != plain and replace(free, telling=None) == plain and unpack(pack(free)) == free
+    assert plain.style is None and "style" not in problem_to_dict(plain)
+    assert free != plain and replace(free, style=None) == plain and unpack(pack(free)) == free
 
 
 def test_bad_input_is_refused_by_name():
     # Mutant: any of these checks removed.
     with pytest.raises(ValueError, match="Source.thoughts must be one of"):
         Source(ops=(1, 1), thoughts="seen")
-    with pytest.raises(ValueError, match="Telling.thoughts must be one of"):
-        Telling(thoughts="seen")
+    with pytest.raises(ValueError, match="SolutionStyle.thoughts must be one of"):
+        SolutionStyle(thoughts="seen")

@@ -17,7 +17,7 @@ from interlude.models.stages import StageModels, pack
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, backward, micro_batches, train
-from interlude.synth.problem import Source
+from interlude.synth.source import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 STAGE = Pretrain(steps=6, batch_size=4, optim=Optim(warmup=2), data=EASY)

@@ -14,9 +14,10 @@ from interlude.synth import worlds
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.graph import Shape
 from interlude.synth.parse import parse
-from interlude.synth.problem import Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.render import WORDS
-from interlude.synth.telling import CONCLUSIONS, OPENINGS, Words
+from interlude.synth.solution_style import CONCLUSIONS, OPENINGS, Words
+from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
@@ -44,19 +45,19 @@ def drawn(n: int) -> list[Problem]:
 
 
 def plain(problem: Problem) -> Problem:
-    return replace(problem, telling=None)
+    return replace(problem, style=None)
 
 
 def correct(problem: Problem, text: str) -> bool:
     return fuzz.correct(
-        problem.question, text, problem.dialect, problem.graph.modulus, skip_prob=problem.skip_prob, worded=True
+        problem.question, text, problem.dialect, problem.graph.modulus, skips=problem.skips, worded=True
     )
 
 
 def test_the_texts_to_the_letter():
     # Mutants: a word in another place; a role moved by one token.
     problem = Source(ops=(1, 1), words=replace(NOISY, remarks=1.0)).problem("letter", 0)
-    (word,) = problem.telling.wording
+    (word,) = problem.style.wording
     a, b, c = (problem.words[i] for i in (0, 1, 2))
     x, y, z = (problem.nodes[i].value for i in (0, 1, 2))
     op, noun = problem.nodes[2].op, problem.words[word.remark]
@@ -73,19 +74,19 @@ def test_the_texts_to_the_letter():
 def test_right_read_and_marked():
     # Mutants: roles of another length; a word without its role; a step or a remark lost in parsing; an unknown token.
     for problem in drawn(120):
-        written, shown = problem.written, len(problem.telling.wording)
+        written, shown = problem.written, len(problem.style.wording)
         verdict = verify(problem, problem.solution)
         assert verdict.strict and verdict.parsed and verdict.process == 1.0, (problem.solution, verdict.faults)
         assert correct(problem, problem.solution)
-        trace = parse(problem.solution, problem.dialect, problem.copies, worded=True)
+        trace = parse(problem.solution, problem.grammar)
         assert len(trace.steps) == shown and trace.junk is None
-        assert len(trace.remarks) == sum(word.remark is not None for word in problem.telling.wording)
+        assert len(trace.remarks) == sum(word.remark is not None for word in problem.style.wording)
         roles = Counter(written.solution_roles)
         assert len(written.solution_roles) == len(written.solution_tokens) and roles["connective"] == 2 * shown
         marked = [
             t for t, role in zip(written.solution_tokens, written.solution_roles, strict=True) if role == "connective"
         ]
-        assert [word.lower() for word in marked] == [w for word in problem.telling.wording for w in word[:2]]
+        assert [word.lower() for word in marked] == [w for word in problem.style.wording for w in word[:2]]
         assert (roles["remark"] > 0) == bool(trace.remarks)
         vocabulary = Vocabulary(worlds=(problem.world,), dialects=(problem.dialect,), words=True)
         assert vocabulary.decode(vocabulary.encode(problem.solution)) == problem.solution
@@ -97,7 +98,7 @@ def test_right_read_and_marked():
 def test_words_come_as_often_as_stated():
     # Mutants: probabilities of the other slot; remarks drawn once a problem. The bound is five standard deviations.
     source = Source(ops=(6, 6), words=NOISY)
-    words = [word for i in range(400) for word in source.problem("often", i).telling.wording]
+    words = [word for i in range(400) for word in source.problem("often", i).style.wording]
     assert len(words) == 2400
     for nth, (names, chances) in enumerate(((OPENINGS, NOISY.openings), (CONCLUSIONS, NOISY.conclusions))):
         counts = Counter(word[nth] for word in words)
@@ -112,15 +113,15 @@ def test_a_slip_is_a_wrong_end_in_the_first_conclusion():
     share, words = 0, replace(NOISY, error_rate=0.5)
     for i in range(200):
         problem = replace(SOURCES[i % len(SOURCES)], words=words).problem("slip", i)
-        slip = problem.telling.slip
+        slip = problem.style.slip
         if slip is None:
             assert verify(problem, problem.solution).strict
             continue
         share += 1
-        verdict, shown = verify(problem, problem.solution), len(problem.telling.wording)
+        verdict, shown = verify(problem, problem.solution), len(problem.style.wording)
         assert slip != problem.answer and parse(problem.solution, problem.dialect).answer == slip
         assert not verdict.answer and not correct(problem, problem.solution)
-        assert {word.conclusion for word in problem.telling.wording} <= {"so"}
+        assert {word.conclusion for word in problem.style.wording} <= {"so"}
         assert verdict.process == (pytest.approx((shown - 1) / shown) if shown else 1.0)
         steps = {fault.step for fault in verdict.faults}
         assert steps == ({shown - 1, None} if shown else {None})
@@ -170,7 +171,7 @@ def test_cut_short_is_no_junk():
     for problem in drawn(20):
         tokens = problem.solution.split(" ")
         for n in range(len(tokens)):
-            assert parse(" ".join(tokens[:n]), problem.dialect, problem.copies, worded=True).junk is None, tokens[:n]
+            assert parse(" ".join(tokens[:n]), problem.grammar).junk is None, tokens[:n]
 
 
 def test_what_existed_keeps_key_and_form():
@@ -202,6 +203,6 @@ def test_bad_input_is_refused_by_name():
         ({"wording": [["next", "so", 2]]}, "wording"), ({"slip": problem.answer}, "slip"), ({"slip": True}, "slip"),
     ):  # fmt: skip
         table = problem_to_dict(problem)
-        table["telling"] |= change
-        with pytest.raises(ValueError, match=f"problem.telling.{message}"):
+        table["style"] |= change
+        with pytest.raises(ValueError, match=f"problem.style.{message}"):
             problem_from_dict(table)

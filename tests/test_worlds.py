@@ -7,8 +7,8 @@ import pytest
 
 from interlude.studies.key import key
 from interlude.synth import worlds
-from interlude.synth.problem import Mixture, Source
 from interlude.synth.render import PROSE_WORDS, VERBS
+from interlude.synth.source import Mixture, Source
 from interlude.synth.tokens import MARKS, Vocabulary
 
 NOUNS = ["mountains", "rivers", "lakes", "hills", "valleys", "islands", "forests", "deserts", "beaches", "caves"]

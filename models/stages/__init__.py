@@ -14,8 +14,9 @@ from interlude.models import native
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM
 from interlude.models.optim import Optim
-from interlude.synth.problem import Mixture, Problem, Source
+from interlude.synth.problem import Problem
 from interlude.synth.rng import rng
+from interlude.synth.source import Mixture, Source
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 

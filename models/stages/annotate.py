@@ -21,10 +21,10 @@ from interlude.models.annotator import (
 from interlude.models.ledger import REFERENCE, decode_cost
 from interlude.models.lm import tags
 from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, pack
-from interlude.synth.later import later
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.added_field import added_field
 from interlude.synth.rng import rng, uniforms
 from interlude.synth.segments import unthought
+from interlude.synth.source import Mixture, Source
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe
@@ -57,7 +57,7 @@ class Annotate(Stage):
     content: str = "own"
     temperature: float = 1.0
     max_thought: int = 128
-    targets: str = later("all")
+    targets: str = added_field("all")
 
     def __post_init__(self) -> None:
         super().__post_init__()

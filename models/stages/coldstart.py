@@ -10,10 +10,11 @@ from typing import ClassVar
 from interlude.models.lm import LM, tags
 from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.models.thought_rl import Bins, check_told
-from interlude.synth.later import later
-from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.added_field import added_field
+from interlude.synth.problem import Problem
 from interlude.synth.render import CLOSE, THINK, THOUGHT
 from interlude.synth.rng import below, rng
+from interlude.synth.source import Mixture, Source, parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,10 @@ class ColdStart(Stage):
     """
 
     data: Source | Mixture
-    idle: float = later(0.0)
-    replay: Source | Mixture | None = later(None)
-    replay_share: float = later(0.0)
-    told: Bins | None = later(None)
+    idle: float = added_field(0.0)
+    replay: Source | Mixture | None = added_field(None)
+    replay_share: float = added_field(0.0)
+    told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM
 from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)

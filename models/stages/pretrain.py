@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.stages import Batch, Stage, StageModels, check_targets, imitate
-from interlude.synth.problem import Mixture, Source
 from interlude.synth.render import ROLES
+from interlude.synth.source import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)

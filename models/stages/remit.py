@@ -20,10 +20,10 @@ from interlude.models.stages import (
     predicted,
     replayed,
 )
-from interlude.synth.problem import Mixture, Source
 from interlude.synth.render import ROLES
 from interlude.synth.rng import uniforms
 from interlude.synth.roles import roles
+from interlude.synth.source import Mixture, Source
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe

@@ -8,7 +8,7 @@ from typing import ClassVar
 from interlude.models.ledger import decode_cost
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stages import Batch, Stage, StageModels, pack
-from interlude.synth.problem import Mixture, Source
+from interlude.synth.source import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Objective, sampled
 from interlude.models.stages import Batch, Stage, StageModels, pack, stacked
 from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
-from interlude.synth.later import later
+from interlude.synth.added_field import added_field
 from interlude.synth.rng import below, rng, weighted
 from interlude.synth.roles import roles
 
@@ -68,7 +68,7 @@ class RMT(Reasoning):
     turn: tuple[float, float] = (0.3, 0.7)
     pool: float = 0.2
     ntp: float = 0.1
-    told: Bins | None = later(None)
+    told: Bins | None = added_field(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,8 +14,9 @@ from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
 from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
-from interlude.synth.problem import Mixture, Problem, Source, parts
+from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
+from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
 HINT = "hint"  # what a rationalised response was asked with
 CHOICES = {"source": ("approaches", "rejection", "star", "distil"), "traces": ("correct", "incorrect")}
-HINTS = {"terse": "answer {} ; ", "prose": "The answer is {}. "}  # how a solution of the dialect states its answer
+# How a solution of the dialect states its answer.
+HINTS = {"terse": "answer {} ; ", "direct": "answer {} ; ", "prose": "The answer is {}. "}
 
 
 class Trace(NamedTuple):

@@ -18,7 +18,7 @@ from interlude.models.stages import Batch, StageModels
 from interlude.synth.problem import Problem
 from interlude.synth.render import THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
-from interlude.synth.segments import Claim, claim
+from interlude.synth.segments import Assertion, assertion
 from interlude.synth.thoughts import without
 from interlude.synth.verify import Verdict
 
@@ -52,7 +52,7 @@ class Judge:
         """What a key of this judge rests on beyond its fields: how segments are read, once that has changed."""
         return Verdict.version if Verdict.version > 1 else None
 
-    def accepts(self, written: Claim, gold: Claim) -> bool:
+    def accepts(self, written: Assertion, gold: Assertion) -> bool:
         """Without noise."""
         if self.strictness == "exact":
             return split(written.text) == split(gold.text)
@@ -60,7 +60,7 @@ class Judge:
             return written.value == gold.value
         return written.facts == gold.facts
 
-    def verdict(self, written: Claim | None, gold: Claim, uniform: float = 1.0) -> Verdict:
+    def verdict(self, written: Assertion | None, gold: Assertion, uniform: float = 1.0) -> Verdict:
         """parsed: a whole segment was written. answer: it finds the right number. process: the share of the corpus'
         facts that it states. strict: accepted, or the reverse where ``uniform``, in [0, 1), is below the noise."""
         if written is None:
@@ -75,7 +75,7 @@ class Cut(NamedTuple):
 
     prefix: list[int]
     segment: list[int]
-    gold: Claim
+    gold: Assertion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ class Thinking(Policy):
 def needed(each: Chunk) -> list[float]:
     """1 for each segment of a chunk that comes after a skipped step and 0 for others; where nothing is skipped, 1 for
     all."""
-    told = each.problem.telling
+    told = each.problem.style
     if told is None or not told.skipped:
         return [1.0] * len(each.segments)
     found, waiting = [], False
@@ -197,13 +197,13 @@ def needed(each: Chunk) -> list[float]:
 def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
     """A chunk cut before one of its segments, drawn in proportion to ``wish``."""
     at = weighted(rng("cut", *path), tuple(wish))
-    gold = claim(each.problem, lm.decode(each.segments[at]))
+    gold = assertion(each.problem, lm.decode(each.segments[at]))
     if gold is None:
         raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
     return Cut(each.question + list(chain.from_iterable(each.segments[:at])), each.segments[at], gold)
 
 
-def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Claim | None]:
+def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Assertion | None]:
     """How many tokens of a response to an opening tag are a thought and the first segment after it, of ``most`` tokens
     at most, and what the segment asserts (None where thought or segment is not whole)."""
     if closing not in ids:
@@ -211,8 +211,8 @@ def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> t
     after = ids.index(closing) + 1
     end = min(len(ids), after + most)
 
-    def written(length: int) -> Claim | None:
-        return claim(problem, without(f"{THINK} {lm.decode(ids[:length])}")[0])
+    def written(length: int) -> Assertion | None:
+        return assertion(problem, without(f"{THINK} {lm.decode(ids[:length])}")[0])
 
     if written(end) is None:
         return end, None

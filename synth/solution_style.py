@@ -1,0 +1,119 @@
+"""The form of a solution: its dialect, and what it may contain beyond its one plain form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from interlude.synth.checks import check_distribution, check_probability
+
+DIALECTS = ("terse", "prose", "direct")
+EQUALS = {"terse": ("=",), "direct": ()}  # between a noun and its operands
+OPENINGS = ("next", "then", "now")  # words that may open a step, whatever comes of it
+CONCLUSIONS = ("so", "hence", "thus", "therefore")  # before what a step finds; a wrong solution uses only the first
+REMARK = "note"  # begins a remark on a given quantity, which is noise
+PLAIN = "plain"  # the solution by no approach in particular
+APPROACHES = (  # see ``synth.approaches``; a question asks for one by its name, one token
+    "levels", "depth", "backward", "subgoals", "symbolic", "simplify", "plan", "restate", "relevant", "table", "check",
+    "grouped", "running", "commuted", "countdown",
+)  # fmt: skip
+MARKERS = {  # the word that opens a line of an approach: the approach
+    "level": "levels", "find": "depth", "need": "backward", "part": "subgoals", "merge": "subgoals", "let": "symbolic",
+    "put": "simplify", "order": "plan", "given": "restate", "keep": "relevant", "tabulate": "table", "undo": "check",
+    "group": "grouped", "hold": "running", "left": "countdown",
+}  # fmt: skip
+INSIDE = ("from", "asked")  # other words of such lines
+THOUGHTS = (
+    "none",
+    "ignored",
+    "oracle",
+)  # no tags at all; a response may contain thoughts; the solution itself does too
+
+
+class Grammar(NamedTuple):
+    """What a text may contain.
+
+    thoughts: thoughts, which are read as white space (``synth.thoughts``).
+    worded: openings and conclusions of OPENINGS and CONCLUSIONS, and remarks between steps.
+    approached: lines of approaches between steps (``synth.scripts``).
+    """
+
+    dialect: str
+    thoughts: bool = False
+    worded: bool = False
+    approached: bool = False
+
+
+PLAIN_GRAMMARS = {dialect: Grammar(dialect) for dialect in DIALECTS}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which words the solutions of a source use, with what probability.
+
+    openings, conclusions: probability of each of OPENINGS and of CONCLUSIONS; every step shown has one of each.
+    remarks: probability that a remark on some given quantity, drawn uniformly, comes before a step (if any is given).
+    error_rate: share of solutions that are wrong: the last step finds another number, drawn uniformly, which becomes
+        the answer. Such a solution uses only the first of CONCLUSIONS, so that any other announces a right one.
+    """
+
+    openings: tuple[float, ...] = (0.4, 0.4, 0.2)
+    conclusions: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
+    remarks: float = 0.0
+    error_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, words in (("openings", OPENINGS), ("conclusions", CONCLUSIONS)):
+            check_distribution(f"Words.{name}", getattr(self, name), len(words))
+        for name in ("remarks", "error_rate"):
+            check_probability(f"Words.{name}", getattr(self, name))
+
+
+class Wording(NamedTuple):
+    """The words of one step: its opening, its conclusion, and the node that the remark before it is on (None: none)."""
+
+    opening: str
+    conclusion: str
+    remark: int | None
+
+
+@dataclass(frozen=True)
+class SolutionStyle:
+    """How one problem's solution departs from the plain form, and what freedom that gives to responses. A problem whose
+    only right solution is the plain one has no style.
+
+    thoughts: "none", or "ignored" where a response may contain thoughts (see ``synth.thoughts``);
+        with "oracle" the solution itself has its skipped steps in a thought, before the next step that it shows.
+    skipped: statements (node indices) whose steps the solution leaves out; None where no step may be left out.
+    wording: the words of each step shown; None where only the plain ones may be used. With it, a response may use any
+        opening and any conclusion at each step, or the plain form, and remark on what the question states wherever a
+        step may begin.
+    slip: the wrong number that the solution ends in; None if it is right.
+    approach: the one that the solution follows, or PLAIN; None where only the plain solution is right. With it, a
+        response may follow any approach, several or none (see ``synth.scripts``).
+    tagged: whether the question asks for the approach by its name.
+    """
+
+    thoughts: str = "none"
+    skipped: tuple[int, ...] | None = None
+    wording: tuple[Wording, ...] | None = None
+    slip: int | None = None
+    approach: str | None = None
+    tagged: bool = False
+
+    def __post_init__(self) -> None:
+        if self.thoughts not in THOUGHTS:
+            raise ValueError(f"SolutionStyle.thoughts must be one of {', '.join(THOUGHTS)}, got {self.thoughts!r}")
+        if self.approach is not None and self.approach not in (PLAIN, *APPROACHES):
+            raise ValueError(
+                f"SolutionStyle.approach must be one of {', '.join((PLAIN, *APPROACHES))}, got {self.approach!r}"
+            )
+        if self.approach is not None and (self.skipped is not None or self.wording is not None):
+            raise ValueError(
+                "SolutionStyle.approach must be None where steps are skipped or words chosen: "
+                "its lines count every step"
+            )
+        if self.tagged and self.approach in (None, PLAIN):
+            raise ValueError(
+                f"SolutionStyle.tagged needs an approach that has a tag, got SolutionStyle.approach {self.approach!r}"
+            )
