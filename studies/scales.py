@@ -28,11 +28,15 @@ REPLAY_SHARE = 0.2
 class Scale:
     """One size of everything.
 
-    band: operations the base is trained on. edge: the next ones, which it solves now and then. hard: the ones after,
-    which it hardly solves. Bands are calibrated by the study stages/ladder and its committed table.
+    band: numbers of operations that the base is trained on. edge: beyond it, where the base solves some. hard: beyond
+    that, where it solves few. Bands are calibrated by the study stages/ladder and its committed table.
+    order: of the statements in a question. "dependency": each operand is stated before its use, so that the next step
+    is the next statement. "shuffled": the solver has to find it (planning).
     length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing
-    about depth; exams are of the greatest length. tail: shares of pre-training problems one, two, ...
-    operations beyond the band.
+    about depth; exams are of the greatest length.
+    short_copies, copies: range and ratio of the law of the number of copies in pre-training problems (see Source), in
+    the stages of short questions and in those of full length. Without copies a model learns the greatest number of
+    steps that it was shown as a fact, and stops there; exams have none.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
     questions, and on questions of full length, ``rows`` rows each. In short ones every other
     row has the band's top ops.
@@ -49,7 +53,6 @@ class Scale:
     edge: tuple[int, int]
     hard: tuple[int, int]
     length: tuple[int, int]
-    tail: tuple[float, ...]
     batch_size: int
     recall_steps: int
     short_steps: int
@@ -62,6 +65,10 @@ class Scale:
     rl_num_samples: int
     problems: int
     seeds: tuple[int, ...]
+    order: str = "dependency"
+    dialect: str = "direct"
+    short_copies: tuple[tuple[int, int], float] = ((0, 8), 0.75)
+    copies: tuple[tuple[int, int], float] = ((0, 12), 0.8)
     modulus: int = 7
     shape: Shape = Shape()
     optim: Optim = Optim()
@@ -69,36 +76,34 @@ class Scale:
     sft_optim: Optim = Optim(matrix_lr=3e-3, other_lr=6e-4, schedule="linear")
     precision: str = "float32"
 
-    def source(self, ops: tuple[int, int], world: str = "zoo", **changes) -> Source:
-        """Problems of this scale with ``ops`` operations told in ``world``; as long as its band's, where they fit."""
+    def source(self, ops: tuple[int, int], world: str = WORLDS[0], **changes) -> Source:
+        """Problems with ``ops`` operations of this scale's kind and length, without copies, in ``world``."""
         length = (max(self.length[0], 3 * ops[1] + 1), self.length[1])
-        fields = {"modulus": self.modulus, "shape": self.shape, "length": length}
-        return Source(ops=ops, world=world, names=self.model.vocab.names, **(fields | changes))
+        fields = {"modulus": self.modulus, "shape": self.shape, "length": length, "order": self.order}
+        fields |= {"dialect": self.dialect, "names": self.model.vocab.names}
+        return Source(ops=ops, world=world, **(fields | changes))
 
-    def mixed(self, ops: tuple[int, int], **changes) -> Mixture:
-        """Problems told in the common world, and a share of them in the rare one."""
-        worlds = ((1 - RARE_SHARE, WORLDS[0]), (RARE_SHARE, WORLDS[1]))
-        return Mixture(tuple((share, self.source(ops, world, **changes)) for share, world in worlds))
-
-    def corpus(self) -> Mixture:
-        """What mid-training reads and RL is asked: problems at the edge."""
-        return self.mixed(self.edge)
+    def problems_of(self, ops: tuple[int, int], **changes) -> Mixture:
+        """``source`` in the common world, as a mixture."""
+        return Mixture(((1.0, self.source(ops, **changes)),))
 
     def pretraining(self) -> Mixture:
-        """The band, and the tail beyond it."""
-        parts = [(1 - sum(self.tail), self.band)]
-        parts += [(share, (self.band[1] + n, self.band[1] + n)) for n, share in enumerate(self.tail, start=1)]
-        return blend(*((share, self.mixed(ops)) for share, ops in parts))
+        """The band at full length, with copies: what the last stages of pre-training read."""
+        return self.problems_of(self.band, copies=self.copies[0], copy_ratio=self.copies[1])
+
+    def short(self) -> Mixture:
+        """Short questions of the band, half of them with its most operations: most recalls and sums to learn from."""
+        copies = {"copies": self.short_copies[0], "copy_ratio": self.short_copies[1]}
+        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))
+        return blend(*((share, self.problems_of(ops, length=None, filler=(0, 2), **copies)) for share, ops in ends))
 
     def base(self) -> Recipe:
         """The shared beginning of all arms: pre-trained at a constant rate, so that every arm can decay its own."""
         stable = replace(self.optim, schedule="constant")
-        # Half have the most operations: most recalls and sums to learn from.
-        ends = ((0.5, self.band), (0.5, (self.band[1], self.band[1])))
-        short = blend(*((share, self.mixed(ops, length=None, filler=(0, 2))) for share, ops in ends))
+        short = self.short()
         recipe = Recipe(self.model, precision=self.precision)
         if self.recall_steps:
-            # Recall forms in the embeddings, and soonest where these move fast (studies/LOG.md, 2026-11-21).
+            # Recall forms in the embeddings, and soonest where these move fast.
             fast = replace(stable, other_lr=2 * stable.other_lr)
             recipe += Pretrain(
                 steps=self.recall_steps, batch_size=self.batch_size, optim=fast, data=short, without=("arithmetic",)
@@ -237,18 +242,19 @@ RL_OPTIM = Optim(matrix_lr=1e-3, other_lr=2e-4, schedule="constant", warmup=5)
 SMOKE = Scale(
     name="smoke",
     model=GPT(layers=2, width=64, heads=2, kv_heads=2, hidden=128, vocab=Vocabulary(names=24)),
-    band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13), tail=(0.02,),
+    band=(1, 2), edge=(3, 3), hard=(4, 4), length=(10, 13),
     batch_size=4, recall_steps=2, short_steps=2, long_steps=2, cold_steps=2,
     anneal_flops=2e9, arm_flops=1.6e10, method_flops=8e9,
     rl_prompts=2, rl_num_samples=2, problems=8, seeds=(0,), optim=MUON, rl_optim=RL_OPTIM,
+    short_copies=((0, 2), 0.75), copies=((0, 2), 0.8),
 )  # fmt: skip
 
 NANO = Scale(
     name="nano",
-    model=GPT(vocab=Vocabulary(names=24)),
-    band=(1, 4), edge=(5, 6), hard=(7, 8), length=(13, 25), tail=(0.015, 0.003),
-    batch_size=16, recall_steps=300, short_steps=360, long_steps=130, cold_steps=480,
-    anneal_flops=2.6e12, arm_flops=6e12, method_flops=1.5e12,
+    model=GPT(vocab=Vocabulary(names=30)),
+    band=(1, 4), edge=(6, 7), hard=(8, 10), length=(13, 31),
+    batch_size=16, recall_steps=300, short_steps=360, long_steps=260, cold_steps=480,
+    anneal_flops=4e12, arm_flops=4e12, method_flops=1.5e12,
     rl_prompts=8, rl_num_samples=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
 )  # fmt: skip
 
@@ -256,7 +262,7 @@ NANO = Scale(
 SMALL = Scale(
     name="small",
     model=GPT(layers=8, width=256, heads=8, kv_heads=4, hidden=768, vocab=Vocabulary(names=48)),
-    band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37), tail=(0.02, 0.005),
+    band=(1, 8), edge=(9, 10), hard=(11, 12), length=(25, 37),
     batch_size=256, recall_steps=300, short_steps=700, long_steps=1000, cold_steps=200,
     anneal_flops=8e14, arm_flops=4e15, method_flops=1e15,
     rl_prompts=64, rl_num_samples=16, problems=400, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
@@ -269,7 +275,7 @@ PAPER = Scale(
     model=GPT(
         layers=12, width=768, heads=12, kv_heads=2, head_width=64, hidden=3072, vocab=Vocabulary(modulus=23, names=48)
     ),
-    band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), tail=(), modulus=23,
+    band=(2, 10), edge=(11, 14), hard=(15, 16), length=(31, 49), modulus=23,
     batch_size=1024, recall_steps=500, short_steps=1500, long_steps=18000, cold_steps=500,
     anneal_flops=3e17, arm_flops=9e17, method_flops=2.25e17,
     rl_prompts=1024, rl_num_samples=6, problems=1000, seeds=(0, 1, 2), optim=MUON, rl_optim=RL_OPTIM,
