@@ -17,6 +17,7 @@ from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stages import Batch, Stage, StageModels, logprobs, pack
+from interlude.synth.added_field import added_field
 from interlude.synth.source import Mixture, Source
 
 
@@ -63,11 +64,12 @@ REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Willi
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyGradient(Stage):
-    """What stages that learn from groups of sampled responses share, whoever pays: ``group`` responses to each of
-    ``rows`` prompts a step, and the clipped surrogate.
+    """What stages that learn from groups of sampled responses share, whoever pays: ``num_samples`` responses to each of
+    ``batch_size`` prompts a step, and the clipped surrogate.
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
-    max_new_tokens: longest response in tokens.
+    max_new_tokens: longest response in tokens. rollout_seed: another number samples other responses to the same
+    prompts, with all else equal: two runs that differ in nothing else show how far luck alone moves a result (an A/A test).
     """
 
     objective: Objective = DR_GRPO
@@ -76,17 +78,18 @@ class PolicyGradient(Stage):
     temperature: float = 1.0
     top_p: float = 1.0
     max_new_tokens: int = 256
+    rollout_seed: int = added_field(0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
         if self.num_samples < 2:
             raise ValueError(
-                f"{name}.group must be at least 2, got {self.num_samples}: an advantage compares responses"
+                f"{name}.num_samples must be at least 2, got {self.num_samples}: an advantage compares responses"
             )
         if self.updates_per_batch < 1 or self.batch_size % self.updates_per_batch:
             parts = f"{name}.updates_per_batch {self.updates_per_batch}"
-            raise ValueError(f"{name}.rows {self.batch_size} must be a multiple of {parts}")
+            raise ValueError(f"{name}.batch_size {self.batch_size} must be a multiple of {parts}")
         if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
             raise ValueError(f"{name}.temperature, top_p and max_new_tokens must be positive and top_p at most 1")
 

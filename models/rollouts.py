@@ -13,17 +13,19 @@ from interlude.synth.rng import uniforms
 from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
 
-REWARDS = ("answer", "process", "strict", "printed", "released")
+REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
 
 
 @dataclass(frozen=True)
 class Reward:
     """What a response is paid, in [0, 1].
 
-    kind: "answer" (final answer right), "process" (share of gold steps that are right, ungated), "strict" (no fault);
-    or a mixture of outcome and process with weight ``outcome`` on the outcome (interplay.md 3.4): "printed" is the
-    paper's Eq. 3, outcome * answer + (1 - outcome) * process; "released" is what its code does: the process score is
-    lowered by extra steps, and everything is zero unless the answer is right.
+    kind: "answer" (final answer right), "process" (share of gold steps that are right, ungated), "strict" (no fault),
+    "dense" ("process" less the share of surplus steps, ungated: partial working is paid whatever the answer), "random"
+    (1 or 0 by a fair coin, whatever the response: a control that can teach nothing about the problem); or a mixture of
+    outcome and process with weight ``outcome`` on the outcome (arXiv 2512.07783): "printed" is the paper's Eq. 3,
+    outcome * answer + (1 - outcome) * process; "released" is what its code does: the process score is lowered by
+    surplus steps, and everything is zero unless the answer is right.
     """
 
     kind: str = "strict"
@@ -50,11 +52,13 @@ class Reward:
             return verdict.process
         if self.kind == "printed":
             return self.outcome * verdict.answer + (1 - self.outcome) * verdict.process
-        if not verdict.answer:
+        if self.kind == "random":
+            raise ValueError("Reward.kind 'random' depends on no verdict: see ``rollouts``")
+        if self.kind == "released" and not verdict.answer:
             return 0.0
-        extra = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
-        process = max(0.0, verdict.process - min(extra, gold_steps) / max(gold_steps, 1))
-        return self.outcome + (1 - self.outcome) * process
+        surplus = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
+        dense = max(0.0, verdict.process - min(surplus, gold_steps) / max(gold_steps, 1))
+        return dense if self.kind == "dense" else self.outcome + (1 - self.outcome) * dense
 
 
 class Sampling(Protocol):
@@ -66,6 +70,7 @@ class Sampling(Protocol):
     temperature: float
     top_p: float
     max_new_tokens: int
+    rollout_seed: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,10 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
     for nth, problem in enumerate(problems):
         part = slice(nth * stage.num_samples, (nth + 1) * stage.num_samples)
         verdicts = [verify(problem, lm.decode(ids)) for ids in samples.ids[part]]
-        rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
+        if stage.reward.kind == "random":
+            rewards = (uniforms("coin", seed, step, rows[nth], attempt, n=stage.num_samples) < 0.5).astype(float)
+        else:
+            rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
         if not np.isfinite(rewards).all():
             raise FloatingPointError(f"a reward is not finite in row {rows[nth]} of step {step}: {rewards.tolist()}")
         groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))
@@ -105,9 +113,11 @@ def responses(
 ) -> Samples:
     """``stage.num_samples`` responses to the prompt of each row, prompt by prompt, each from a random stream of its
     own."""
+    # A stage that samples anew draws from other streams, whose names are those of the first with a word more.
+    name = ("rollout",) if stage.rollout_seed == 0 else ("rollout", "anew", stage.rollout_seed)
     streams = np.stack(
         [
-            uniforms("rollout", seed, step, row, attempt, member, n=stage.max_new_tokens)
+            uniforms(*name, seed, step, row, attempt, member, n=stage.max_new_tokens)
             for row in rows
             for member in range(stage.num_samples)
         ]

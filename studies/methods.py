@@ -29,6 +29,7 @@ S = TypeVar("S", bound=Scale)
 ELIDED, TRACED = 0.1, 0.5
 # Of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md).
 PLAIN_SHARE = 0.5
+ANNEAL_SHARE = 0.4  # of a budget, for the decay of a base that was left at a constant rate
 LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
 BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
 PROBED = 4  # thoughts a problem in the causal probe
@@ -49,7 +50,7 @@ def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
 def tuned(scale: Scale) -> Recipe:
     """The first reference of methods that need one: the base after next-token prediction and RL with a method's
     budget each. It is an arm of every study here, so no teacher is trained for a method's sake (methods.md 1.2)."""
-    return scale.base() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
+    return scale.stable() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
 
 
 def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
@@ -59,8 +60,8 @@ def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
 
 
 def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tuple[Stage, Stage]:
-    """A stage that must follow the end of pre-training, which takes the same share of any budget as of an arm's."""
-    anneal = replace(scale.anneal(), flops=flops * scale.anneal_flops / scale.arm_flops)
+    """A stage that must follow the end of pre-training, which takes the same share of any budget."""
+    anneal = replace(scale.anneal(), flops=ANNEAL_SHARE * flops)
     return anneal, stage(flops - anneal.flops)
 
 
@@ -72,22 +73,22 @@ class Primed(Scale):
     depths it knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
 
     def corpus(self) -> Mixture:
-        return self.mixed(self.edge, skip_prob=ELIDED, thoughts="ignored")
+        return self.mixture(self.edge, skip_prob=ELIDED, thoughts="ignored")
 
     def traces(self, skip_prob: float = TRACED) -> Mixture:
         """Problems of the band whose skipped steps stand in thoughts."""
-        return self.mixed((max(2, self.band[0]), self.band[1]), skip_prob=skip_prob, thoughts="oracle")
+        return self.mixture((max(2, self.band[0]), self.band[1]), skip_prob=skip_prob, thoughts="oracle")
 
-    def base(self) -> Recipe:
+    def stable(self) -> Recipe:
         stable = replace(self.optim, schedule="constant")
-        return super().base() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, optim=stable)
+        return super().stable() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, optim=stable)
 
     def decay(self, flops: float) -> ColdStart:
         """Solutions that think while the rate decays to its floor, in the share of a budget that ``annealed`` takes: a
         decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, .00 after; studies/LOG.md)."""
         more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
         more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
-        return ColdStart(flops=flops * self.anneal_flops / self.arm_flops, batch_size=self.batch_size, **more)
+        return ColdStart(flops=ANNEAL_SHARE * flops, batch_size=self.batch_size, **more)
 
     def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
         exam = super().sampled_exam(band, world)
@@ -107,20 +108,20 @@ class Worded(Scale):
     than it takes to learn them; RL and exams allow them; the solutions that SFT and the bound read are all right."""
 
     def corpus(self) -> Mixture:
-        return self.mixed(self.edge, words=replace(NOISY, error_rate=0.0))
+        return self.mixture(self.edge, words=replace(NOISY, error_rate=0.0))
 
     def pretraining(self) -> Mixture:
         plain = super().pretraining()
         return Mixture(tuple((share, replace(s, words=replace(NOISY, error_rate=0.0))) for share, s in plain.parts))
 
-    def base(self) -> Recipe:
+    def stable(self) -> Recipe:
         stable = replace(self.optim, schedule="constant")
-        return super().base() + Pretrain(
+        return super().stable() + Pretrain(
             steps=self.cold_steps, batch_size=self.batch_size, optim=stable, data=self.pretraining()
         )
 
     def midtrain(self, flops: float) -> Midtrain:
-        return replace(super().midtrain(flops), data=self.mixed(self.edge, words=NOISY))
+        return replace(super().midtrain(flops), data=self.mixture(self.edge, words=NOISY))
 
     def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
         exam = super().sampled_exam(band, world)
@@ -161,7 +162,7 @@ def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
 
 def implicit(scale: Primed) -> Mixture:
     """The corpus, as annotators read it: with the steps that it leaves out (methods.md 4.7, raw corpus)."""
-    return scale.mixed(scale.edge, skip_prob=ELIDED, thoughts="oracle")
+    return scale.mixture(scale.edge, skip_prob=ELIDED, thoughts="oracle")
 
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
@@ -180,7 +181,7 @@ def annotator(scale: Primed) -> Recipe:
     """The learned annotator: the base after a whole arm's budget of solutions that think at depths it knows and skip as
     often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made
     and far larger model; its training is not charged (how it was chosen: studies/LOG.md, 2026-11-21, fifth session)."""
-    return scale.base() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
+    return scale.stable() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
 
 
 def thought_rl(scale: Primed, flops: float, **more) -> Thinking:
@@ -229,7 +230,7 @@ THINKERS = {
     "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
 }
 FULL = {
-    "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixed(scale.edge)),)
+    "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixture(scale.edge)),)
 }  # a bound
 ANNOTATED = {
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),

@@ -29,7 +29,7 @@ def only(mixture: Mixture, world: str) -> Mixture:
 def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pretrain]:
     """The scale's base and anneal on other data: ``early`` in the base's first stages, ``late`` in its last and in the
     anneal. Bases of equal ``early`` share those stages."""
-    base = scale.base()
+    base = scale.stable()
     stages = (*(replace(stage, data=early) for stage in base.stages[:-1]), replace(base.stages[-1], data=late))
     return replace(base, stages=stages), replace(scale.anneal(), data=late)
 
@@ -37,40 +37,37 @@ def pretrained(scale: Scale, early: Mixture, late: Mixture) -> tuple[Recipe, Pre
 def exposed(scale: Scale, share: float, rare: Mixture) -> tuple[Recipe, Pretrain]:
     """Pre-training in the common world alone, but for ``share`` of its later rows, which are drawn from ``rare``."""
     late = blend((1 - share, only(scale.pretraining(), COMMON)), (share, rare))
-    return pretrained(scale, only(scale.base().stages[0].data, COMMON), late)
+    return pretrained(scale, only(scale.stable().stages[0].data, COMMON), late)
 
 
 def seeds(scale: Scale, kind: str) -> Mixture:
     """Problems of the rare world as long as the others: names only, or one or two steps of copying or of arithmetic."""
-    longest = min(scale.length[1], scale.model.vocab.names)  # a question of nothing but givens has a name for each
+    longest = min(scale.length[1], scale.model.vocab.names - 1)  # a question of nothing but givens has a name for each
     source = {
         "names": scale.source((0, 0), RARE, copies=(0, 0), length=(min(scale.length[0], longest), longest)),
-        "copies": scale.source((0, 0), RARE, copies=(1, 2)),
+        "copies": scale.source((0, 0), RARE, copies=(1, 2), length=(min(scale.length[0], longest), longest)),
         "arithmetic": scale.source((1, 2), RARE),
     }[kind]
     return Mixture(((1.0, source),))
 
 
 def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
-    """Pre-training in which ``share`` of the later rows have the band's top number of operations and the others fewer,
-    but for the scale's tail. The early rows never have it, so that the share is what it says."""
+    """Pre-training in which ``share`` of the later rows have the band's top number of operations and the others fewer.
+    The early rows never have it, so that the share is what it says."""
     low, top = scale.band
-    early = Mixture(tuple((w, replace(source, ops=(low, top - 1))) for w, source in scale.base().stages[0].data.parts))
-    tail = tuple((w, source) for w, source in scale.pretraining().parts if source.ops[0] > top)
-    rest = 1 - share - sum(w for w, _ in tail)
-    banded = ((rest, scale.mixed((low, top - 1))), (share, scale.mixed((top, top))))
-    return pretrained(
-        scale, early, Mixture(tuple((s * w, x) for s, mixture in banded for w, x in mixture.parts) + tail)
-    )
+    early = Mixture(tuple((weight, replace(each, ops=(low, top - 1))) for weight, each in scale.short().parts))
+    whole = scale.pretraining().parts[0][1]
+    late = Mixture(((1 - share, replace(whole, ops=(low, top - 1))), (share, replace(whole, ops=(top, top)))))
+    return pretrained(scale, early, late)
 
 
 def rl(scale: Scale, share: float) -> RL:
     """RL on the band and the edge, ``share`` of it in the rare world,
-    with what the anneal leaves of an arm's budget."""
+    with an arm's budget."""
     ops = scale.band[0], scale.edge[1]
     worlds = ((1 - share, COMMON), (share, RARE))
     data = Mixture(tuple((weight, scale.source(ops, world)) for weight, world in worlds if weight))
-    return replace(scale.rl(scale.arm_flops - scale.anneal_flops), data=data)
+    return replace(scale.rl(scale.arm_flops), data=data)
 
 
 def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
@@ -95,9 +92,9 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
     than the band's top: the scale that reads tags, its base, its anneal, and such rows without tags."""
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
     ops = (scale.band[0], max(scale.band[0], scale.band[1] - 1))
-    shown = scale.mixed(ops, approach=names, tagged=True)
+    shown = scale.mixture(ops, approach=names, tagged=True)
     early, late = (
-        blend((1 - share, data), (share, shown)) for data in (scale.base().stages[0].data, scale.pretraining())
+        blend((1 - share, data), (share, shown)) for data in (scale.stable().stages[0].data, scale.pretraining())
     )
     return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)
 

@@ -68,7 +68,7 @@ def test_example_method_works(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     import emphasis
 
-    stage = emphasis.Emphasis(steps=2, batch_size=4, optim=SMOKE.optim, data=SMOKE.mixed(SMOKE.edge))
+    stage = emphasis.Emphasis(steps=2, batch_size=4, optim=SMOKE.optim, data=SMOKE.mixture(SMOKE.edge))
     lm = SMOKE.model.build(0)
     before = [p.clone() for p in lm.parameters()]
     gains = stage.collect(StageModels(lm), 0, 0, range(4)).gain_BT

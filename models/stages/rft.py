@@ -13,7 +13,7 @@ from interlude.synth.source import Mixture, Source
 
 @dataclass(frozen=True, kw_only=True)
 class RFT(Stage):
-    """``rows`` prompts a step, ``group`` responses each, sampled from the model as it was when the stage began.
+    """``batch_size`` prompts a step, ``num_samples`` responses each, sampled from the stage's initial model.
 
     Every distinct strictly correct response of a prompt is imitated once (Yuan et al. 2023, arXiv 2308.01825, RFT);
     unlike there, no prompt comes twice and sampling goes on beside training, so a budget covers both. The loss is a
@@ -28,6 +28,7 @@ class RFT(Stage):
     needs_initial_model: ClassVar[bool] = True
     reward: ClassVar[Reward] = Reward("strict")
     top_p: ClassVar[float] = 1.0
+    rollout_seed: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlude.studies.mixtures import COMMON, RARE, exposed, only, rl, seeds, with_rl
+from interlude.studies.mixtures import COMMON, RARE, exposed, rl, seeds, with_rl
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -25,7 +25,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     bases = {
-        "0.1 % all": exposed(scale, 0.001, only(scale.pretraining(), RARE)),
+        "0.1 % all": exposed(scale, 0.001, scale.mixture(scale.band, world=RARE)),
         "1 % low": exposed(scale, 0.01, seeds(scale, "arithmetic")),
         "10 % low": exposed(scale, 0.1, seeds(scale, "arithmetic")),
     }

@@ -23,12 +23,11 @@ RULE = (
 
 
 def study(scale: Scale) -> Study:
-    base, anneal, bands = scale.base(), scale.anneal(), scale.bands
-    none, rest = base + anneal, scale.arm_flops - anneal.flops
-    arms = {f"RL {name}": none + scale.rl(rest, data=scale.mixed(ops)) for name, ops in bands.items()}
+    none, bands, rest = scale.base(), scale.bands, scale.arm_flops
+    arms = {f"RL {name}": none + scale.rl(rest, data=scale.mixture(ops)) for name, ops in bands.items()}
     arms["RL curriculum"] = none
     for name in ("boundary", "edge", "beyond"):
-        arms["RL curriculum"] += scale.rl(rest / 3, data=scale.mixed(bands[name]))
+        arms["RL curriculum"] += scale.rl(rest / 3, data=scale.mixture(bands[name]))
     arms |= {"SFT edge": none + scale.sft(rest), "RFT edge": none + scale.rft(rest)}
     return Study(
         name="interplay/edge",
@@ -39,7 +38,7 @@ def study(scale: Scale) -> Study:
         arms=(Arm("none", none, equal=False), *(Arm(name, recipe) for name, recipe in arms.items())),
         exams=(*scale.exams(("zoo",)), scale.sampled_exam()),
         seeds=scale.seeds,
-        base=base,
+        base=none,
         contrasts=(*((arm, "none") for arm in arms), *(("RL edge", arm) for arm in arms if arm != "RL edge")),
         headline=tuple(exam.name for exam in scale.exams(("zoo",))),
     )

@@ -20,8 +20,7 @@ RULE = (
 
 
 def study(scale: Scale) -> Study:
-    base, anneal = scale.base(), scale.anneal()
-    none, rest = base + anneal, scale.arm_flops - anneal.flops
+    none, rest = scale.base(), scale.arm_flops
     arms = [Arm("none", none, equal=False)]
     # Gold solutions teach the edge several times as fast as RL: half the compute keeps the gains alike.
     for name, stage in (("SFT", scale.sft(rest / 8)), ("RL", scale.rl(rest / 4))):
@@ -38,7 +37,7 @@ def study(scale: Scale) -> Study:
         arms=tuple(arms),
         exams=(*scale.exams(("zoo",)), scale.sampled_exam(), *scale.divergence_exams(none)),
         seeds=scale.seeds,
-        base=base,
+        base=none,
         unequal="arms are matched by what they gain at the edge, not by compute",
         contrasts=tuple((arm.name, "none") for arm in arms[1:]),
         headline=tuple(exam.name for exam in scale.exams(("zoo",))),

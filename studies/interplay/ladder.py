@@ -22,7 +22,7 @@ LENGTHS = (0, 0.5, 1, 2)  # of the base's long stage; each cut decays its own ra
 
 
 def study(scale: Scale) -> Study:
-    base = scale.base()
+    base = scale.stable()
     long = base.stages[-1]
     cuts = {f"x{n:g}": base.parent + replace(long, steps=round(n * long.steps)) if n else base.parent for n in LENGTHS}
     return Study(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -13,8 +11,8 @@ PREDICTION = (
     "paper's formula charges 100% RL at least 3 times the tokens of 0% RL for the same measured FLOPs."
 )
 RULE = (
-    "Differences over seeds (95 % Student t), exact strict, common world, full budget; 100% RL anneals first, "
-    "within it. Mid + RL beats RL on hard (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is "
+    "Differences over seeds (95 % Student t), exact strict, common world, full budget. "
+    "Mid + RL beats RL on hard (Fig 6) if 80% - 100% RL at hard pass@128 lies above zero; a little RL is "
     "best at the edge (section 5) if 20% RL has the highest mean edge pass@1 and 20% - 100% RL lies above zero; "
     "heavy RL is best at hard if 80% RL has the highest mean hard pass@1 and 80% - 0% RL lies above zero. Each does "
     "not hold if its interval, or that to the highest, lies below zero; needs scale if no arm compared has a mean "
@@ -25,11 +23,10 @@ RULE = (
 def study(scale: Scale) -> Study:
     base, arms = scale.base(), []
     for name, part in (("half", 0.5), ("full", 1.0)):
-        # Pure RL has to end pre-training first; that takes the same share of either budget.
-        budget, anneal = part * scale.arm_flops, replace(scale.anneal(), flops=part * scale.anneal_flops)
+        budget = part * scale.arm_flops
         for share in (0, 0.2, 0.5, 0.8, 1):  # the paper's beta
-            recipe = base + (anneal if share == 1 else scale.midtrain((1 - share) * budget))
-            recipe = recipe + scale.rl(budget - recipe.stages[-1].flops) if share else recipe
+            recipe = base if share == 1 else base + scale.midtrain((1 - share) * budget)
+            recipe = recipe + scale.rl(share * budget) if share else recipe
             arms.append(Arm(f"{share:.0%} RL, {name}", recipe, budget=name))
     pairs = [(arm.name, f"{pure} RL, {arm.budget}") for arm in arms for pure in ("0%", "100%")]
     return Study(

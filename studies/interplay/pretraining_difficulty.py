@@ -23,7 +23,7 @@ RULE = (
 
 
 def study(scale: Scale) -> Study:
-    stage = scale.rl(scale.arm_flops - scale.anneal_flops)
+    stage = scale.rl(scale.arm_flops)
     pairs = [with_rl(f"{100 * share:g} %", *harder(scale, share), stage) for share in SHARES]
     return Study(
         name="interplay/pretraining_difficulty",

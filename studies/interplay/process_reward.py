@@ -34,7 +34,7 @@ def study(scale: Scale) -> Study:
         one = replace(scale.with_modulus(modulus), short_steps=longer * scale.short_steps)
         base, mod = one.base(), f"mod {modulus}"
         own = {"base": base, "exams": (*one.exams(("zoo",)), one.sampled_exam())}
-        none = Arm(f"none {mod}", base + one.anneal(), equal=False, **own)
+        none = Arm(f"none {mod}", base, equal=False, **own)
         stages = {kind: replace(one.rl(one.arm_flops / 2, Reward(kind)), optim=optim) for kind in REWARDS}
         arms += [none, *(Arm(f"{kind} {mod}", none.recipe + stage, **own) for kind, stage in stages.items())]
         pairs += [(f"{name} {mod}", f"{over} {mod}") for name in REWARDS for over in ("answer", "none") if name != over]

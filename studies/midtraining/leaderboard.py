@@ -48,7 +48,7 @@ METHODS = {  # a method is one line: the stages after the base, given the scale 
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
-    base, budget, asked, rl = scale.base(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
+    base, budget, asked, rl = scale.stable(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
     alone = [Arm(name, joined(base, stages(scale, budget)), budget="alone") for name, stages in METHODS.items()]
     arms = [arm for a in alone for arm in (a, Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL"))]
     return Study(

@@ -40,7 +40,7 @@ ABLATED = {  # what is changed in RMT; its words go with its budget
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
-    base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.sampled_exams()
+    base, budget, rl, asked = scale.stable(), scale.method_flops, scale.rl(scale.method_flops), scale.sampled_exams()
     methods = {"NTP": (scale.midtrain(budget),)}
     methods |= {name: THINKERS[name](scale, budget) for name in ("mixed SFT", "RPT", "RMT")}
     methods |= {name: thought(scale, budget, RMT, **({"told": BINS} | more)) for name, more in ABLATED.items()}

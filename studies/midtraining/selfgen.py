@@ -15,7 +15,7 @@ from dataclasses import replace
 from interlude.models.policy_gradient import GRPO
 from interlude.models.rollouts import Reward
 from interlude.models.stages.selfgen import SelfGen
-from interlude.studies.methods import alike
+from interlude.studies.methods import ANNEAL_SHARE, alike
 from interlude.studies.mixtures import approached, teacher
 from interlude.studies.scales import Scale, blend
 from interlude.studies.study import Arm, Study
@@ -34,10 +34,10 @@ NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped"
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
-    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new_tokens, replace(anneal, flops=anneal.flops / 2)
+    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new_tokens, replace(anneal, flops=ANNEAL_SHARE * half)
     inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
-    old, sft = scale.pretraining(), replace(scale.sft(half - anneal.flops), data=scale.mixed(inside))
-    gold, told = (blend((1 - REPLAY, scale.mixed(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
+    old, sft = scale.pretraining(), replace(scale.sft(half - anneal.flops), data=scale.mixture(inside))
+    gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
     own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
     arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}

@@ -31,7 +31,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     scale = primed(scale)
-    base, flops, asked, rl = scale.base(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
+    base, flops, asked, rl = scale.stable(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
     methods = {name: stages(scale, flops) for name, stages in ANNOTATED.items()}
     raw, plain = scale.midtrain(flops), replace(scale.anneal(), flops=flops)
     methods |= {"pre-training": (plain,), "NTP": (raw,), "NTP, all tokens": (replace(raw, targets="all"),)}

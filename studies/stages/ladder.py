@@ -31,7 +31,7 @@ def study(scale: Scale) -> Study:
         question=QUESTION,
         prediction=PREDICTION,
         rule=RULE,
-        arms=(Arm("pre-training", base + scale.anneal(), equal=False),),
+        arms=(Arm("pre-training", base, equal=False),),
         exams=(*scale.exams(("zoo",)), *lengths),
         seeds=scale.seeds,
         base=base,

@@ -19,10 +19,9 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     base, budget = scale.base(), scale.arm_flops
-    anneal = scale.anneal()
     arms = (
-        Arm("pre-training", base + anneal, equal=False),
-        Arm("RL", base + anneal + scale.rl(budget - anneal.flops)),
+        Arm("pre-training", base, equal=False),
+        Arm("RL", base + scale.rl(budget)),
         Arm("mid-training", base + scale.midtrain(budget)),
         Arm("mid-training + RL", base + scale.midtrain(budget / 2) + scale.rl(budget / 2)),
     )

@@ -24,8 +24,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     base = scale.base()
-    trained = base + scale.anneal()
-    rl = scale.rl(scale.arm_flops - scale.anneal_flops)
+    rl = scale.rl(scale.arm_flops)
     fresh = range(max(scale.seeds) + 1, max(scale.seeds) + 6)
     return Study(
         name="stages/rl",
@@ -35,7 +34,7 @@ def study(scale: Scale) -> Study:
         rule=RULE,
         arms=tuple(
             Arm(name, recipe, equal=False)
-            for name, recipe in {"pre-training": trained, "RL": trained + rl, "RL twice": trained + rl + rl}.items()
+            for name, recipe in {"pre-training": base, "RL": base + rl, "RL twice": base + rl + rl}.items()
         ),
         exams=(*scale.exams(("zoo",)), scale.sampled_exam("band"), scale.sampled_exam()),
         seeds=tuple(fresh),
