@@ -69,7 +69,7 @@ class PolicyGradient(Stage):
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
     max_new_tokens: longest response in tokens. rollout_seed: another number samples other responses to the same
-    prompts, with all else equal: two runs that differ in nothing else show how far luck alone moves a result (an A/A test).
+    prompts, with all else equal: two such runs show how far luck alone moves a result (an A/A test).
     """
 
     objective: Objective = DR_GRPO

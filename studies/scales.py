@@ -145,8 +145,8 @@ class Scale:
         }
 
     def replayed(self, data: Mixture) -> Mixture:
-        """``data`` with the same share of replayed pre-training problems as mid-training has."""
-        return blend((1 - REPLAY_SHARE, data), (REPLAY_SHARE, self.pretraining()))
+        """``data`` with a share of problems of the band, without copies, as the solutions of many copies are long."""
+        return blend((1 - REPLAY_SHARE, data), (REPLAY_SHARE, self.mixture(self.band)))
 
     def sft(self, flops: float) -> SFT:
         """Gold solutions of the problems that RL at the edge is given: what RL is to be compared with."""
@@ -166,7 +166,7 @@ class Scale:
     def rl(
         self, flops: float, reward: Reward = Reward(), objective: Objective = DR_GRPO, data: Mixture | None = None
     ) -> RL:
-        """RL on ``data`` (None: the edge), with the share of replayed pre-training problems that mid-training has."""
+        """RL on ``data`` (None: the edge), with a share of the band replayed."""
         return RL(
             flops=flops,
             batch_size=self.rl_prompts,

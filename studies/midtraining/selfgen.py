@@ -34,7 +34,8 @@ NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped"
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
-    half, room, anneal = scale.arm_flops / 2, 2 * scale.max_new_tokens, replace(anneal, flops=ANNEAL_SHARE * half)
+    half, room = scale.arm_flops / 2, 2 * scale.max_new_tokens
+    anneal = replace(anneal, flops=ANNEAL_SHARE * half)
     inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
     old, sft = scale.pretraining(), replace(scale.sft(half - anneal.flops), data=scale.mixture(inside))
     gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
