@@ -7,7 +7,6 @@ from dataclasses import replace
 from interlude.models.rollouts import Reward
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import above, minus, within
 
 QUESTION = "At equal FLOPs, how many operations beyond its training data does each kind of training carry a base?"
 
