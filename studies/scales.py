@@ -78,7 +78,8 @@ class Scale:
 
     def source(self, ops: tuple[int, int], world: str = WORLDS[0], **changes) -> Source:
         """Problems with ``ops`` operations of this scale's kind and length, without copies, in ``world``."""
-        length = (max(self.length[0], 3 * ops[1] + 1), self.length[1])
+        least = max(self.length[0], 3 * ops[1] + 1)
+        length = (least, max(least, self.length[1]))
         fields = {"modulus": self.modulus, "shape": self.shape, "length": length, "order": self.order}
         fields |= {"dialect": self.dialect, "names": self.model.vocab.names}
         return Source(ops=ops, world=world, **(fields | changes))
@@ -192,8 +193,9 @@ class Scale:
         )
 
     def examined(self, ops: tuple[int, int], world: str = WORLDS[0]) -> Source:
-        """Problems of an exam: held-out structures, questions of the greatest length."""
-        return self.source(ops, world, split="held_out", length=(self.length[1], self.length[1]))
+        """Problems of an exam: held-out structures, questions of the greatest length, or longer where they must be."""
+        length = max(self.length[1], 3 * ops[1] + 1)
+        return self.source(ops, world, split="held_out", length=(length, length))
 
     def shuffled(self) -> Scale:
         """The same scale with the statements of every question in random order: the next step has to be found."""
@@ -263,10 +265,11 @@ NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=30)),
     band=(1, 4), edge=(6, 7), hard=(8, 10), length=(13, 31),
-    batch_size=16, recall_steps=300, short_steps=360, long_steps=260, cold_steps=480,
-    anneal_flops=4e12, arm_flops=4e12, method_flops=1.5e12,
+    batch_size=16, recall_steps=300, short_steps=360, long_steps=500, cold_steps=480,
+    anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
     shuffled_steps=2400,
-    rl_prompts=8, rl_num_samples=16, problems=100, seeds=(10, 11, 12), optim=MUON, rl_optim=RL_OPTIM,
+    rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)), optim=MUON, rl_optim=RL_OPTIM,
+    copies=((0, 14), 0.85),
 )  # fmt: skip
 
 # Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.
