@@ -72,6 +72,7 @@ def test_an_edited_world_changes_the_key_of_whatever_names_it(folder):
     "text, message",
     [
         (spell()[:-20], "atlas.toml is not valid TOML"),
+        ("names = " + "[" * 100_000, "atlas.toml is not valid TOML"),
         ('place = "on the map"', "fields place and names; check names"),
         (spell() + "names_of = 3", "check names_of"),
         (spell(place="On the map"), "place must be 3 lower-case words"),
