@@ -278,6 +278,8 @@ def conduct(study: Study, crew: Crew, watch: Watch) -> None:
                     todo.remove(task)
                     alone = not running and not any(each.ready for each in todo)
                     running[task] = crew.begin(task, cores() if alone else 1)
+            if todo and not running:
+                raise Refused(f"{todo[0]} begins with {todo[0].needs[0]}, which was there and is gone")
             follow(shown, seen, watch)
             shown = {folder: recipe for task in running for recipe, folder in task.waiting}
             left = {task for task in (*todo, *running, *failed) if task.run is not None}

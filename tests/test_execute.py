@@ -302,6 +302,15 @@ def test_work_that_is_not_seen_here_is_refused(mine, monkeypatch, runs):
         conduct(the_study(mine(3)), Elsewhere(), watch())
 
 
+def test_a_beginning_that_vanishes_is_missed(mine, monkeypatch, runs):
+    """Mutant: waiting for ever for what nobody trains."""
+    study = the_study(mine(3))
+    only = [dataclasses.replace(task, needs=(runs / "gone",)) for task in tasks(study) if task.run is not None]
+    monkeypatch.setattr(execute, "tasks", lambda study: only)
+    with pytest.raises(Refused, match="seed 0, rows2 begins with .*gone, which was there and is gone"):
+        conduct(study, Processes(order(Wanted("quickstart", "smoke"), "cpu"), 1), watch())
+
+
 def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
     """Mutants: nobody looks; the stage is lost; the file is looked for at every step of a shared disk."""
     monkeypatch.setattr(execute, "POLL", 0)
