@@ -103,7 +103,7 @@ def append_jsonl(path, row: dict) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             raise Corrupt(f"{path} ends in a truncated line; read it with trim=True before appending")
-        _write_all(descriptor, line)
+        _write_all(descriptor, line, path)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -265,7 +265,7 @@ def _take(folder: Path, me: Holder) -> int:
     """A descriptor of claim.json, which is mine and locked."""
     draft, mine = _draft(folder)
     try:
-        _write_all(mine, (json.dumps(asdict(me), sort_keys=True, indent=1) + "\n").encode("ascii"))
+        _write_all(mine, (json.dumps(asdict(me), sort_keys=True, indent=1) + "\n").encode("ascii"), draft)
         while not _publish(draft, folder):
             pass  # the claim there was ended in the meantime
     except BaseException:
@@ -384,16 +384,20 @@ def _read(path: Path) -> bytes:
 def _write_new(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
-        _write_all(descriptor, content)
+        _write_all(descriptor, content, path)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes, path: Path) -> None:
+    """Write everything. Raises OSError naming the file, as a full disk's error names none."""
     view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _sync(path: Path) -> None:

@@ -11,9 +11,12 @@ from interlude.models.lm import LM, Samples
 from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Mixture, Source
-from interlude.synth.verify import Verdict, verify
+from interlude.synth.verify import TRUNCATED, Verdict, verify
 
 REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
+# Why a group of responses has no variance, and so teaches nothing.
+NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED = "never_right", "always_right", "cut_off", "not_parsed"
+REASONS = (NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,24 @@ class Group:
     def varied(self) -> bool:
         return bool(self.rewards.max() > self.rewards.min())
 
+    @property
+    def reason(self) -> str | None:
+        """Why all rewards are equal, one of REASONS; None if they are not. Where not all responses are paid in full,
+        it is what most of them failed by: no room to end, no solution's form, or else a wrong solution."""
+        if self.varied:
+            return None
+        if self.rewards.min() >= 1:
+            return ALWAYS_RIGHT
+        failed = [failure(verdict) for verdict in self.verdicts]
+        return max((CUT_OFF, NOT_PARSED, NEVER_RIGHT), key=failed.count)
+
+
+def failure(verdict: Verdict) -> str:
+    """What a response that is not paid in full failed by first."""
+    if any(fault.kind == TRUNCATED for fault in verdict.faults):
+        return CUT_OFF
+    return NEVER_RIGHT if verdict.parsed else NOT_PARSED
+
 
 def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
     """Sampled and judged groups for these rows."""
@@ -129,15 +150,20 @@ def responses(
 
 
 def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:
-    """What a log line says of a collection: rewards, the three scores, length, and groups that taught nothing."""
+    """What a log line says of a collection: rewards, the three scores, length, the share of responses that were cut
+    off or not parsed, and the share of groups without variance, which teach nothing, in all and by reason."""
     verdicts = [v for g in seen for v in g.verdicts]
+    reasons = [g.reason for g in seen]
     return {
         "reward": float(np.mean([g.rewards.mean() for g in seen])),
         "strict": float(np.mean([v.strict for v in verdicts])),
         "answer": float(np.mean([v.answer for v in verdicts])),
         "process": float(np.mean([v.process for v in verdicts])),
         "response_tokens": float(np.mean([len(r) for g in seen for r in g.responses])),
-        "zero_variance": float(np.mean([not g.varied for g in seen])),
+        "truncated": float(np.mean([failure(v) == CUT_OFF for v in verdicts])),
+        "unparsed": float(np.mean([not v.parsed for v in verdicts])),
+        "zero_variance": float(np.mean([reason is not None for reason in reasons])),
+        **{name: reasons.count(name) / len(seen) for name in REASONS},
         "groups": float(len(groups)),
         "rollouts": float(len(verdicts)),
     }

@@ -26,6 +26,7 @@ from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
 from interlude.models.optim import Optimiser, make, rate
 from interlude.models.parallel import together
+from interlude.models.provenance import check_origin, check_types, types
 from interlude.models.stages import Batch, Stage, StageModels
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
@@ -94,13 +95,15 @@ def train(
     folder: Path | None = None,
     references: dict[str, LM] | None = None,
     observe: Callable[[float, dict], None] | None = None,
+    origin: dict[str, str] | None = None,
 ) -> State:
     """Train ``lm`` in place through ``stage``; returns what it cost.
 
     With a ``folder``, progress is saved there and an interrupted call resumes to the same bits (CPU). ``observe`` is
-    called after every step with the share done and the log line. Raises Diverged, naming stage, step and the last good
-    save, when a loss, gradient or reward is not finite; nothing finished is overwritten. Raises Corrupt if the save is
-    of other kernels than would go on here.
+    called after every step with the share done and the log line. ``origin`` says whose a save is (recipe, seed, code):
+    it is kept in every save, and a save of another origin, or of other kernels than would go on here, is refused
+    (Corrupt). Raises Diverged, naming stage, step and the last good save, when a loss, gradient or reward is not
+    finite; nothing finished is overwritten.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -112,7 +115,8 @@ def train(
     with autocast(machine, precision):
         kernels = native.path(lm)
     optimiser = make(stage.optim, lm, kernels)
-    state = resume(folder, lm, optimiser, kernels) if folder else State(kernels=kernels)
+    origin = origin or {}
+    state = resume(folder, lm, optimiser, kernels, origin) if folder else State(kernels=kernels)
     clock, saved = time.monotonic(), time.monotonic()
     while stage.progress(state.step, state.ledger.total_flops) < 1:
         line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
@@ -124,16 +128,18 @@ def train(
         if folder:
             append_jsonl(folder / "log.jsonl", line)
             if now - saved >= machine.save_every:
-                checkpoint(folder, lm, optimiser, state)
+                checkpoint(folder, lm, optimiser, state, origin)
                 saved = time.monotonic()
         if observe:
             try:
                 observe(stage.progress(state.step, state.ledger.total_flops), line)
             except KeyboardInterrupt:  # between two steps, so that the save is whole
                 if folder:
-                    checkpoint(folder, lm, optimiser, state)
+                    checkpoint(folder, lm, optimiser, state, origin)
                 raise
     check_weights(lm, f"{type(stage).__name__} at its end", folder)
+    if folder:
+        check_log(folder, read_jsonl(folder / "log.jsonl"), state.step)
     return state
 
 
@@ -278,13 +284,16 @@ def frozen(lm: LM) -> LM:
     return twin
 
 
-def checkpoint(folder: Path, lm: LM, optimiser, state: State) -> None:
-    """Weights, momenta and progress in one file, so that they cannot disagree; written beside, then renamed."""
+def checkpoint(folder: Path, lm: LM, optimiser, state: State, origin: dict[str, str]) -> None:
+    """Weights, momenta and progress in one file, so that they cannot disagree; written beside, then renamed.
+
+    origin: whose this save is; see ``train``.
+    """
     check_weights(lm, f"step {state.step}", folder)
     tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
     tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
     progress = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
-    about = json.dumps(progress | {"kernels": state.kernels})
+    about = json.dumps(progress | {"kernels": state.kernels, "origin": origin, "types": types(tensors)})
     described = {"state": about, "sha256": digest(tensors, about)}
     write_atomic(folder / "state.safetensors", save(tensors, described))
 
@@ -294,9 +303,12 @@ def digest(tensors: dict[str, Tensor], about: str) -> str:
     return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
 
 
-def resume(folder: Path, lm: LM, optimiser, kernels: str = "torch") -> State:
-    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it. Raises Corrupt for a save
-    of other kernels."""
+def resume(folder: Path, lm: LM, optimiser, kernels: str, origin: dict[str, str]) -> State:
+    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it.
+
+    Raises Corrupt where the save is damaged, of other kernels or of another ``origin``, or the log has lost or repeats
+    lines.
+    """
     path = folder / "state.safetensors"
     if not path.exists():
         trim_log(folder, 0)
@@ -315,13 +327,15 @@ def resume(folder: Path, lm: LM, optimiser, kernels: str = "torch") -> State:
                 f"{path} is of a stage begun with {begun} kernels, but {kernels} kernels would go on with it: "
                 f"set INTERLUDE_KERNELS={begun}, or delete it to start this stage again"
             )
+        check_origin(about["origin"], origin)
+        check_types(tensors, about["types"], lm.state_dict())
         lm.load_state_dict(part(tensors, "model."))
         optimiser.load_state_dict(part(tensors, "optim."))
         state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"], kernels)
     except Corrupt:
         raise
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise Corrupt(f"{path} is not a readable save ({error}); delete it to start this stage again") from error
+    except (AttributeError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise Corrupt(f"{path} cannot be continued ({error}); delete it to start this stage again") from error
     trim_log(folder, state.step)
     return state
 
@@ -335,8 +349,24 @@ def trim_log(folder: Path, step: int) -> None:
     """Keep only log lines up to ``step``: later ones will be written again."""
     path = folder / "log.jsonl"
     if path.exists():
-        kept = [row for row in read_jsonl(path, trim=True) if row["step"] <= step]
+        kept = read_jsonl(path, trim=True)[:step] if step else []
+        check_log(folder, kept, step)
         write_atomic(path, b"".join(json.dumps(row).encode() + b"\n" for row in kept))
+    elif step:
+        check_log(folder, [], step)
+
+
+def check_log(folder: Path, rows: list[dict], steps: int) -> None:
+    """Raises Corrupt unless the rows of a log are those of steps 1 to ``steps``, each once and in order."""
+    found = [row.get("step") for row in rows]
+    if found != list(range(1, steps + 1)):
+        wrong = next((n for n, step in enumerate(found, start=1) if step != n), len(found) + 1)
+        has = f"step {found[wrong - 1]!r}" if wrong <= len(found) else "nothing"
+        path = folder / "log.jsonl"
+        raise Corrupt(
+            f"{path}, line {wrong}: {has} where step {wrong} of {steps} should stand, so lines were lost, repeated or "
+            f"edited; delete it and {folder / 'state.safetensors'} to start this stage again"
+        )
 
 
 def last_good(folder: Path | None) -> str:

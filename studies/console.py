@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
@@ -16,6 +16,7 @@ from rich.text import Text
 
 PIPED_WIDTH = 140  # columns where there is no terminal to ask
 QUIET_SECONDS = 20.0  # between lines of progress where there is no terminal to redraw
+REASONS = ("never_right", "always_right", "cut_off", "not_parsed")  # of models.rollouts, which loads torch
 LIVE = ("loss", "reward", "strict")  # what a log line is shown of
 
 
@@ -95,8 +96,12 @@ def with_interval(row: dict, sign: bool = False) -> str:
 
 
 def live(line: dict) -> str:
-    """The numbers of a log line worth watching."""
-    return "  ".join(f"{name} {line[name]:.3f}" for name in LIVE if name in line)
+    """The numbers of a log line worth watching; of groups that teach nothing, how many and mostly why."""
+    shown = [f"{name} {line[name]:.3f}" for name in LIVE if name in line]
+    if line.get("zero_variance") and "never_right" in line:
+        why = max(REASONS, key=line.get)
+        shown.append(f"no variance {line['zero_variance']:.0%} ({why.replace('_', ' ')})")
+    return "  ".join(shown)
 
 
 @dataclass
@@ -122,14 +127,11 @@ class Watch:
     """Progress of a plan on a terminal (bars with time left) or in a file (a line now and then).
 
     total: runs of the plan. Used as a context; ``observe`` and ``note`` are what ``studies.study.examine`` calls.
-    heartbeat is called after every step; silent: another process shows the progress.
     """
 
     screen: Console
     total: int
     stop: Stop
-    heartbeat: Callable[[], None] = lambda: None
-    silent: bool = False
     bars: Progress | None = None
     tasks: dict[str, int] = field(default_factory=dict)
     spoke: dict[str, float] = field(default_factory=dict)
@@ -168,13 +170,10 @@ class Watch:
         self.stop.training = done < 1
         name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {recipe.key[:12]}"
         self.draw(name, done, line)
-        self.heartbeat()
         self.stop.check()
 
     def draw(self, name: str, done: float, line: dict) -> None:
         """Show that ``name`` has come to ``done`` (share) with this log line."""
-        if self.silent:
-            return
         if self.bars:
             self.redraw(name, done, line)
             return
@@ -193,3 +192,16 @@ class Watch:
         if done >= 1:
             self.bars.remove_task(self.tasks.pop(name))
             self.bars.console.print(f"{name}: {duration(line['seconds'])}  {live(line)}", markup=False)
+
+
+def print_json(value) -> None:
+    print(json.dumps(without_nan(value), indent=2, allow_nan=False))
+
+
+def without_nan(value):
+    """The value with null for what was not measured."""
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

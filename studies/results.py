@@ -18,6 +18,7 @@ from interlude.models.files import Busy, lock
 from interlude.studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
 from interlude.studies.table import Column, merge, read, write
 
+Order = Callable[[dict], tuple]  # what rows of a table are sorted by
 COMMITTED = Path(__file__).parent / "results"
 FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # elsewhere, to keep one's own runs apart
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
@@ -220,18 +221,22 @@ def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
     return read(where, CURVE_COLUMNS, CURVE_KEYS)
 
 
-def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
-    """Merge rows into a study's table and write it; processes that store at once take turns."""
-    return rewrite(path(study, scale, folder), COLUMNS, KEYS, lambda old: merge(old, rows, KEYS))
+def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order: Order | None = None) -> Path:
+    """Merge rows into a study's table and write it, sorted by ``order``; processes that store at once take turns."""
+    return rewrite(path(study, scale, folder), COLUMNS, KEYS, lambda old: ordered(merge(old, rows, KEYS), order))
 
 
-def store_curves(study: str, scale: str, rows: list[dict], folder: Path = FOLDER) -> Path:
+def ordered(rows: list[dict], order: Order | None) -> list[dict]:
+    return rows if order is None else sorted(rows, key=order)
+
+
+def store_curves(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order: Order | None = None) -> Path:
     """The same for training curves. A run's rows replace all it had: a run of another length has other steps."""
     runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in CURVE_KEYS) for row in rows}
 
     def merged(old: list[dict]) -> list[dict]:
         kept = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in CURVE_KEYS) in new]
-        return merge(kept, rows, CURVE_KEYS)
+        return ordered(merge(kept, rows, CURVE_KEYS), order)
 
     return rewrite(curves_path(study, scale, folder), CURVE_COLUMNS, CURVE_KEYS, merged)
 

@@ -17,12 +17,15 @@ from interlude.models.gpt import GPT
 from interlude.models.hf import HF
 from interlude.models.ledger import Ledger
 from interlude.models.lm import LM
+from interlude.models.provenance import code, versions
 from interlude.models.stages import Stage
 from interlude.models.train import PRECISIONS, Machine, train
 from interlude.studies.key import canonical, folder, key
+from interlude.synth.added_field import added_field
 from interlude.synth.rng import key as stream
 from interlude.synth.tokens import Vocabulary
 
+SEEDS = 2**64  # torch's generators take no larger seed
 Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
 
 
@@ -32,16 +35,22 @@ class Recipe:
 
     ``recipe + stage`` is the recipe with one more stage. The key of a recipe covers all of it, so recipes with equal
     beginnings share what they share. A stage may hold a Recipe in a field (a reference, a teacher).
+
+    seed: an integer in [0, 2^64) that fixes the initial weights and, unless ``data_seed`` is given, also what every
+    stage draws (problems, rollouts). data_seed: the seed of what stages draw, so that the two sources of randomness can
+    be varied one at a time; ``with_seed`` leaves it as it is.
     """
 
     model: GPT | HF
     stages: tuple[Stage, ...] = ()
     seed: int = 0
     precision: str = "float32"
+    data_seed: int | None = added_field(None)
 
     def __post_init__(self) -> None:
-        if type(self.seed) is not int or self.seed < 0:
-            raise ValueError(f"Recipe.seed must be an integer of at least 0, got {self.seed!r}")
+        for name, seed in (("seed", self.seed), ("data_seed", self.data_seed)):
+            if not (type(seed) is int and 0 <= seed < SEEDS) and not (name == "data_seed" and seed is None):
+                raise ValueError(f"Recipe.{name} must be an integer of at least 0 and below 2^64, got {seed!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Recipe.precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         for stage in self.stages:
@@ -131,7 +140,7 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     lm = load(recipe.parent, machine.device)
     others = {name: load(held, machine.device).requires_grad_(False) for name, held in references(stage).items()}
     watch = None if observe is None else lambda share, line: observe(recipe, share, line)
-    state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch)
+    state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch, origin(recipe))
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
     write_atomic(where / "model.safetensors", save(tensors))
     write_json(where / "cost.json", {"seconds": state.seconds, "steps": state.step, **state.ledger.as_dict()})
@@ -140,10 +149,17 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     (where / "state.safetensors").unlink(missing_ok=True)
 
 
+def origin(recipe: Recipe) -> dict[str, str]:
+    """Whose a save of the recipe's last stage is: what training may only be continued with."""
+    seeds = {"seed": str(recipe.seed), "data_seed": str(recipe.data_seed)}
+    return {"recipe": recipe.key, **seeds, "code": code(), **versions()}
+
+
 def stage_seed(recipe: Recipe) -> int:
     """The seed of a recipe's last stage: every stage draws from streams of its own, as two pre-training stages would
     otherwise train on the same problems. Arms that agree up to a stage see the same data in it."""
-    return stream("stage", recipe.seed, len(recipe.stages)) >> 65
+    seed = recipe.seed if recipe.data_seed is None else recipe.data_seed
+    return stream("stage", seed, len(recipe.stages)) >> 65
 
 
 def load(recipe: Recipe, device: str = "cpu") -> LM:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from interlude.models.files import read_jsonl
 from interlude.models.ledger import TRAIN, interplay_rl_tokens
+from interlude.models.rollouts import REASONS
 from interlude.models.stages import Stage
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
@@ -22,6 +24,7 @@ from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, tr
 from interlude.synth.graph import nearest
 from interlude.synth.source import Mixture
 
+WASTED = 0.9  # share of groups without variance in a stage from which on a run is worth a warning
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
 WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"
 POINTS = 40  # of one stage's training curve at most
@@ -49,7 +52,9 @@ class Study:
     prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
     share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms
     (arm, over) whose paired difference is reported. headline: the exams shown first. gold: papers of training problems,
-    one for each number of operations, that every examined problem is compared with (see ``similarities``).
+    one for each number of operations, that every examined problem is compared with (see ``similarities``). results:
+    the folder of its table (None: ``results.FOLDER``). whole: the study that this one is some arms of, as its rows keep
+    their places in the table.
 
     Raises ValueError naming the field and the study.
     """
@@ -67,6 +72,8 @@ class Study:
     contrasts: tuple[tuple[str, str], ...] = ()
     headline: tuple[str, ...] = ()
     gold: tuple[Exam, ...] = ()
+    results: Path | None = None
+    whole: Study | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         sat = [(f"exams of arm {a.name!r}", [e.name for e in a.exams]) for a in self.arms if a.exams is not None]
@@ -99,7 +106,8 @@ class Study:
                 raise ValueError(f"{self.name} has no arm {pattern!r}; its arms: {', '.join(names)}")
         kept = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
         pairs = tuple(pair for pair in self.contrasts if kept.issuperset(pair))
-        return replace(self, arms=tuple(arm for arm in self.arms if arm.name in kept), contrasts=pairs)
+        arms = tuple(arm for arm in self.arms if arm.name in kept)
+        return replace(self, arms=arms, contrasts=pairs, whole=self.whole or self)
 
     def base_of(self, arm: Arm) -> Recipe:
         """What comes before the arm's own stages."""
@@ -113,8 +121,8 @@ class Study:
 class Run:
     """One line of a plan: an arm with a seed, its recipe and exams, and what it will cost or did cost after the base.
 
-    shared: how many stages of the recipe are the base's. flops: FLOPs of the others: measured if finished,
-    else their budgets (None: a stage without one).
+    shared: how many stages of the recipe are the base's. planned: the FLOPs budgets of the others (None: one of them
+    has none). measured: the FLOPs they took, once they are finished.
     """
 
     arm: str
@@ -124,9 +132,15 @@ class Run:
     shared: int
     finished: bool
     examined: bool
-    flops: float | None
+    planned: float | None
+    measured: float | None
     equal: bool
     budget: str = ""
+
+    @property
+    def flops(self) -> float | None:
+        """FLOPs after the base: measured if the run is finished, else planned."""
+        return self.planned if self.measured is None else self.measured
 
 
 @remembering()
@@ -140,36 +154,38 @@ def plan(study: Study) -> list[Run]:
             exams = tuple(exam.with_seed(seed) for exam in study.exams_of(arm))
             shared = len(study.base_of(arm).stages)
             examined = done and all(answered(recipe, exam) for exam in exams)
-            flops = own_flops(recipe, shared, done)
-            runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, flops, arm.equal, arm.budget))
+            budgets = [stage.flops for stage in recipe.stages[shared:]]
+            planned = None if None in budgets else float(sum(budgets))
+            measured = sum(cost.ledger.total_flops for cost in costs(recipe)[shared:]) if done else None
+            flops = planned, measured
+            runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, *flops, arm.equal, arm.budget))
     return runs
 
 
-def own_flops(recipe: Recipe, shared: int, done: bool) -> float | None:
-    """Measured FLOPs of a finished run's stages after the first ``shared``; the sum of their budgets before."""
-    if done:
-        return sum(cost.ledger.total_flops for cost in costs(recipe)[shared:])
-    budgets = [stage.flops for stage in recipe.stages[shared:]]
-    return None if None in budgets else float(sum(budgets))
-
-
 def check_budget(study: Study, runs: list[Run]) -> None:
-    """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why."""
+    """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why.
+
+    Budgets are compared with budgets, and what finished arms took with what others took: a stage ends with the step
+    that spends its budget, so a finished arm may have taken a little more than an unfinished one is to take.
+    """
     if study.unequal:
         return
     for seed, budget in dict.fromkeys((run.seed, run.budget) for run in runs):
-        spent = {run.arm: run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal}
-        unknown = [arm for arm, flops in spent.items() if flops is None]
+        compared = [run for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal]
+        unknown = [run.arm for run in compared if run.flops is None]
         if unknown:
             raise ValueError(
                 f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty"
             )
-        if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
-            low, high = min(spent, key=spent.get), max(spent, key=spent.get)
-            raise ValueError(
-                f"{study.name}: arms {high!r} and {low!r} differ in FLOPs by more than {TOLERANCE:.0%} "
-                f"({spent[high]:.3g} and {spent[low]:.3g}, seed {seed}) and Study.unequal does not say why"
-            )
+        planned = {run.arm: run.planned for run in compared if run.planned is not None}
+        measured = {run.arm: run.measured for run in compared if run.measured is not None}
+        for what, spent in (("budgets", planned), ("measured FLOPs", measured)):
+            if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
+                low, high = min(spent, key=spent.get), max(spent, key=spent.get)
+                raise ValueError(
+                    f"{study.name}: arms {high!r} and {low!r} differ in FLOPs by more than {TOLERANCE:.0%} "
+                    f"({what} {spent[high]:.3g} and {spent[low]:.3g}, seed {seed}) and Study.unequal does not say why"
+                )
 
 
 def execute(
@@ -194,11 +210,47 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
 
 def keep(study: Study, *runs: Run) -> None:
     """Store what finished runs have to say: their table rows, and training curves of those that sampled or weighed
-    tokens. All at once, as each call reads and writes the whole table."""
-    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)])
+    tokens. All at once, as each call reads and writes the whole table, which is kept in the order of the plan."""
+    where = {} if study.results is None else {"folder": study.results}
+    place = places(study)
+    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)], order=place, **where)
     points = [point for run in runs for point in curves(run)]
     if points:
-        results.store_curves(study.name, study.scale, points)
+        results.store_curves(study.name, study.scale, points, order=place, **where)
+
+
+def places(study: Study) -> Callable[[dict], tuple]:
+    """A key that sorts the rows of a table, or of training curves, as a plan has them: by seed, then arm, then exam (or
+    stage and step), whoever finished first; arms and exams that the study no longer has come last, by name."""
+    whole = study.whole or study
+    arms = [arm.name for arm in whole.arms]
+    exams = list(dict.fromkeys(exam.name for arm in whole.arms for exam in (*whole.exams, *whole.exams_of(arm))))
+
+    def nth(known: list[str], name: str) -> tuple[int, str]:
+        return (known.index(name), "") if name in known else (len(known), name)
+
+    def place(row: dict) -> tuple:
+        last = nth(exams, row["exam"]) if "exam" in row else (row["stage"], row["step"])
+        return row["seed"], nth(arms, row["arm"]), last
+
+    return place
+
+
+def wasted(run: Run) -> list[str]:
+    """A sentence for each of a finished run's own stages in which nearly all groups of responses had equal rewards."""
+    found, recipe = [], run.recipe
+    while len(recipe.stages) > run.shared:
+        lines = [line for line in read_jsonl(recipe.folder / "log.jsonl") if "never_right" in line]
+        without = mean(lines, "zero_variance") if lines else 0.0
+        if without >= WASTED:
+            shares = {name: mean(lines, name) for name in REASONS}
+            why = ", ".join(f"{name.replace('_', ' ')} {each:.0%}" for name, each in shares.items() if each >= 0.005)
+            found.append(
+                f"seed {run.seed}, {run.arm}: in {without:.0%} of the groups of {type(recipe.stages[-1]).__name__} all "
+                f"rewards were equal, which teaches nothing ({why})"
+            )
+        recipe = recipe.parent
+    return found[::-1]
 
 
 def curves(run: Run) -> list[dict]:
@@ -359,7 +411,7 @@ def row(study: Study, run: Run, exam: Exam, found: ExamResult) -> dict:
 
 def measured(study: Study) -> results.Results:
     """The study's table, all of whose rows must come from the recipes the study has now."""
-    found = results.load(study.name, study.scale)
+    found = results.load(study.name, study.scale, study.results or results.FOLDER)
     keys = {(a.name, seed): a.recipe.with_seed(seed).key for a in study.arms for seed in found.seeds}
     results.check_keys(found, keys)
     return found

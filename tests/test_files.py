@@ -248,13 +248,13 @@ def test_a_new_owner_clears_what_a_dead_writer_left(tmp_path):
 def test_a_draft_that_is_swept_away_too_soon_is_made_again(tmp_path, monkeypatch):
     """Kills: a claimant who fails, or names a file that is gone,
     because a new owner swept between making and locking."""
-    lock, swept = store._lock, []
+    take, swept = store._lock, []
 
     def sweep_first(descriptor, path):
         if not swept:
             swept.append(path)
             store._sweep(tmp_path)
-        return lock(descriptor, path)
+        return take(descriptor, path)
 
     monkeypatch.setattr(store, "_lock", sweep_first)
     with lock(tmp_path) as held:
@@ -486,3 +486,16 @@ def test_symbolic_links_are_refused_everywhere(finished):
     with pytest.raises(Corrupt, match="symbolic link"):
         check(finished)
     assert (finished / "scratch").read_bytes() == b"not sealed"
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    """Kills: "No space left on device", and nobody knows on which."""
+
+    def full(descriptor, view):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    for name, write in (("a.json", store.write_json), ("log.jsonl", store.append_jsonl)):
+        with pytest.raises(OSError) as raised:
+            write(tmp_path / name, {})
+        assert raised.value.errno == errno.ENOSPC and str(tmp_path) in raised.value.filename

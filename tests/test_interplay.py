@@ -265,7 +265,7 @@ def test_faults_are_counted_by_response(learned, tiny, runs):
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=PAPER)
     train_or_load(recipe)
     cached_result(recipe, exam, lm)
-    made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, True))[0]
+    made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, 0.0, True))[0]
     assert results.fault_counts(made["faults"]) == dict(expected) and made["divergence"] == ""
 
 
@@ -329,7 +329,7 @@ def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     # Mutant: a run whose log does not count responses told as one that sampled none.
     recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=5, optim=Optim(), data=PAPER)
     train_or_load(recipe)
-    run = Run("a", 0, recipe, (), 0, True, True, 0.0, True)
+    run = Run("a", 0, recipe, (), 0, True, True, 0.0, 0.0, True)
     assert study_.sampled(run) == [4.0]
     lines = read_jsonl(recipe.folder / "log.jsonl")
     old = [{name: value for name, value in line.items() if name != "rollouts"} for line in lines]

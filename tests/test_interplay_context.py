@@ -216,7 +216,7 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
     # Mutants: similarity of another exam in a row; the histogram of the problems instead of the solved ones;
     # pass@1 for pass@128.
     store = results.store
-    monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
+    monkeypatch.setattr(results, "store", lambda name, scale, rows, **more: store(name, scale, rows, tmp_path, **more))
     monkeypatch.setattr(report, "VISIBLE", 1e-300)  # two untrained models solve less than anyone would see
     asked = small()
     execute(asked, Machine(), note=str)

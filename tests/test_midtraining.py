@@ -205,8 +205,10 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
 def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
     # Mutants: a log line that curves cannot read; tags that the base's model lacks; rollouts not counted.
     store = results.store
-    monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
-    monkeypatch.setattr(results, "store_curves", lambda *args: None)
+    monkeypatch.setattr(
+        results, "store", lambda study, scale, rows, **more: store(study, scale, rows, tmp_path, **more)
+    )
+    monkeypatch.setattr(results, "store_curves", lambda *args, **more: None)
     whole = leaderboard.study(SMOKE)
     chosen = tuple(arm for arm in whole.arms if arm.name in THINKERS or arm.name == "RMT + RL")
     asked = dataclasses.replace(whole, arms=chosen, exams=whole.exams[:1], contrasts=(), headline=())
@@ -254,9 +256,13 @@ def test_remit_from_end_to_end(tmp_path, monkeypatch, runs):
     # Mutants: weights left out of the curves, or another role's; a curve of stages that neither sample nor weigh;
     # ReMiT's reference charged to it, or its passes not; the token-matched arm with other tokens or problems.
     store = results.store
-    monkeypatch.setattr(results, "store", lambda study, scale, rows: store(study, scale, rows, tmp_path))
+    monkeypatch.setattr(
+        results, "store", lambda study, scale, rows, **more: store(study, scale, rows, tmp_path, **more)
+    )
     curves = results.store_curves
-    monkeypatch.setattr(results, "store_curves", lambda study, scale, rows: curves(study, scale, rows, tmp_path))
+    monkeypatch.setattr(
+        results, "store_curves", lambda study, scale, rows, **more: curves(study, scale, rows, tmp_path, **more)
+    )
     small = dataclasses.replace(SMOKE, method_flops=6e9, arm_flops=12e9, anneal_flops=15e8)
     whole = remit.study(small)
     names = ("NTP", "NTP, tokens of ReMiT", "ReMiT")

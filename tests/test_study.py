@@ -14,14 +14,15 @@ import pytest
 
 from interlude.models.train import Machine
 from interlude.studies import report, results
+from interlude.studies.find import names
 from interlude.studies.run import dependencies
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, check_budget, execute, keep, missing, plan, span
 from interlude.synth.source import Mixture
 
 HERE = Path(results.__file__).parent
-FILES = sorted(path for path in HERE.glob("*/*.py") if path.name not in ("__init__.py", "claims.py"))
-NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
+NAMES = names()
+FILES = [HERE / f"{name}.py" for name in NAMES]
 
 
 def study(name: str, scale: str) -> Study:
@@ -159,9 +160,11 @@ def test_an_arm_may_have_a_base_and_exams_of_its_own(runs):
 def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     # Mutants: rows of one arm under another's name; a rerun that trains again; shared stages trained for every arm.
     store = results.store
-    monkeypatch.setattr(results, "store", lambda name, scale, rows: store(name, scale, rows, tmp_path))
+    monkeypatch.setattr(results, "store", lambda name, scale, rows, **more: store(name, scale, rows, tmp_path, **more))
     store_curves = results.store_curves
-    monkeypatch.setattr(results, "store_curves", lambda name, scale, rows: store_curves(name, scale, rows, tmp_path))
+    monkeypatch.setattr(
+        results, "store_curves", lambda name, scale, rows, **more: store_curves(name, scale, rows, tmp_path, **more)
+    )
     whole = study("stages/quickstart", "smoke")
     assert {exam.kind for exam in (*whole.exams[:2], whole.exams[-1])} == {"exact", "sampled"}
     quick = dataclasses.replace(whole, exams=whole.exams[:2] + whole.exams[-1:])

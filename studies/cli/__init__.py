@@ -1,0 +1,1 @@
+"""The commands, by what they need: looking loads no torch."""

@@ -1,0 +1,257 @@
+"""The commands that plan and run a study."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.text import Text
+
+from interlude.models.train import Machine
+from interlude.studies import console as show_
+from interlude.studies import execute, results
+from interlude.studies.console import print_json
+from interlude.studies.find import Wanted, the_study
+from interlude.studies.key import remembering
+from interlude.studies.price import (
+    CARDS,
+    Price,
+    Speed,
+    cores,
+    dry_run,
+    on_card,
+    price,
+    priceable,
+    this_machine,
+    worker_count,
+)
+from interlude.studies.refusal import Interrupted
+from interlude.studies.run import dependencies
+from interlude.studies.study import Run, Study, check_budget, plan
+
+UNKNOWN_BYTES = 8e9  # of a worker whose model's sizes are not known
+
+
+def wanted(args) -> Wanted:
+    """The study that the arguments name."""
+    return Wanted(args.study, args.scale, args.seeds, args.arms)
+
+
+def plan_(args, screen) -> None:
+    study = the_study(wanted(args))
+    if args.dry_run:
+        return dry(study, args, screen)
+    row = planned(study)
+    cost, speeds = None, []
+    if priceable(study):
+        cost = price(study)
+        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or [this_machine()]
+        hours = {each.name: {"hours": each.hours(cost.total), "training_flops": each.training} for each in speeds}
+        row["price"] = cost.as_dict() | {"hours": hours}
+    if args.json:
+        return print_json(row)
+    screen.print(Text.assemble((f"{study.name} at {study.scale}\n", "bold"), study.question))
+    heads = ["run", "stages (key)", "FLOPs after the base", "trained", "examined", "in table"]
+    cells = [
+        [
+            f"{run['arm']}, seed {run['seed']}",
+            "\n".join(
+                f"{stage['stage']} {stage['key'][:12]}{' done' if stage['finished'] else ''}" for stage in run["stages"]
+            ),
+            show_.large(run["flops"]) + (" measured" if run["finished"] else " planned"),
+            *("yes" if run[flag] else "no" for flag in ("finished", "examined", "in_table")),
+        ]
+        for run in row["runs"]
+    ]
+    screen.print(show_.table("", heads, cells))
+    ratio = row["max_ratio"]
+    screen.print("most over fewest FLOPs among equal arms: " + ("unknown" if ratio is None else f"{ratio:.3f}"))
+    if cost is None:
+        screen.print("no price: the sizes of transformers models lie in their files")
+    else:
+        print_price(cost, speeds, args, screen)
+    if row["budget"]:
+        screen.print(Text(f"budget: {row['budget']}", "bold"))
+
+
+def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
+    """What the whole study takes from nothing, and where it fits."""
+    heads = ["from nothing", "training tokens", "rollout tokens", "FLOPs", *(f"hours, {each.name}" for each in speeds)]
+    parts = {"base": cost.base, **cost.arms, "exams": cost.exams, "total": cost.total}
+    cells = [
+        [
+            name,
+            *(show_.large(each.as_dict()[f"{kind}_tokens"]) for kind in ("train", "rollout")),
+            show_.large(each.total_flops),
+            *(f"{speed.hours(each):.3g}" for speed in speeds),
+        ]
+        for name, each in parts.items()
+    ]
+    where = "; ".join(
+        f"{each.name}: {show_.large(each.training)}FLOP/s in training, {show_.large(each.sampling)}FLOP/s in sampling"
+        for each in speeds
+    )
+    caption = f"tokens are estimates; hours of one process or GPU, which is assumed to reach {where}"
+    screen.print(show_.table("", heads, cells, caption))
+    needs = cost.gpu_bytes if args.on else cost.cpu_bytes
+    fits = [f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ()]
+    screen.print(
+        f"{show_.large(cost.parameters)} parameters; about {needs / 1e9:.2g} GB of memory a process"
+        + (f" ({', '.join(fits)})" if fits else f" ({cores()} cores here)")
+        + f"; about {cost.disk_bytes / 1e9:.2g} GB of disk under $INTERLUDE_RUNS"
+    )
+
+
+def dry(study: Study, args, screen) -> None:
+    """One step of every stage."""
+    steps = dry_run(study, Machine(threads=args.threads))
+    if args.json:
+        return print_json([vars(each) for each in steps])
+    heads = ["stage", "first arm", "s a step", "tokens", "FLOPs", "FLOP/s", "steps", "hours", "peak memory"]
+    cells = [
+        [each.stage, each.arm, "not taken", each.why_not, "", "", "", "", ""]
+        if each.why_not
+        else [
+            each.stage,
+            each.arm,
+            f"{each.seconds:.3g}",
+            show_.large(each.tokens),
+            show_.large(each.flops),
+            show_.large(each.flops / each.seconds),
+            str(each.steps),
+            f"{each.steps * each.seconds / 3600:.3g}",
+            f"{each.peak_bytes / 1e9:.2g} GB",
+        ]
+        for each in steps
+    ]
+    caption = "one step each, from fresh weights; responses of fresh weights seldom end, so sampling is an upper bound"
+    screen.print(show_.table("", heads, cells, caption))
+
+
+@remembering()
+def planned(study: Study) -> dict:
+    """Everything a plan says, as JSON-able values."""
+    runs, in_table = plan(study), measured(study)
+    problem = ""
+    try:
+        check_budget(study, runs)
+    except ValueError as reason:
+        problem = str(reason)
+    rows = []
+    for run in runs:
+        stages = [
+            {"stage": type(each.stages[-1]).__name__, "key": each.key, "finished": each.finished, "seed": each.seed}
+            for each in dependencies(run.recipe)
+        ]
+        rows.append(
+            {
+                "arm": run.arm,
+                "seed": run.seed,
+                "key": run.recipe.key,
+                "stages": stages,
+                "flops": run.flops,
+                "equal": run.equal,
+                "budget": run.budget,
+                "finished": run.finished,
+                "examined": run.examined,
+                "in_table": (run.arm, run.seed) in in_table,
+            }
+        )
+    return {
+        "study": study.name, "scale": study.scale, "question": study.question, "seeds": list(study.seeds),
+        "exams": [exam.name for exam in study.exams], "runs": rows, "max_ratio": most_over_fewest(runs),
+        "budget": problem,
+    }  # fmt: skip
+
+
+def most_over_fewest(runs: list[Run]) -> float | None:
+    """The largest ratio of FLOPs between two equal arms of one seed and budget; None if there are none or one is not
+    known."""
+    ratios = []
+    for seed, budget in {(run.seed, run.budget) for run in runs}:
+        spent = [run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal]
+        if None in spent:
+            return None
+        if spent and min(spent) > 0:
+            ratios.append(max(spent) / min(spent))
+    return max(ratios, default=None)
+
+
+def measured(study: Study) -> set[tuple[str, int]]:
+    """The (arm, seed) pairs that the study's table holds."""
+    folder = study.results or results.FOLDER
+    if not results.path(study.name, study.scale, folder).exists():
+        return set()
+    return {(row["arm"], row["seed"]) for row in results.load(study.name, study.scale, folder).rows}
+
+
+def run_(args, screen) -> None:
+    asked = wanted(args)
+    study = the_study(asked)
+    runs = plan(study)
+    check_budget(study, runs)
+    with interruptible(command(args)) as stop, show_.Watch(screen, len(runs), stop) as watch:
+        crew = crew_of(args, asked, study, watch)
+        if crew is None:
+            execute.here(study, Machine(device=args.device, threads=args.threads), watch)
+        else:
+            execute.conduct(study, crew, watch)
+        check_budget(study, plan(study))
+    screen.print(f"done; see it with: {entry()} show {args.study} --scale {args.scale}", markup=False)
+
+
+def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> execute.Crew | None:
+    """Who does the work: None for this process alone."""
+    if args.executor == "ray":
+        return execute.Ray(execute.order(asked, args.device), args.address, args.threads)
+    todo = sum(not run.examined for run in plan(study))
+    needs = price(study).cpu_bytes if priceable(study) else UNKNOWN_BYTES
+    if args.executor == "slurm":
+        options = {"slurm_partition": args.partition} if args.partition else {}
+        options |= {"timeout_min": args.minutes}
+        order, gigabytes = execute.order(asked, args.device), 1 + needs / 1e9
+        return execute.Submitit(order, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
+    Machine(device=args.device)  # refuses what this machine lacks before anybody is hired
+    count = 1 if args.device != "cpu" and args.workers is None else worker_count(args.workers, todo, needs)
+    if args.workers is not None and count < min(args.workers, todo):
+        watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB a worker")
+    if args.executor == "local-submitit":
+        options = {"timeout_min": args.minutes}
+        order = execute.order(asked, args.device)
+        return execute.Submitit(order, "local", count, args.threads, 1 + needs / 1e9, options)
+    if count == 1 and args.executor is None:
+        return None
+    return execute.Processes(execute.order(asked, args.device), count, args.threads)
+
+
+@contextmanager
+def interruptible(again: str) -> Iterator[show_.Stop]:
+    """SIGINT by ``console.Stop`` inside the block; a KeyboardInterrupt leaves it saying how to go on."""
+    stop = show_.Stop()
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; nothing finished is lost. To go on: {again}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def entry() -> str:
+    """How this program was called."""
+    return "python -m interlude.studies" if Path(sys.argv[0]).name == "__main__.py" else Path(sys.argv[0]).name
+
+
+def command(args) -> str:
+    """What to type to go on: the arguments of ``run`` without those that say what is so anyway."""
+    words = [entry(), "run", args.study, "--scale", args.scale]
+    words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
+    words += ["--arms", ",".join(args.arms)] if args.arms else []
+    words += ["--device", args.device] if args.device != "cpu" else []
+    for name in ("threads", "workers", "executor", "address", "partition"):
+        given = getattr(args, name)
+        words += [f"--{name}", str(given)] if given is not None else []
+    return " ".join(words)

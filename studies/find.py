@@ -1,0 +1,168 @@
+"""Finding a study and a scale by name or in a file of the user's own (loads torch only once one is built)."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from interlude.studies.refusal import Refused
+
+if TYPE_CHECKING:
+    from interlude.studies.scales import Scale
+    from interlude.studies.study import Study
+
+HERE = Path(__file__).parent
+SCALE_NAMES = ("smoke", "nano", "small", "paper")  # of studies.scales, which loads torch
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which study is meant, in words that any process can turn into the same study.
+
+    study: "topic/file", its unique last part, or the path of a file that defines ``study(scale)``. scale: the name of a
+    scale, or "path.py:NAME" for one that a file defines. seeds, arms: None for the study's own.
+    """
+
+    study: str
+    scale: str
+    seeds: tuple[int, ...] | None = None
+    arms: tuple[str, ...] | None = None
+
+    def absolute(self) -> Wanted:
+        """The same with whole names and absolute paths, for processes that run in other folders."""
+        study = str(Path(self.study).resolve()) if is_file(self.study) else full_name(self.study)
+        path, _, name = self.scale.rpartition(":")
+        return replace(self, study=study, scale=f"{Path(path).resolve()}:{name}" if path else self.scale)
+
+
+def names() -> list[str]:
+    """Every study as "topic/file": the modules in the folders of this package that define ``study(scale)``."""
+    found = sorted(path for path in HERE.glob("*/*.py") if defines_study(path))
+    return [f"{path.parent.name}/{path.stem}" for path in found]
+
+
+def defines_study(path: Path) -> bool:
+    """Whether a module has a top-level function ``study``, from its text alone."""
+    text = path.read_text(encoding="utf-8")
+    if "def study(" not in text:
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == "study" for node in ast.parse(text, str(path)).body)
+
+
+def question(name: str) -> str:
+    """What a study asks, from the text of its module: the constant QUESTION, or else its docstring's first line."""
+    tree = ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["QUESTION"]:
+            try:
+                return str(ast.literal_eval(node.value))
+            except ValueError:
+                break  # computed: only running the module would tell
+    return (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def topics() -> list[str]:
+    """The folders that hold studies."""
+    return list(dict.fromkeys(name.split("/")[0] for name in names()))
+
+
+def full_name(name: str) -> str:
+    """The study's whole name, given that or its unique last part."""
+    known = names()
+    found = [each for each in known if name in (each, each.split("/")[1])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
+    raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
+
+
+def is_file(name: str) -> bool:
+    """Whether a study is given as a file, not by name."""
+    return name.endswith(".py")
+
+
+def loaded(path: Path) -> ModuleType:
+    """The module in a file of the user's own, imported under the file's name, with its folder importable, as Python
+    does with a script. Raises Refused if there is no such file or another module has its name."""
+    path = path.resolve()
+    if not path.is_file():
+        raise Refused(f"there is no file {path}")
+    known = sys.modules.get(path.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
+        return known
+    if known is not None or not path.stem.isidentifier():
+        raise Refused(f"{path}: rename it, as its module cannot be called {path.stem!r} here")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def scale_named(name: str) -> Scale:
+    """A scale by its name, or by "path.py:NAME"."""
+    from interlude.studies.scales import SCALES, Scale
+
+    path, _, constant = name.rpartition(":")
+    if path:
+        found = vars(loaded(Path(path))).get(constant)
+        if not isinstance(found, Scale):
+            raise Refused(f"{path} defines no scale {constant!r}: a Scale from interlude.studies.scales")
+        return found
+    if name not in SCALES:
+        raise Refused(f"there is no scale {name!r}; known scales: {', '.join(SCALES)}, or FILE.py:NAME")
+    return SCALES[name]
+
+
+def bands(scale_name: str) -> dict[str, tuple[int, int]]:
+    """The fewest and most operations of each band of a scale."""
+    scale = scale_named(scale_name)
+    return {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+
+
+def the_study(wanted: Wanted) -> Study:
+    """The study that is meant, at its scale and with its seeds and arms.
+
+    A study in a file of the user's own is called as its file is, and its table lies in the folder ``results`` beside
+    that file, or in $INTERLUDE_RESULTS.
+    """
+    scale = scale_named(wanted.scale)
+    if is_file(wanted.study):
+        path = Path(wanted.study)
+        module = loaded(path)
+        if "study" not in vars(module):
+            raise Refused(f"{path} does not define study(scale)")
+        study = built(module, scale, str(path))
+        where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
+        study = replace(study, name=path.stem, results=Path(where))
+    else:
+        name = full_name(wanted.study)
+        study = built(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), scale, name)
+        if study.name != name:
+            raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
+    study = study.with_seeds(wanted.seeds) if wanted.seeds else study
+    return study.with_arms(wanted.arms) if wanted.arms else study
+
+
+def built(module: ModuleType, scale: Scale, name: str) -> Study:
+    """What ``study(scale)`` of a module returns. Raises Refused if that is no study."""
+    from interlude.studies.study import Study
+
+    study = module.study(scale)
+    if not isinstance(study, Study):
+        raise Refused(f"study(scale) of {name} must return a Study, not a {type(study).__name__}")
+    return study
