@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from interlude.models import native
 from interlude.models.kernels import attention, norm, rotate, swiglu
 from interlude.models.lm import Samples
 from interlude.models.sample import sample
@@ -165,6 +166,7 @@ class Layer(nn.Module):
         return x + F.linear(swiglu(F.linear(norm(x, self.mlp_norm, self.sizes.norm_eps), self.gate_up)), self.down)
 
 
+@native.computes
 class GPTModel(nn.Module):
     """The network of a ``GPT`` with its vocabulary: an ``LM``. Use ``GPT.build`` to make one, or
     ``models.hf_checkpoint.load_pretrained``."""

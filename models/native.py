@@ -17,19 +17,19 @@ import sys
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from interlude.models.gpt import GPTModel
-
 # Shapes: B rows, T positions, M tokens of all rows end to end, N chosen positions.
 
 SOURCE = Path(__file__).with_name("native.cpp")
 CHOICES = ("auto", "native", "torch")
+M = TypeVar("M", bound=torch.nn.Module)
+KINDS: list[type] = []  # see ``computes``
+OWN = ("forward", "logits_at", "decoder", "_hidden", "_logits")  # a model that overrides one computes something else
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-std=c++20", "-fPIC", "-shared", "-w")
 LAYER = ("attention_norm", "qkv", "qkv_bias", "q_norm", "k_norm", "out", "mlp_norm", "gate_up", "down")
 
@@ -70,13 +70,17 @@ def path(model: torch.nn.Module) -> str:
     return "torch" if reason else "native"
 
 
+def computes(kind: type[M]) -> type[M]:
+    """Class decorator for the model whose arithmetic native.cpp repeats (``gpt.GPTModel``, which imports this module)."""
+    KINDS.append(kind)
+    return kind
+
+
 def unsupported(model: torch.nn.Module) -> str | None:
     """Why compiled kernels do not run this model, in words; None if they do."""
-    from interlude.models.gpt import GPTModel
-
-    own = ("forward", "logits_at", "decoder", "_hidden", "_logits")
-    if not isinstance(model, GPTModel) or any(
-        name in vars(model) or getattr(type(model), name) is not getattr(GPTModel, name) for name in own
+    kind = next((kind for kind in KINDS if isinstance(model, kind)), None)
+    if kind is None or any(
+        name in vars(model) or getattr(type(model), name) is not getattr(kind, name) for name in OWN
     ):
         return f"{type(model).__name__} is no plain GPT"
     present = [weight for weight in weights(model) if weight is not None]
@@ -185,7 +189,7 @@ def loaded(place: Path) -> ctypes.CDLL:
 # --- what a model looks like from there ------------------------------------------------------------------------------
 
 
-def weights(model: GPTModel) -> list[Tensor | None]:
+def weights(model: torch.nn.Module) -> list[Tensor | None]:
     """The model's weights in the order of native.cpp; None where it has none such, and for a tied head."""
     own = model._parameters  # as a module's attributes are found slowly
     found = [own["embed"], own["norm"], own.get("head")]
@@ -202,7 +206,7 @@ def addresses(tensors: list[Tensor | None]) -> ctypes.Array:
     return (ctypes.c_void_p * len(found))(*found)
 
 
-def sizes(model: GPTModel) -> Sizes:
+def sizes(model: torch.nn.Module) -> Sizes:
     s = model.sizes
     return Sizes(s.layers, s.width, s.heads, s.kv_heads, s.head_width, s.hidden, s.vocab.size, s.norm_eps)
 
@@ -236,7 +240,7 @@ class Packed:
         return (*first, len(self.index), self.index.ctypes.data, self.targets.ctypes.data)
 
 
-def logprobs(model: GPTModel, ids_BT: Tensor, chosen_BT: Tensor, temperature: float) -> Tensor:
+def logprobs(model: torch.nn.Module, ids_BT: Tensor, chosen_BT: Tensor, temperature: float) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; see ``models.stages.logprobs``."""
     packed = Packed(ids_BT, chosen_BT, model.vocab_size, len(model.turns))
     present = [weight for weight in weights(model) if weight is not None]
@@ -245,7 +249,7 @@ def logprobs(model: GPTModel, ids_BT: Tensor, chosen_BT: Tensor, temperature: fl
     return forward(model, packed, temperature, False)[0]
 
 
-def forward(model: GPTModel, packed: Packed, temperature: float, keep: bool) -> tuple[Tensor, Tensor]:
+def forward(model: torch.nn.Module, packed: Packed, temperature: float, keep: bool) -> tuple[Tensor, Tensor]:
     """The log-probabilities, and the memory in which the backward pass finds what it needs."""
     run, s = library()[0], sizes(model)
     room = run.native_room(ctypes.byref(s), len(packed.ids), len(packed.index), packed.longest, keep)
@@ -261,7 +265,7 @@ class Logprobs(torch.autograd.Function):
     """``logprobs`` with the gradients of all weights, which are those of one call, whatever was called in between."""
 
     @staticmethod
-    def forward(ctx, model: GPTModel, packed: Packed, temperature: float, *present: Tensor) -> Tensor:
+    def forward(ctx, model: torch.nn.Module, packed: Packed, temperature: float, *present: Tensor) -> Tensor:
         logp_N, memory = forward(model, packed, temperature, True)
         ctx.model, ctx.packed, ctx.temperature = model, packed, temperature
         ctx.has = [weight is not None for weight in weights(model)]
@@ -300,7 +304,7 @@ def orthogonal(x_MRC: Tensor, iterations: int, quintic: tuple[float, float, floa
 
 
 def sample(
-    model: GPTModel,
+    model: torch.nn.Module,
     prompts: list[list[int]],
     streams: np.ndarray,
     room: int,
