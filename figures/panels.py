@@ -16,7 +16,7 @@ from interlude.studies.results import FOLDER, Results, load, load_curves, number
 from interlude.studies.stats import Estimate, difference, interval
 
 SCALE = "nano"
-BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}  # studies.scales, which loads torch, has them; a test compares
+BANDS = {"ID": (1, 4), "edge": (6, 7), "hard": (8, 10)}  # studies.scales, which loads torch, has them; a test compares
 COMMON, RARE = "zoo", "school"
 RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second world
 ATTEMPTS = tuple(10**n for n in range(7))
