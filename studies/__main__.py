@@ -39,10 +39,10 @@ from interlude.synth.source import MODES, Source
 from interlude.synth.verify import verify
 
 if TYPE_CHECKING:
-    from interlude.studies.claims import Claim, Finding
     from interlude.studies.exam import Exam
     from interlude.studies.run import Recipe
     from interlude.studies.study import Run
+    from interlude.studies.verdicts import Claim
 
 # Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
 
@@ -92,11 +92,9 @@ def full_name(name: str) -> str:
     raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
 
 
-def claims_of(topic: str) -> tuple[Claim, ...]:
-    """The claims of a topic, from its file ``claims``; none where it has no such file."""
-    if topic not in topics() or not (HERE / topic / "claims.py").exists():
-        return ()
-    return importlib.import_module(f"interlude.studies.{topic}.claims").CLAIMS
+def claims_of(name: str) -> tuple[Claim, ...]:
+    """The claims of a study, which stand in its file as CLAIMS; none where it has none."""
+    return getattr(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), "CLAIMS", ())
 
 
 def topics() -> list[str]:
@@ -485,51 +483,55 @@ def command(args) -> str:
 
 
 def show(args, screen) -> None:
-    from interlude.studies import report
+    from interlude.studies.report import tables
     from interlude.studies.study import measured
 
-    if claims := claims_of(args.study):
-        found = decisions(claims)
-        if not found:
-            raise Refused(f"no study of {args.study} has results yet; run one first")
-        rows = report.claim_rows(claims, found)
-        return print_json(rows) if args.json else screen.print(show_.table(*report.claim_table(rows)))
     if args.study in topics():
-        own = [name for name in names() if name.startswith(f"{args.study}/")]
-        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
+        return show_claims(args, screen)
     args.seeds = None
     study = the_study(args)
-    found = report.summary(study, measured(study), bands(args.scale))
+    found = tables.summary(study, measured(study), bands(args.scale), claims_of(study.name))
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
-    for title, heads, rows, caption in report.tables(found):
+    shown = tables.full(found, tables.kinds_of(study)) if args.all else tables.short(found)
+    print_tables(screen, shown)
+    if not args.all:
+        screen.print(Text("--all shows every exam, what each kind of exam adds, and costs", "dim"))
+
+
+def show_claims(args, screen) -> None:
+    """The claims of every study of a topic that has results at this scale."""
+    from interlude.studies.report import tables
+    from interlude.studies.study import measured
+    from interlude.studies.verdicts import decide
+
+    rows = {}
+    for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
+        there = results.path(name, args.scale).exists()
+        study = the_study(argparse.Namespace(study=name, scale=args.scale, seeds=None)) if there else None
+        found = decide(claims_of(name), measured(study) if there else None, bands(args.scale))
+        rows[name] = [tables.verdict_row(verdict) for verdict in found]
+    if not rows:
+        own = [name for name in names() if name.startswith(f"{args.study}/")]
+        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
+    if args.json:
+        return print_json(rows)
+    for name, found in rows.items():
+        _, *rest = tables.verdict_table(found)
+        print_tables(screen, [(name, *rest)])
+
+
+def print_tables(screen, shown: list) -> None:
+    """Tables below each other, cut where they are too wide."""
+    for title, heads, rows, caption in shown:
         screen.print()
         for part in show_.tables(screen, title, heads, rows, caption):
             screen.print(part)
 
 
-def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
-    """What the tables of every scale that has some say of each claim."""
-    from interlude.studies.claims import decide
-    from interlude.studies.scales import SCALES
-    from interlude.studies.study import measured
-
-    asked = {claim.study for claim in claims}
-    found = {}
-    for scale in SCALES:
-        done = [name for name in asked if results.path(name, scale).exists()]
-        tables = {name: measured(the_study(argparse.Namespace(study=name, scale=scale, seeds=None))) for name in done}
-        curves = {name: results.load_curves(name, scale) for name in done if results.curves_path(name, scale).exists()}
-        if done:
-            found[scale] = [
-                decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in claims
-            ]
-    return found
-
-
 def report_(args, screen) -> None:
-    from interlude.studies import report
+    from interlude.studies.report.page import page
     from interlude.studies.study import measured
 
     where = Path(args.html)
@@ -540,15 +542,13 @@ def report_(args, screen) -> None:
         there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
         for name in there if asked in topics() else [full_name(asked)]:
             study = the_study(argparse.Namespace(study=name, scale=args.scale, seeds=None))
-            pages.append((study, measured(study)))
+            pages.append((study, measured(study), claims_of(name)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
-    asked = [claims for topic in args.study or topics() if (claims := claims_of(topic))]
-    tables = [report.claim_rows(claims, found) for claims in asked if (found := decisions(claims))]
-    where.write_text(report.page(pages, bands(args.scale), tables), encoding="utf-8")
+    where.write_text(page(pages, bands(args.scale)), encoding="utf-8")
     if args.json:
         return print_json(
-            {"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size}
+            {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}
         )
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
 
@@ -794,7 +794,8 @@ def parser() -> Parser:
             made.add_argument("--worker-index", type=int, help=argparse.SUPPRESS)
             made.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     made = add("show", show, "print a study's results with intervals, or the claims of a topic")
-    made.add_argument("study")
+    made.add_argument("study", help="a study, or a topic for the claims of all its studies")
+    made.add_argument("--all", action="store_true", help="every table, not only those that answer the question")
     scaled(made)
     made = add("report", report_, "write one HTML page about studies that were run")
     made.add_argument("study", nargs="*", help="studies or topics (default: all)")

@@ -14,6 +14,12 @@ from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.studies.exam import Exam
+from interlude.studies.exams.divergence import DivergenceExam
+from interlude.studies.exams.diversity import DiversityExam
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.forced import ForcedExam
+from interlude.studies.exams.modes import ModesExam
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.run import Recipe
 from interlude.synth.graph import Shape
 from interlude.synth.source import Mixture, Source
@@ -178,7 +184,7 @@ class Scale:
             for ops in range(1, (self.band if world == WORLDS[2] else self.hard)[1] + 1):
                 longest = (self.length[1], self.length[1])
                 source = self.source((ops, ops), world, split="held_out", length=longest)
-                found.append(Exam(f"{world}-ops{ops}", source, self.problems))
+                found.append(ExactExam(f"{world}-ops{ops}", source, self.problems))
         return tuple(found)
 
     def with_modulus(self, modulus: int) -> Scale:
@@ -186,42 +192,43 @@ class Scale:
         vocab = replace(self.model.vocab, modulus=modulus)
         return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
 
-    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
+    def longest(self, ops: tuple[int, int], world: str = WORLDS[0]) -> Source:
+        """Held-out problems of the greatest length."""
+        return self.source(ops, world, split="held_out", length=(self.length[1], self.length[1]))
+
+    def forced_exams(self, world: str = WORLDS[0]) -> tuple[Exam, ...]:
+        """Whether operands are bound to every needed noun, and not only to the next: from two operations to the edge,
+        where there is more than one place to force."""
+        ops = range(2, self.edge[1] + 1)
+        return tuple(ForcedExam(f"{world}-forced{n}", self.longest((n, n), world), self.problems // 2) for n in ops)
+
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> SampledExam:
         """Sampled answers on the "band" or the "edge": the cross-check of the exact exams,
         and the answer-only score."""
-        longest = (self.length[1], self.length[1])
-        source = self.source({"band": self.band, "edge": self.edge}[band], world, split="held_out", length=longest)
-        return Exam(
-            f"{world}-{band}-sampled",
-            source,
-            self.problems // 2,
-            "sampled",
-            samples=16,
-            max_new_tokens=self.max_new_tokens,
-        )
+        source = self.longest({"band": self.band, "edge": self.edge}[band], world)
+        name, room = f"{world}-{band}-sampled", self.max_new_tokens
+        return SampledExam(name, source, self.problems // 2, samples=16, max_new_tokens=room)
 
     def sampled_exams(self) -> tuple[Exam, ...]:
         """The edge, the edge told in the rare world, and the band."""
         return self.sampled_exam(), self.sampled_exam("edge", WORLDS[1]), self.sampled_exam("band")
 
-    def diversity_exam(self) -> Exam:
+    def diversity_exam(self) -> DiversityExam:
         """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
         asked = self.sampled_exam()
-        return replace(asked, name=f"{WORLDS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
+        more = {"samples": asked.samples, "max_new_tokens": asked.max_new_tokens}
+        return DiversityExam(f"{WORLDS[0]}-edge-diversity", asked.source, self.problems // 4, **more)
 
-    def modes_exam(self, names: tuple[str, ...]) -> Exam:
+    def modes_exam(self, names: tuple[str, ...]) -> ModesExam:
         """Among which of these approaches a model divides its probability at the edge: on diversity's problems."""
         asked = self.diversity_exam()
-        source = replace(asked.source, approach=names)
-        return replace(asked, name=f"{WORLDS[0]}-edge-modes", kind="modes", samples=0, source=source)
+        return ModesExam(f"{WORLDS[0]}-edge-modes", replace(asked.source, approach=names), asked.problems)
 
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
-        longest = (self.length[1], self.length[1])
         return tuple(
-            Exam(name, source, self.problems, "divergence", reference=reference)
+            DivergenceExam(name, self.longest(ops), self.problems, reference=reference)
             for name, ops in (("edge-kl", self.edge), ("band-kl", self.band))
-            for source in (self.source(ops, split="held_out", length=longest),)
         )
 
 
