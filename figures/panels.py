@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from interlude.figures.style import MARKERS, PALETTE, line, note, points, shade
-from interlude.studies.results import FOLDER, Results, load, load_curves, numbers
-from interlude.studies.stats import Estimate, difference, interval
+from interlude.studies import evidence
+from interlude.studies.results import FOLDER, Results, load, load_curves
+from interlude.studies.stats import Estimate, difference
 
 SCALE = "nano"
 BANDS = {"ID": (1, 4), "edge": (6, 7), "hard": (8, 10)}  # studies.scales, which loads torch, has them; a test compares
@@ -48,19 +49,17 @@ def curves(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> list[dic
 
 def pooled(found: Results, arm: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean strict pass@k over the problems of a band."""
-    exams = found.within(BANDS[band], world)
-    return interval(found.pooled(arm, exams, k), path=(found.study, arm, *exams, k))
+    return evidence.pooled(found, arm, found.within(BANDS[band], world), k)
 
 
 def gain(found: Results, arm: str, over: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean difference of two arms in pass@k over a band."""
-    exams = found.within(BANDS[band], world)
-    return difference(found.pooled(arm, exams, k), found.pooled(over, exams, k))
+    return evidence.gain(found, arm, over, found.within(BANDS[band], world), k)
 
 
 def logp(found: Results, arm: str, exam: str) -> np.ndarray:
     """Log-probability, in nats, of every seed's worked solution of every problem (SP)."""
-    return np.array([numbers(row["logp"]) for row in found.of(arm, exam)])
+    return evidence.log_probabilities(found, arm, [exam])
 
 
 def by_attempts(axis, found: Results, arms: dict[str, int], band: str, world: str = COMMON) -> None:

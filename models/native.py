@@ -71,7 +71,7 @@ def path(model: torch.nn.Module) -> str:
 
 
 def computes(kind: type[M]) -> type[M]:
-    """Class decorator for the model whose arithmetic native.cpp repeats: ``gpt.GPTModel``, which imports this module."""
+    """Class decorator for the model whose arithmetic native.cpp repeats, ``gpt.GPTModel``: it imports this module."""
     KINDS.append(kind)
     return kind
 

@@ -29,6 +29,8 @@ from interlude.models.stages import Batch, StageModels
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import PRECISIONS, Machine, State, autocast, one_step
 from interlude.studies.exam import Exam, evaluate
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.scales import NANO
 from interlude.synth.problem import Problem
 from interlude.synth.rng import below, rng, uniforms
@@ -507,10 +509,10 @@ def examine(seconds: float) -> Iterator[Measure]:
     """
     model = endless()
     ops = NANO.edge[1]
-    exact = Exam("bench", NANO.source((ops, ops), split="held_out"), NANO.problems)
+    exact = ExactExam("bench", NANO.source((ops, ops), split="held_out"), NANO.problems)
     lengths = [len(model.encode(problem.solution)) for problem in exact.draw_problems()[:SAMPLED_PROBLEMS]]
     length = round(sum(lengths) / len(lengths))
-    some = replace(exact, kind="sampled", problems=SAMPLED_PROBLEMS, samples=SAMPLES, max_new_tokens=length)
+    some = SampledExam("bench", exact.source, SAMPLED_PROBLEMS, samples=SAMPLES, max_new_tokens=length)
     rates = race({"exact": examining(model, exact), "sampled": examining(model, some)}, seconds, THREADS)
     taken = exact.problems / median(rates["exact"])
     what = f"problems examined exactly, {exact.problems} of ops {ops}, {taken:.2f} s in all"

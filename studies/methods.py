@@ -16,7 +16,7 @@ from interlude.models.stages.rmt import RMT
 from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
-from interlude.studies.probe import THOUGHTS
+from interlude.studies.exams.probe import THOUGHTS, ProbeExam
 from interlude.studies.run import Recipe
 from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
 from interlude.synth.solution_style import Words
@@ -220,7 +220,8 @@ VARIED = {  # how else "thinking" is run: the share of a budget on RL, half othe
 def probes(scale: Primed) -> tuple[Exam, ...]:
     """What follows a thought in which stands the model's own, none, its own tokens shuffled, or another problem's."""
     asked = scale.sampled_exam()
-    return tuple(replace(asked, name=f"thought-{t}", kind="probe", samples=PROBED, thought=t) for t in THOUGHTS)
+    more = {"samples": PROBED, "max_new_tokens": asked.max_new_tokens}
+    return tuple(ProbeExam(f"thought-{t}", asked.source, asked.problems, thought=t, **more) for t in THOUGHTS)
 
 
 THINKERS = {

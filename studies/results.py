@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,21 +25,24 @@ FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # elsewhere, to k
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")
 
+NUMBERS = (*(f"{role}_nats" for role in ROLES), "process", "response_tokens", "thought_tokens")  # NaN: not measured
+
+# Every exam has these. Columns beyond them are measures: text of numbers, declared by the kind of exam that fills them
+# (``columns`` in ``studies/exams/<kind>.py``) and empty in rows of other kinds; see ``MEASURE``.
 COLUMNS = (
     Column("arm", str, "", "name of the arm"),
     Column("seed", int, "", "training seed"),
     Column("exam", str, "", "name of the exam"),
-    Column("kind", str, "", "exact (teacher-forced), sampled, divergence, probe, diversity or modes"),
+    Column("kind", str, "", "kind of the exam: a file of studies/exams"),
+    Column("exam_key", str, "", "content key of the exam, its first 16 digits", later=""),
     Column("world", str, "", "world the exam is told in"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
     Column("problems", int, "", "problems in the exam"),
+    Column("structures", int, "", "different graphs among them (0: not recorded)", later=0),
     Column("guess_floor", float, "", "share of the commonest answer"),
-    Column("samples", int, "", "responses a problem (0: exact)"),
-    Column("logp", str, "nats", "log-probability of each problem's solution (exact) or next segment (probe)"),
+    Column("samples", int, "", "responses a problem (0: none is sampled)"),
     *(Column(f"{r}_nats", float, "nats", f"exact: mean surprise of {r} tokens a problem", nan=True) for r in ROLES),
-    Column("strict", str, "responses", "strictly correct responses (sampled) or segments (probe) of each problem"),
-    Column("correct", str, "responses", "sampled, diversity: responses of each problem with the right answer"),
     Column("process", float, "", "sampled: mean share of right steps", nan=True),
     Column("response_tokens", float, "tokens", "sampled: mean response length", nan=True),
     Column("tokens", int, "tokens", "all tokens processed in training the arm, every stage and kind"),
@@ -46,25 +50,19 @@ COLUMNS = (
     Column("arm_flops", float, "FLOPs", "the same without the stages all arms share"),
     Column("rollout_flops", float, "FLOPs", "part of arm_flops spent on sampling"),
     Column("seconds", float, "s", "wall time of the arm's own stages"),
-    Column("key", str, "", "content key of the arm's recipe"),
-    Column("faults", str, "responses", "sampled: responses with at least one fault of a kind, kind:count", later=""),
-    Column("divergence", str, "nats", "divergence: KL(reference || arm) along each problem's solution", later=""),
-    Column(
-        "similarity", str, "", later="",
-        meaning="similarity of each problem's graph to the nearest gold one, in studies with gold papers",
-    ),
+    Column("key", str, "", "content key of the arm's recipe, its first 16 digits"),
     Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
     Column(
         "paper_tokens", float, "tokens", "training tokens of the arm's own stages as the Interplay paper charges them",
         nan=True, later=math.nan,
     ),
     Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, later=math.nan),
-    Column("vendi_runs", str, "", "diversity: Vendi score of each problem's responses by runs of words", later=""),
-    Column("vendi_approaches", str, "", "diversity: the same by approaches", later=""),
-    Column("composed", str, "responses", "diversity: of these, those that show two approaches or more", later=""),
-    Column("modes", str, "", "modes: effective number of approaches, by exact probability, of each problem", later=""),
-    Column("masses", str, "", "modes: mean probability of each approach's beginnings, approach:mean", later=""),
+    Column("machine", str, "", "machines its stages were trained on (empty: not recorded)", later=""),
+    Column("kernels", str, "", "kernels they were trained with (empty: not recorded)", later=""),
 )  # fmt: skip
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|inf|nan)"
+# A cell of a measure, items apart by spaces: a number a problem, its numbers by place, or name:number.
+MEASURE = re.compile(rf"(?:(?:[^\s:]+:{NUMBER}|{NUMBER}(?:/{NUMBER})*)(?: |$))*")
 
 CURVE_KEYS = ("arm", "seed", "stage", "step")
 CURVE_COLUMNS = (
@@ -154,14 +152,21 @@ class Results:
             )
         return Results(self.study, self.scale, tuple(r for r in self.rows if r["arm"] in arms and r["seed"] in seeds))
 
+    def measure(self, arm: str, exam: str, name: str) -> np.ndarray:
+        """A measure with a number a problem, of every seed (SP). Raises KeyError where it was not measured."""
+        cells = [row.get(name, "") for row in self.of(arm, exam)]
+        if not all(cells):
+            raise KeyError(f"{self.study} at {self.scale} has no {name} of arm {arm!r} in exam {exam!r}")
+        return np.array([numbers(cell) for cell in cells])
+
     def similarity(self, arm: str, exam: str) -> np.ndarray:
         """Similarity to gold of every seed and problem (SP), equal for all seeds.
         Raises KeyError without gold papers."""
-        return np.array([numbers(row["similarity"]) for row in self.of(arm, exam)])
+        return self.measure(arm, exam, "similarity")
 
     def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:
         """For an exact exam, the log-probability (nats) under ``over`` of the canonical solution of every problem and
-        seed whose solution is more likely than not under ``arm`` and was not under ``over`` (related.md A1)."""
+        seed whose solution is more likely than not under ``arm`` and was not under ``over``."""
         after_SP, before_SP = (np.array([numbers(row["logp"]) for row in self.of(each, exam)]) for each in (arm, over))
         return before_SP[(after_SP >= math.log(0.5)) & (before_SP < math.log(0.5))]
 
@@ -176,8 +181,11 @@ class Results:
 
 
 def numbers(cell: str) -> np.ndarray:
-    """The values of a space-separated cell."""
-    return np.array([float(value) for value in cell.split()])
+    """The values of a space-separated cell. Raises ValueError for anything but numbers."""
+    try:
+        return np.array([float(value) for value in cell.split()])
+    except ValueError:
+        raise ValueError(f"a cell of numbers holds {cell[:60]!r}") from None
 
 
 def cell(values: np.ndarray, digits: int) -> str:
@@ -185,13 +193,33 @@ def cell(values: np.ndarray, digits: int) -> str:
     return " ".join(f"{value:.{digits}f}" for value in values)
 
 
+def places(values: Sequence[np.ndarray], digits: int) -> str:
+    """Several values a problem as a cell: problems apart by spaces, places by strokes."""
+    return " ".join("/".join(f"{value:.{digits}f}" for value in each) for each in values)
+
+
+def by_place(cell: str) -> list[np.ndarray]:
+    """The inverse of ``places``."""
+    return [np.array([float(value) for value in each.split("/")]) for each in cell.split()]
+
+
+def pairs(values: dict[str, float], form: str) -> str:
+    """Numbers by name as a cell, name:number, each written in this format."""
+    return " ".join(f"{name}:{value:{form}}" for name, value in values.items())
+
+
+def counted(counts: dict[str, int]) -> str:
+    """Counts by name as a cell, name:count."""
+    return " ".join(f"{name}:{count}" for name, count in counts.items())
+
+
 def tallies(cell: str) -> dict[str, float]:
-    """The numbers of a cell of kind:number pairs, by kind."""
+    """The inverse of ``pairs``."""
     return {kind: float(number) for kind, _, number in (each.rpartition(":") for each in cell.split())}
 
 
 def fault_counts(cell: str) -> dict[str, int]:
-    """The counts of a cell of faults, by kind."""
+    """The inverse of ``counted``."""
     return {kind: int(count) for kind, count in tallies(cell).items()}
 
 
@@ -210,7 +238,15 @@ def load(study: str, scale: str, folder: Path = FOLDER) -> Results:
     where = path(study, scale, folder)
     if not where.exists():
         raise FileNotFoundError(f"{study} has no results at scale {scale} yet ({where}); run it first")
-    return Results(study, scale, tuple(read(where, COLUMNS, KEYS)))
+    rows = read(where, COLUMNS, KEYS, open_ended=True)
+    if not rows:
+        raise ValueError(f"{where}: the table holds no rows; delete it, or run the study")
+    fixed = {column.name for column in COLUMNS}
+    for number, row in enumerate(rows, start=1):
+        for name in row.keys() - fixed:
+            if MEASURE.fullmatch(row[name]) is None:
+                raise ValueError(f"{where}, row {number}, column {name}: {row[name][:60]!r} is not a cell of numbers")
+    return Results(study, scale, tuple(rows))
 
 
 def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
@@ -222,8 +258,15 @@ def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
 
 
 def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order: Order | None = None) -> Path:
-    """Merge rows into a study's table and write it, sorted by ``order``; processes that store at once take turns."""
-    return rewrite(path(study, scale, folder), COLUMNS, KEYS, lambda old: ordered(merge(old, rows, KEYS), order))
+    """Merge rows into a study's table and write it, sorted by ``order``; processes that store at once take turns. A
+    run's rows replace all that it had, so that none is left of an exam that the study no longer has."""
+    runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in KEYS) for row in rows}
+
+    def merged(old: list[dict]) -> list[dict]:
+        kept = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in KEYS) in new]
+        return ordered(merge(kept, rows, KEYS), order)
+
+    return rewrite(path(study, scale, folder), COLUMNS, KEYS, merged, open_ended=True)
 
 
 def ordered(rows: list[dict], order: Order | None) -> list[dict]:
@@ -241,13 +284,16 @@ def store_curves(study: str, scale: str, rows: list[dict], folder: Path = FOLDER
     return rewrite(curves_path(study, scale, folder), CURVE_COLUMNS, CURVE_KEYS, merged)
 
 
-def rewrite(where: Path, columns: tuple[Column, ...], keys: tuple[str, ...], change: Callable) -> Path:
+def rewrite(
+    where: Path, columns: tuple[Column, ...], keys: tuple[str, ...], change: Callable, open_ended: bool = False
+) -> Path:
     """Replace a table by ``change`` of its rows, with the folder to oneself."""
     where.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
             with lock(where.parent):
-                write(where, change(read(where, columns, keys) if where.exists() else []), columns, keys)
+                old = read(where, columns, keys, open_ended) if where.exists() else []
+                write(where, change(old), columns, keys, open_ended)
                 return where
         except Busy:
             time.sleep(0.1)
@@ -264,3 +310,21 @@ def check_keys(found: Results, keys: dict[tuple[str, int], str]) -> None:
                 f"the table of {found.study} at {found.scale} holds rows of another recipe than the study's now "
                 f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
             )
+
+
+def check_exams(found: Results, exams: dict[tuple[str, int, str], dict]) -> None:
+    """Raises ValueError, naming the first row that came from another exam than the study's of that name.
+
+    exams: for every arm, seed and exam the study has, the cells of its row that say which exam it is. A row from before
+    exam keys were recorded is compared in the other cells.
+    """
+    for row in found.rows:
+        now = exams.get((row["arm"], row["seed"], row["exam"]))
+        here = f"the table of {found.study} at {found.scale} holds rows of exam {row['exam']!r}"
+        again = f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
+        if now is None:
+            raise ValueError(f"{here}, which the study does not have now {again}")
+        for name, value in now.items():
+            if row[name] != value and not (name == "exam_key" and not row[name]):
+                what = f"{name} {row[name]!r} where the study's has {value!r}"
+                raise ValueError(f"{here} as it was before: {what} {again}")

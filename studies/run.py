@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 
 from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, sealed, write_atomic, write_json
 from interlude.models.gpt import GPT
+from interlude.models.hardware import hardware
 from interlude.models.hf import HF
 from interlude.models.ledger import Ledger
 from interlude.models.lm import LM
@@ -95,9 +96,9 @@ def root() -> Path:
     return Path(os.environ.get("INTERLUDE_RUNS", "runs"))
 
 
-def references(stage: Stage) -> dict[str, Recipe]:
-    """The recipes a stage holds, by field name."""
-    held = ((field.name, getattr(stage, field.name)) for field in fields(stage))
+def references(description) -> dict[str, Recipe]:
+    """The recipes a stage or an exam holds, by field name."""
+    held = ((field.name, getattr(description, field.name)) for field in fields(description))
     return {name: value for name, value in held if isinstance(value, Recipe)}
 
 
@@ -143,7 +144,8 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch, origin(recipe))
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
     write_atomic(where / "model.safetensors", save(tensors))
-    write_json(where / "cost.json", {"seconds": state.seconds, "steps": state.step, **state.ledger.as_dict()})
+    about = {"seconds": state.seconds, "steps": state.step, "machine": hardware(machine.device)}
+    write_json(where / "cost.json", about | state.ledger.as_dict())
     held.confirm()  # somebody may have removed the claim by hand, and another process begun
     seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl"])
     (where / "state.safetensors").unlink(missing_ok=True)
@@ -177,12 +179,14 @@ def load(recipe: Recipe, device: str = "cpu") -> LM:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one finished stage took: optimiser steps, wall time in seconds, and its ledger."""
+    """What one finished stage took: optimiser steps, wall time in seconds, and its ledger; and on which machine it was
+    finished ("" where its record does not say)."""
 
     stage: str
     steps: int
     seconds: float
     ledger: Ledger
+    machine: str = ""
 
 
 def costs(recipe: Recipe) -> tuple[Cost, ...]:
@@ -194,6 +198,7 @@ def costs(recipe: Recipe) -> tuple[Cost, ...]:
     while recipe.stages:
         check(recipe.folder)
         row = read_json(recipe.folder / "cost.json")
-        found.append(Cost(type(recipe.stages[-1]).__name__, row["steps"], row["seconds"], Ledger.from_dict(row)))
+        took = row["steps"], row["seconds"], Ledger.from_dict(row), row.get("machine", "")
+        found.append(Cost(type(recipe.stages[-1]).__name__, *took))
         recipe = recipe.parent
     return tuple(reversed(found))

@@ -14,6 +14,12 @@ from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.studies.exam import Exam
+from interlude.studies.exams.divergence import DivergenceExam
+from interlude.studies.exams.diversity import DiversityExam
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.forced import ForcedExam
+from interlude.studies.exams.modes import ModesExam
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.run import Recipe
 from interlude.synth.graph import Shape
 from interlude.synth.source import Mixture, Source
@@ -187,7 +193,7 @@ class Scale:
     def exams(self, worlds: tuple[str, ...] = WORLDS[:1]) -> tuple[Exam, ...]:
         """An exact exam for every number of operations up to the hard band, in each world, on held-out structures."""
         return tuple(
-            Exam(f"{world}-ops{ops}", self.examined((ops, ops), world), self.problems)
+            ExactExam(f"{world}-ops{ops}", self.examined((ops, ops), world), self.problems)
             for world in worlds
             for ops in range(1, self.hard[1] + 1)
         )
@@ -206,38 +212,38 @@ class Scale:
         vocab = replace(self.model.vocab, modulus=modulus)
         return replace(self, modulus=modulus, model=replace(self.model, vocab=vocab))
 
-    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
+    def forced_exams(self, world: str = WORLDS[0]) -> tuple[Exam, ...]:
+        """Whether operands are bound to every needed noun, and not only to the next: from two operations to the edge,
+        where there is more than one place to force."""
+        ops = range(2, self.edge[1] + 1)
+        return tuple(ForcedExam(f"{world}-forced{n}", self.examined((n, n), world), self.problems // 2) for n in ops)
+
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> SampledExam:
         """Sampled answers on the "band" or the "edge": the cross-check of the exact exams,
         and the answer-only score."""
         source = self.examined({"band": self.band, "edge": self.edge}[band], world)
-        return Exam(
-            f"{world}-{band}-sampled",
-            source,
-            self.problems // 2,
-            "sampled",
-            samples=16,
-            max_new_tokens=self.max_new_tokens,
-        )
+        name, room = f"{world}-{band}-sampled", self.max_new_tokens
+        return SampledExam(name, source, self.problems // 2, samples=16, max_new_tokens=room)
 
     def sampled_exams(self) -> tuple[Exam, ...]:
         """The edge and the band."""
         return self.sampled_exam(), self.sampled_exam("band")
 
-    def diversity_exam(self) -> Exam:
+    def diversity_exam(self) -> DiversityExam:
         """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
         asked = self.sampled_exam()
-        return replace(asked, name=f"{WORLDS[0]}-edge-diversity", problems=self.problems // 4, kind="diversity")
+        more = {"samples": asked.samples, "max_new_tokens": asked.max_new_tokens}
+        return DiversityExam(f"{WORLDS[0]}-edge-diversity", asked.source, self.problems // 4, **more)
 
-    def modes_exam(self, names: tuple[str, ...]) -> Exam:
+    def modes_exam(self, names: tuple[str, ...]) -> ModesExam:
         """Among which of these approaches a model divides its probability at the edge: on diversity's problems."""
         asked = self.diversity_exam()
-        source = replace(asked.source, approach=names)
-        return replace(asked, name=f"{WORLDS[0]}-edge-modes", kind="modes", samples=0, source=source)
+        return ModesExam(f"{WORLDS[0]}-edge-modes", replace(asked.source, approach=names), asked.problems)
 
     def divergence_exams(self, reference: Recipe) -> tuple[Exam, ...]:
         """How far a model has moved from ``reference`` on solutions of the edge and of the band."""
         return tuple(
-            Exam(name, self.examined(ops), self.problems, "divergence", reference=reference)
+            DivergenceExam(name, self.examined(ops), self.problems, reference=reference)
             for name, ops in (("edge-kl", self.edge), ("band-kl", self.band))
         )
 

@@ -1,6 +1,8 @@
-"""Teacher forcing: what a model predicts at every token of given texts, a few rows at a time."""
+"""What a model predicts at every token of given texts (teacher forcing), and what it samples, a few rows at a time."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,10 +10,13 @@ from torch import Tensor
 
 from interlude.models import native, stages
 from interlude.models.lm import LM
+from interlude.models.parallel import together
+from interlude.synth.problem import Problem
 
 # Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
 ROWS = {"cpu": 8}
 ROWS_ELSEWHERE = 512
+SAMPLED = 512  # rows sampled at once
 
 
 def chunks(numbers: list[int], lm: LM) -> list[list[int]]:
@@ -50,3 +55,46 @@ def logprobs(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperatu
     found = predictions(lm, prompts, texts, temperature)
     pairs = zip(found, texts, strict=True)
     return [logp_TV[torch.arange(len(text)), text].cpu().numpy() for logp_TV, text in pairs]
+
+
+def text_logprobs(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0) -> list[float]:
+    """The log-probability (nats) of each whole text after its prompt."""
+    return [float(logp_T.sum()) for logp_T in token_logprobs(lm, prompts, texts, temperature)]
+
+
+def token_logprobs(
+    lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float = 1.0
+) -> list[np.ndarray]:
+    """As ``logprobs`` for any number of texts: a few rows at a time, texts of like length together, in the order
+    given."""
+    order = sorted(range(len(texts)), key=lambda i: len(prompts[i]) + len(texts[i]))
+    parts = chunks(order, lm)
+    jobs = [partial(logprobs, lm, [prompts[i] for i in part], [texts[i] for i in part], temperature) for part in parts]
+    found: list[np.ndarray] = [np.zeros(0)] * len(texts)
+    for part, values in zip(parts, together(jobs), strict=True):
+        for i, logp_T in zip(part, values, strict=True):
+            found[i] = logp_T
+    return found
+
+
+def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0) -> list[np.ndarray]:
+    """Log-probabilities (nats, float64) of the tokens of each problem's solution, given its question and those
+    before."""
+    return token_logprobs(lm, *encoded(lm, problems), temperature)
+
+
+def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list[int]]]:
+    """The tokens of questions and of solutions."""
+    return [lm.encode(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
+
+
+def continuations(
+    lm: LM, prompts: list[list[int]], streams: np.ndarray, most: int, temperature: float,
+    stop: tuple[int, int] | None = None,
+) -> list[list[int]]:  # fmt: skip
+    """What the model samples after each prompt, at most ``most`` tokens; SAMPLED rows at once."""
+    found = []
+    for first in range(0, len(prompts), SAMPLED):
+        part = slice(first, first + SAMPLED)
+        found += lm.sample(prompts[part], streams[part], max_new_tokens=most, temperature=temperature, stop=stop).ids
+    return found

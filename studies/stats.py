@@ -4,9 +4,9 @@ Axes: S seeds, P problems, R resamples.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy import stats
 from scipy.special import stdtrit
 
 from interlude.synth.rng import key
@@ -130,36 +130,30 @@ def difference(a_SP, b_SP, path: tuple = ("difference",)) -> Estimate:
 
 def resampled_means(values_SP, resamples: int, path: tuple) -> np.ndarray:
     """The mean of each of `resamples` crossed resamples of `values_SP`, float64[R]; see `interval`."""
-    values_SP = _table(values_SP)
+    return resampled_sums([values_SP], resamples, path)
+
+
+def resampled_sums(tables, resamples: int, path: tuple) -> np.ndarray:
+    """The same for the sum of the means of several tables with the same seeds and each its own problems: a resample
+    draws the seeds once for all tables."""
+    tables = [_table(each) for each in tables]
+    seeds = len(tables[0])
+    if any(len(each) != seeds for each in tables):
+        raise ValueError(f"tables must have the same seeds, not {[len(each) for each in tables]}")
     if _one_whole("resamples", resamples) < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples}")
-    seeds, problems = values_SP.shape
     rng = _generator(path)
-    block = max(1, BLOCK // (seeds + problems))
+    block = max(1, BLOCK // (seeds + max(each.shape[1] for each in tables)))
     means = []
     for done in range(0, resamples, block):
         rows = min(block, resamples - done)
-        times_RS, times_RP = _times_drawn(rng, rows, seeds), _times_drawn(rng, rows, problems)
-        means.append(np.einsum("rp,rp->r", times_RS @ values_SP, times_RP) / values_SP.size)
+        times_RS = _times_drawn(rng, rows, seeds)
+        total_R = np.zeros(rows)
+        for each in tables:
+            times_RP = _times_drawn(rng, rows, each.shape[1])
+            total_R += np.einsum("rp,rp->r", times_RS @ each, times_RP) / each.size
+        means.append(total_R)
     return np.concatenate(means)
-
-
-def wilson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """The score interval (low, high) of one rate of `hits` among `trials` independent trials (Wilson 1927, JASA 22).
-
-    Keeps sensible at 0 and at `trials` hits. Raises ValueError unless 0 <= hits <= trials and trials >= 1.
-    """
-    hits, trials = _one_whole("hits", hits), _one_whole("trials", trials)
-    if trials < 1 or not 0 <= hits <= trials:
-        raise ValueError(f"hits must lie between 0 and trials, and trials be at least 1, not {hits} of {trials}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, not {level!r}")
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    rate, shrink = hits / trials, 1 + z * z / trials
-    centre = (rate + z * z / (2 * trials)) / shrink
-    reach = z / shrink * (rate * (1 - rate) / trials + z * z / (4 * trials**2)) ** 0.5
-    # At the ends the bound is exactly 0 or 1, which rounding would miss.
-    return (0.0 if hits == 0 else centre - reach), (1.0 if hits == trials else centre + reach)
 
 
 def holm(p_values) -> np.ndarray:
@@ -178,22 +172,27 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
-def spearman(x, y) -> float:
-    """Spearman's rank correlation; equal values share the mean of their ranks (Spearman 1904).
+def seeds_needed(sd: float, effect: float, power: float = 0.8, level: float = 0.05) -> int:
+    """The fewest seeds with which a paired two-sided t test at `level` finds a true difference of `effect` with this
+    power, where seeds' differences have standard deviation `sd`; 2 at least. Raises ValueError unless sd is at least 0
+    and effect above it."""
+    if not sd >= 0 or not effect > 0:
+        raise ValueError(f"sd must be at least 0 and effect above 0, not {sd} and {effect}")
+    normal = ((stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power)) * sd / effect) ** 2  # never too many
+    n = max(2, int(np.ceil(normal)))
+    while n < 200 and power_of(n, sd, effect, level) < power:  # from there on the two agree
+        n += 1
+    return n
 
-    Raises ValueError unless x and y are finite, equally long, at least 2, and neither is constant.
-    """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or not np.isfinite([x, y]).all():
-        raise ValueError("x and y must be equally long lists of finite numbers")
-    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        raise ValueError("x and y must each hold two different values")
-    return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
 
-
-def _ranks(values) -> np.ndarray:
-    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(size) - (size - 1) / 2)[group]
+def power_of(n: int, sd: float, effect: float, level: float = 0.05) -> float:
+    """The power of that test with n seeds (noncentral t)."""
+    if sd == 0:
+        return 1.0
+    reach, away = stats.t.ppf(1 - level / 2, n - 1), effect * n**0.5 / sd
+    if away > 30:  # beyond what the noncentral t is computed for; the power is 1 to the last bit
+        return 1.0
+    return float(stats.nct.sf(reach, n - 1, away) + stats.nct.cdf(-reach, n - 1, away))
 
 
 def _generator(path: tuple) -> np.random.Generator:

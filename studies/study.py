@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -19,8 +19,8 @@ from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
 from interlude.studies import results
 from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
-from interlude.studies.key import remembering
-from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, train_or_load
+from interlude.studies.key import key, remembering
+from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, references, train_or_load
 from interlude.synth.graph import nearest
 from interlude.synth.source import Mixture
 
@@ -85,14 +85,17 @@ class Study:
             if arm.recipe.stages[: len(base.stages)] != base.stages or arm.recipe.model != base.model:
                 raise ValueError(f"arm {arm.name!r} of {self.name} does not begin with its base")
             for exam in self.exams_of(arm):
-                if exam.reference is not None and exam.reference not in dependencies(arm.recipe):
+                if any(held not in dependencies(arm.recipe) for held in references(exam).values()):
                     what = f"exam {exam.name!r} of {self.name}"
                     raise ValueError(f"{what} compares arm {arm.name!r} with a model it does not begin with")
+                exam.check(arm.recipe)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"Study.seeds of {self.name} must be different non-negative integers, got {self.seeds}")
         for pair in self.contrasts:
             if any(name not in [a.name for a in self.arms] for name in pair):
                 raise ValueError(f"Study.contrasts of {self.name} names an arm it does not have: {pair}")
+            if pair[0] == pair[1]:
+                raise ValueError(f"Study.contrasts of {self.name} compares arm {pair[0]!r} with itself")
 
     def with_seeds(self, seeds: tuple[int, ...]) -> Study:
         return replace(self, seeds=seeds)
@@ -323,15 +326,32 @@ def rows(study: Study, run: Run) -> list[dict]:
         "rollout_flops": float(sum(c.ledger.as_dict()["rollout_flops"] for c in own)),
         "seconds": float(sum(c.seconds for c in own)),
         "key": run.recipe.key[:16],
+        "machine": each_once(cost.machine for cost in spent),
+        "kernels": each_once(kernels(run.recipe)),
         "rollouts": sum(responses, 0.0),
         "paper_tokens": sum(map(paper_tokens, stages, own, responses), 0.0),
     }
     return [row(study, run, e, cached_result(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
 
 
+def kernels(recipe: Recipe) -> list[str]:
+    """The kernels that each stage of a finished recipe was trained with, by the last line of its log; "" where it does
+    not say."""
+    found = []
+    while recipe.stages:
+        found.append(read_jsonl(recipe.folder / "log.jsonl")[-1].get("kernels", ""))
+        recipe = recipe.parent
+    return found[::-1]
+
+
+def each_once(names: Iterable[str]) -> str:
+    """Different names, those that are empty left out."""
+    return " + ".join(dict.fromkeys(name for name in names if name))
+
+
 def compared(study: Study, exam: Exam) -> dict:
     """The cell that only a study with gold papers fills."""
-    return {"similarity": results.cell(similarities(exam, study.gold), 4) if study.gold else ""}
+    return {"similarity": results.cell(similarities(exam, study.gold), 4)} if study.gold else {}
 
 
 @cache  # the same for every arm and seed
@@ -378,42 +398,41 @@ def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
 
 def row(study: Study, run: Run, exam: Exam, found: ExamResult) -> dict:
     """One row without its costs; see ``results.COLUMNS``."""
+    about = {"arm": run.arm, "seed": run.seed, "exam": exam.name, "kind": exam.kind}
+    return about | described(exam) | asked(exam) | dict.fromkeys(results.NUMBERS, math.nan) | exam.cells(found)
+
+
+def described(exam: Exam) -> dict:
+    """The cells of a row that say which exam it is of."""
     source = exam.source.parts[0][1] if isinstance(exam.source, Mixture) else exam.source
-    sat, judged = found.logp is not None, found.strict is not None
-    nats = {f"{r}_nats": float(-found.roles[r].mean()) if r in found.roles else math.nan for r in results.ROLES}
     return {
-        "arm": run.arm,
-        "seed": run.seed,
-        "exam": exam.name,
-        "kind": exam.kind,
+        "exam_key": key(exam)[:16],
         "world": source.world,
         "mode": source.mode,
         "ops": "-".join(map(str, dict.fromkeys(span(exam.source)))),
         "problems": exam.problems,
-        "guess_floor": float(exam.guess_floor),
-        "samples": exam.samples,
-        "logp": results.cell(found.logp, 4) if sat else "",
-        **nats,
-        "strict": results.cell(found.strict, 0) if judged else "",
-        "correct": results.cell(found.answer, 0) if found.answer is not None else "",
-        "process": float(found.process.mean()) if judged else math.nan,
-        "response_tokens": float(found.tokens.mean()) if judged else math.nan,
-        "thought_tokens": math.nan if found.thought is None else float(found.thought.mean()),
-        "faults": " ".join(f"{kind}:{count}" for kind, count in found.faults.items()),
-        "divergence": "" if found.divergence is None else results.cell(found.divergence, 6),
-        "vendi_runs": "" if found.vendi_runs is None else results.cell(found.vendi_runs, 4),
-        "vendi_approaches": "" if found.vendi_approaches is None else results.cell(found.vendi_approaches, 4),
-        "composed": "" if found.composed is None else results.cell(found.composed, 0),
-        "modes": "" if found.modes is None else results.cell(found.modes, 4),
-        "masses": " ".join(f"{name}:{mass:.3g}" for name, mass in found.masses.items()),
+        "samples": exam.responses,
     }
 
 
+@cache  # the same for every arm and seed
+def asked(exam: Exam) -> dict:
+    """What the problems of an exam are like."""
+    return {"structures": exam.structures, "guess_floor": float(exam.guess_floor)}
+
+
 def measured(study: Study) -> results.Results:
-    """The study's table, all of whose rows must come from the recipes the study has now."""
+    """The study's table, all of whose rows must come from the recipes and the exams the study has now."""
     found = results.load(study.name, study.scale, study.results or results.FOLDER)
     keys = {(a.name, seed): a.recipe.with_seed(seed).key for a in study.arms for seed in found.seeds}
     results.check_keys(found, keys)
+    now = {
+        (arm.name, seed, exam.name): {"kind": exam.kind} | described(exam.with_seed(seed))
+        for arm in study.arms
+        for seed in found.seeds
+        for exam in study.exams_of(arm)
+    }
+    results.check_exams(found, now)
     return found
 
 

@@ -40,15 +40,21 @@ class Column:
             raise ValueError(f"column {self.name}: only a float column may hold NaN")
 
 
-def write(path, rows, columns: tuple[Column, ...], key_columns: tuple[str, ...]) -> None:
+def write(path, rows, columns: tuple[Column, ...], key_columns: tuple[str, ...], open_ended: bool = False) -> None:
     """Write a table atomically; rows keep their order, columns take the schema's.
 
     Each row is a flat dict with exactly the schema's names and Python values of exactly its types (float(x), not a
     numpy scalar). `key_columns` together name a row. Raises ValueError, naming table, row and column, otherwise.
+
+    open_ended: rows may hold further columns of text, each empty in the rows that lack it; they come last, by name.
     """
     place = str(path)
     _check_schema(columns, key_columns)
     rows = list(rows)
+    if open_ended:
+        more = _text_columns({name for row in rows for name in row}, columns)
+        columns = columns + more
+        rows = [dict.fromkeys([column.name for column in more], "") | row for row in rows]
     _check_rows(rows, columns, place)
     _check_keys(rows, key_columns, place)
     body = _body(rows, columns)
@@ -56,25 +62,29 @@ def write(path, rows, columns: tuple[Column, ...], key_columns: tuple[str, ...])
     write_atomic(path, f"{body}# rows={len(rows)} sha256={digest}\n".encode())
 
 
-def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...]) -> list[dict]:
+def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...], open_ended: bool = False) -> list[dict]:
     """The rows of a table, as written.
 
     A table written before a column was added (``Column.later``) holds that column's value for such tables.
     Raises ValueError, naming the table, if it was truncated or edited, if its columns are not the schema's in the
-    schema's order, or if a value has the wrong type, is NaN where that may not be, or repeats a key.
+    schema's order, or if a value has the wrong type, is NaN where that may not be, or repeats a key. Columns beyond the
+    schema, which only an open table may have, are text.
     """
     place = str(path)
     _check_schema(columns, key_columns)
     body, count = _checked_body(Path(path).read_bytes(), place)
     head, *lines = _lines(body, place)
-    written = tuple(column for column in columns if column.later is None or column.name in head)
-    names = [column.name for column in written]
-    if head != names:
-        missing, unknown = [n for n in names if n not in head], [n for n in head if n not in names]
+    more = {column.name: column for column in (_text_columns(set(head), columns) if open_ended else ())}
+    known = [column for column in columns if column.later is None or column.name in head]
+    names = [column.name for column in known]
+    if [name for name in head if name not in more] != names or len(set(head)) < len(head):
+        missing, unknown = [n for n in names if n not in head], [n for n in head if n not in names and n not in more]
         raise ValueError(f"{place}: columns differ from the schema: missing {missing}, unknown {unknown}, order {head}")
+    schema = {column.name: column for column in known} | more
+    written = tuple(schema[name] for name in head)
     if len(lines) != count:
         raise ValueError(f"{place}: {len(lines)} rows where the footer says {count}")
-    filled = {column.name: column.later for column in columns if column.name not in names}
+    filled = {column.name: column.later for column in columns if column.name not in head}
     rows = [_row(cells, written, f"{place}, row {number}") | filled for number, cells in enumerate(lines, start=1)]
     _check_keys(rows, key_columns, place)
     return rows
@@ -93,22 +103,9 @@ def merge(old, new, key_columns: tuple[str, ...]) -> list[dict]:
     return kept + list(newer.values())
 
 
-def to_markdown(rows, columns: tuple[Column, ...], digits: int = 4) -> str:
-    """The rows as a Markdown table, floats to `digits` significant digits, numbers aligned right, units in the head."""
-    rows = list(rows)
-    _check_rows(rows, columns, "table")
-    heads = [f"{column.name} ({column.unit})" if column.unit else column.name for column in columns]
-    rules = ["---" if column.type in (str, bool) else "---:" for column in columns]
-    lines = [[_shown(row[column.name], digits) for column in columns] for row in rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in [[_escaped(head) for head in heads], rules, *lines])
-
-
-def _shown(value, digits: int) -> str:
-    return format(value, f".{digits}g") if type(value) is float else _escaped(_cell(value))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+def _text_columns(names: set[str], columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Columns of text for the names that the schema does not have, in alphabetical order."""
+    return tuple(Column(name, str, "", "a measure") for name in sorted(names - {column.name for column in columns}))
 
 
 def _body(rows: list[dict], columns: tuple[Column, ...]) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 
 from interlude.studies import results
 
+# Cells of what is recorded of a run and not of an exam.
+UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "machine": "", "kernels": ""}
 ARMS = ("pre-training", "RL", "mid-training", "mid-training + RL")
 
 
@@ -35,8 +37,6 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
         "mode": "forward",
     }
     sampled = {
-        "strict": "",
-        "correct": "",
         "process": math.nan,
         "response_tokens": math.nan,
         "thought_tokens": math.nan,
@@ -44,9 +44,8 @@ def row(arm: str, nth: int, seed: int, world: str, ops: int, logp: np.ndarray) -
     cost = {"tokens": 1000, "flops": 9e12, "arm_flops": 7e12 if nth else 2e12, "rollout_flops": 1e12, "seconds": 60.0}
     return {
         **about, "ops": str(ops), "problems": len(logp), "guess_floor": 0.25, "samples": 0,
-        "logp": results.cell(logp, 4), **nats, **sampled, **cost, "key": f"{nth}{seed}",
-        "faults": "", "divergence": "", "similarity": "", "rollouts": 0.0, "paper_tokens": 500.0,
-        "vendi_runs": "", "vendi_approaches": "", "composed": "", "modes": "", "masses": "",
+        "logp": results.cell(logp, 4), **nats, **sampled, **cost, **UNRECORDED, "key": f"{nth}{seed}",
+        "exam_key": "", "structures": len(logp),
     }  # fmt: skip
 
 
@@ -76,8 +75,8 @@ def study_rows(
                 for ops in range(1, top + 1):
                     logp = -0.7 - 2.0 * (ops - reach + 0.05 * s + w) - np.linspace(-0.3, 0.3, problems)
                     each = row(arm, nth, seed, world, ops, np.minimum(logp, -1e-3))
-                    like = results.cell(np.linspace(0.4, 0.999, problems) - 0.02 * ops, 4) if similar else ""
-                    made.append(each | {"similarity": like})
+                    like = results.cell(np.linspace(0.4, 0.999, problems) - 0.02 * ops, 4)
+                    made.append(each | ({"similarity": like} if similar else {}))
             right = min(8, max(0, round(2 * reach) - 7))
             counts = {"strict": f"{right} " * 3 + f"{right}", "correct": " ".join([str(min(8, right + 2))] * 4)}
             faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}

@@ -23,7 +23,7 @@ COMMANDS = {
         "--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--executor", "--address",
         "--partition", "--minutes",
     },
-    "show": {"--json", "--scale"},
+    "show": {"--all", "--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
@@ -36,7 +36,7 @@ from dataclasses import replace
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
-from interlude.studies.exam import Exam
+from interlude.studies.exams.exact import ExactExam
 from interlude.studies.run import Recipe
 from interlude.studies.study import Arm, Study
 from interlude.synth.source import Source
@@ -50,7 +50,7 @@ def study(scale):
     more = base + Pretrain(flops=2e6, batch_size=2, optim=Optim(), data=data)
     other = base + Pretrain(flops=2e6, batch_size=4, optim=Optim(), data=data)
     LONG
-    exams = (Exam("zoo-ops1", replace(data, split="any"), 4),)
+    exams = (ExactExam("zoo-ops1", replace(data, split="any"), 4),)
     return Study("tiny/one", scale.name, "Does it run?", "Yes.", "It ran.", (Arm("a", more), Arm("b", other)), exams,
         (0,), base, unequal="steps differ", contrasts=(("b", "a"),), headline=("zoo-ops1",))
 """
@@ -287,7 +287,7 @@ def test_bugs_keep_their_traceback():
     assert expected(caught(lambda: Source(ops=(0, 0))))
     assert expected(caught(lambda: open("/nowhere/at/all")))
     assert not expected(caught(lambda: int("x")))
-    assert not expected(caught(lambda: numbers("not a number")))
+    assert expected(caught(lambda: numbers("not a number")))  # a damaged table
     assert not expected(caught(lambda: {}["x"]))
     assert not expected(caught(lambda: None + 1))
 
@@ -312,18 +312,20 @@ def test_a_study_is_listed_planned_run_shown_and_reported(copy):
 
 
 def test_a_topic_with_claims_is_shown_as_them(copy):
-    """Mutants: a topic taken for a study's name; claims of a table whose recipes are not the study's; a table of claims
-    where there is no result at all."""
+    """Mutants: a topic taken for a study's name; claims of a table whose recipes are not the study's; a verdict where
+    there is no result at all."""
     from crafted import rows
 
     from interlude.studies import results
 
-    for topic in ("interplay", "midtraining"):
-        assert f"no study of {topic} has results" in refused(copy, "show", topic)
+    assert "midtraining is a topic without claims" in refused(copy, "show", "midtraining")
+    told = json.loads(good(copy, "show", "interplay", "--scale", "smoke", "--json"))
+    assert {row["verdict"] for rows_ in told.values() for row in rows_} == {"not run"}
+    assert any(row["published"] and "Figure 3" in row["place"] for row in told["interplay/edge"])
     where = results.store(
-        "interplay/ladder", "smoke", rows(arms=("x0", "x1")), copy / "interlude" / "studies" / "results"
+        "interplay/edge", "smoke", rows(arms=("none", "RL edge")), copy / "interlude" / "studies" / "results"
     )
-    assert "another recipe" in refused(copy, "show", "interplay", "--json")
+    assert "another recipe" in refused(copy, "show", "interplay", "--scale", "smoke", "--json")
     where.unlink()
 
 

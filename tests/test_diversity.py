@@ -8,26 +8,18 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from crafted import UNRECORDED
 from scipy.linalg import logm
 
 from interlude.models.gpt import GPT
 from interlude.models.lm import Samples
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
-from interlude.studies import exam as exam_
-from interlude.studies import probe, results
-from interlude.studies.diversity import (
-    Ways,
-    composition,
-    diversity,
-    pairs_of,
-    sampled_ways,
-    similarity,
-    token_runs,
-    told,
-    vendi,
-)
+from interlude.studies import results, scoring
 from interlude.studies.exam import Exam, cached_result, evaluate
+from interlude.studies.exams import diversity as diversity_
+from interlude.studies.exams.diversity import DiversityExam, Ways, sampled_ways, similarity, token_runs, told, vendi
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.key import key
 from interlude.studies.methods import primed
 from interlude.studies.midtraining import leaderboard, selfgen
@@ -43,7 +35,7 @@ from interlude.synth.verify import Verdict, verify
 
 SOURCE = Source(ops=(2, 2), modulus=3, names=6, approach=PLAIN)
 EASY = Source(ops=(1, 2), modulus=3, names=6)
-EXAM = Exam("ways", EASY, problems=5, kind="diversity", samples=6, max_new_tokens=40)
+EXAM = DiversityExam("ways", EASY, problems=5, samples=6, max_new_tokens=40)
 
 
 def slow_vendi(features: list[list]) -> float:
@@ -96,13 +88,6 @@ def test_similarity_is_a_cosine():
     assert token_runs("x y x", 2) == Counter({("x",): 2, ("y",): 1, ("x", "y"): 1, ("y", "x"): 1})
 
 
-def test_compositions_and_unseen_pairs():
-    # Mutants: one approach taken for two; pairs in two orders; a trained pair called unseen.
-    shown = [frozenset(), frozenset({"plan"}), frozenset({"plan", "check"}), frozenset({"check", "plan", "levels"})]
-    assert composition(shown) == 0.5 and composition([]) == 0
-    assert pairs_of(shown) == {("check", "plan"): 2, ("check", "levels"): 1, ("levels", "plan"): 1}
-
-
 def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
     # Mutants: wrong responses counted in the composition rate; Vendi over all problems at once; another problem's text.
     vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6, approaches=True)
@@ -121,14 +106,11 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
     monkeypatch.setattr(type(lm), "sample", sample)
-    found = diversity(lm, problems, samples=4, max_new_tokens=200)
-    assert found.correct == 0.75 and found.composition == pytest.approx(1 / 3)
-    assert found.pairs == ((("check", "plan"), 3),)
-    assert found.unseen([frozenset({"plan"}), frozenset({"check"})]) == found.pairs
-    assert found.unseen([frozenset({"plan", "check"})]) == ()
     kinds = [Counter(), Counter(plan=1), Counter(plan=1, check=1), Counter(plan=1, check=1)]
-    assert found.vendi_approaches == pytest.approx(vendi(similarity(kinds)))
-    assert 1 < found.vendi_runs < 4
+    for ways in sampled_ways(lm, problems, samples=4, max_new_tokens=200):
+        assert ways.shown == (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"})) and ways.composed == 1
+        assert ways.vendi_approaches == pytest.approx(vendi(similarity(kinds)))
+        assert 1 < ways.vendi_runs < 4
 
 
 @pytest.mark.parametrize("k", (1, 2, 4))
@@ -186,7 +168,7 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
 def test_an_exam_of_diversity_against_the_slow_way(learned):
     # Mutants: a neighbour's responses; one stream for all; counts of all responses; scores over all problems.
     lm = learned()
-    found, whole = evaluate(lm, EXAM), diversity(lm, EXAM.draw_problems(), 6, 40)
+    found = evaluate(lm, EXAM)
     for i, problem in enumerate(EXAM.draw_problems()):
         texts = []
         for n in range(6):
@@ -198,15 +180,13 @@ def test_an_exam_of_diversity_against_the_slow_way(learned):
         right = [signature(problem, text) for text in texts if verify(problem, text).answer]
         assert (found.answer[i], found.composed[i]) == (len(right), sum(len(each) >= 2 for each in right))
     assert found.vendi_runs.max() > 1.2 and 0 < found.answer.sum() < 30 and found.samples == 6
-    assert whole.vendi_runs == pytest.approx(found.vendi_runs.mean()) and whole.correct == found.answer.sum() / 30
-    assert whole.vendi_approaches == pytest.approx(found.vendi_approaches.mean())
 
 
 def test_composed_counts_are_of_right_responses_alone(learned, monkeypatch):
     # Mutants: composed responses with a wrong answer counted; right ones by one approach counted.
     ways = Ways(1.5, 1.25, (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"}), frozenset("abc")))
     assert ways.composed == 2
-    monkeypatch.setattr(exam_, "sampled_ways", lambda lm, problems, *rest: [ways] * len(problems))
+    monkeypatch.setattr(diversity_, "sampled_ways", lambda lm, problems, *rest: [ways] * len(problems))
     found = evaluate(learned(), EXAM)
     assert found.composed.tolist() == [2] * 5 and found.answer.tolist() == [4] * 5
     assert (found.vendi_runs.tolist(), found.vendi_approaches.tolist()) == ([1.5] * 5, [1.25] * 5)
@@ -215,11 +195,11 @@ def test_composed_counts_are_of_right_responses_alone(learned, monkeypatch):
 def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkeypatch):
     # Mutants: torch's own random numbers; results that depend on the batch; temperature left out.
     lm = learned()
-    first = exam_.to_json(evaluate(lm, EXAM))
-    assert exam_.to_json(evaluate(lm, EXAM)) == first
-    monkeypatch.setattr(probe, "ROWS", 7)
-    assert exam_.to_json(evaluate(lm, EXAM)) == first
-    few = exam_.to_json(evaluate(lm, dataclasses.replace(EXAM, problems=3)))
+    first = evaluate(lm, EXAM).as_json()
+    assert evaluate(lm, EXAM).as_json() == first
+    monkeypatch.setattr(scoring, "SAMPLED", 7)
+    assert evaluate(lm, EXAM).as_json() == first
+    few = evaluate(lm, dataclasses.replace(EXAM, problems=3)).as_json()
     assert few["vendi_runs"] == first["vendi_runs"][:3]
     both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
     cold, hot = (evaluate(lm, exam).vendi_runs.mean() for exam in both)
@@ -232,19 +212,19 @@ def test_what_an_exam_of_diversity_found_is_kept_and_tabled(tiny, runs, tmp_path
     # Mutants: an array that is not stored; a rounded or exchanged one; a table cell of another column.
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=EASY)
     found = cached_result(recipe, EXAM, train_or_load(recipe))
-    monkeypatch.setattr(exam_, "take", None)
+    monkeypatch.setattr(Exam, "evaluate", None)
     again = cached_result(recipe, EXAM, None)
     for name in ("vendi_runs", "vendi_approaches", "answer", "composed"):
         assert getattr(again, name).tolist() == getattr(found, name).tolist() and len(getattr(again, name)) == 5
-    assert again.samples == 6 and again.strict is None and again.logp is None
+    assert again.samples == 6
     found = dataclasses.replace(found, composed=np.arange(5), answer=np.arange(1, 6))
     study = Study("a/b", "smoke", "q", "p", "r", (Arm("x", recipe),), (EXAM,), (0,), Recipe(tiny))
     made = row(study, plan(study)[0], EXAM, found)
     costs = {"tokens": 1, "flops": 1.0, "arm_flops": 1.0, "rollout_flops": 0.0, "seconds": 1.0, "key": "k"}
-    made |= costs | {"rollouts": 0.0, "paper_tokens": 1.0, "similarity": ""}
+    made |= costs | UNRECORDED
     results.store("a/b", "smoke", [made], tmp_path)
     (loaded,) = results.load("a/b", "smoke", tmp_path).rows
-    assert loaded["kind"] == "diversity" and loaded["samples"] == 6 and loaded["strict"] == loaded["logp"] == ""
+    assert loaded["kind"] == "diversity" and loaded["samples"] == 6 and not {"strict", "logp"} & set(loaded)
     assert loaded["composed"] == "0 1 2 3 4" and loaded["correct"] == "1 2 3 4 5"
     for name in ("vendi_runs", "vendi_approaches"):
         assert results.numbers(loaded[name]) == pytest.approx(getattr(found, name), abs=1e-4)
@@ -252,9 +232,9 @@ def test_what_an_exam_of_diversity_found_is_kept_and_tabled(tiny, runs, tmp_path
 
 def test_a_key_of_diversity_rests_on_verifier_and_measure(monkeypatch):
     # Mutants: kept scores after either changed; other kinds' keys moved by the measure.
-    exams = EXAM, dataclasses.replace(EXAM, kind="sampled")
+    exams = EXAM, SampledExam("s", EASY)
     before = [key(exam) for exam in exams]
-    with monkeypatch.world() as patch:
+    with monkeypatch.context() as patch:
         patch.setattr(Ways, "version", Ways.version + 1)
         assert [key(exam) == was for exam, was in zip(exams, before, strict=True)] == [False, True]
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
@@ -263,7 +243,7 @@ def test_a_key_of_diversity_rests_on_verifier_and_measure(monkeypatch):
 
 @pytest.mark.parametrize("samples", (-1, 0, 1))
 def test_diversity_of_fewer_than_two_responses_is_refused(samples):
-    with pytest.raises(ValueError, match=r"Exam\.samples must be .*diversity"):
+    with pytest.raises(ValueError, match=r"DiversityExam\.samples of 'ways' must be at least 2"):
         dataclasses.replace(EXAM, samples=samples)
 
 

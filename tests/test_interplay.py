@@ -20,10 +20,14 @@ from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.models.train import Machine
-from interlude.studies import report, results
+from interlude.studies import evidence, results
 from interlude.studies import study as study_
-from interlude.studies.exam import Exam, answered, cached_result, evaluate
+from interlude.studies.exam import answered, cached_result, evaluate
+from interlude.studies.exams.divergence import DivergenceExam
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.key import key
+from interlude.studies.report import tables
 from interlude.studies.run import Recipe, load, train_or_load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
@@ -181,8 +185,10 @@ def test_edge_from_end_to_end(stored):
     before = [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]
     execute(asked, Machine(), note=str)
     assert before == [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]
-    titles = [title for title, *_ in report.tables(report.summary(asked, table, {"edge": (3, 3)}))]
-    assert "faults, share of responses with one" in titles
+    titles = [
+        title for title, *_ in tables.full(tables.summary(asked, table, {"edge": (3, 3)}), tables.kinds_of(asked))
+    ]
+    assert "faults" in titles
 
 
 def test_a_shorter_run_leaves_no_old_points(tmp_path):
@@ -220,28 +226,26 @@ def test_newly_solved_by_hand():
     made = (row("base", 0, 0, "zoo", 3, before), row("RL", 1, 0, "zoo", 3, after))
     found = results.Results("a/b", "smoke", made)
     assert np.exp(found.newly_solved("RL", "base", "zoo-ops3")) == pytest.approx([0.49, 1e-5, 1e-7], rel=1e-3)
-    (told,) = report.newly_solved(found, "RL", "base", {"edge": (3, 3)})
+    (told,) = evidence.newly_solved(found, "RL", "base", {"edge": (3, 3)})
     assert told["solved"] == 3 and told["below"] == pytest.approx({"0.0078": 2 / 3, "0.0001": 2 / 3, "1e-06": 1 / 3})
 
 
 def test_tables_without_the_newer_columns_load(tmp_path):
     # Mutants: a committed table refused; a missing column of the first ones accepted.
     later = [column for column in results.COLUMNS if column.later is not None]
-    assert {"faults", "divergence", "rollouts", "paper_tokens"} <= {column.name for column in later}
+    assert {"exam_key", "machine", "rollouts", "paper_tokens"} <= {column.name for column in later}
     old = tuple(column for column in results.COLUMNS if column.later is None)
     whole = row("RL", 1, 0, "zoo", 3, np.array([-1.0]))
-    made = {column.name: whole[column.name] for column in old}
+    made = {column.name: whole[column.name] for column in old} | {"logp": whole["logp"]}
     where = results.path("a/b", "smoke", tmp_path)
     where.parent.mkdir()
-    results.write(where, [made], old, results.KEYS)
+    results.write(where, [made], old, results.KEYS, open_ended=True)
     (found,) = results.load("a/b", "smoke", tmp_path).rows
-    assert (
-        found["faults"] == found["divergence"] == "" and math.isnan(found["rollouts"]) and found["logp"] == made["logp"]
-    )
-    results.write(
-        where, [{k: v for k, v in made.items() if k != "logp"}], tuple(c for c in old if c.name != "logp"), results.KEYS
-    )
-    with pytest.raises(ValueError, match="missing \\['logp'\\]"):
+    assert found["machine"] == "" and math.isnan(found["rollouts"]) and found["logp"] == made["logp"]
+    short = tuple(column for column in old if column.name != "flops")
+    lacking = {name: value for name, value in made.items() if name != "flops"}
+    results.write(where, [lacking], short, results.KEYS, open_ended=True)
+    with pytest.raises(ValueError, match="missing \\['flops'\\]"):
         results.load("a/b", "smoke", tmp_path)
 
 
@@ -250,7 +254,7 @@ def test_tables_without_the_newer_columns_load(tmp_path):
 
 def test_faults_are_counted_by_response(learned, tiny, runs):
     # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
-    lm, exam = learned(), Exam("s", PAPER, problems=8, kind="sampled", samples=16, max_new_tokens=40)
+    lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=40)
     found = evaluate(lm, exam)
     expected: Counter[str] = Counter()
     for i, problem in enumerate(exam.draw_problems()):
@@ -266,7 +270,7 @@ def test_faults_are_counted_by_response(learned, tiny, runs):
     train_or_load(recipe)
     cached_result(recipe, exam, lm)
     made = rows(study("edge"), Run("a", 0, recipe, (exam,), 0, True, True, 0.0, 0.0, True))[0]
-    assert results.fault_counts(made["faults"]) == dict(expected) and made["divergence"] == ""
+    assert results.fault_counts(made["faults"]) == dict(expected) and "divergence" not in made
 
 
 @pytest.mark.parametrize("temperature", (1.0, 0.7))
@@ -274,7 +278,7 @@ def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
     # Mutants: the other direction; the sampled token's log-ratio only; the question's positions, or a position off by
     # one; a mean over positions; the reference under another seed.
     base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(warmup=1), data=PAPER)
-    exam = Exam("kl", PAPER, 4, "divergence", temperature=temperature, reference=base)
+    exam = DivergenceExam("kl", PAPER, 4, temperature=temperature, reference=base)
     reference, lm = train_or_load(base), learned()
     assert evaluate(reference, exam).divergence == pytest.approx([0.0] * 4, abs=1e-12)
     expected = []
@@ -299,26 +303,24 @@ def test_divergence_is_kl_from_the_reference(temperature, tiny, learned, runs):
 def test_a_reference_follows_the_seed_and_the_key(tiny, runs):
     # Mutants: every seed compared with seed 0's base; a reference left out of the key; an older exam's key changed.
     base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(), data=PAPER)
-    exam = Exam("kl", PAPER, 4, "divergence", reference=base)
+    exam = DivergenceExam("kl", PAPER, 4, reference=base)
     assert exam.with_seed(3).reference == base.with_seed(3) and key(exam.with_seed(3)) != key(exam)
-    plain = Exam("e", PAPER, 4)
+    plain = ExactExam("e", PAPER, 4)
     assert plain.with_seed(3) is plain
     asked = dataclasses.replace(study("forgetting"), seeds=(0, 5))
     for run in plan(asked):
-        assert {e.reference.seed for e in run.exams if e.reference is not None} == {run.seed}
+        assert {e.reference.seed for e in run.exams if e.kind == "divergence"} == {run.seed}
         assert all(
             e.reference.stages == run.recipe.stages[: len(e.reference.stages)]
             for e in run.exams
-            if e.reference is not None
+            if e.kind == "divergence"
         )
 
 
 def test_bad_references_are_refused(tiny):
     # Mutants: a divergence from nothing; a reference nobody looks at; one that would not be trained by then.
-    base = Recipe(tiny) + Pretrain(steps=2, batch_size=2, optim=Optim(), data=PAPER)
-    for change in ({"kind": "divergence"}, {"reference": base}):
-        with pytest.raises(ValueError, match="Exam.reference must be a recipe if kind is"):
-            dataclasses.replace(Exam("e", PAPER, 4), **change)
+    with pytest.raises(ValueError, match="DivergenceExam.reference of 'e' must be a recipe"):
+        DivergenceExam("e", PAPER, 4, reference=None)
     asked = study("forgetting")
     arm = Arm("elsewhere", SMOKE.base() + SMOKE.midtrain(1e9), equal=False)
     with pytest.raises(ValueError, match="'edge-kl' of interplay/forgetting compares arm 'elsewhere' with a model"):

@@ -14,10 +14,11 @@ from scipy.stats import binom
 
 from interlude.models.stages import StageModels
 from interlude.models.train import Machine
-from interlude.studies import report, results
-from interlude.studies.exam import Exam
+from interlude.studies import evidence, results
+from interlude.studies.exams.exact import ExactExam
 from interlude.studies.interplay import context_exposure, context_rl_share, pretraining_difficulty, topology
 from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, only, seeds
+from interlude.studies.report.tables import full, kinds_of, summary
 from interlude.studies.scales import NANO, SCALES, SMOKE
 from interlude.studies.study import Study, execute, plan, similarities
 from interlude.synth import worlds
@@ -181,8 +182,8 @@ def slow_similarity(a: Graph, b: Graph) -> float:
 @pytest.mark.parametrize("ops", (1, 3, 6))
 def test_similarity_to_gold_against_a_slow_one(ops):
     # Mutants: the farthest gold graph, or the mean; gold of other operations; two rounds; users left out of a label.
-    exam = Exam("few", NANO.source((ops, ops), RARE, split="held_out"), 6)
-    gold = tuple(Exam(f"gold{n}", NANO.source((n, n)), 12) for n in (1, 3, 6))
+    exam = ExactExam("few", NANO.source((ops, ops), RARE, split="held_out"), 6)
+    gold = tuple(ExactExam(f"gold{n}", NANO.source((n, n)), 12) for n in (1, 3, 6))
     paper = gold[(1, 3, 6).index(ops)].draw_problems()
     found = similarities(exam, gold)
     for problem, value in zip(exam.draw_problems(), found, strict=True):
@@ -217,12 +218,12 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
     # pass@1 for pass@128.
     store = results.store
     monkeypatch.setattr(results, "store", lambda name, scale, rows, **more: store(name, scale, rows, tmp_path, **more))
-    monkeypatch.setattr(report, "VISIBLE", 1e-300)  # two untrained models solve less than anyone would see
+    monkeypatch.setattr(evidence, "VISIBLE", 1e-300)  # two untrained models solve less than anyone would see
     asked = small()
     execute(asked, Machine(), note=str)
     table = results.load(asked.name, "smoke", tmp_path)
     assert len(table.rows) == 4 and all(run.examined for run in plan(asked))
-    shown = report.summary(asked, table, {"ID": SMOKE.band, "edge": SMOKE.edge, "hard": SMOKE.hard})["similarity"]
+    shown = summary(asked, table, {"ID": SMOKE.band, "edge": SMOKE.edge, "hard": SMOKE.hard})["similarity"]
     assert len(shown) == 2 * 2 * 2  # arms, bands with an exam, k
     for row in table.rows:
         exam = next(exam for exam in asked.exams if exam.name == row["exam"])
@@ -234,7 +235,7 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
             weights = [1 - (1 - math.exp(logp)) ** k if logp > -20 else k * math.exp(logp) for logp in logps]
             weighed = list(zip(weights, like, strict=True))
             told = next(r for r in shown if (r["arm"], r["ops"].split("-")[-1], r["k"]) == (row["arm"], row["ops"], k))
-            bins = [sum(w for w, s in weighed if low <= s < high) / len(like) for low, high in pairwise(report.BINS)]
+            bins = [sum(w for w, s in weighed if low <= s < high) / len(like) for low, high in pairwise(evidence.BINS)]
             assert told["bins"] == pytest.approx(bins, rel=2e-3)
             assert told["correct"] == pytest.approx(sum(bins), rel=2e-3)
             mean = sum(w * s for w, s in weighed) / sum(weights)
@@ -242,7 +243,7 @@ def test_topology_from_end_to_end(runs, tmp_path, monkeypatch):
             assert told["all"] == pytest.approx(np.mean(like), abs=1e-3)
             assert told["mean"] == pytest.approx(told["correct_mean"] - told["all"], abs=1e-9)
             assert told["low"] <= told["mean"] <= told["high"]
-    titles = [title for title, *_ in report.tables(report.summary(asked, table, {"hard": SMOKE.hard}))]
+    titles = [title for title, *_ in full(summary(asked, table, {"hard": SMOKE.hard}), kinds_of(asked))]
     assert "similarity of correct graphs to gold" in titles
 
 
@@ -257,7 +258,7 @@ def test_an_arm_that_solves_equally_often_everywhere_replicates_nothing():
             rows.append(cells | {"arm": arm, "seed": seed, "logp": results.cell(np.array(logp), 4)})
     for kept in (rows, rows[:5]):
         table = results.Results("interplay/topology", "smoke", tuple(kept))
-        even, near, *rest = (report.similar(table, arm, {"edge": (3, 3)}) for arm in (*arms, "least", "unseen"))
+        even, near, *rest = (evidence.similar(table, arm, {"edge": (3, 3)}) for arm in (*arms, "least", "unseen"))
         assert even[0]["mean"] == pytest.approx(0) and even[0]["correct"] == pytest.approx(math.exp(-1))
         assert even[0]["low"] == pytest.approx(0, abs=1e-12) and even[0]["high"] == pytest.approx(0, abs=1e-12)
         assert near[0]["mean"] == pytest.approx(0.95 - 0.75, abs=1e-3)
@@ -269,7 +270,7 @@ def test_where_all_problems_are_alike_nothing_is_left_to_chance():
     # Mutant: a bootstrap over weight times similarity, whose interval is as wide as the weights vary.
     cells = {"arm": "near", "seed": 0, "exam": "x", "kind": "exact", "world": RARE, "mode": "forward", "ops": "3"}
     row = cells | {"logp": "-9.0000 -1.0000 -1.0000 -9.0000", "similarity": "0.7000 0.7000 0.7000 0.7000"}
-    found = report.similar(results.Results("interplay/topology", "smoke", (row,)), "near", {"edge": (3, 3)})
+    found = evidence.similar(results.Results("interplay/topology", "smoke", (row,)), "near", {"edge": (3, 3)})
     assert [(each["low"], each["mean"], each["high"]) for each in found] == [pytest.approx((0, 0, 0), abs=1e-12)] * 2
 
 

@@ -8,18 +8,20 @@ import math
 import numpy as np
 import pytest
 import torch
+from crafted import UNRECORDED
 from crafted import row as crafted_row
 
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import train
-from interlude.studies import exam as exam_
-from interlude.studies import modes, report, results
+from interlude.studies import results
 from interlude.studies.exam import Exam, cached_result, evaluate
+from interlude.studies.exams import modes
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.modes import ModesExam, beginnings, effective, log_masses
 from interlude.studies.key import key
 from interlude.studies.midtraining import selfgen
-from interlude.studies.modes import beginnings, effective, log_masses
 from interlude.studies.run import Recipe, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
@@ -30,7 +32,7 @@ from interlude.synth.tokens import Vocabulary
 
 NAMES = ("levels", "plan", "commuted", "table", PLAIN)
 SOURCE = Source(ops=(2, 3), modulus=3, names=12, approach=NAMES)
-EXAM = Exam("modes", SOURCE, problems=6, kind="modes")
+EXAM = ModesExam("modes", SOURCE, problems=6)
 MODEL = GPT(
     layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), approaches=True)
 )
@@ -125,33 +127,35 @@ def test_what_an_exam_of_modes_found_is_kept_tabled_and_told(runs, tmp_path, mon
     # Mutants: masses not stored; a cell of another column; a key that does not move with what is measured.
     recipe = Recipe(MODEL) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=SOURCE)
     found = cached_result(recipe, EXAM, train_or_load(recipe))
-    monkeypatch.setattr(exam_, "take", None)
+    monkeypatch.setattr(Exam, "evaluate", None)
     again = cached_result(recipe, EXAM, None)
     assert (
         again.modes.tolist() == found.modes.tolist() and again.masses == found.masses and set(found.masses) == {*NAMES}
     )
     study = Study("a/b", "smoke", "q", "p", "r", (Arm("x", recipe),), (EXAM,), (0,), Recipe(MODEL))
     costs = {"tokens": 1, "flops": 1.0, "arm_flops": 1.0, "rollout_flops": 0.0, "seconds": 1.0, "key": "k"}
-    made = row(study, plan(study)[0], EXAM, found) | costs | {"rollouts": 0.0, "paper_tokens": 1.0, "similarity": ""}
+    made = row(study, plan(study)[0], EXAM, found) | costs | UNRECORDED
     results.store("a/b", "smoke", [made], tmp_path)
     loaded = results.load("a/b", "smoke", tmp_path)
     assert results.numbers(loaded.rows[0]["modes"]) == pytest.approx(found.modes, abs=1e-4)
     assert results.tallies(loaded.rows[0]["masses"]) == pytest.approx(found.masses, rel=1e-2)
-    (told,) = report.modes(loaded, "x")
+    (told,) = ModesExam.summary(loaded)
     assert told["mean"] == pytest.approx(found.modes.mean(), abs=1e-4) and list(told["masses"]) == [*NAMES]
-    _, heads, cells, caption = report.modes_table([told])
+    ((_, heads, cells, caption),) = ModesExam.tables([told])
     assert heads == ["arm", "modes", *NAMES] and cells[0][2] == f"{found.masses['levels']:.3f}" and "exact" in caption
-    assert report.modes(results.Results("a/b", "smoke", (crafted_row("x", 0, 0, "zoo", 1, np.zeros(2)),)), "x") == []
-    before = key(EXAM), key(dataclasses.replace(EXAM, kind="exact", source=dataclasses.replace(SOURCE, approach=None)))
-    monkeypatch.setattr(exam_, "MODES", modes.VERSION + 1)
+    other = results.Results("a/b", "smoke", (crafted_row("x", 0, 0, "zoo", 1, np.zeros(2)),))
+    assert ModesExam.summary(other) == ModesExam.tables([]) == []
+    plain = ExactExam("e", dataclasses.replace(SOURCE, approach=None))
+    before = key(EXAM), key(plain)
+    monkeypatch.setattr(modes, "VERSION", modes.VERSION + 1)
     assert key(EXAM) != before[0]
-    assert key(dataclasses.replace(EXAM, kind="exact", source=dataclasses.replace(SOURCE, approach=None))) == before[1]
+    assert key(plain) == before[1]
 
 
 @pytest.mark.parametrize("change", ({"approach": None}, {"approach": PLAIN}, {"tagged": True}))
 def test_sources_without_several_untagged_approaches_have_no_modes(change):
     # Mutant: either check left out.
-    with pytest.raises(ValueError, match=r"Exam\.source must have several approaches"):
+    with pytest.raises(ValueError, match=r"ModesExam\.source must have several approaches"):
         dataclasses.replace(EXAM, source=dataclasses.replace(SOURCE, **change))
 
 
@@ -159,6 +163,6 @@ def test_sources_without_several_untagged_approaches_have_no_modes(change):
 def test_the_study_asks_for_the_modes_that_it_teaches(scale):
     # Mutants: other problems than diversity's; an approach left out.
     exams = {exam.kind: exam for exam in selfgen.study(SCALES[scale]).exams}
-    assert exams["modes"].source.approach == selfgen.NAMES and exams["modes"].samples == 0
+    assert exams["modes"].source.approach == selfgen.NAMES
     pairs = zip(exams["modes"].draw_problems(), exams["diversity"].draw_problems(), strict=True)
     assert all(a.question == b.question for a, b in pairs)

@@ -15,10 +15,12 @@ from interlude.models.gpt import GPT
 from interlude.models.lm import tags
 from interlude.models.sample import sample
 from interlude.models.stages.thinking import Thinking, needed
-from interlude.studies import forcing, probe
-from interlude.studies.exam import Exam, cached_result, evaluate
+from interlude.studies import scoring
+from interlude.studies.exam import cached_result, evaluate
+from interlude.studies.exams import probe
+from interlude.studies.exams.probe import THOUGHTS, ProbeExam, others, own_thoughts, places
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.key import key
-from interlude.studies.probe import THOUGHTS, others, own_thoughts, places
 from interlude.studies.results import cell, numbers
 from interlude.studies.run import Recipe
 from interlude.studies.stats import paired
@@ -29,7 +31,7 @@ from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import Verdict
 
 GAPS = Source(ops=(2, 2), modulus=3, names=6, skip_prob=1.0, thoughts="ignored")
-PROBE = Exam("p", GAPS, 8, "probe", samples=3, max_new_tokens=24, thought="own")
+PROBE = ProbeExam("p", GAPS, 8, samples=3, max_new_tokens=24, thought="own")
 EACH = {thought: dataclasses.replace(PROBE, thought=thought) for thought in THOUGHTS}
 SURE, CLOSES = 0.97, 0.6
 
@@ -131,7 +133,7 @@ def test_the_segment_is_scored_after_what_stands_in_the_thought(thought, tempera
                 assert found.logp[row] == pytest.approx(expected, abs=1e-3)
             assert found.thought[row] == pytest.approx(np.mean([len(ids) for ids in stood]))
     assert (found.strict <= found.answer).all() and found.answer.max() <= found.samples == 3
-    assert found.logp.max() < 0 and found.roles == {} and found.faults == {}
+    assert found.logp.max() < 0
 
 
 def test_own_thoughts_are_sampled_from_their_own_streams(thinker):
@@ -178,7 +180,7 @@ def test_a_probe_asks_the_first_problems_that_skip_a_step():
     drawn = [source.problem("exam", 3, 4, row) for row in range(100)]
     expected = [problem for problem in drawn if problem.style.skipped][:20]
     assert len(expected) == 20 and asked.draw_problems() == expected != drawn[:20]
-    assert dataclasses.replace(asked, kind="sampled", thought=None).draw_problems() == drawn[:20]
+    assert SampledExam("s", asked.source, asked.problems).draw_problems() == drawn[:20]
     lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(worlds=("zoo",), thoughts=True))
     with pytest.raises(ValueError, match="after a skipped step"):
         places(lm.build(0), drawn)
@@ -255,8 +257,8 @@ def test_batches_are_of_no_consequence(thinker, monkeypatch):
     # Mutants: results in another order; padding seen; streams by place in the batch.
     lm = thinker()
     whole = evaluate(lm, PROBE)
-    monkeypatch.setitem(forcing.ROWS, "cpu", 3)
-    monkeypatch.setattr(probe, "ROWS", 5)
+    monkeypatch.setitem(scoring.ROWS, "cpu", 3)
+    monkeypatch.setattr(scoring, "SAMPLED", 5)
     part = evaluate(lm, PROBE)
     assert part.logp == pytest.approx(whole.logp, abs=1e-4) and part.strict.tolist() == whole.strict.tolist()
 
@@ -273,10 +275,10 @@ def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
         assert again.strict.tolist() == first[thought].strict.tolist()
         assert numbers(cell(again.logp, 4)) == pytest.approx(again.logp, abs=1e-4)
     assert len({key(exam) for exam in EACH.values()}) == 4
-    before, sat = key(PROBE), dataclasses.replace(PROBE, kind="sampled", thought=None)
+    before, sat = key(PROBE), SampledExam("s", GAPS, 8, samples=3)
     other = key(sat)
-    with monkeypatch.world() as changed:
-        changed.setattr("interlude.studies.exam.VERSION", 99)
+    with monkeypatch.context() as changed:
+        changed.setattr(probe, "VERSION", 99)
         assert key(PROBE) != before and key(sat) == other
     monkeypatch.setattr(Verdict, "version", Verdict.version + 1)
     assert key(PROBE) != before
@@ -285,12 +287,11 @@ def test_probes_are_kept_and_keyed(thinker, runs, tiny, monkeypatch):
 def test_bad_probes_are_refused(learned):
     # Mutant: any check removed.
     for change, name in (
-        ({"thought": None}, "Exam.thought"),
-        ({"thought": "gold"}, "Exam.thought"),
-        ({"kind": "sampled"}, "Exam.thought"),
-        ({"samples": 0}, "Exam.samples"),
-        ({"problems": 1}, "Exam.problems"),
-        ({"source": dataclasses.replace(GAPS, skip_prob=0.0)}, "Exam.source"),
+        ({"thought": None}, "ProbeExam.thought"),
+        ({"thought": "gold"}, "ProbeExam.thought"),
+        ({"samples": 0}, "ProbeExam.samples"),
+        ({"problems": 1}, "ProbeExam.problems"),
+        ({"source": dataclasses.replace(GAPS, skip_prob=0.0)}, "ProbeExam.source"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(PROBE, **change)

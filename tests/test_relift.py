@@ -13,7 +13,7 @@ from interlude.models.stages import StageModels, imitate
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine, train
-from interlude.studies.exam import solution_logprobs
+from interlude.studies.scoring import solution_logprobs
 from interlude.synth.source import Mixture, Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,10 +12,19 @@ import pytest
 from crafted import rows, sampled_row
 
 from interlude.studies import console as show
-from interlude.studies import report
+from interlude.studies import layout
+from interlude.studies.exams.diversity import DiversityExam
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.sampled import SampledExam
+from interlude.studies.report import examples, plots, recipes, tables
+from interlude.studies.report.page import heading, page, table_html
 from interlude.studies.results import Results
 from interlude.studies.stats import exact_pass_at_k
+from interlude.studies.verdicts import above, minus
+from interlude.synth.source import Source
 
+PLAIN = Source(ops=(1, 1), modulus=3, names=6)
+KINDS = {kind.kind: kind for kind in (ExactExam, SampledExam, DiversityExam)}
 BANDS = {"ID": (1, 4), "edge": (5, 6), "hard": (7, 8)}
 
 
@@ -32,6 +41,12 @@ class Words:
     contrasts: tuple = (("mid-training + RL", "RL"), ("RL", "pre-training"))
     headline: tuple = ("zoo-ops5",)
     seeds: tuple = field(default=(0, 1))
+    arms: tuple = ()
+    exams: tuple = tuple(kind("any", PLAIN) for kind in KINDS.values())
+
+
+def full(numbers: dict) -> list:
+    return tables.full(numbers, KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +56,12 @@ def found():
 
 @pytest.fixture(scope="module")
 def numbers(found):
-    return report.summary(Words(), found, BANDS)
+    return tables.summary(Words(), found, BANDS)
+
+
+CLAIMS = (
+    above("it helps", minus("mid-training + RL", "RL", "edge"), published="+0.1 points", place="arXiv 1, Figure 9"),
+)
 
 
 def one(rows, **wanted):
@@ -76,20 +96,20 @@ def test_a_contrast_is_paired_and_signed(numbers):
 def test_a_contrast_uses_only_seeds_that_both_arms_have():
     """Mutant: a half-finished run pairs seed 0 with seed 1, or fails."""
     kept = [row for row in rows() if not (row["arm"] == "RL" and row["seed"] == 1)]
-    numbers = report.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)
+    numbers = tables.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)
     assert {row["seeds"] for row in numbers["contrasts"] if row["over"] == "RL"} == {1}
     kept = [row for row in rows() if row["arm"] != "RL"]
-    assert report.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)["contrasts"] == []
+    assert tables.summary(Words(), Results("s", "nano", tuple(kept)), BANDS)["contrasts"] == []
 
 
 def test_an_answer_only_score_stands_beside_its_guess_floor():
     """Mutants: the floor left out; strict and answer counts exchanged; pass@k beyond the samples."""
     found = Results("s", "nano", tuple(sampled_row("RL", seed) for seed in (0, 1)))
-    numbers = report.summary(Words(contrasts=(), headline=()), found, BANDS)
+    numbers = tables.summary(Words(contrasts=(), headline=()), found, BANDS)
     assert one(numbers["scores"], score="answer", k=1)["mean"] == pytest.approx(0.5)
     assert one(numbers["scores"], score="strict", k=1)["mean"] == pytest.approx(0.125)
     assert {row["k"] for row in numbers["scores"]} == {1}
-    _, _, cells, caption = report.tables(numbers)[1]
+    _, _, cells, caption = next(each for each in full(numbers) if each[0] == "sampled, zoo, forward")
     (line,) = [line for line in cells if "answer" in line[0]]
     assert "floor 0.250" in line[1] and "2 seeds × 4 problems" in caption
 
@@ -105,8 +125,8 @@ def test_sampled_exams_come_first_and_are_ranked():
         for seed in (0, 1)
     ]  # fmt: skip
     made = [row | {"strict": "7 7 7 7"} if (row["arm"], row["exam"]) == ("none", "zoo-band") else row for row in made]
-    numbers = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made)), BANDS)
-    title, heads, cells, caption = report.tables(numbers)[0]
+    numbers = tables.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made)), BANDS)
+    title, heads, cells, caption = full(numbers)[0]
     assert "zoo-edge" in title and heads == [
         "arm",
         "zoo-edge\nguess floor of answers 0.250",
@@ -118,8 +138,8 @@ def test_sampled_exams_come_first_and_are_ranked():
 
 def test_the_tables_name_seeds_problems_and_costs(numbers):
     """Mutant: an interval without its n."""
-    made = report.tables(numbers)
-    assert all("seeds ×" in caption for *_, caption in made[:-1])
+    made = full(numbers)
+    assert all("seeds ×" in caption for *_, caption in made[:-2])
     assert made[-1][2][1][:4] == ["RL", 2, "7 T", "1 T"]
     (differences,) = [(heads, cells) for title, heads, cells, _ in made if title.startswith("differences")]
     assert differences[0][2:] == ["pass@1", "pass@16", "pass@128"]
@@ -135,11 +155,11 @@ def test_sampled_exams_are_compared_by_strict_and_by_answers_alone():
         for row in made
     ]
     words = Words(contrasts=(("RL", "pre-training"),), headline=())
-    numbers = report.summary(words, Results("s", "nano", tuple(made + rows(arms=("RL", "pre-training")))), BANDS)
+    numbers = tables.summary(words, Results("s", "nano", tuple(made + rows(arms=("RL", "pre-training")))), BANDS)
     sampled = [row for row in numbers["contrasts"] if row.get("exam") == "zoo-sampled3"]
     assert [(row["score"], row["k"]) for row in sampled] == [("strict", 1), ("strict", 8), ("answer", 1), ("answer", 8)]
     assert [row["mean"] for row in sampled[:3]] == pytest.approx([1 / 8, 1, 1 / 8])
-    _, _, cells, _ = next(each for each in report.tables(numbers) if each[0].startswith("differences"))
+    _, _, cells, _ = next(each for each in full(numbers) if each[0].startswith("differences"))
     assert [line[1] for line in cells][-2:] == ["zoo-sampled3", "zoo-sampled3, answers"]
     assert one(numbers["contrasts"], band="edge", world="zoo", k=16)["score"] == "strict"
 
@@ -151,15 +171,16 @@ def test_lengths_say_how_much_was_thought():
         sampled_row(arm, seed) | {"thought_tokens": 3.0 + seed} for arm in ("RL", "pre-training") for seed in (0, 1)
     ]
     made = [row | {"thought_tokens": float("nan")} if row["arm"] == "RL" else row for row in made]
-    numbers = report.summary(
+    numbers = tables.summary(
         Words(contrasts=(), headline=()), Results("s", "nano", tuple(made + rows(arms=("RL",)))), BANDS
     )
-    assert one(numbers["lengths"], arm="pre-training", what="thought_tokens")["mean"] == 3.5
-    (table,) = [each for each in report.tables(numbers) if each[0] == "length of responses"]
+    assert one(numbers["kinds"]["sampled"], arm="pre-training", what="thought_tokens")["mean"] == 3.5
+    (table,) = [each for each in full(numbers) if each[0] == "length of responses"]
     cells = {line[0]: line[2:] for line in table[2]}
     assert cells["RL"] == ["20.0\n20.0–20.0", "–"] and cells["pre-training"][1].startswith("3.5\n-")
-    single = report.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made[2:3])), BANDS)
-    assert report.length_table(single["lengths"])[2] == [["pre-training", "zoo-sampled3", "20.0", "3.0"]]
+    single = tables.summary(Words(contrasts=(), headline=()), Results("s", "nano", tuple(made[2:3])), BANDS)
+    (alone,) = SampledExam.tables(single["kinds"]["sampled"])
+    assert alone[2] == [["pre-training", "zoo-sampled3", "20.0", "3.0"]]
 
 
 class Reader(HTMLParser):
@@ -203,58 +224,81 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     """Mutants: a font or script from elsewhere; text not escaped; ids of two drawings alike, so that one clips another;
     a page that claims examples where there are no models."""
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path_factory.mktemp("none")))
-    page = report.page(
-        [(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))))],
+    made = page(
+        [(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), CLAIMS)],
         {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)},
     )
     reader = Reader()
-    reader.feed(page)
+    reader.feed(made)
     assert reader.open == [] and len(set(reader.ids)) == len(reader.ids)
     assert all(address.startswith("#") for address in reader.addresses)
     assert {address[1:] for address in reader.addresses} <= set(reader.ids)
-    assert "<script" not in page and "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert "<script" not in made and "@import" not in made and not re.search(r"url\((?!#)", made)
     text = "".join(reader.text)
     assert real.question in text and real.prediction in text and real.rule in text
-    assert "not on this machine" in text and "var(--s0)" in page and "currentColor" in page
-    assert not any(colour in page for colour in (*report.SERIES, report.INK))
+    assert "not on this machine" in text and "var(--s0)" in made and "currentColor" in made
+    assert not any(colour in made for colour in (*plots.SERIES, plots.INK))
+    headings = re.findall(r"<h3>(.*?)</h3>", made)
+    assert headings[:2] == ["Claims: published and measured", "Differences between arms"]
+    assert "+0.1 points" in text and "Figure 9" in text
 
 
 def test_the_heading_says_what_the_studies_are_about():
     # Mutants: one heading for all; the first study's topic for a page of several.
-    about = {topic: report.heading([f"{topic}/any"]) for topic in ("stages", "interplay", "midtraining")}
+    about = {topic: heading([f"{topic}/any"]) for topic in ("stages", "interplay", "midtraining")}
     assert len(set(about.values())) == 3 and "id-training methods" in about["midtraining"]
-    assert report.heading(["midtraining/remit", "stages/rl"]) == about["stages"]
+    assert heading(["midtraining/remit", "stages/rl"]) == about["stages"]
 
 
 def test_what_a_model_writes_cannot_become_markup():
     """Mutant: a response put into the page unescaped."""
     piece = {"text": "<script>alert(1)</script>", "faults": ["<i>"], "step": True}
-    shown = report.answer_html(
-        "<arm>", {"pieces": [piece], "strict": False, "answer": True, "process": 0.5, "faults": ["x<y"]}
-    )
+    row = {"pieces": [piece], "strict": False, "answer": True, "process": 0.5, "faults": ["x<y"]}
+    row |= {"ops": 3, "question": "<q>", "solution": "<s>", "exam": "e"}
+    shown = examples.arm_html(Words(arms=(replace(Arm(), name="<arm>"),)), "<arm>", [row])
     assert "<script>" not in shown and "<i>" not in shown and "<arm>" not in shown and "x&lt;y" in shown
+    assert "<q>" not in shown and "<s>" not in shown
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str = "a"
+
+
+def test_responses_are_filed_by_outcome_and_depth():
+    """Mutants: a link to another response; a response under its last fault, or in two places; depths mixed."""
+    base = {"pieces": [], "process": 0.5, "question": "q", "solution": "s", "exam": "e", "answer": False}
+    right = base | {"strict": True, "answer": True, "faults": []}
+    wrong = base | {"strict": False, "faults": ["operand", "missing"]}
+    rows_ = [right | {"ops": 2}, wrong | {"ops": 3}, right | {"ops": 3}, right | {"ops": 3}]
+    shown = examples.arm_html(Words(name="s/q", arms=(Arm(),)), "a", rows_)
+    assert "a: 3 of 4 right" in shown
+    cells = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(<td>.*?)</tr>", shown)]
+    count = [[re.sub("<.*?>", "", cell) for cell in line] for line in cells]
+    assert count == [["2 operations", "1", "–"], ["3 operations", "2", "1"]]
+    linked = re.search(r'#([^"]+)', cells[1][2])[1]
+    assert re.search(rf'operand: 1</summary><div class="transcript" id="{linked}">', shown)
+    assert shown.count('class="transcript"') == 4 and shown.count("<details>") == 1 + 2 + 4
 
 
 def test_a_faulty_step_is_marked_and_the_others_are_not():
     """Mutants: marks on the wrong step; a right answer shown as strict."""
-    from interlude.synth.source import Source
-
     problem = Source(ops=(3, 3)).problem("report", 1)
-    right = report.judgement(problem, problem.solution)
+    right = examples.judgement(problem, problem.solution)
     assert right["strict"] and not right["faults"] and not any(piece["faults"] for piece in right["pieces"])
     assert sum(piece["step"] for piece in right["pieces"]) == 3
     first, rest = problem.solution.split(" ;", 1)
     value = int(first.split()[-1])
-    wrong = report.judgement(problem, f"{first[: -len(str(value))]}{(value + 1) % 7} ;{rest}")
+    wrong = examples.judgement(problem, f"{first[: -len(str(value))]}{(value + 1) % 7} ;{rest}")
     assert wrong["pieces"][0]["faults"] and not wrong["strict"] and wrong["pieces"][0]["step"]
 
 
 def test_the_models_own_answers_are_shown_where_the_models_are(learned, source, tiny, runs):
     """Mutants: the worked solution shown as the model's answer; the verdict of another problem."""
     problems = [source.problem("shown", n) for n in range(3)]
-    answers = report.answered_by(learned(), problems)
+    answers = examples.responses(learned(), problems)
     assert len(answers) == 3
-    assert answers == report.answered_by(learned(), problems)
+    assert answers == examples.responses(learned(), problems)
     assert all(answer["strict"] == (not answer["faults"]) for answer in answers)
 
 
@@ -272,24 +316,24 @@ def test_ways_of_telling_stand_after_what_decides():
     made += [diverse("RL", 0), diverse("RL", 1, vendi_runs="4 4 4 4", composed="0 8 4 4")]
     made += [diverse("pre-training", seed, correct="0 0 0 0", composed="0 0 0 0") for seed in (0, 1)]
     words = Words(contrasts=(("RL", "pre-training"),), headline=("zoo-edge-diversity",))
-    numbers = report.summary(words, Results("s", "nano", tuple(made)), BANDS)
-    means = {row["what"]: row["mean"] for row in numbers["diversities"] if row["arm"] == "RL"}
+    numbers = tables.summary(words, Results("s", "nano", tuple(made)), BANDS)
+    means = {row["what"]: row["mean"] for row in numbers["kinds"]["diversity"] if row["arm"] == "RL"}
     shares = {"correct": 0.5, "composition": (4 / 16 + 1) / 2}
     assert means == pytest.approx({"vendi_runs": 3.5, "vendi_approaches": 1.5} | shares)
-    assert one(numbers["diversities"], arm="pre-training", what="composition")["mean"] == 0
-    spread = one(numbers["diversities"], arm="RL", what="vendi_runs")
+    assert one(numbers["kinds"]["diversity"], arm="pre-training", what="composition")["mean"] == 0
+    spread = one(numbers["kinds"]["diversity"], arm="RL", what="vendi_runs")
     assert spread["high"] - spread["mean"] == pytest.approx(12.706 * 0.5, rel=1e-3) and spread["problems"] == 4
     assert {row["exam"] for row in numbers["scores"] + numbers["contrasts"]} == {"zoo-sampled3"}
-    titles = [title for title, *_ in report.tables(numbers)]
-    place = titles.index("ways of telling a problem")
-    assert titles[place - 1].startswith("differences")  # what decides comes first
-    _, _, cells, caption = report.tables(numbers)[place]
+    titles = [title for title, *_ in full(numbers)]
+    place = titles.index("ways of solving a problem")
+    assert any(title.startswith("differences") for title in titles[:place])  # what decides comes first
+    _, _, cells, caption = full(numbers)[place]
     assert cells[0][:2] == ["RL", "zoo-edge-diversity"]
     assert [cell.split("\n")[0] for cell in cells[0][2:]] == ["3.500", "1.500", "0.500", "0.625"]
     assert "8 if none" in caption and "2 seeds × 4 problems" in caption
-    single = report.summary(Words(contrasts=()), Results("s", "nano", tuple(made[4:5])), BANDS)
-    assert report.diversity_table(single["diversities"])[2][0][5] == "0.250"
-    assert len(report.tables(single)) == 2  # and the costs
+    single = tables.summary(Words(contrasts=()), Results("s", "nano", tuple(made[4:5])), BANDS)
+    ((_, _, cells, _),) = DiversityExam.tables(single["kinds"]["diversity"])
+    assert cells[0][5] == "0.250" and len(full(single)) == 3  # and exams and costs
 
 
 def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit():
@@ -319,5 +363,53 @@ def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit
 )
 def test_captions_name_the_interval_that_differences_have(seeds, said, unsaid):
     rows = [{"seeds": n, "problems": 40} for n in seeds]
-    assert said in report.over_seeds_in_words(rows) and unsaid not in report.over_seeds_in_words(rows)
-    assert f"{seeds[0]} seed" in report.over_seeds_in_words(rows) and "40 problems" in report.over_seeds_in_words(rows)
+    assert said in layout.over_seeds_in_words(rows) and unsaid not in layout.over_seeds_in_words(rows)
+    assert f"{seeds[0]} seed" in layout.over_seeds_in_words(rows) and "40 problems" in layout.over_seeds_in_words(rows)
+
+
+def test_show_begins_with_the_few_numbers_that_answer_the_question(found):
+    """Mutants: every table; another world's bands; single exams among the bands; verdicts left out."""
+    numbers = tables.summary(Words(), found, BANDS, CLAIMS)
+    few = tables.short(numbers)
+    assert [title for title, *_ in few] == ["by band, exact", "differences, paired by seed and problem", "claims"]
+    assert few[0][1] == ["band (ops)", "ID (1-4)\nzoo", "edge (5-6)\nzoo", "hard (7-8)\nzoo"]
+    assert {line[1] for line in few[1][2]} == {"ID, zoo", "edge, zoo", "hard, zoo"}
+    assert few[1][1][2:] == ["pass@1", "pass@128"]
+    assert len(full(numbers)) > len(few) + 2 and any("school" in title for title, *_ in full(numbers))
+    row = few[2][2][0]
+    assert row[0] == "it helps" and row[1] == "+0.1 points\narXiv 1, Figure 9" and row[3].startswith("open")
+
+
+def test_an_arm_equal_to_its_base_is_shown(found):
+    """Mutant: a ratio of compute over nothing, which ended show in a ZeroDivisionError."""
+    same = [row | {"arm_flops": 0.0} if row["arm"] == "pre-training" else row for row in found.rows]
+    numbers = tables.summary(Words(), Results("s", "nano", tuple(same)), BANDS)
+    _, _, cells, _ = next(each for each in full(numbers) if each[0].startswith("differences"))
+    assert "RL – pre-training (the base itself)" in {line[0] for line in cells}
+    both = [row | {"arm_flops": 0.0} for row in found.rows]
+    numbers = tables.summary(Words(), Results("s", "nano", tuple(both)), BANDS)
+    assert "RL – pre-training" in {line[0] for line in tables.contrast_table(numbers["contrasts"])[2]}
+
+
+def test_the_caption_names_seeds_that_ran_on_two_machines(found):
+    """Mutants: pairs of different machines compared; seeds left out without a word."""
+    moved = [row | {"machine": "B" if (row["arm"], row["seed"]) == ("RL", 1) else "A"} for row in found.rows]
+    numbers = tables.summary(Words(), Results("s", "nano", tuple(moved)), BANDS)
+    row = one(numbers["contrasts"], arm="RL", over="pre-training", band="edge", world="zoo", k=1)
+    assert row["seeds"] == 1 and row["apart"] == [1]
+    assert "ran on different machines: 1" in tables.contrast_table(numbers["contrasts"])[3]
+
+
+def test_stages_are_listed_once(real):
+    """Mutants: a stage shared by arms listed for each; defaults told; the base not set apart; two stages that differ in
+    one field taken for one."""
+    (_, _, arms, _), (_, _, stages, _) = recipes.recipe_tables(real)
+    assert [line[0] for line in arms] == [arm.name for arm in real.arms]
+    distinct = {stage for arm in real.arms for stage in arm.recipe.stages}
+    assert len(stages) == len(distinct) and [line[0] for line in stages] == [*range(1, len(stages) + 1)]
+    paths = dict(line[:2] for line in arms)
+    assert paths["RL"].startswith(paths["pre-training"]) and paths["RL"].startswith("[1 2 3] ")
+    first = stages[0]
+    assert first[1] == "Pretrain" and "without arithmetic" in first[5] and "other_lr=0.004" in first[5]
+    assert "precision" not in first[5] and "clip" not in first[5]
+    assert "<table>" in table_html(recipes.recipe_tables(real)[1])

@@ -14,7 +14,7 @@ from interlude.models.rollouts import rollouts
 from interlude.models.stages import StageModels
 from interlude.models.stages.rft import RFT, correct
 from interlude.models.train import Machine, frozen, train
-from interlude.studies.exam import solution_logprobs
+from interlude.studies.scoring import solution_logprobs
 from interlude.synth.source import Source
 from interlude.synth.verify import verify
 

@@ -16,8 +16,6 @@ from interlude.studies.stats import (
     paired,
     pass_at_k,
     resampled_means,
-    spearman,
-    wilson,
 )
 
 
@@ -187,19 +185,6 @@ def test_two_thousand_resamples_of_an_exam_take_no_time():
     assert min(times) < 0.05
 
 
-def test_wilson_against_its_equation():
-    """Kills: the Wald interval, a lost square, a one-sided z. Each bound solves |rate - p| = z sqrt(p(1-p)/n)."""
-    assert wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)  # Newcombe 1998's method 3
-    for hits, trials, level, z in ((3, 20, 0.95, 1.959964), (0, 7, 0.9, 1.644854), (50, 50, 0.99, 2.575829)):
-        low, high = wilson(hits, trials, level)
-        for bound in {low, high} - {0.0, 1.0}:
-            assert abs(hits / trials - bound) == pytest.approx(z * (bound * (1 - bound) / trials) ** 0.5, rel=1e-5)
-    assert wilson(0, 5)[0] == 0 and wilson(5, 5)[1] == 1
-    for hits, trials in ((3, 2), (-1, 2), (0, 0), (0.5, 2)):
-        with pytest.raises(ValueError, match="hits must"):
-            wilson(hits, trials)
-
-
 def test_holm_by_hand():
     """Kills: Bonferroni, a missing running maximum, results in sorted order."""
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
@@ -208,17 +193,6 @@ def test_holm_by_hand():
     for wrong in ([], [1.1], [float("nan")], [[0.1]]):
         with pytest.raises(ValueError, match="p_values must"):
             holm(wrong)
-
-
-def test_spearman_with_ties():
-    """Kills: ranks by order of arrival among equals; Pearson on the values."""
-    x, y = [1, 2, 2, 50], [1.0, 3.0, 2.0, 4.0]
-    ranks_x, ranks_y = [1, 2.5, 2.5, 4], [1, 3, 2, 4]
-    assert spearman(x, y) == pytest.approx(np.corrcoef(ranks_x, ranks_y)[0, 1])
-    assert spearman([1, 2, 3], [9, 4, 1]) == pytest.approx(-1)
-    for x, y in (([1, 1], [1, 2]), ([1], [1]), ([1, 2], [1, 2, 3]), ([1, np.nan], [1, 2])):
-        with pytest.raises(ValueError, match="x and y must"):
-            spearman(x, y)
 
 
 def test_over_seeds_is_the_t_interval():
@@ -246,3 +220,62 @@ def test_difference_is_students_unless_there_is_one_seed():
     assert difference(a[:1], b[:1], path=("x",)) == paired(a[:1], b[:1], path=("x",))
     alone = difference(a[:1, :1], b[:1, :1])
     assert alone.mean == 0.4 and np.isnan([alone.low, alone.high]).all() and (alone.seeds, alone.problems) == (1, 1)
+
+
+# Minimal detectable differences at 80 % power, two-sided 5 %, by standard deviation and number of seeds.
+DETECTABLE = {
+    0.05: {5: 0.08, 8: 0.06, 16: 0.04},
+    0.08: {5: 0.14, 8: 0.09, 16: 0.06},
+    0.10: {5: 0.17, 8: 0.12, 16: 0.08},
+    0.15: {5: 0.25, 8: 0.17, 16: 0.11},
+}
+
+
+@pytest.mark.parametrize("sd", DETECTABLE)
+def test_power_is_that_of_the_noncentral_t(sd):
+    """Kills: a normal quantile for t's; one side; a standard error without its root."""
+    from interlude.studies.stats import power_of, seeds_needed
+
+    for n, effect in DETECTABLE[sd].items():
+        assert abs(power_of(n, sd, effect) - 0.8) < 0.06  # the differences are rounded to two decimals
+        needed = seeds_needed(sd, effect)
+        assert abs(needed - n) <= 1 and power_of(needed, sd, effect) >= 0.8 > power_of(needed - 1, sd, effect)
+
+
+def test_power_against_simulated_tests():
+    """Kills: the upper tail alone where the lower counts too; degrees of freedom off by one."""
+    from scipy.stats import ttest_1samp
+
+    from interlude.studies.stats import power_of
+
+    draws = np.random.default_rng(5).normal(0.5, 1.0, (20_000, 6))
+    assert power_of(6, 1.0, 0.5) == pytest.approx((ttest_1samp(draws, 0, axis=1).pvalue < 0.05).mean(), abs=0.01)
+    assert power_of(6, 1.0, 1e-9) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_seeds_needed_at_the_ends():
+    """Kills: a loop without end; no seeds for no spread; a count that shrinks as the spread grows."""
+    from interlude.studies.stats import seeds_needed
+
+    assert seeds_needed(0.0, 0.05) == seeds_needed(1e-9, 0.05) == 2
+    found = [seeds_needed(sd, 0.05) for sd in (0.02, 0.05, 0.1, 0.3, 0.7, 1.0)]
+    assert found == sorted(found) and found[-1] == 3140  # (1.96 + 0.84)^2 * 400, rounded up
+    for sd, effect in ((-1.0, 0.1), (0.1, 0.0), (float("nan"), 0.1)):
+        with pytest.raises(ValueError, match="sd must be"):
+            seeds_needed(sd, effect)
+
+
+def test_sums_of_means_share_their_seeds_and_not_their_problems():
+    """Kills: seeds drawn anew for each table; one draw of problems for all; a sum weighed by problems."""
+    from interlude.studies.stats import resampled_sums
+
+    shift = np.array([[0.0], [1.0], [2.0]])
+    a, b = shift + np.zeros((3, 4)), -shift + np.zeros((3, 7))
+    assert resampled_sums([a, b], 200, ("x",)) == pytest.approx(np.zeros(200))  # seeds cancel
+    assert resampled_sums([a], 50, ("x",)).tolist() == resampled_means(a, 50, ("x",)).tolist()
+    rng = np.random.default_rng(1)
+    one, two = rng.random((3, 4)), rng.random((3, 4))
+    spread = resampled_sums([one[:1], -one[:1]], 4000, ("y",)).std()  # one seed, the same problems drawn twice
+    assert spread == pytest.approx(resampled_means(one[:1], 4000, ("y",)).std() * 2**0.5, rel=0.1)
+    with pytest.raises(ValueError, match="same seeds"):
+        resampled_sums([one, two[:2]], 10, ("z",))

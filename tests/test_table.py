@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from interlude.studies.table import Column, merge, read, to_markdown, write
+from interlude.studies.table import Column, merge, read, write
 
 COLUMNS = (
     Column("arm", str, "", "which recipe"),
@@ -67,7 +67,7 @@ def test_every_truncation_and_every_changed_byte_is_refused_by_name(tmp_path):
         whole + b"\n",
         whole + whole,
         whole.replace(b"\n", b"\r\n"),
-        whole.replace(b"batch_size=2", b"batch_size=3"),
+        whole.replace(b"rows=2", b"rows=3"),
     ]
     for content in damaged:
         path.write_bytes(content)
@@ -150,13 +150,27 @@ def test_merge_replaces_in_place_and_appends():
         merge([a, newer], [], KEY)
 
 
-def test_markdown():
-    """Kills: a pipe that splits a cell, a lost unit, numbers aligned left."""
-    assert to_markdown(ROWS[:1], COLUMNS) == (
-        "| arm | seed | logp (nats) | done |\n"
-        "| --- | ---: | ---: | --- |\n"
-        '| comma, "quote" \\| pipe | 0 | 0.3 | true |\n'
-    )
+def test_an_open_table_holds_columns_of_text_beyond_its_schema(tmp_path):
+    """Kills: further columns refused, or taken where the table is not open; a row without one refused; the schema's own
+    columns out of order accepted; columns in the order in which rows happen to come."""
+    path = tmp_path / "t.csv"
+    rows = [ROWS[1] | {"b": "1 2"}, ROWS[2] | {"a": "x:3"}, ROWS[3]]
+    write(path, rows, COLUMNS, KEY, open_ended=True)
+    assert path.read_text().splitlines()[0] == "arm,seed,logp,done,a,b"
+    assert read(path, COLUMNS, KEY, open_ended=True) == [{"a": "", "b": ""} | row for row in rows]
+    write(path, rows[::-1], COLUMNS, KEY, open_ended=True)
+    assert path.read_text().splitlines()[0] == "arm,seed,logp,done,a,b"
+    with pytest.raises(ValueError, match=r"columns differ .* unknown \['a', 'b'\]"):
+        read(path, COLUMNS, KEY)
+    with pytest.raises(ValueError, match="unknown"):
+        write(path, rows, COLUMNS, KEY)
+    with pytest.raises(ValueError, match="is a int, not a str"):
+        write(path, [ROWS[1] | {"b": 3}], COLUMNS, KEY, open_ended=True)
+    forge(path, "arm,a,logp,seed,done\nx,1,0.5,1,true\n", 1)
+    with pytest.raises(ValueError, match="columns differ"):
+        read(path, COLUMNS, KEY, open_ended=True)
+    forge(path, "arm,a,seed,logp,done\nx,1,1,0.5,true\n", 1)  # older tables have them in between
+    assert read(path, COLUMNS, KEY, open_ended=True) == [{"arm": "x", "a": "1", "seed": 1, "logp": 0.5, "done": True}]
 
 
 def test_a_schema_is_checked():

@@ -9,57 +9,64 @@ from pathlib import Path
 from rich.text import Text
 
 from interlude.studies import console as show_
-from interlude.studies import report, results
+from interlude.studies import results
 from interlude.studies.bench import bench
-from interlude.studies.claims import Claim, Finding, decide
 from interlude.studies.console import print_json
-from interlude.studies.find import HERE, Wanted, bands, full_name, is_file, names, the_study, topics
+from interlude.studies.find import Wanted, bands, full_name, is_file, loaded, names, the_study, topics
 from interlude.studies.refusal import Refused
-from interlude.studies.scales import SCALES
+from interlude.studies.report import tables
+from interlude.studies.report.page import page
 from interlude.studies.study import measured
+from interlude.studies.verdicts import Claim, decide
 
 
-def claims_of(topic: str) -> tuple[Claim, ...]:
-    """The claims of a topic, from its file ``claims``; none where it has no such file."""
-    if topic not in topics() or not (HERE / topic / "claims.py").exists():
-        return ()
-    return importlib.import_module(f"interlude.studies.{topic}.claims").CLAIMS
+def claims_of(name: str) -> tuple[Claim, ...]:
+    """The claims of a study, which stand in its file as CLAIMS; none where it has none."""
+    module = (
+        loaded(Path(name)) if is_file(name) else importlib.import_module(f"interlude.studies.{name.replace('/', '.')}")
+    )
+    return getattr(module, "CLAIMS", ())
 
 
 def show(args, screen) -> None:
-    if claims := claims_of(args.study):
-        found = decisions(claims)
-        if not found:
-            raise Refused(f"no study of {args.study} has results yet; run one first")
-        rows = report.claim_rows(claims, found)
-        return print_json(rows) if args.json else screen.print(show_.table(*report.claim_table(rows)))
     if args.study in topics():
-        own = [name for name in names() if name.startswith(f"{args.study}/")]
-        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
-    study = the_study(Wanted(args.study, args.scale))
-    found = report.summary(study, measured(study), bands(args.scale))
+        return show_claims(args, screen)
+    name = args.study if is_file(args.study) else full_name(args.study)
+    study = the_study(Wanted(name, args.scale))
+    found = tables.summary(study, measured(study), bands(args.scale), claims_of(name))
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
-    for title, heads, rows, caption in report.tables(found):
+    print_tables(screen, tables.full(found, tables.kinds_of(study)) if args.all else tables.short(found))
+    if not args.all:
+        screen.print(Text("--all shows every exam, what each kind of exam adds, and costs", "dim"))
+
+
+def show_claims(args, screen) -> None:
+    """The claims of every study of a topic, and what its table at this scale decides of each."""
+    rows = {}
+    own = [name for name in names() if name.startswith(f"{args.study}/")]
+    for name in (name for name in own if claims_of(name)):
+        there = results.path(name, args.scale).exists()
+        found = decide(
+            claims_of(name), measured(the_study(Wanted(name, args.scale))) if there else None, bands(args.scale)
+        )
+        rows[name] = [tables.verdict_row(verdict) for verdict in found]
+    if not rows:
+        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
+    if args.json:
+        return print_json(rows)
+    for name, found in rows.items():
+        _, *rest = tables.verdict_table(found)
+        print_tables(screen, [(name, *rest)])
+
+
+def print_tables(screen, shown: list) -> None:
+    """Tables below each other, cut where they are too wide."""
+    for title, heads, rows, caption in shown:
         screen.print()
         for part in show_.tables(screen, title, heads, rows, caption):
             screen.print(part)
-
-
-def decisions(claims: tuple[Claim, ...]) -> dict[str, list[Finding]]:
-    """What the tables of every scale that has some say of each claim."""
-    asked = {claim.study for claim in claims}
-    found = {}
-    for scale in SCALES:
-        done = [name for name in asked if results.path(name, scale).exists()]
-        tables = {name: measured(the_study(Wanted(name, scale))) for name in done}
-        curves = {name: results.load_curves(name, scale) for name in done if results.curves_path(name, scale).exists()}
-        if done:
-            found[scale] = [
-                decide(c, tables.get(c.study), bands(scale), tuple(curves.get(c.study, ()))) for c in claims
-            ]
-    return found
 
 
 def report_(args, screen) -> None:
@@ -71,15 +78,13 @@ def report_(args, screen) -> None:
         there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
         for name in there if asked in topics() else [asked if is_file(asked) else full_name(asked)]:
             study = the_study(Wanted(name, args.scale))
-            pages.append((study, measured(study)))
+            pages.append((study, measured(study), claims_of(name)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run one first")
-    asked = [claims for topic in args.study or topics() if (claims := claims_of(topic))]
-    tables = [report.claim_rows(claims, found) for claims in asked if (found := decisions(claims))]
-    where.write_text(report.page(pages, bands(args.scale), tables), encoding="utf-8")
+    where.write_text(page(pages, bands(args.scale)), encoding="utf-8")
     if args.json:
         return print_json(
-            {"html": str(where), "studies": [study.name for study, _ in pages], "bytes": where.stat().st_size}
+            {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}
         )
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
 

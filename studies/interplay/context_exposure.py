@@ -5,6 +5,7 @@ from __future__ import annotations
 from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposure_arms
 from interlude.studies.scales import Scale
 from interlude.studies.study import Study
+from interlude.studies.verdicts import above, minus, within
 
 QUESTION = "What share of pre-training in a second world, and of which kind, lets RL carry over skills to it?"
 PREDICTION = (
@@ -17,6 +18,18 @@ RULE = (
     "world's band (ID, school) by at least 0.1 with the 95 % Student-t interval above zero. The paper's claim (copy "
     "chains suffice from 1 %) holds if that is 1 % or less for copies, and is confounded if it is also that for names."
 )
+PAPER = "arXiv 2512.07783, section 4, Figure 4"
+CLAIMS = (
+    above(
+        "after 1 % of a second world as copy chains, RL carries skills over to it",
+        minus("1 % copies + RL", "0 % + RL", "ID", k=128, world=RARE),
+        published="up to +60 points of pass@128", place=PAPER,
+    ),
+    within(
+        "after 0.1 % as copy chains it does not", minus("0.1 % copies + RL", "0 % + RL", "ID", k=128, world=RARE),
+        published="0 % and 0.1 % fail", place=PAPER,
+    ),
+)  # fmt: skip
 
 
 def study(scale: Scale) -> Study:

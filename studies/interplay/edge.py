@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus, more_on, within
 
 QUESTION = "At equal compute, which training problems let RL extend pass@128, and do SFT and RFT do as well?"
 PREDICTION = (
@@ -20,6 +21,27 @@ RULE = (
     "problems with p < .5 under none and p >= .5 under RL edge, over band, edge and hard, shares with p < 1/128, < "
     "1e-4, < 1e-6 under none: RL lifts if the second is at most .1, creates if the third is at least .1, else both."
 )
+PAPER = "arXiv 2512.07783"
+CLAIMS = (
+    above(
+        "RL extends pass@128 at the edge where its problems lie there, and more than RL on easier or harder ones",
+        *(minus("RL edge", over, "edge", k=128) for over in ("none", "RL inside", "RL beyond")),
+        published="edge pass@128 +42 points after RL on op 11-14", place=f"{PAPER}, section 3, Figure 3",
+    ),
+    above(
+        "RL at the edge gains more there than inside the band, in pass@128",
+        more_on("edge", "ID", "RL edge", "none", k=128),
+        published="in the band pass@128 never rises above the base", place=f"{PAPER}, Figure 3",
+    ),
+    within(
+        "RL leaves pass@128 inside the band as it was", minus("RL edge", "none", "ID", k=128), margin=0.02,
+        published="99.3 to 98.2 for the released model", place=f"{PAPER}, Figure 3",
+    ),
+    *(
+        above(f"RL extends pass@128 at the edge further than {other}", minus("RL edge", f"{other} edge", "edge", k=128))
+        for other in ("SFT", "RFT")
+    ),
+)  # fmt: skip
 
 
 def study(scale: Scale) -> Study:

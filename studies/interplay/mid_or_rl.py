@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
 
 QUESTION = "At equal measured compute, what share should be RL after mid-training, and does the budget matter?"
 PREDICTION = (
@@ -18,6 +19,18 @@ RULE = (
     "not hold if its interval, or that to the highest, lies below zero; needs scale if no arm compared has a mean "
     "of .0005; else not established."
 )
+CLAIMS = (
+    above(
+        "at equal compute, mid-training and RL beat RL alone on hard problems",
+        minus("80% RL, full", "100% RL, full", "hard", k=128),
+        published="+10.8 points on hard problems", place="arXiv 2512.07783, section 5, Figure 6",
+    ),
+    above(
+        "a little RL after much mid-training solves more of the edge at once than RL alone or none",
+        *(minus("20% RL, full", f"{n}% RL, full", "edge") for n in (100, 0)),
+        published="20 % RL is best", place="arXiv 2512.07783, Figure 6",
+    ),
+)  # fmt: skip
 
 
 def study(scale: Scale) -> Study:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from interlude.models.rollouts import Reward
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
 
 QUESTION = "Which reward is best at the edge, and does its gain over answer-only shrink as guessing gets harder?"
 PREDICTION = (
@@ -23,6 +24,14 @@ RULE = (
 # modulo 23 on one seed of three not within six times as many (studies/LOG.md).
 MODULI = {3: 1, 7: 1, 11: 3}
 REWARDS = ("answer", "printed", "released", "strict", "process")  # the second and third weigh the outcome by .2
+CLAIMS = tuple(
+    above(
+        f"rewards for every step beat rewards for the answer at the edge, modulo {p}",
+        *(minus(f"{kind} mod {p}", f"answer mod {p}", "edge") for kind in ("printed", "strict")), pool="reward",
+        published="+4.7 and +5.2 points of pass@1 over 70.7", place="arXiv 2512.07783, section 6, Figure 7",
+    )
+    for p in MODULI
+)  # fmt: skip
 
 
 def study(scale: Scale) -> Study:

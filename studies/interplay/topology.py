@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlude.studies.exam import Exam
+from interlude.studies.exams.exact import ExactExam
 from interlude.studies.mixtures import COMMON, RARE, exposure_arms
 from interlude.studies.scales import Scale
 from interlude.studies.study import Study
@@ -24,7 +24,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     arms, exams = exposure_arms(scale), scale.exams((RARE,))
-    gold = [Exam(f"gold-ops{n}", scale.source((n, n), COMMON), GOLD) for n in range(1, scale.hard[1] + 1)]
+    gold = [ExactExam(f"gold-ops{n}", scale.source((n, n), COMMON), GOLD) for n in range(1, scale.hard[1] + 1)]
     return Study(
         name="interplay/topology", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=arms, exams=exams, seeds=scale.seeds, base=arms[0].base, gold=tuple(gold),

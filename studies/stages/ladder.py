@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlude.studies.exam import Exam
+from interlude.studies.exams.exact import ExactExam
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -22,7 +22,7 @@ def study(scale: Scale) -> Study:
     middle = (scale.band[0] + scale.band[1] + 1) // 2
     least, most = 3 * middle + 1, scale.model.vocab.names + middle
     lengths = [
-        Exam(f"length{n}", scale.source((middle, middle), split="held_out", length=(n, n)), scale.problems)
+        ExactExam(f"length{n}", scale.source((middle, middle), split="held_out", length=(n, n)), scale.problems)
         for n in range(least, most + 1, 3)
     ]
     return Study(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
 
 QUESTION = "At equal compute after a shared base, what do RL, mid-training, and mid-training followed by RL each add?"
 PREDICTION = (
@@ -14,6 +15,12 @@ PREDICTION = (
 RULE = (
     "Paired difference in exact strict pass@1 on the edge exams of the common world, (mid-training + RL) minus RL: "
     "positive if its 95 % Student-t interval over seeds lies above zero, negative if below, else not established."
+)
+CLAIMS = (
+    above(
+        "mid-training followed by RL solves more of the edge at once than RL alone",
+        minus("mid-training + RL", "RL", "edge"),
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
 
 QUESTION = "Does RL raise what its base can do at the edge, pass@1 and pass@128, and does as much RL again add to it?"
 PREDICTION = (
@@ -20,6 +21,13 @@ RULE = (
     "edge exams (95 % Student t over five seeds, all of them whatever comes), does not if one lies below, else not "
     "established. The same for RL - pre-training; more RL adds where RL twice - RL lies above zero."
 )
+CLAIMS = (
+    above(
+        "RL raises what its base solves at the edge, at once and within 128 attempts",
+        minus("RL twice", "pre-training", "edge"), minus("RL twice", "pre-training", "edge", k=128),
+    ),
+    above("as much RL again adds to it", minus("RL twice", "RL", "edge"), minus("RL twice", "RL", "edge", k=128)),
+)  # fmt: skip
 
 
 def study(scale: Scale) -> Study:

@@ -1,26 +1,27 @@
-"""How many ways a model tells solutions: Vendi score, how often one response holds two approaches, and unseen pairs."""
+"""An exam of diversity: in how many ways sampled responses solve a problem (Vendi score), and how many combine two."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
 
 from interlude.models.lm import LM
-from interlude.studies.probe import sampled
+from interlude.studies.evidence import diversities
+from interlude.studies.exam import Exam, ExamResult, check_samples
+from interlude.studies.layout import Table, means_table
+from interlude.studies.results import Results, cell
+from interlude.studies.scoring import continuations
 from interlude.synth.approaches import signature
 from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
 from interlude.synth.thoughts import without
-from interlude.synth.verify import verify
+from interlude.synth.verify import Verdict, verify
 
 # Shapes: M texts, F features.
-
-Pair = tuple[str, str]  # two approaches, in alphabetical order
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Ways:
     vendi_runs, vendi_approaches: their Vendi score by runs of tokens and by approaches (methods.md 3.4: from 1 to the
     number of responses). shown: the approaches that each response with the right answer shows.
 
-    What stands in thoughts is no part of the telling, and from a broken thought on nothing is (``synth.thoughts``).
+    What stands in thoughts is no part of the solution, and from a broken thought on nothing is (``synth.thoughts``).
     Where steps are skipped, those shown have to keep what is promised: a plan is broken, a restatement is not.
     Responses that show no approach, be it that they are plain, wrong in form or empty, are alike in that, and unlike
     all that show one.
@@ -50,35 +51,67 @@ class Ways:
 
 
 @dataclass(frozen=True)
-class Diversity:
-    """What ``samples`` responses to each of some problems say.
+class DiversityResult(ExamResult):
+    """Of each problem (float64[P]): vendi_runs and vendi_approaches, Vendi scores of its responses; answer, how many
+    are right; composed, how many of these show two approaches or more."""
 
-    vendi_runs, vendi_approaches: of ``Ways``, a mean over problems. correct: share of responses with the right answer.
-    composition: of those, the share that shows two approaches or more (0 where none is right). pairs: how many of those
-    show each pair of approaches together.
-    """
-
-    vendi_runs: float
-    vendi_approaches: float
-    correct: float
-    composition: float
-    pairs: tuple[tuple[Pair, int], ...]
-
-    def unseen(self, trained: Iterable[frozenset[str]]) -> tuple[tuple[Pair, int], ...]:
-        """The pairs that no trained trace, given by the approaches it shows, shows together."""
-        seen = set(pairs_of(trained))
-        return tuple((pair, count) for pair, count in self.pairs if pair not in seen)
+    samples: int
+    vendi_runs: np.ndarray
+    vendi_approaches: np.ndarray
+    answer: np.ndarray
+    composed: np.ndarray
 
 
-def diversity(
-    lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
-) -> Diversity:
-    """Sample ``samples`` responses to each problem and measure them all together."""
-    found = sampled_ways(lm, problems, samples, max_new_tokens, temperature, seed)
-    shown = [each for ways in found for each in ways.shown]
-    pairs = tuple(sorted(pairs_of(shown).items(), key=lambda item: (-item[1], item[0])))
-    scores = (float(np.mean([getattr(ways, name) for ways in found])) for name in ("vendi_runs", "vendi_approaches"))
-    return Diversity(*scores, len(shown) / (len(problems) * samples), composition(shown), pairs)
+@dataclass(frozen=True)
+class DiversityExam(Exam):
+    """In how many ways ``samples`` responses, of at most ``max_new_tokens`` tokens, solve each problem."""
+
+    samples: int = 16
+    max_new_tokens: int = 256
+    kind: ClassVar[str] = "diversity"
+    result: ClassVar[type[ExamResult]] = DiversityResult
+    judged: ClassVar[bool] = True
+    columns: ClassVar[dict[str, str]] = {
+        "vendi_runs": "Vendi score of each problem's responses by runs of words",
+        "vendi_approaches": "the same by approaches",
+        "correct": "responses of each problem with the right answer",
+        "composed": "of these, those that show two approaches or more",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_samples(self, least=2)  # one response is written in one way
+
+    @property
+    def content(self) -> tuple[int, int]:
+        return Verdict.version, Ways.version
+
+    def measure(self, lm: LM) -> DiversityResult:
+        found = sampled_ways(lm, self.draw_problems(), self.samples, self.max_new_tokens, self.temperature)
+        names = ("vendi_runs", "vendi_approaches", "composed")
+        values = {name: np.array([getattr(each, name) for each in found], dtype=np.float64) for name in names}
+        right = np.array([len(each.shown) for each in found], dtype=np.float64)
+        return DiversityResult(self.samples, answer=right, **values)
+
+    def cells(self, found: DiversityResult) -> dict[str, str | float]:
+        scores = {name: cell(getattr(found, name), 4) for name in ("vendi_runs", "vendi_approaches")}
+        return scores | {"correct": cell(found.answer, 0), "composed": cell(found.composed, 0)}
+
+    @classmethod
+    def summary(cls, found: Results) -> list[dict]:
+        return [row for arm in found.arms for row in diversities(found, arm)]
+
+    @classmethod
+    def tables(cls, rows: list[dict]) -> list[Table]:
+        if not rows:
+            return []
+        names = {
+            "vendi_runs": "Vendi score\nby runs of words", "vendi_approaches": "Vendi score\nby approaches",
+            "correct": "right", "composition": "of these 2\napproaches up",
+        }  # fmt: skip
+        most = " or ".join(str(samples) for samples in dict.fromkeys(row["samples"] for row in rows))
+        caption = f"Vendi score: 1 if all responses are alike, {most} if none is like another, thoughts left out; "
+        return [means_table("ways of solving a problem", rows, names, 3, caption)]
 
 
 def sampled_ways(
@@ -88,7 +121,7 @@ def sampled_ways(
     prompts = [lm.encode(problem.question) for problem in problems for _ in range(samples)]
     places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
     streams = np.stack([uniforms("diversity", seed, *place, n=max_new_tokens) for place in places])
-    texts = [lm.decode(ids) for ids in sampled(lm, prompts, streams, max_new_tokens, temperature)]
+    texts = [lm.decode(ids) for ids in continuations(lm, prompts, streams, max_new_tokens, temperature)]
     return [told(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
 
 
@@ -134,13 +167,3 @@ def token_runs(text: str, longest: int = 3) -> Counter:
     """How often each run of 1 to ``longest`` words is in a text."""
     words = text.split()
     return Counter(tuple(words[i : i + n]) for n in range(1, longest + 1) for i in range(len(words) - n + 1))
-
-
-def composition(shown: Sequence[frozenset[str]]) -> float:
-    """The share of responses that show two approaches or more; 0 of no responses."""
-    return sum(len(each) > 1 for each in shown) / max(1, len(shown))
-
-
-def pairs_of(shown: Iterable[frozenset[str]]) -> Counter:
-    """How many responses show each pair of approaches."""
-    return Counter(pair for each in shown for pair in combinations(sorted(each), 2))

@@ -1,24 +1,107 @@
-"""The causal thought probe: does what stands in a thought matter to the corpus segment that follows it?"""
+"""A probe of thoughts: does what stands in a thought matter to the corpus segment that follows it?"""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 
 from interlude.models.annotator import chunk, with_content
 from interlude.models.lm import LM, tags
-from interlude.models.parallel import together
 from interlude.models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
-from interlude.studies.scoring import chunks, logprobs
+from interlude.studies.evidence import measure_rows
+from interlude.studies.exam import Exam, ExamResult, check_samples
+from interlude.studies.layout import Table, means_table
+from interlude.studies.results import Results, cell
+from interlude.studies.scoring import continuations, text_logprobs
 from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.segments import unthought
+from interlude.synth.source import parts
+from interlude.synth.verify import Verdict
 
 OTHER = "other"
 THOUGHTS = ("own", "empty", "shuffled", OTHER)
-ROWS = 512  # sampled at once
 VERSION = 2  # of what is asked; 1 asked before any segment where a problem skips no step (why not: studies/LOG.md)
+DRAWS = 100  # problems looked at, at most, for each that is asked
+
+
+@dataclass(frozen=True)
+class ProbeResult(ExamResult):
+    """logp (float64[P], nats): of the corpus' segment, a mean over thoughts. The rest as in a sampled exam, of the
+    segment written after each thought."""
+
+    samples: int
+    logp: np.ndarray
+    strict: np.ndarray
+    answer: np.ndarray
+    process: np.ndarray
+    tokens: np.ndarray
+    thought: np.ndarray
+
+
+@dataclass(frozen=True)
+class ProbeExam(Exam):
+    """What follows ``samples`` thoughts before a segment, of ``max_new_tokens`` tokens at most, when ``thought`` stands
+    in each ("own", or what replaces it; see ``probe``), in the first ``problems`` that skip a step."""
+
+    samples: int = 16
+    max_new_tokens: int = 256
+    thought: str = "own"
+    kind: ClassVar[str] = "probe"
+    result: ClassVar[type[ExamResult]] = ProbeResult
+    judged: ClassVar[bool] = True
+    columns: ClassVar[dict[str, str]] = {
+        "logp": "log-probability (nats) of the corpus' segment after a thought, a mean over thoughts",
+        "strict": "written segments that equal the corpus' by the judge of Thinking",
+        "correct": "written segments that end in its number",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_samples(self)
+        if self.thought not in THOUGHTS:
+            raise ValueError(f"ProbeExam.thought must be one of {', '.join(THOUGHTS)}, got {self.thought!r}")
+        if self.problems < 2:
+            raise ValueError("ProbeExam.problems must be at least 2, as thoughts change places, got 1")
+        if not any(part.skip_prob for part in parts(self.source)):
+            raise ValueError("ProbeExam.source must skip steps (Source.skip_prob): it asks what follows one, got 0")
+
+    @property
+    def content(self) -> tuple[int, int]:
+        return Verdict.version, VERSION
+
+    def draw_problems(self) -> list[Problem]:
+        """The first problems that skip a step. Raises ValueError where there are too few."""
+        found = list(islice(filter(skips, map(self.drawn, range(DRAWS * self.problems))), self.problems))
+        if len(found) < self.problems:
+            what = f"skips a step in {len(found)} of {DRAWS * self.problems} problems, fewer than its {self.problems}"
+            raise ValueError(f"ProbeExam.source of {self.name!r} {what}")
+        return found
+
+    def measure(self, lm: LM) -> ProbeResult:
+        found = probe(lm, self.draw_problems(), self.thought, self.samples, self.max_new_tokens, self.temperature)
+        return ProbeResult(self.samples, **found)
+
+    def cells(self, found: ProbeResult) -> dict[str, str | float]:
+        return {
+            "logp": cell(found.logp, 4),
+            "strict": cell(found.strict, 0),
+            "correct": cell(found.answer, 0),
+            "process": float(found.process.mean()),
+            "response_tokens": float(found.tokens.mean()),
+            "thought_tokens": float(found.thought.mean()),
+        }
+
+    @classmethod
+    def summary(cls, found: Results) -> list[dict]:
+        return measure_rows(found, cls.kind, ("logp",))
+
+    @classmethod
+    def tables(cls, rows: list[dict]) -> list[Table]:
+        return [means_table("the next segment after a thought", rows, {"logp": "log-probability, nats"}, digits=2)]
 
 
 def probe(
@@ -27,8 +110,7 @@ def probe(
     """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (methods.md 4.7,
     position rule; elsewhere a thought has nothing to say that is not in the text), and the model writes ``samples``
     thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new_tokens`` tokens. Then its
-    "own"
-    thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
+    "own" thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
     problem (methods.md 4.5, F6), and the closing tag. A thought that never closes is closed where its room or the
     text ends.
 
@@ -50,10 +132,10 @@ def probe(
         told = [with_content(ids, opening, closing, thought, "probe", *at) for ids, at in closed]
     prompts = [cuts[row].prefix + ids for (row, _), ids in zip(members, told, strict=True)]
     segments = [cuts[row].segment for row, _ in members]
-    logp = forced(lm, prompts, segments, temperature)
+    logp = text_logprobs(lm, prompts, segments, temperature)
     most = [len(segment) + Thinking.margin for segment in segments]
     streams = np.stack([uniforms("probe", "segment", *at, n=max(most)) for at in members])
-    written = sampled(lm, prompts, streams, max(most), temperature)
+    written = continuations(lm, prompts, streams, max(most), temperature)
     found = {name: np.zeros(len(cuts)) for name in ("logp", "strict", "answer", "process", "tokens", "thought")}
     for nth, (row, _) in enumerate(members):
         # Judged as if the thought were empty, so that nothing in a thought can speak for the segment or against it.
@@ -90,7 +172,7 @@ def own_thoughts(
     streams = np.stack(
         [uniforms("probe", row, n, n=max_new_tokens) for row in range(len(cuts)) for n in range(samples)]
     )
-    written = sampled(lm, prompts, streams, max_new_tokens, temperature, (closing, 0))
+    written = continuations(lm, prompts, streams, max_new_tokens, temperature, (closing, 0))
     bare = [ids[:-1] if ids[-1] in (closing, lm.end) else ids for ids in written]
     return [bare[first : first + samples] for first in range(0, len(bare), samples)]
 
@@ -101,22 +183,3 @@ def others(count: int) -> list[int]:
     shuffle(rng("probe", "others"), ring)
     after = dict(zip(ring, ring[1:] + ring[:1], strict=True))
     return [after[row] for row in range(count)]
-
-
-def forced(lm: LM, prompts: list[list[int]], texts: list[list[int]], temperature: float) -> list[float]:
-    """The log-probability of each text after its prompt."""
-    parts = chunks(list(range(len(prompts))), lm)
-    jobs = [partial(logprobs, lm, [prompts[i] for i in part], [texts[i] for i in part], temperature) for part in parts]
-    return [float(logp_T.sum()) for found in together(jobs) for logp_T in found]
-
-
-def sampled(
-    lm: LM, prompts: list[list[int]], streams: np.ndarray, most: int, temperature: float,
-    stop: tuple[int, int] | None = None,
-) -> list[list[int]]:  # fmt: skip
-    """What the model writes after each prompt."""
-    found = []
-    for first in range(0, len(prompts), ROWS):
-        part = slice(first, first + ROWS)
-        found += lm.sample(prompts[part], streams[part], max_new_tokens=most, temperature=temperature, stop=stop).ids
-    return found

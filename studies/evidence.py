@@ -1,0 +1,378 @@
+"""What a study's table says: scores pooled over exams and bands, paired differences, and where solutions are lost.
+
+The one place where rows become numbers (no torch): ``show``, pages, figures and verdicts all read these. Axes: S seeds,
+P problems. Of one arm, intervals are bootstrap intervals over seeds and problems; of a difference, Student's t over
+seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from interlude.studies.results import ROLES, Results, by_place, fault_counts, tallies
+from interlude.studies.stats import Estimate, difference, exact_pass_at_k, interval, over_seeds, paired
+from interlude.synth.verify import KINDS as FAULTS
+
+Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
+
+KS = (1, 16, 128)
+ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # k from 1 to 10^6, two a decade
+COMMON = "zoo"  # the world that every study's models know best
+VISIBLE = 0.0005  # what rounds to nothing at three decimals
+BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
+UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities below which the share of newly solved problems is given
+COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens")
+
+
+# --- which exams -----------------------------------------------------------------------------------------------------
+
+
+def scored(row: dict) -> bool:
+    """Whether a row knows pass@k: exact, or with counts of correct responses."""
+    return row["kind"] == "exact" or bool(row.get("strict", ""))
+
+
+def exams_of(found: Results, arm: str) -> list[str]:
+    """The exams with a pass@k that an arm has taken, in the order of the table."""
+    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and scored(row)))
+
+
+def of_kind(found: Results, arm: str, kind: str) -> list[str]:
+    """The exams of one kind that an arm has taken, in the order of the table."""
+    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == kind))
+
+
+def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
+    """The exact exams of an arm, by world, mode and band."""
+    made = []
+    rows = list({row["exam"]: row for row in found.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
+    for world, mode in dict.fromkeys((row["world"], row["mode"]) for row in rows):
+        for band, (low, high) in bands.items():
+            exams = [
+                row["exam"]
+                for row in rows
+                if (row["world"], row["mode"]) == (world, mode)
+                and row["ops"].isdigit()
+                and low <= int(row["ops"]) <= high
+            ]
+            if exams:
+                made.append(({"world": world, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
+    return made
+
+
+# --- scores ----------------------------------------------------------------------------------------------------------
+
+
+def values(found: Results, arm: str, exams: Sequence[str], k: int = 1, score: str = "strict") -> np.ndarray:
+    """A score of every seed and problem (SP) of several exams, side by side: pass@k of "strict" or of right "answer"s,
+    or a measure with a number a problem by its column's name; of one with several places, their mean."""
+    if score in ("strict", "answer"):
+        return np.concatenate([found.solved(arm, exam, k, score) for exam in exams], axis=1)
+    if score == "operands":
+        return np.concatenate([place_means(found, arm, exam, score) for exam in exams], axis=1)
+    return np.concatenate([found.measure(arm, exam, score) for exam in exams], axis=1)
+
+
+def place_means(found: Results, arm: str, exam: str, name: str) -> np.ndarray:
+    """The mean over places of a measure with several a problem (SP)."""
+    return np.array([[each.mean() for each in by_place(row[name])] for row in found.of(arm, exam)])
+
+
+def log_probabilities(found: Results, arm: str, exams: Sequence[str]) -> np.ndarray:
+    """The log-probability (nats) of every seed's canonical solution of every problem (SP) of exact exams."""
+    return np.concatenate([found.measure(arm, exam, "logp") for exam in exams], axis=1)
+
+
+def pooled(found: Results, arm: str, exams: Sequence[str], k: int) -> Estimate:
+    """Mean pass@k over the problems of several exams that the same seeds took."""
+    return interval(values(found, arm, exams, k), path=(found.study, arm, *exams, k))
+
+
+def pass_at_k_curve(
+    found: Results, arm: str, exams: Sequence[str], ks: Sequence[int] = ATTEMPTS
+) -> list[tuple[int, Estimate]]:
+    """Exact pass@k = 1 - (1 - p)^k over several exact exams for each k, up to a million and beyond without sampling."""
+    logp_SP = log_probabilities(found, arm, exams)
+    return [(k, interval(exact_pass_at_k(logp_SP, k), path=(found.study, arm, *exams, k))) for k in ks]
+
+
+def scores(found: Results, arm: str, exam: str) -> list[dict]:
+    """pass@k of one arm and exam for each k that the exam knows, and for sampled exams the answer-only score."""
+    row = found.of(arm, exam)[0]
+    about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "world", "mode", "ops", "guess_floor")}}
+    known = [k for k in KS if row["kind"] == "exact" or k <= row["samples"]]
+    rows = [about | {"score": "strict", "k": k} | asdict(found.score(arm, exam, k)) for k in known]
+    if row["kind"] == "sampled":
+        rows.append(about | {"score": "answer", "k": 1} | asdict(found.score(arm, exam, 1, "answer")))
+    return rows
+
+
+def band_scores(found: Results, bands: Bands) -> list[dict]:
+    """pass@k of every arm by world, mode and band."""
+    return [
+        {"arm": arm, **about, "k": k, **asdict(pooled(found, arm, exams, k))}
+        for arm in found.arms
+        for about, exams in groups(found, arm, bands)
+        for k in KS
+    ]
+
+
+# --- differences -----------------------------------------------------------------------------------------------------
+
+
+def machines(found: Results, arm: str) -> dict[int, str]:
+    """By seed, the machine and kernels that an arm was trained on; empty where they were not recorded."""
+    rows = [row for row in found.rows if row["arm"] == arm]
+    return {row["seed"]: f"{row.get('machine', '')} {row.get('kernels', '')}".strip() for row in rows}
+
+
+def pairing(found: Results, *arms: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds in which all of these arms can be paired, and those in which they cannot because they were trained on
+    different machines, whose rounding makes another run of the same seed."""
+    each = [machines(found, arm) for arm in arms]
+    both = sorted(set.intersection(*(set(seeds) for seeds in each)))
+    same = tuple(seed for seed in both if len({seeds[seed] for seeds in each}) == 1)
+    return same, tuple(seed for seed in both if seed not in same)
+
+
+def shared(found: Results, *arms: str) -> Results | None:
+    """The rows of some arms for the seeds in which they can be paired; None if there are none."""
+    same, _ = pairing(found, *arms)
+    kept = tuple(row for row in found.rows if row["arm"] in arms and row["seed"] in same)
+    return Results(found.study, found.scale, kept) if same else None
+
+
+def gain(found: Results, arm: str, over: str, exams: Sequence[str], k: int, score: str = "strict") -> Estimate:
+    """The difference of two arms in a score over several exams, paired by seed; by problem too for one seed."""
+    a, b = (values(found, each, exams, k, score) for each in (arm, over))
+    path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
+    return paired(a, b, path=path) if len(found.seeds) == 1 else over_seeds(a, b)
+
+
+def compute_ratio(found: Results, arm: str, over: str) -> float:
+    """How many times the FLOPs after the base of ``over`` those of ``arm`` are; NaN where ``over`` is the base."""
+    spent, base = (cost(found, each)["arm_flops"] for each in (arm, over))
+    return spent / base if base else (1.0 if spent == base else math.nan)
+
+
+def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequence[str], bands: Bands) -> list[dict]:
+    """Paired differences between two arms, over the seeds both have: by band, by each exam of the headline and by each
+    sampled exam. apart: the seeds left out, as the two arms ran on different machines."""
+    rows = []
+    for arm, over in pairs:
+        both = shared(found, arm, over)
+        if both is None:
+            continue
+        _, apart = pairing(found, arm, over)
+        common = [exam for exam in exams_of(both, arm) if exam in exams_of(both, over)]
+        asked = [(about, [e for e in exams if e in common]) for about, exams in groups(both, arm, bands)]
+        asked += [({"exam": exam}, [exam]) for exam in headline if exam in common]
+        sampled = [exam for exam in common if both.of(arm, exam)[0]["kind"] == "sampled"]
+        asked += [({"exam": exam}, [exam]) for exam in sampled if {"exam": exam} not in [about for about, _ in asked]]
+        if not asked:
+            asked = [({"exam": exam}, [exam]) for exam in common]
+        about_both = {"arm": arm, "over": over, "compute": compute_ratio(both, arm, over), "apart": list(apart)}
+        rows += [
+            {**about_both, **about, "score": score, "k": k} | asdict(gain(both, arm, over, exams, k, score))
+            for about, exams in asked
+            for score, k in known(both, arm, exams)
+        ]
+    return rows
+
+
+def known(found: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int]]:
+    """The scores and k in which arms are compared: those of KS that all these exams know,
+    and for sampled ones the right answers too and as many attempts as were sampled."""
+    first = [found.of(arm, exam)[0] for exam in exams]
+    sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
+    ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
+    return [(score, k) for score in ("strict", "answer") if score == "strict" or sampled for k in ks] if exams else []
+
+
+def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
+    """Of the problems whose solution is likelier than not under ``arm`` and was not under ``over``, by band: how many,
+    and which shares had a probability under ``over`` below each of UNLIKELY."""
+    both = shared(found, arm, over)
+    if both is None:
+        return []
+    rows = []
+    for about, exams in groups(both, arm, bands):
+        exams = [exam for exam in exams if exam in exams_of(both, over)]
+        logp = np.concatenate([both.newly_solved(arm, over, exam) for exam in exams]) if exams else np.zeros(0)
+        if len(logp):
+            below = {f"{p:.2g}": float((logp < math.log(p)).mean()) for p in UNLIKELY}
+            rows.append(
+                {"arm": arm, "over": over, **about, "seeds": len(both.seeds), "solved": len(logp), "below": below}
+            )
+    return rows
+
+
+def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
+    """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
+
+    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity
+    of the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a
+    seed solves less than VISIBLE has no row: nobody would see such a graph.
+    """
+    rows = []
+    for about, exams in groups(found, arm, bands):
+        if not all(row.get("similarity", "") for exam in exams for row in found.of(arm, exam)):
+            continue
+        like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
+        for k in (1, 128):
+            solved_SP = values(found, arm, exams, k)
+            if solved_SP.mean(1).min() < VISIBLE:
+                continue
+            bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
+            weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)
+            centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
+            # The weighted mean as a plain one, each problem moved by its influence:
+            # a bootstrap must not see the weights vary.
+            correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
+            path = (found.study, arm, *exams, k)
+            one = len(like_SP) == 1
+            gap = paired(correct_SP, like_SP, path=path) if one else over_seeds(correct_SP, like_SP)
+            means = {
+                "correct": float(solved_SP.mean()),
+                "all": float(like_SP.mean()),
+                "correct_mean": float(correct_SP.mean()),
+            }
+            rows.append({"arm": arm, **about, "k": k, **means, "bins": bins.tolist()} | asdict(gap))
+    return rows
+
+
+# --- other measures --------------------------------------------------------------------------------------------------
+
+
+def seed_mean(values_SP: np.ndarray, problems: int) -> Estimate:
+    """A mean with Student's t over seeds, of values that rest on so many problems."""
+    return replace(difference(values_SP, 0 * values_SP), problems=problems)
+
+
+def measure_rows(found: Results, kind: str, names: Sequence[str]) -> list[dict]:
+    """Means of measures with a number a problem, of every arm and exam of a kind."""
+    return [
+        {"arm": arm, "exam": exam, "what": name}
+        | asdict(seed_mean(found.measure(arm, exam, name), found.of(arm, exam)[0]["problems"]))
+        for arm in found.arms
+        for exam in of_kind(found, arm, kind)
+        for name in names
+    ]
+
+
+def share_rows(found: Results, kind: str, name: str, shares: str) -> list[dict]:
+    """The mean of a measure of every arm and exam of a kind, and beside it the mean over seeds of shares by name."""
+    rows = []
+    for arm in found.arms:
+        for exam in of_kind(found, arm, kind):
+            taken = found.of(arm, exam)
+            each = [tallies(row[shares]) for row in taken]
+            means = {part: float(np.mean([row[part] for row in each])) for part in each[0]}
+            estimate = seed_mean(found.measure(arm, exam, name), taken[0]["problems"])
+            rows.append({"arm": arm, "exam": exam, shares: means} | asdict(estimate))
+    return rows
+
+
+def diversities(found: Results, arm: str) -> list[dict]:
+    """In how many ways an arm solves problems: the Vendi scores, the share of right responses, and the share of these
+    that shows two approaches or more (0 where none is right)."""
+    rows = []
+    for exam in of_kind(found, arm, "diversity"):
+        first = found.of(arm, exam)[0]
+        names = ("vendi_runs", "vendi_approaches", "correct", "composed")
+        runs_SP, approaches_SP, right_SP, composed_SP = (found.measure(arm, exam, name) for name in names)
+        composition_S1 = composed_SP.sum(1, keepdims=True) / np.maximum(1, right_SP.sum(1, keepdims=True))
+        shares = {"correct": right_SP / first["samples"], "composition": composition_S1}
+        for what, each in ({"vendi_runs": runs_SP, "vendi_approaches": approaches_SP} | shares).items():
+            estimate = seed_mean(each, first["problems"])
+            rows.append({"arm": arm, "exam": exam, "what": what, "samples": first["samples"]} | asdict(estimate))
+    return rows
+
+
+def lengths(found: Results, arm: str) -> list[dict]:
+    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words. A
+    table from before thoughts were counted holds none."""
+    rows = []
+    for exam in of_kind(found, arm, "sampled"):
+        taken = found.of(arm, exam)
+        for name in ("response_tokens", "thought_tokens"):
+            each_S1 = np.array([[row[name]] for row in taken])
+            if not np.isnan(each_S1).any():
+                estimate = seed_mean(each_S1, taken[0]["problems"])
+                rows.append({"arm": arm, "exam": exam, "what": name} | asdict(estimate))
+    return rows
+
+
+def faults(found: Results, arm: str) -> list[dict]:
+    """Of an arm's responses to each sampled exam, the share with at least one fault of each kind."""
+    rows = []
+    for exam in of_kind(found, arm, "sampled"):
+        taken = found.of(arm, exam)
+        counted = [fault_counts(row.get("faults", "")) for row in taken]
+        responses = sum(row["problems"] * row["samples"] for row in taken)
+        kinds = [kind for kind in FAULTS if any(kind in each for each in counted)]
+        shares = {kind: sum(each.get(kind, 0) for each in counted) / responses for kind in kinds}
+        if shares:
+            rows.append({"arm": arm, "exam": exam, "responses": responses, "shares": shares})
+    return rows
+
+
+def nats_by_role(found: Results, arm: str, exams: Sequence[str]) -> dict[str, float]:
+    """Mean nats a problem by token role over seeds and exams of equal size; a role that never occurs holds 0."""
+    rows = [row for exam in exams for row in found.of(arm, exam)]
+    return {
+        role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES
+    }
+
+
+def planning_by_step(found: Results) -> list[dict]:
+    """What the choice of each step costs, in nats, of every arm and exact exam: means over seeds, steps from "1", and
+    "stop". A table from before this was measured holds none."""
+    rows = []
+    for arm in found.arms:
+        for exam in of_kind(found, arm, "exact"):
+            each = [tallies(row.get("planning_by_step", "")) for row in found.of(arm, exam)]
+            if all(each):
+                means = {step: float(np.mean([seed[step] for seed in each])) for step in each[0]}
+                rows.append({"arm": arm, "exam": exam, "seeds": len(each), "nats": means})
+    return rows
+
+
+def forced_rows(found: Results) -> list[dict]:
+    """The probability of a forced noun's operands, of every arm and exam of that kind: over all places, at each place
+    of the solution, and at the worst place; by number of operations where an exam has several."""
+    rows = []
+    for arm in found.arms:
+        for exam in of_kind(found, arm, "forced"):
+            taken = found.of(arm, exam)
+            cells = [by_place(row["operands"]) for row in taken]
+            for ops in sorted({len(each) for each in cells[0]}):
+                each_SPN = np.array([[problem for problem in cell if len(problem) == ops] for cell in cells])
+                places = each_SPN.mean((0, 1))
+                estimate = seed_mean(each_SPN.mean(2), each_SPN.shape[1])
+                about = {"arm": arm, "exam": exam, "ops": ops, "places": places.tolist(), "least": float(places.min())}
+                rows.append(about | asdict(estimate))
+    return rows
+
+
+# --- what it cost, and on what ---------------------------------------------------------------------------------------
+
+
+def cost(found: Results, arm: str) -> dict:
+    """What an arm cost: means over its seeds."""
+    rows = list({row["seed"]: row for row in found.rows if row["arm"] == arm}.values())
+    means = {name: float(np.mean([row[name] for row in rows])) for name in COSTS}
+    on = sorted({each for each in machines(found, arm).values() if each})
+    return {"arm": arm, "seeds": sorted(row["seed"] for row in rows), "machines": on, **means}
+
+
+def exam_rows(found: Results) -> list[dict]:
+    """Every exam once: its kind, how many problems it has, and how many different structures among them (0: not
+    recorded)."""
+    names = ("exam", "kind", "world", "mode", "ops", "problems", "structures", "samples", "guess_floor")
+    first = {row["exam"]: row for row in reversed(found.rows)}
+    return [{name: row.get(name, 0) for name in names} for row in (first[exam] for exam in found.exams)]

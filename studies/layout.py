@@ -1,0 +1,58 @@
+"""How estimates are written as table cells: a mean over its interval, and how many seeds and problems stand behind."""
+
+from __future__ import annotations
+
+import math
+
+Table = tuple[str, list[str], list[list], str]  # title, heads, rows of cells, caption
+
+
+def mean_over_interval(row: dict | None, digits: int = 1) -> str:
+    """A mean and, below it, its interval, which one seed has not; a dash where there is no such row."""
+    if row is None:
+        return "–"
+    span = f"\n{row['low']:.{digits}f}–{row['high']:.{digits}f}"
+    return f"{row['mean']:.{digits}f}" + span * (not math.isnan(row["low"]))
+
+
+def gap(row: dict) -> str:
+    """A difference over its interval, with signs, and a star where several seeds exclude zero."""
+    if math.isnan(row["low"]):
+        return f"{row['mean']:+.3f}"
+    return f"{row['mean']:+.3f}{'*' * excludes_zero(row)}\n{row['low']:+.3f} to {row['high']:+.3f}"
+
+
+def excludes_zero(row: dict) -> bool:
+    """Whether a difference over several seeds excludes zero, and does not round to it."""
+    return row["seeds"] > 1 and (row["low"] > 0 or row["high"] < 0) and abs(row["mean"]) >= 0.0005
+
+
+def means_table(title: str, rows: list[dict], names: dict[str, str], digits: int = 1, caption: str = "") -> Table:
+    """An arm and exam a line, each ``what`` of the rows that ``names`` gives a head in a column of its own."""
+    at = {(row["arm"], row["exam"], row["what"]): row for row in rows}
+    cells = [
+        [arm, exam, *(mean_over_interval(at.get((arm, exam, name)), digits) for name in names)]
+        for arm, exam in dict.fromkeys((row["arm"], row["exam"]) for row in rows)
+    ]
+    return title, ["arm", "exam", *names.values()], cells, caption + over_seeds_in_words(rows)
+
+
+def in_words(estimate: dict) -> str:
+    return f"{estimate['seeds']} seed{'s' * (estimate['seeds'] != 1)} × {estimate['problems']} problems"
+
+
+def counts(rows: list[dict]) -> str:
+    return "; ".join(dict.fromkeys(in_words(row) for row in rows))
+
+
+def resampled(rows: list[dict]) -> str:
+    """How many seeds and problems stand behind some bootstrap intervals, and what these leave out."""
+    few = "; where seeds differ more than problems, those of three seeds cover 75 %"
+    return f"95 % bootstrap intervals over {counts(rows)}" + few * any(1 < row["seeds"] <= 3 for row in rows)
+
+
+def over_seeds_in_words(rows: list[dict]) -> str:
+    """How many seeds and problems stand behind some of Student's intervals; those of one seed are about problems."""
+    if all(row["seeds"] == 1 for row in rows):
+        return f"{counts(rows)}: intervals, where there are any, are about the problems, not about training"
+    return f"95 % intervals, Student's t over seeds; {counts(rows)}"

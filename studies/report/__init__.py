@@ -1,0 +1,1 @@
+"""What a study shows: the numbers of ``show``, and a self-contained HTML page for reading."""

@@ -1,0 +1,109 @@
+"""One self-contained HTML page about studies: published beside measured, differences first, details folded."""
+
+from __future__ import annotations
+
+import importlib
+from html import escape
+from pathlib import Path
+
+from interlude.studies.evidence import Bands
+from interlude.studies.layout import Table
+from interlude.studies.report import plots
+from interlude.studies.report.examples import examples_html
+from interlude.studies.report.recipes import recipe_tables
+from interlude.studies.report.tables import contrast_table, full, kinds_of, short, summary, verdict_table
+from interlude.studies.results import Results
+
+STYLE = Path(__file__).with_name("page.css")
+
+
+def page(studies: list[tuple], bands: Bands) -> str:
+    """One self-contained HTML page about (study, results, claims) triples, no scripts and nothing fetched."""
+    parts = [study_html(study, found, bands, claims) for study, found, claims in studies]
+    scales = ", ".join(dict.fromkeys(found.scale for _, found, _ in studies))
+    names = [study.name for study, *_ in studies]
+    links = " · ".join(f'<a href="#{anchor(name)}">{escape(name)}</a>' for name in names)
+    style = STYLE.read_text(encoding="utf-8").strip()
+    return (
+        '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Interlude: {escape(', '.join(names))}</title>\n"
+        f"<style>\n{style}\n</style>\n</head>\n<body>\n<h1>{escape(heading(names))}</h1>\n"
+        f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured. Intervals of differences are '
+        "95 % Student t over seeds; those of one arm 95 % bootstrap over seeds and problems, which with three seeds "
+        "cover 75 % where seeds differ more than problems. Strict means that every step of the solution is right.</p>\n"
+        f'<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def heading(names: list[str]) -> str:
+    """What the studies of a page are about: their topic's own words, where they are of one topic."""
+    topics = {name.partition("/")[0] for name in names}
+    only = f"interlude.studies.{topics.pop()}" if len(topics) == 1 else "interlude.studies.stages"
+    about = importlib.import_module(only).__doc__.splitlines()[0].removeprefix("Studies of ").rstrip(".")
+    return about[0].upper() + about[1:]
+
+
+def anchor(name: str) -> str:
+    return name.replace("/", "-")
+
+
+def study_html(study, found: Results, bands: Bands, claims=()) -> str:
+    """The section of one study: its question, claims with what was published, differences, drawings, responses, and
+    folded, how it was trained and every score."""
+    made = summary(study, found, bands, claims)
+    seeds = ", ".join(map(str, found.seeds))
+    parts = [
+        f'<section id="{anchor(study.name)}">\n<h2>{escape(study.question)}</h2>',
+        f'<p class="soft">{escape(study.name)}, scale {escape(study.scale)}, seeds {seeds}.</p>',
+    ]
+    if made["verdicts"]:
+        parts += ["<h3>Claims: published and measured</h3>", table_html(verdict_table(made["verdicts"]), "claims")]
+    if made["contrasts"]:
+        parts += ["<h3>Differences between arms</h3>", table_html(contrast_table(made["contrasts"]))]
+    drawn = ("by band, exact", "strictly right")
+    parts += [table_html(each) for each in short(made) if each[0].startswith(drawn)]
+    parts += [
+        drawing_html("What is solved at the first attempt, by depth", plots.by_ops(made, 1)),
+        drawing_html("How far more attempts carry at the edge", plots.by_k(found, bands)),
+        drawing_html("Where the right solution is lost (mean over seeds, nats)", plots.by_role(found, bands)),
+        drawing_html("What the choice of each step costs", plots.by_step(made)),
+        "<h3>What the models write</h3>",
+        examples_html(study),
+        "<h3>Details</h3>",
+        folded(
+            "prediction and rule, as written before the run",
+            facts([("Prediction", study.prediction), ("Rule", study.rule), ("Unequal", study.unequal)]),
+        ),
+        folded("how every arm was trained", "".join(table_html(each) for each in recipe_tables(study))),
+        *(folded(each[0], table_html(each)) for each in full(made, kinds_of(study)) if each[0] != "claims"),
+    ]
+    return "\n".join(part for part in parts if part) + "\n</section>"
+
+
+def facts(pairs: list[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs if text)
+    return f"<dl>{rows}</dl>"
+
+
+def folded(title: str, inside: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{inside}</details>"
+
+
+def drawing_html(title: str, drawing: str) -> str:
+    return f"<h3>{escape(title)}</h3>\n{drawing}" if drawing else ""
+
+
+def table_html(table: Table, kind: str = "") -> str:
+    """A table with its caption below; its title stands above it, in the page."""
+    _, heads, rows, caption = table
+    head = "".join(f"<th>{escape(str(each))}</th>" for each in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell_html(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    below = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="wide {kind}"><table>{below}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def cell_html(text: str) -> str:
+    """A cell, with whatever stands below its first line set back."""
+    first, _, rest = text.partition("\n")
+    return escape(first) + (f'\n<span class="range">{escape(rest)}</span>' if rest else "")

@@ -1,0 +1,156 @@
+"""The drawings of a study's page: solved by depth and by attempts, and where the right solution is lost."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from hashlib import blake2b
+from html import escape
+
+from interlude.studies.evidence import ATTEMPTS, Bands, exams_of, groups, nats_by_role, of_kind, pass_at_k_curve
+from interlude.studies.results import ROLES, Results
+
+INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
+SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
+MARKERS = "osD^vPX"
+
+
+def svg(figure, label: str) -> str:
+    """A matplotlib figure as inline SVG whose colours are the page's, in light and in dark."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = text.getvalue()
+    drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
+    for nth, colour in enumerate(SERIES):
+        drawing = drawing.replace(colour, f"var(--s{nth})")
+    # Ids are names for the whole page, and matplotlib numbers them anew in every drawing.
+    mark = f"d{blake2b(drawing.encode(), digest_size=6).hexdigest()}-"
+    drawing = drawing.replace('id="', f'id="{mark}').replace('"#', f'"#{mark}').replace("url(#", f"url(#{mark}")
+    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1)
+    return f'<figure class="plot">{drawing}</figure>'
+
+
+def canvas(columns: int, height: float, sharey: bool = True):
+    """A figure with a row of axes in the page's ink, and its axes as a list."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update({
+        "svg.fonttype": "none", "svg.hashsalt": "interlude", "font.family": "sans-serif", "font.size": 9,
+        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False,
+        "lines.linewidth": 1.6,
+    })  # fmt: skip
+    figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
+
+
+def by_ops(found: dict, k: int) -> str:
+    """Strict pass@k by operations, a panel for each world, a line for each arm with its interval, bands shaded."""
+    rows = [row for row in found["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
+    panels = list(dict.fromkeys((row["world"], row["mode"]) for row in rows))
+    if not rows:
+        return ""
+    figure, axes = canvas(len(panels), 2.7)
+    arms = [row["arm"] for row in found["arms"]]
+    for axis, panel in zip(axes, panels, strict=True):
+        those = [row for row in rows if (row["world"], row["mode"]) == panel]
+        shade(axis, found["bands"])
+        for nth, arm in enumerate(arms):
+            line = sorted((row for row in those if row["arm"] == arm), key=lambda row: int(row["ops"]))
+            draw_line(axis, [int(r["ops"]) for r in line], line, nth, arm)
+        axis.set(title=", ".join(panel), xlabel="operations", ylim=(-0.03, 1.13))
+        axis.set_xticks(sorted({int(row["ops"]) for row in those}))
+    axes[0].set_ylabel(f"strict pass@{k}")
+    keyed(figure, axes[0], arms)
+    return svg(figure, f"strict pass@{k} by number of operations")
+
+
+def shade(axis, bands: dict) -> None:
+    """Every second band tinted, and each named at the top."""
+    for nth, (name, (low, high)) in enumerate(bands.items()):
+        if nth % 2:
+            axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
+        axis.text(
+            (low + high) / 2, 0.99, name, ha="center", va="top", fontsize=7.5, transform=axis.get_xaxis_transform()
+        )
+
+
+def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
+    colour, marker = SERIES[nth % len(SERIES)], MARKERS[nth % len(MARKERS)]
+    axis.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.18, linewidth=0)
+    axis.plot(x, [r["mean"] for r in rows], color=colour, marker=marker, markersize=3.5, label=label)
+
+
+def keyed(figure, axis, arms: list[str]) -> None:
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(arms)), fontsize=8)
+
+
+def by_k(found: Results, bands: Bands) -> str:
+    """Exact pass@k for k up to a million at the edge, a panel for each world."""
+    arms = found.arms
+    panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
+    if not panels:
+        exact = of_kind(found, arms[0], "exact")
+        panels = [({"world": "all exact exams", "mode": ""}, exact)] if exact else []
+    if not panels:
+        return ""
+    figure, axes = canvas(len(panels), 2.7)
+    for axis, (about, exams) in zip(axes, panels, strict=True):
+        for nth, arm in enumerate(arms):
+            if set(exams) <= set(exams_of(found, arm)):
+                line = [asdict(estimate) for _, estimate in pass_at_k_curve(found, arm, exams)]
+                draw_line(axis, list(ATTEMPTS), line, nth, arm)
+        axis.set(
+            title=f"{about.get('band', '')} {about['world']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
+        )
+    axes[0].set_ylabel("strict pass@k")
+    keyed(figure, axes[0], list(arms))
+    return svg(figure, "strict pass at k for k from one to a million")
+
+
+def by_step(found: dict) -> str:
+    """What the choice of each step costs, a panel for each of the deepest exams of the headline's bands."""
+    rows = [row for row in found["kinds"].get("exact", ()) if len(row["nats"]) > 2]
+    chosen = [exam for exam in dict.fromkeys(row["exam"] for row in rows) if exam in found["headline"]][-3:]
+    if not chosen:
+        return ""
+    figure, axes = canvas(len(chosen), 2.7, sharey=False)
+    arms = [row["arm"] for row in found["arms"]]
+    for axis, exam in zip(axes, chosen, strict=True):
+        for nth, arm in enumerate(arms):
+            for row in (row for row in rows if (row["arm"], row["exam"]) == (arm, exam)):
+                at = range(len(row["nats"]))
+                colour, marker = SERIES[nth % len(SERIES)], MARKERS[nth % len(MARKERS)]
+                axis.plot(at, list(row["nats"].values()), color=colour, marker=marker, markersize=3.5, label=arm)
+                axis.set_xticks(at, list(row["nats"]))
+        axis.set(title=exam, xlabel="step")
+    axes[0].set_ylabel("planning, nats")
+    keyed(figure, axes[0], arms)
+    return svg(figure, "surprise of the choice of each step")
+
+
+def by_role(found: Results, bands: Bands) -> str:
+    """Mean surprise of the canonical solution split over token roles, at each band of the first world."""
+    panels = [(about["band"], exams) for about, exams in groups(found, found.arms[0], bands)]
+    panels = panels[: len(bands)]
+    if not panels:
+        return ""
+    figure, axes = canvas(len(panels), 2.9, sharey=False)
+    for axis, (band, exams) in zip(axes, panels, strict=True):
+        for at, arm in enumerate(found.arms):
+            if set(exams) <= set(exams_of(found, arm)):
+                stack(axis, at, nats_by_role(found, arm, exams))
+        axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
+        axis.set_title(band)
+    axes[0].set_ylabel("nats a problem")
+    keyed(figure, axes[0], list(ROLES))
+    return svg(figure, "surprise of the worked solution by token role")
+
+
+def stack(axis, at: int, parts: dict[str, float]) -> None:
+    height = 0.0
+    for nth, (role, value) in enumerate(parts.items()):
+        axis.bar(at, value, bottom=height, color=SERIES[nth], width=0.7, label=role if at == 0 else "_")
+        height += value

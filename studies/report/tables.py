@@ -1,0 +1,294 @@
+"""The numbers that ``show`` prints of a study and that its page is made of, and each kind of them as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import pairwise
+
+from interlude.studies import evidence
+from interlude.studies.console import duration, large, with_interval
+from interlude.studies.evidence import BINS, Bands
+from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_words, resampled
+from interlude.studies.results import Results
+from interlude.studies.verdicts import OPEN, Claim, Verdict, decide
+
+FEW = (1, 128)  # of the k that pass@k is known for, those shown at once
+
+
+def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
+    """Everything ``show`` says, as JSON-able values: verdicts, scores by exam and by band, differences, what was newly
+    solved, what each kind of exam adds, what the exams hold, and costs."""
+    kinds = kinds_of(study)
+    return {
+        "study": study.name,
+        "scale": study.scale,
+        "question": study.question,
+        "prediction": study.prediction,
+        "rule": study.rule,
+        "unequal": study.unequal,
+        "seeds": list(found.seeds),
+        "bands": {name: list(span) for name, span in bands.items()},
+        "headline": list(study.headline),
+        "verdicts": [verdict_row(verdict) for verdict in decide(claims, found, bands)],
+        "arms": [evidence.cost(found, arm) for arm in found.arms],
+        "exams": evidence.exam_rows(found),
+        "scores": [
+            row
+            for arm in found.arms
+            for exam in evidence.exams_of(found, arm)
+            for row in evidence.scores(found, arm, exam)
+        ],
+        "band_scores": evidence.band_scores(found, bands),
+        "contrasts": evidence.contrasts(found, study.contrasts, study.headline, bands),
+        "similarity": [row for arm in found.arms for row in evidence.similar(found, arm, bands)],
+        "newly_solved": [
+            row for arm, over in study.contrasts for row in evidence.newly_solved(found, arm, over, bands)
+        ],
+        "kinds": {kind: rows for kind, made in kinds.items() if (rows := made.summary(found))},
+    }
+
+
+def kinds_of(study) -> dict[str, type]:
+    """The classes of a study's exams, by kind."""
+    exams = (*study.exams, *(exam for arm in study.arms for exam in study.exams_of(arm)))
+    return {exam.kind: type(exam) for exam in exams}
+
+
+def verdict_row(verdict: Verdict) -> dict:
+    """A verdict as JSON-able values."""
+    claim = verdict.claim
+    return {
+        "claim": claim.name,
+        "published": claim.published,
+        "place": claim.place,
+        "margin": claim.margin,
+        "verdict": verdict.verdict,
+        "exploratory": verdict.exploratory,
+        "seeds_needed": verdict.seeds_needed,
+        "note": verdict.note,
+        "ours": [asdict(part) | {"half_width": part.half_width, "seeds": len(part.seeds)} for part in verdict.measured],
+    }
+
+
+# --- which tables ----------------------------------------------------------------------------------------------------
+
+
+def short(found: dict) -> list[Table]:
+    """The few numbers that answer the question: the headline's scores, differences in them, and verdicts."""
+    worlds, exams = shown_first(found)
+    sampled = [r for r in found["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
+    made = [ranking_table(sampled)] if sampled else []
+    if bands := [row for row in found["band_scores"] if row["world"] in worlds and row["k"] in FEW]:
+        made.append(band_table(bands))
+    gaps = [row for row in found["contrasts"] if row.get("world") in worlds or row.get("exam") in exams]
+    if gaps := [row for row in gaps if row["k"] in FEW]:
+        made.append(contrast_table(gaps))
+    if found["verdicts"]:
+        made.append(verdict_table(found["verdicts"]))
+    return made or full(found, {})
+
+
+def shown_first(found: dict) -> tuple[set[str], set[str]]:
+    """The worlds whose bands are shown at once, and the exams that are not part of a band; all, without a headline."""
+    rows = [row for row in found["exams"] if row["exam"] in found["headline"]] or found["exams"]
+    exact = {row["world"] for row in rows if row["kind"] == "exact"}
+    return exact if found["band_scores"] else set(), {
+        row["exam"] for row in rows if row["kind"] != "exact" or not found["band_scores"]
+    }
+
+
+def full(found: dict, kinds: dict[str, type]) -> list[Table]:
+    """Every table, what decides a study first. kinds: the classes of its exams, which lay out what they alone know."""
+    sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
+    made = [verdict_table(found["verdicts"])] if found["verdicts"] else []
+    made += [ranking_table(sampled)] if sampled else []
+    made += [band_table(found["band_scores"])] if found["band_scores"] else []
+    made += [contrast_table(found["contrasts"])] if found["contrasts"] else []
+    for kind, world, mode in dict.fromkeys((row["kind"], row["world"], row["mode"]) for row in found["scores"]):
+        rows = [row for row in found["scores"] if (row["kind"], row["world"], row["mode"]) == (kind, world, mode)]
+        made.append(score_table(f"{kind}, {world}, {mode}", rows))
+    for kind, rows in found["kinds"].items():
+        made += kinds[kind].tables(rows) if kind in kinds else []
+    made += [similarity_table(found["similarity"])] if found["similarity"] else []
+    made += [newly_solved_table(found["newly_solved"])] if found["newly_solved"] else []
+    return [*made, exam_table(found["exams"]), cost_table(found["arms"])]
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def verdict_table(rows: list[dict]) -> Table:
+    """A claim a line: what was published and where, what was measured, the verdict, and what deciding would take."""
+    cells = [[row["claim"], published(row), ours(row), decided(row)] for row in rows]
+    caption = (
+        "differences paired by seed, 95 % Student t over seeds; in square brackets 95 % bootstrap over seeds and "
+        f"problems; p corrected by Holm over the {sum(len(row['ours']) for row in rows)} comparisons of this study"
+    )
+    return "claims", ["claim", "published", "measured", "verdict"], cells, caption
+
+
+def published(row: dict) -> str:
+    return f"{row['published']}\n{row['place']}" if row["published"] else "our own claim"
+
+
+def ours(row: dict) -> str:
+    """The comparisons of a claim, one a line."""
+    return "\n".join(map(compared, row["ours"])) or "–"
+
+
+def compared(part: dict) -> str:
+    seeds = f"{part['seeds']} seed{'s' * (part['seeds'] != 1)} × {part['problems']}"
+    span = "" if math.isnan(part["low"]) else f" ({part['low']:+.3f} to {part['high']:+.3f})"
+    again = f" [{part['resampled_low']:+.3f} to {part['resampled_high']:+.3f}]"
+    return f"{part['words']}: {part['mean']:+.3f}{span}{again}, {seeds}, {part['verdict']}"
+
+
+def decided(row: dict) -> str:
+    """A verdict, how sure it is, and for an open one what would decide it."""
+    lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, "not run"))]
+    if row["seeds_needed"] is not None:
+        width = max(part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"])
+        lines.append(f"half-width reached {width:.3f}; a difference of {row['margin']:g}")
+        lines.append(f"would take {row['seeds_needed']} seeds")
+    return "\n".join([*lines, *([row["note"]] if row["note"] else [])])
+
+
+# --- scores ----------------------------------------------------------------------------------------------------------
+
+
+def ranking_table(rows: list[dict]) -> Table:
+    """An arm a line, the best first, in every sampled exam at the first attempt:
+    strict, and beside it the answer alone."""
+    exams = {row["exam"]: row["guess_floor"] for row in rows}
+    at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
+    first = next(iter(exams))
+    means = {row["arm"]: -1.0 for row in rows}
+    means |= {arm: row["mean"] for (arm, exam, score), row in at.items() if (exam, score) == (first, "strict")}
+    cells = []
+    for arm in sorted(means, key=means.get, reverse=True):
+        found = [(at.get((arm, exam, "strict")), at.get((arm, exam, "answer"))) for exam in exams]
+        cells.append([arm, *(f"{with_interval(s)}\nanswer {a['mean']:.3f}" if s and a else "–" for s, a in found)])
+    heads = ["arm", *(f"{exam}\nguess floor of answers {floor:.3f}" for exam, floor in exams.items())]
+    return f"strictly right at the first attempt, ordered by {first}", heads, cells, resampled(rows)
+
+
+def score_table(title: str, rows: list[dict]) -> Table:
+    """Arms by exams for each k; an answer-only score stands over the guess floor it has to beat."""
+    exams = list(dict.fromkeys((row["exam"], row["ops"]) for row in rows))
+    cells = []
+    for arm, score, k in dict.fromkeys((row["arm"], row["score"], row["k"]) for row in rows):
+        line = [f"{arm}\n{score} pass@{k}"]
+        for exam, _ in exams:
+            those = [r for r in rows if (r["arm"], r["score"], r["k"], r["exam"]) == (arm, score, k, exam)]
+            line.append(over_floor(those[0]) if those else "–")
+        cells.append(line)
+    heads = ["ops"] + [ops if ops in exam else f"{ops}\n{exam}" for exam, ops in exams]
+    return title, heads, cells, resampled(rows)
+
+
+def over_floor(row: dict) -> str:
+    floor = f"\nfloor {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
+    return with_interval(row) + floor
+
+
+def band_table(rows: list[dict]) -> Table:
+    columns = list(dict.fromkeys((row["world"], row["mode"], row["band"], row["ops"]) for row in rows))
+    at = {(r["arm"], r["k"], r["world"], r["mode"], r["band"], r["ops"]): r for r in rows}
+    cells = [
+        [
+            f"{arm}\nstrict pass@{k}",
+            *(with_interval(at[arm, k, *column]) if (arm, k, *column) in at else "–" for column in columns),
+        ]
+        for arm, k in dict.fromkeys((row["arm"], row["k"]) for row in rows)
+    ]
+    heads = ["band (ops)"] + [
+        f"{band} ({ops})\n{world}" + f"\n{mode}" * (mode != "forward") for world, mode, band, ops in columns
+    ]
+    return "by band, exact", heads, cells, resampled(rows)
+
+
+# --- differences -----------------------------------------------------------------------------------------------------
+
+
+def contrast_table(rows: list[dict]) -> Table:
+    """Differences, with a star where the interval excludes zero; one seed says nothing about training and gets none."""
+    ks = sorted({row["k"] for row in rows})
+    lines: dict[tuple[str, str], dict[int, str]] = {}
+    for row in rows:
+        lines.setdefault((versus(row), where(row)), {})[row["k"]] = gap(row)
+    cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
+    heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
+    caption = over_seeds_in_words(rows) + "; * excludes zero, not corrected for many" * any(map(excludes_zero, rows))
+    if apart := sorted({seed for row in rows for seed in row["apart"]}):
+        caption += f"; seeds not paired, as their arms ran on different machines: {', '.join(map(str, apart))}"
+    return "differences, paired by seed and problem", heads, cells, caption
+
+
+def versus(row: dict) -> str:
+    """The arms of a difference, and their ratio of compute where that is not equal."""
+    if math.isnan(row["compute"]):
+        return f"{row['arm']} – {row['over']} (the base itself)"
+    unequal = not 1 / 1.05 <= row["compute"] <= 1.05
+    return f"{row['arm']} – {row['over']}" + f" (compute x{row['compute']:.1f})" * unequal
+
+
+def where(row: dict) -> str:
+    """What a difference was measured on."""
+    if "exam" in row:
+        return row["exam"] + ", answers" * (row.get("score") == "answer")
+    return f"{row['band']}, {row['world']}" + f", {row['mode']}" * (row["mode"] != "forward")
+
+
+def newly_solved_table(rows: list[dict]) -> Table:
+    cells = [
+        [f"{row['arm']} – {row['over']}", where(row), f"{row['solved']}", *(f"{v:.3f}" for v in row["below"].values())]
+        for row in rows
+    ]
+    heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
+    caption = "p from below one half to above it; shares by the probability before; problems of all seeds together"
+    return "what was newly solved, and how likely it was before", heads, cells, caption
+
+
+def similarity_table(rows: list[dict]) -> Table:
+    """A histogram a line: which part of the problems is solved, at each similarity to gold."""
+    spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in pairwise(BINS[1:6])), "0.9 up", "equal"]
+    cells = []
+    for row in rows:
+        means = [f"{row[name]:.3f}" for name in ("correct_mean", "all")]
+        parts = [f"{part:.3f}" for part in row["bins"]]
+        cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *parts, *means, gap(row)])
+    heads = ["arm", "on", "pass@", "solved", *spans, "mean", "of all", "difference"]
+    caption = "parts of the problems solved, by similarity; " + over_seeds_in_words(rows)
+    return "similarity of correct graphs to gold", heads, cells, caption
+
+
+# --- exams and costs -------------------------------------------------------------------------------------------------
+
+
+def exam_table(rows: list[dict]) -> Table:
+    """What every exam holds."""
+    whole = ("exam", "kind", "ops", "problems")
+    cells = [
+        [*(row[n] for n in whole), row["structures"] or "–", row["samples"] or "–", f"{row['guess_floor']:.3f}"]
+        for row in rows
+    ]
+    heads = ["exam", "kind", "operations", "problems", "structures", "samples", "guess floor"]
+    return "exams", heads, cells, "structures: different graphs among the problems, whatever their names and order"
+
+
+def cost_table(rows: list[dict]) -> Table:
+    counts = ("arm_flops", "rollout_flops", "flops", "tokens", "paper_tokens")
+    cells = [
+        [
+            r["arm"], len(r["seeds"]), *(large(r[name]) for name in counts), duration(r["seconds"]),
+            "\n".join(r["machines"]) or "–",
+        ]
+        for r in rows
+    ]  # fmt: skip
+    heads = [
+        "arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "as the paper charges",
+        "time after base", "machine",
+    ]  # fmt: skip
+    return "cost, mean over seeds", heads, cells, ""

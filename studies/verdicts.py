@@ -1,0 +1,353 @@
+"""What a study's table decides of each claim: it holds, it does not hold, or it is open, and what deciding would take.
+
+A claim stands in its study's file beside RULE, in the tuple CLAIMS, which is one declared family: every comparison of
+it counts in Holm's correction. A comparison is a difference between arms, paired by seed; seeds are the unit.
+
+Holds: the sign that is claimed is established, by a two-sided t test over seeds at 5 %, Holm-corrected over the family.
+Does not hold: the opposite sign is established, or equivalence is: both one-sided tests (TOST, Schuirmann 1987) against
+the claim's margin, the smallest difference that matters, at 5 %, Holm-corrected over the family. Open: neither; then
+the half-width that was reached is given, and the number of seeds that would find a difference of the margin with 80 %
+power at two-sided 5 %, if seeds go on differing as they did. The highest mean decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+from interlude.studies.evidence import COMMON, VISIBLE, Bands, pairing, values
+from interlude.studies.results import Results
+from interlude.studies.stats import holm, resampled_sums, seeds_needed
+
+HOLDS, FAILS, OPEN, NOT_RUN = VERDICTS = ("holds", "does not hold", "open", "not run")
+LEVEL = 0.05
+FEWEST = 3  # seeds that can decide: two that agree by chance have an interval of no width
+CONFIRMATORY = 8  # fewer seeds are labelled exploratory
+MARGIN = 0.05
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Score:
+    """What arms are compared in: a score on a band of exact exams of a world, or on one exam by its name.
+
+    score: "strict" or "answer" for pass@k, else a measure with a number a problem, by its column's name.
+    """
+
+    on: str
+    k: int = 1
+    score: str = "strict"
+    world: str = COMMON
+
+    def exams(self, found: Results, bands: Bands) -> tuple[str, ...]:
+        """The exams it is taken from. Raises KeyError where the table has none."""
+        exams = (self.on,) if self.on in found.exams else ()
+        if not exams and self.on in bands:
+            exams = tuple(found.within(bands[self.on], self.world))
+        if not exams:
+            raise KeyError(f"{found.study} at {found.scale} has neither an exam nor a band {self.on!r} in {self.world}")
+        return exams
+
+    @property
+    def words(self) -> str:
+        what = f"pass@{self.k}" if self.score == "strict" else self.score + f" pass@{self.k}" * (self.score == "answer")
+        return f"{self.on} {what}" + f", {self.world}" * (self.world != COMMON)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A sum of scores of arms, each with a weight; the weights of a difference add up to zero.
+
+    direction: what is claimed of it: "above" or "below" zero, or "within" the margin of it.
+    """
+
+    terms: tuple[tuple[float, str, Score], ...]
+    direction: str = "above"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("above", "below", "within"):
+            raise ValueError(f"Comparison.direction must be above, below or within, got {self.direction!r}")
+        if len(self.terms) < 2 or abs(sum(weight for weight, _, _ in self.terms)) > 1e-9:
+            raise ValueError("Comparison.terms must be two or more whose weights add up to zero")
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(arm for _, arm, _ in self.terms))
+
+    @property
+    def words(self) -> str:
+        if self.name:
+            return self.name
+        return " ".join(f"{'+' if w > 0 else '-'} {abs(w):g} {arm} ({s.words})" for w, arm, s in self.terms)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, of a paper or of ours: it holds where all its comparisons do, and does not where one does not.
+
+    name: what is claimed, in words. published, place: the paper's numbers and where they stand (arXiv id, figure or
+    table); both empty for a claim of our own. margin: the smallest difference that matters. pool: comparisons of
+    claims with the same name here share one variance, the mean of theirs weighted by degrees of freedom, as
+    differences of like scores do with few seeds; "" shares nothing.
+    """
+
+    name: str
+    comparisons: tuple[Comparison, ...]
+    published: str = ""
+    place: str = ""
+    margin: float = MARGIN
+    pool: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.comparisons or not self.margin > 0:
+            raise ValueError(f"Claim {self.name!r} needs a name, a comparison and a margin above 0")
+        if bool(self.published) != bool(self.place):
+            raise ValueError(f"Claim {self.name!r} must say both what was published and where, or neither")
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(arm for each in self.comparisons for arm in each.arms))
+
+
+def minus(arm: str, over: str, on: str, k: int = 1, score: str = "strict", world: str = COMMON) -> Comparison:
+    """``arm`` minus ``over`` in one score."""
+    both = Score(on, k, score, world)
+    return Comparison(((1.0, arm, both), (-1.0, over, both)), name=f"{arm} - {over}, {both.words}")
+
+
+def more_on(on: str, elsewhere: str, arm: str, over: str, k: int = 1, world: str = COMMON) -> Comparison:
+    """What ``arm`` gains over ``over`` on one band or exam, minus what it gains elsewhere."""
+    here, there = Score(on, k, world=world), Score(elsewhere, k, world=world)
+    terms = ((1.0, arm, here), (-1.0, over, here), (-1.0, arm, there), (1.0, over, there))
+    return Comparison(terms, name=f"({arm} - {over}) on {here.words} - on {there.words}")
+
+
+def above(name: str, *comparisons: Comparison, **more) -> Claim:
+    """Every comparison lies above zero."""
+    return Claim(name, comparisons, **more)
+
+
+def below(name: str, *comparisons: Comparison, **more) -> Claim:
+    """Every comparison lies below zero."""
+    return Claim(name, tuple(replace(each, direction="below") for each in comparisons), **more)
+
+
+def within(name: str, *comparisons: Comparison, **more) -> Claim:
+    """Every comparison lies within the margin of zero: that nothing changes is a claim, and needs evidence."""
+    return Claim(name, tuple(replace(each, direction="within") for each in comparisons), **more)
+
+
+def ranked(name: str, arms: Sequence[str], on: str, k: int = 1, score: str = "strict", **more) -> Claim:
+    """Each arm lies above the next."""
+    pairs = pairwise(arms)
+    world = more.pop("world", COMMON)
+    return Claim(name, tuple(minus(a, b, on, k, score, world) for a, b in pairs), **more)
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparison, measured.
+
+    mean, low, high: with its 95 % Student-t interval over seeds, not corrected for many. resampled_low,
+    resampled_high: 95 % bootstrap interval over seeds and problems. sd: of the seeds' differences, pooled where the
+    claim says so, with ``df`` degrees of freedom. apart: seeds left out, as their arms ran on different machines.
+    p, p_equal: of the sign (for "within": of lying beyond the margin) and of equivalence, corrected over the family.
+    idle: why it could not have come out otherwise, where no arm is off the floor or ceiling.
+    """
+
+    words: str
+    direction: str
+    mean: float
+    low: float
+    high: float
+    resampled_low: float
+    resampled_high: float
+    sd: float
+    df: int
+    seeds: tuple[int, ...]
+    problems: int
+    apart: tuple[int, ...] = ()
+    idle: str = ""
+    p: float = 1.0
+    p_equal: float = 1.0
+    verdict: str = OPEN
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided of a claim. exploratory: fewer than CONFIRMATORY seeds. seeds_needed: to decide it, where it is
+    open and seeds were enough to say."""
+
+    claim: Claim
+    verdict: str
+    measured: tuple[Measured, ...] = ()
+    exploratory: bool = False
+    seeds_needed: int | None = None
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.verdict + " (exploratory)" * self.exploratory
+
+
+def decide(claims: Sequence[Claim], found: Results | None, bands: Bands) -> list[Verdict]:
+    """The verdict on every claim of one family. found: None where the study was never run at this scale."""
+    taken = [measure(claim, found, bands) if found is not None else "the study has no table yet" for claim in claims]
+    runs = [(n, each) for n, each in enumerate(taken) if not isinstance(each, str)]
+    family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]))
+    verdicts, at = [], 0
+    for claim, parts in zip(claims, taken, strict=True):
+        if isinstance(parts, str):
+            verdicts.append(Verdict(claim, NOT_RUN, note=parts))
+            continue
+        verdicts.append(judged(claim, tuple(family[at : at + len(parts)])))
+        at += len(parts)
+    return verdicts
+
+
+def measure(claim: Claim, found: Results, bands: Bands) -> list[Measured] | str:
+    """The comparisons of a claim without p values, or why they cannot be measured yet."""
+    absent = [arm for arm in claim.arms if arm not in found.arms]
+    if absent:
+        return f"arm {absent[0]!r} has not been run"
+    made = []
+    for each in claim.comparisons:
+        same, apart = pairing(found, *each.arms)
+        if not same:
+            return "its arms ran on different machines, seed by seed" if apart else "no seed has all of its arms"
+        kept = tuple(row for row in found.rows if row["arm"] in each.arms and row["seed"] in same)
+        made.append(compared(each, Results(found.study, found.scale, kept), bands, apart))
+    return made
+
+
+def compared(each: Comparison, found: Results, bands: Bands, apart: tuple[int, ...]) -> Measured:
+    """One comparison over the seeds of ``found``."""
+    tables: dict[tuple, np.ndarray] = {}  # by the problems they are about: seeds by problems
+    scores = []
+    for weight, arm, score in each.terms:
+        exams = score.exams(found, bands)
+        values_SP = values(found, arm, exams, score.k, score.score)
+        scores.append((score, values_SP))
+        tables[exams] = tables.get(exams, 0.0) + weight * values_SP
+    gaps_S = np.sum([table.mean(1) for table in tables.values()], axis=0)
+    n, problems = len(gaps_S), max(table.shape[1] for table in tables.values())
+    sd = float(gaps_S.std(ddof=1)) if n > 1 else math.nan
+    path = (found.study, "verdict", each.words)
+    low, high = np.quantile(resampled_sums(list(tables.values()), RESAMPLES, path), (0.025, 0.975))
+    made = Measured(
+        each.words, each.direction, float(gaps_S.mean()), math.nan, math.nan, float(low), float(high), sd, n - 1,
+        found.seeds, problems, apart, idle(scores),
+    )  # fmt: skip
+    return with_interval(made)
+
+
+def idle(scores: list[tuple[Score, np.ndarray]]) -> str:
+    """Why scores of pass@k cannot differ, if they cannot: all at the floor or all at the ceiling."""
+    rates = [values_SP.mean() for score, values_SP in scores if score.score in ("strict", "answer")]
+    if not rates or len(rates) < len(scores):
+        return ""
+    if max(rates) < VISIBLE:
+        return f"no arm reaches {VISIBLE}"
+    return f"every arm is above {1 - VISIBLE}" if min(rates) > 1 - VISIBLE else ""
+
+
+def with_interval(made: Measured) -> Measured:
+    """With the interval that its sd and degrees of freedom give; none for a single seed."""
+    if len(made.seeds) < 2:
+        return made
+    reach = float(stats.t.ppf(1 - LEVEL / 2, made.df) * made.sd / len(made.seeds) ** 0.5)
+    return replace(made, low=made.mean - reach, high=made.mean + reach)
+
+
+def pooled(parts: list[tuple[Claim, Measured]]) -> list[tuple[Claim, Measured]]:
+    """The same with variances shared where claims say so. Arms that several comparisons share make their variances
+    depend on each other, so that the degrees of freedom are at most those named."""
+    shared: dict[str, tuple[float, int]] = {}
+    for pool in {claim.pool for claim, _ in parts if claim.pool}:
+        those = [part for claim, part in parts if claim.pool == pool and part.df > 0]
+        df = sum(part.df for part in those)
+        if df:
+            shared[pool] = math.sqrt(sum(part.df * part.sd**2 for part in those) / df), df
+    made = []
+    for claim, part in parts:
+        sd, df = shared.get(claim.pool, (part.sd, part.df)) if part.df > 0 else (part.sd, part.df)
+        made.append((claim, with_interval(replace(part, sd=sd, df=df))))
+    return made
+
+
+def with_p(parts: list[tuple[Claim, Measured]]) -> list[Measured]:
+    """Every comparison with its two p values, corrected by Holm over all of them, and its own verdict."""
+    if not parts:
+        return []
+    signs = holm([p_sign(part, claim.margin) for claim, part in parts])
+    equals = holm([p_equal(part, claim.margin) for claim, part in parts])
+    made = []
+    for (_, part), sign, equal in zip(parts, signs, equals, strict=True):
+        made.append(replace(part, p=float(sign), p_equal=float(equal), verdict=part_verdict(part, sign, equal)))
+    return made
+
+
+def p_sign(part: Measured, margin: float) -> float:
+    """Two-sided p that the difference is zero; for "within", that it is not beyond the margin."""
+    away = max(0.0, abs(part.mean) - margin) if part.direction == "within" else abs(part.mean)
+    return two_sided(away, part)
+
+
+def p_equal(part: Measured, margin: float) -> float:
+    """p of the two one-sided tests that the difference lies within the margin of zero: the larger of the two."""
+    away = margin - abs(part.mean)
+    return two_sided(away, part) / 2 if away > 0 else 1.0
+
+
+def two_sided(away: float, part: Measured) -> float:
+    """Two-sided p of a distance from what is tested; with one seed 1, and where seeds do not differ at all 0 or 1."""
+    if part.df < 1:
+        return 1.0
+    if part.sd == 0:
+        return float(away == 0)
+    return float(2 * stats.t.sf(away * len(part.seeds) ** 0.5 / part.sd, part.df))
+
+
+def part_verdict(part: Measured, sign: float, equal: float) -> str:
+    """The verdict on one comparison."""
+    if part.idle or len(part.seeds) < FEWEST:
+        return OPEN
+    if part.direction == "within":
+        return HOLDS if equal < LEVEL else FAILS if sign < LEVEL else OPEN
+    claimed = part.mean > 0 if part.direction == "above" else part.mean < 0
+    if sign < LEVEL:
+        return HOLDS if claimed else FAILS
+    return FAILS if equal < LEVEL else OPEN
+
+
+def judged(claim: Claim, parts: tuple[Measured, ...]) -> Verdict:
+    """The verdict on a claim, from its comparisons'."""
+    each = [part.verdict for part in parts]
+    verdict = HOLDS if set(each) == {HOLDS} else FAILS if FAILS in each else OPEN
+    fewest = min(len(part.seeds) for part in parts)
+    notes = [f"{part.words}: {part.idle}, so that nothing could be told apart" for part in parts if part.idle]
+    for part in parts:
+        if part.apart:
+            seeds = ", ".join(map(str, part.apart))
+            notes.append(f"{part.words}: seed{'s' * (len(part.apart) > 1)} {seeds} left out, trained on two machines")
+        if part.verdict == HOLDS and part.direction != "within" and abs(part.mean) < claim.margin:
+            notes.append(f"{part.words}: established, yet smaller than the margin of {claim.margin:g}")
+    if fewest < FEWEST:
+        notes.append(f"{fewest} seed{'s' * (fewest != 1)} decide nothing")
+    undecided = [part for part in parts if part.verdict == OPEN and part.df > 0 and not part.idle]
+    needed = max((seeds_needed(part.sd, claim.margin) for part in undecided), default=None)
+    needed = None if verdict != OPEN or needed is None else max(needed, FEWEST)
+    return Verdict(claim, verdict, parts, fewest < CONFIRMATORY, needed, "; ".join(notes))

@@ -1,0 +1,129 @@
+"""A second opinion on a study's claims from its CSV alone, with pandas and scipy and none of our statistics.
+
+``recomputed(csv, claims, bands)`` does over again what ``studies.verdicts.decide`` says of a table; a study's test
+compares the two with ``agree``. Nothing here imports ``studies.stats``, ``evidence`` or ``results``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+LEVEL, FEWEST, VISIBLE = 0.05, 3, 0.0005
+
+
+def pass_at_k(row: pd.Series, k: int, score: str) -> np.ndarray:
+    """pass@k of every problem of a row: exact from log-probabilities, else from counts, by the hypergeometric law."""
+    if row.kind == "exact":
+        return 1 - (1 - np.exp(np.fromstring(row.logp, sep=" "))) ** k
+    counts = np.fromstring(row["correct" if score == "answer" else score], sep=" ").astype(int)
+    return 1 - stats.hypergeom(row.samples, counts, k).pmf(0)
+
+
+def table(csv) -> pd.DataFrame:
+    return pd.read_csv(csv, comment="#", keep_default_na=False)
+
+
+def band(rows: pd.DataFrame, score, bands: dict) -> pd.DataFrame:
+    """The rows that a score is taken from."""
+    if score.on in set(rows.exam):
+        return rows[rows.exam == score.on]
+    low, high = bands[score.on]
+    exact = rows[(rows.kind == "exact") & (rows.world == score.world)]
+    ops = pd.to_numeric(exact.ops, errors="coerce")
+    return exact[(ops >= low) & (ops <= high)]
+
+
+def by_seed(rows: pd.DataFrame, arm: str, score, bands: dict) -> pd.Series:
+    """An arm's mean score of each seed."""
+    own = band(rows[rows.arm == arm], score, bands)
+    return own.groupby("seed").apply(
+        lambda part: np.concatenate([pass_at_k(row, score.k, score.score) for _, row in part.iterrows()]).mean(),
+        include_groups=False,
+    )
+
+
+def compared(rows: pd.DataFrame, comparison, bands: dict) -> dict:
+    """The seeds' differences of one comparison; seeds whose arms have different machines are left out."""
+    own = rows[rows.arm.isin(comparison.arms)]
+    where = own.groupby(["seed", "arm"]).machine.first().unstack().reindex(columns=list(comparison.arms)).dropna()
+    same = where.index[where.nunique(axis=1) == 1]
+    own = own[own.seed.isin(same)]
+    each = [(weight, by_seed(own, arm, score, bands)) for weight, arm, score in comparison.terms]
+    gaps = sum(weight * scores for weight, scores in each)
+    means = [scores.mean() for _, scores in each]
+    idle = max(means) < VISIBLE or min(means) > 1 - VISIBLE
+    return {"gaps": gaps, "apart": tuple(where.index.difference(same)), "idle": idle, "direction": comparison.direction}
+
+
+def holm(p: list[float]) -> np.ndarray:
+    """Step down: each p times the number of those at least as large, never below the one before."""
+    ordered = pd.Series(p).sort_values(kind="stable")
+    stepped = (ordered * np.arange(len(p), 0, -1)).cummax().clip(upper=1)
+    return stepped.sort_index().to_numpy()
+
+
+def recomputed(csv, claims, bands: dict) -> list[dict]:
+    """Of each claim: its verdict, and the mean, interval and corrected p values of each of its comparisons."""
+    rows = table(csv)
+    parts = [(claim, compared(rows, each, bands)) for claim in claims for each in claim.comparisons]
+    pools: dict[str, list] = {}
+    for claim, part in parts:
+        if claim.pool:
+            pools.setdefault(claim.pool, []).append(part["gaps"])
+    for claim, part in parts:
+        gaps, n = part["gaps"], len(part["gaps"])
+        shared = pools.get(claim.pool, [gaps])
+        part["df"] = sum(len(each) - 1 for each in shared)
+        part["sd"] = float(np.sqrt(sum((len(each) - 1) * each.var(ddof=1) for each in shared) / part["df"]))
+        part["mean"], error = float(gaps.mean()), part["sd"] / np.sqrt(n)
+        beyond = claim.margin if part["direction"] == "within" else 0.0
+        away = max(0.0, abs(part["mean"]) - beyond)
+        if error == 0:  # seeds that do not differ at all: nothing is left to chance
+            part["low"] = part["high"] = part["mean"]
+            part["raw"], part["raw_equal"] = float(away == 0), float(abs(part["mean"]) >= claim.margin)
+            continue
+        part["low"], part["high"] = stats.t.interval(0.95, part["df"], part["mean"], error)
+        part["raw"] = 2 * stats.t.sf(away / error, part["df"])
+        upper = stats.t.cdf((part["mean"] - claim.margin) / error, part["df"])
+        lower = stats.t.sf((part["mean"] + claim.margin) / error, part["df"])
+        part["raw_equal"] = max(upper, lower)
+    signs = holm([part["raw"] for _, part in parts])
+    equals = holm([part["raw_equal"] for _, part in parts])
+    for (_, part), sign, equal in zip(parts, signs, equals, strict=True):
+        part |= {"p": sign, "p_equal": equal, "verdict": verdict(part, sign < LEVEL, equal < LEVEL)}
+    found, at = [], 0
+    for claim in claims:
+        own = [part for _, part in parts[at : at + len(claim.comparisons)]]
+        at += len(own)
+        said = [part["verdict"] for part in own]
+        whole = "does not hold" if "does not hold" in said else "holds" if set(said) == {"holds"} else "open"
+        found.append({"claim": claim.name, "verdict": whole, "parts": own})
+    return found
+
+
+def verdict(part: dict, apart: bool, equal: bool) -> str:
+    """Of one comparison."""
+    if part["idle"] or len(part["gaps"]) < FEWEST:
+        return "open"
+    if part["direction"] == "within":
+        return "holds" if equal else "does not hold" if apart else "open"
+    claimed = (part["mean"] > 0) == (part["direction"] == "above")
+    if apart:
+        return "holds" if claimed else "does not hold"
+    return "does not hold" if equal else "open"
+
+
+def agree(csv, claims, bands: dict, verdicts) -> None:
+    """Asserts that ours and the second opinion are the same: every verdict, mean, interval and p value."""
+    again = recomputed(csv, claims, bands)
+    assert [row["verdict"] for row in again] == [verdict.verdict for verdict in verdicts]
+    for row, ours in zip(again, verdicts, strict=True):
+        assert row["claim"] == ours.claim.name and len(row["parts"]) == len(ours.measured)
+        for part, measured in zip(row["parts"], ours.measured, strict=True):
+            assert tuple(part["gaps"].index) == measured.seeds and part["apart"] == measured.apart
+            assert part["verdict"] == measured.verdict and part["df"] == measured.df
+            for name in ("mean", "low", "high", "sd", "p", "p_equal"):
+                ours_, theirs = getattr(measured, name), part[name]
+                assert abs(ours_ - theirs) < 1e-9 + 1e-6 * abs(theirs), (row["claim"], name, ours_, theirs)
