@@ -216,7 +216,7 @@ def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0)
 
 def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list[int]]]:
     """Questions and solutions."""
-    return [lm.encode(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
+    return [lm.encode_prompt(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
 def divergence(lm: LM, exam: Exam) -> ExamResult:
@@ -241,7 +241,7 @@ def sampled(lm: LM, exam: Exam) -> ExamResult:
     per = max(1, 512 // exam.samples)
     for first in range(0, len(problems), per):
         part = range(first, min(first + per, len(problems)))
-        prompts = [lm.encode(problems[i].question) for i in part for _ in range(exam.samples)]
+        prompts = [lm.encode_prompt(problems[i].question) for i in part for _ in range(exam.samples)]
         streams = np.stack(
             [uniforms("sampled", i, n, n=exam.max_new_tokens) for i in part for n in range(exam.samples)]
         )

@@ -817,7 +817,7 @@ def telling_exam(study, bands: Bands):
 def answered_by(lm, problems: list) -> list[dict]:
     """One sampled answer to each problem, with the verifier's verdict and the span of every step it could read."""
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
-    samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new_tokens=ROOM)
+    samples = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=ROOM)
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
 
 
