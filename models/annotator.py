@@ -52,7 +52,7 @@ def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
 
 def chunk(lm: LM, problem: Problem) -> Chunk:
     """A problem without thoughts in the tokens of ``lm``. Raises ValueError if segments share tokens."""
-    question, parts = lm.encode(problem.question), [lm.encode(text) for text in segments(problem)]
+    question, parts = lm.encode_prompt(problem.question), [lm.encode(text) for text in segments(problem)]
     if list(chain.from_iterable(parts)) != lm.encode(problem.solution):
         raise ValueError("this model's tokenizer joins the segments of a solution: no thought can stand between them")
     return Chunk(problem, question, parts)
@@ -60,7 +60,7 @@ def chunk(lm: LM, problem: Problem) -> Chunk:
 
 def check_tokens(lm: LM, annotator: LM, chunks: list[Chunk]) -> None:
     """Raises ValueError unless the annotator reads these chunks in the same tokens."""
-    if tags(lm) != tags(annotator) or any(annotator.encode(c.problem.question) != c.question for c in chunks):
+    if tags(lm) != tags(annotator) or any(annotator.encode_prompt(c.problem.question) != c.question for c in chunks):
         raise ValueError("the annotator reads other tokens than the learner: their tokenizers must be equal")
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -57,10 +57,11 @@ class Lock:
 # Whole files
 
 
-def write_atomic(path, content: bytes) -> None:
+def write_atomic(path, content: bytes | Sequence[bytes | memoryview]) -> None:
     """Write a file so that, whatever happens, its name leads to the old content or the new, on the disk and whole.
 
-    The folder must exist and the name must not be a symbolic link (ValueError).
+    content: the bytes, or parts of them in order. The folder must exist and the name must not be a symbolic link
+    (ValueError).
     """
     path = Path(path)
     _refuse_link(path)
@@ -381,16 +382,17 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes | Sequence[bytes | memoryview]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
-        _write_all(descriptor, content, path)
+        for part in (content,) if isinstance(content, bytes) else content:
+            _write_all(descriptor, part, path)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, content: bytes, path: Path) -> None:
+def _write_all(descriptor: int, content: bytes | memoryview, path: Path) -> None:
     """Write everything. Raises OSError naming the file, as a full disk's error names none."""
     view = memoryview(content)
     try:

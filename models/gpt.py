@@ -195,6 +195,9 @@ class GPTModel(nn.Module):
     def encode(self, text: str) -> list[int]:
         return self.sizes.vocab.encode(text)
 
+    def encode_prompt(self, question: str) -> list[int]:
+        return self.encode(question)
+
     def decode(self, ids: list[int]) -> str:
         return self.sizes.vocab.decode(ids)
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
+import logging
+import math
+import re
+import unicodedata
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +22,81 @@ from torch import Tensor, nn
 
 from interlude.models.lm import Samples
 from interlude.models.sample import sample
+from interlude.synth.added_field import added_field, place
+from interlude.synth.render import CLOSE, END, THINK
 
 # Shapes: B rows, T positions, D width, V tokens, N chosen positions.
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# The files of a model's folder that say what it computes, and those among them that say how it reads.
+TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*")
+WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*", "adapter_*")
+UNUSED = "<unused>"  # what a token is read as that the head has and the tokenizer has not
+NEW_ROW_NOISE = 0.1  # standard deviations of the embeddings: the rows of two new tokens must not be equal
+
+EXPERT = re.compile(r"\.experts\.\d+\.")  # a weight of one expert, where they are not stacked
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class HF:
-    """A pretrained model by folder or hub name; pin ``revision`` for a hub name, it is part of the identity."""
+    """A pretrained model by folder or hub name.
 
-    name: str
+    What it is, in the key of a run, is a digest of its folder's weights and tokenizer, wherever the folder lies; for a
+    hub name it is the name and ``revision``, which must then be a commit.
+    """
+
+    name: str = place()
+    """A folder, or a name on the hub."""
     revision: str = ""
+    """The commit of a hub name, 40 hexadecimal digits."""
     dtype: str = "float32"
+    """The type of the weights. Below 32 bits the optimiser keeps float32 masters (``models.optim.Optimiser``)."""
+    chat: bool = added_field(False)
+    """Put each question into the tokenizer's chat template, as a user's message. Otherwise a line break ends it."""
+    thoughts: bool = added_field(False)
+    """Add <think> and </think> to the tokenizer where it lacks them, and a row to the embeddings where there is none
+    left over."""
+    lora: int = added_field(0)
+    """Train adapters of this rank on all linear layers, drawn by the recipe's seed (Hu et al. 2021, arXiv 2106.09685),
+    scaled by 2, and nothing else; 0 trains all weights. Needs peft."""
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("HF.name must name a folder or a hub model, got an empty string")
         if self.dtype not in DTYPES:
             raise ValueError(f"HF.dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if type(self.lora) is not int or self.lora < 0:
+            raise ValueError(f"HF.lora must be a rank of at least 0, got {self.lora!r}")
+
+    @property
+    def content(self) -> str | None:
+        """A digest of the folder's weights and tokenizer; None for a hub name.
+
+        Raises ValueError for a hub name without a commit, as a branch's files change.
+        """
+        if Path(self.name).is_dir():
+            return digest(self.name, (*WEIGHTS, *TOKENIZER))
+        if not COMMIT.fullmatch(self.revision):
+            raise ValueError(f"HF.name {self.name!r} is no folder here, and a hub name needs a commit as HF.revision")
+        return None
+
+    @property
+    def tokens(self) -> tuple[str | bool, ...]:
+        """What tells two tokenizers apart: a digest of the folder's files, or the hub name and commit."""
+        if Path(self.name).is_dir():
+            return digest(self.name, TOKENIZER), self.thoughts
+        return self.name, self.revision, self.thoughts
 
     def build(self, seed: int) -> HFModel:
-        """The pretrained weights; ``seed`` is accepted because every model has one, and changes nothing.
+        """The pretrained weights; ``seed`` draws adapters, if any, and changes nothing else.
 
         Raises ValueError if the files lack weights (transformers would draw them at random), if there is no end token,
-        or if the logits are not simply the head applied to the last hidden state.
+        if a chat template is asked for and there is none, or if the logits are not simply the head applied to the last
+        hidden state.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -54,7 +112,13 @@ class HF:
             raise ValueError(f"{self.name} lacks weights, for example {missing[0]}")
         if tokenizer.eos_token_id is None:
             raise ValueError(f"the tokenizer of {self.name} has no end-of-sequence token")
-        return HFModel(network.eval(), tokenizer)
+        if self.chat and not tokenizer.chat_template:
+            raise ValueError(f"HF.chat: the tokenizer of {self.name} has no chat template")
+        if self.thoughts:
+            add_thoughts(network, tokenizer, self.name)
+        if self.lora:
+            network = adapted(network, self.lora, seed)
+        return HFModel(network.eval(), tokenizer, self.chat)
 
 
 def _declared_tokenizer(name: str) -> str | None:
@@ -63,19 +127,90 @@ def _declared_tokenizer(name: str) -> str | None:
     return json.loads(path.read_text()).get("tokenizer_class") if path.is_file() else None
 
 
+def digest(folder: str, patterns: tuple[str, ...]) -> str:
+    """SHA-256 over names and contents of the files of ``folder`` that match, 64 hexadecimal digits."""
+    paths = sorted({path for pattern in patterns for path in Path(folder).glob(pattern) if path.is_file()})
+    found = hashlib.sha256()
+    for path in paths:
+        about = path.stat()
+        found.update(f"{path.name} {_file_digest(path.resolve(), about.st_size, about.st_mtime_ns)}\n".encode())
+    return found.hexdigest()
+
+
+@cache  # a key is asked for at every turn, and the weights may be gigabytes; a file that changes has another time
+def _file_digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@torch.no_grad()
+def add_thoughts(network: nn.Module, tokenizer: object, name: str) -> None:
+    """Make <think> and </think> a token each, where they are none yet. A new token's rows of embedding and head are the
+    mean of all others, with a little noise that is always the same."""
+    from transformers import AddedToken
+
+    missing = [tag for tag in (THINK, CLOSE) if len(tokenizer.encode(tag, add_special_tokens=False)) != 1]
+    if not missing:
+        return
+    known = len(tokenizer)
+    tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in missing])
+    before = network.get_input_embeddings().weight.size(0)
+    if len(tokenizer) > before:
+        network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    noise = torch.Generator().manual_seed(0)
+    tables = (network.get_input_embeddings().weight, network.get_output_embeddings().weight)
+    for table in dict.fromkeys(tables):
+        old = table[:known].float()
+        drawn = torch.randn(len(missing), table.size(1), generator=noise).to(table.device)
+        table[known : len(tokenizer)] = (old.mean(0) + NEW_ROW_NOISE * old.std(0) * drawn).to(table.dtype)
+    size = network.get_input_embeddings().weight.size(0)
+    resized = f"its embeddings grew from {before} to {size} rows" if size > before else "it had rows left over for them"
+    logger.warning("%s: added %s to the tokenizer; %s, and they are untrained", name, " and ".join(missing), resized)
+
+
+def adapted(network: nn.Module, rank: int, seed: int) -> nn.Module:
+    """The network with adapters on all linear layers but the head, which alone are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    with torch.random.fork_rng(devices=[]):  # peft draws from the process's stream; what it drew is drawn again
+        found = get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
+    stream = torch.Generator().manual_seed(seed)
+    for name, weight in found.named_parameters():
+        if ".lora_A." in name:
+            nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=stream)
+    return found
+
+
 class HFModel(nn.Module):
     """An ``LM`` around a transformers model and its tokenizer."""
 
-    def __init__(self, network: nn.Module, tokenizer: object) -> None:
+    def __init__(self, network: nn.Module, tokenizer: object, chat: bool = False) -> None:
+        """network: a causal model, or one that peft has given adapters; of the latter only those are saved."""
         super().__init__()
         self.network = network
         self.tokenizer = tokenizer
-        self.places = "position_ids" in inspect.signature(network.base_model.forward).parameters
-        probe = torch.tensor([[self.end, self.end]], device=network.device)
+        self.chat = chat
+        adapters = getattr(network, "peft_config", {})
+        if any(config.is_prompt_learning for config in adapters.values()):
+            raise ValueError("adapters that learn a prompt are not supported, only those inside layers, such as LoRA")
+        # What a save holds of a model with adapters.
+        self.trained = {name for name, weight in self.named_parameters() if weight.requires_grad} if adapters else None
+        self.places = "position_ids" in inspect.signature(self.body.forward).parameters
+        probe = torch.tensor([[self.end, self.end]], device=self.causal.device)
         with torch.no_grad():
-            split, whole = self.logits_at(probe, torch.tensor([0, 1], device=network.device)), self.forward(probe)[0]
+            split, whole = self.logits_at(probe, torch.tensor([0, 1], device=probe.device)), self.forward(probe)[0]
         if not torch.allclose(split, whole, rtol=1e-3, atol=1e-3):
             raise ValueError(f"{type(network).__name__} changes its logits after the head, which is not supported")
+
+    @property
+    def causal(self) -> nn.Module:
+        """The transformers model, inside adapters or not."""
+        return self.network if self.trained is None else self.network.get_base_model()
+
+    @property
+    def body(self) -> nn.Module:
+        """The transformers model without its head."""
+        return self.causal.base_model
 
     @property
     def pad(self) -> int:
@@ -88,16 +223,83 @@ class HFModel(nn.Module):
 
     @property
     def vocab_size(self) -> int:
-        return self.network.get_output_embeddings().weight.size(0)
+        """Rows of the head. Where a table is padded, the last of them are no token of the tokenizer."""
+        return self.causal.get_output_embeddings().weight.size(0)
 
     def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False)
+        """Token ids of ``text``, its <end> (and the spaces before it) as the model's own end-of-sequence token.
+
+        Raises ValueError where the tokenizer drops or changes anything but whitespace.
+        """
+        pieces = text.split(END)
+        ids = self._ids(pieces[0].rstrip(" ") if len(pieces) > 1 else text)
+        for piece in pieces[1:]:
+            ids += [self.end, *self._ids(piece)]
+        return ids
+
+    def encode_prompt(self, question: str) -> list[int]:
+        """Token ids of a question as the model is asked it: in the chat template, or with a line break after it."""
+        if not self.chat:
+            return self.encode(f"{question}\n")
+        self._ids(question)  # which checks that nothing of it is lost
+        messages = [{"role": "user", "content": question}]
+        return list(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
+
+    def _ids(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        if _letters(self._text(ids)) != _letters(text):
+            lost = f"{text[:60]!r} as {self._text(ids)[:60]!r}"
+            raise ValueError(f"the tokenizer of this model drops or changes text: it reads {lost}")
+        return ids
 
     def decode(self, ids: list[int]) -> str:
-        """Text of ``ids``, up to the first padding."""
+        """Text of ``ids``, up to the first padding, with the model's end-of-sequence token as <end>.
+
+        A text that only spells <end> does not end: it is returned as < end >.
+        """
         if self.pad != self.end and self.pad in ids:
             ids = ids[: ids.index(self.pad)]
-        return self.tokenizer.decode(ids)
+        elif self.pad == self.end:
+            while ids[-2:] == [self.end, self.end]:
+                ids = ids[:-1]
+        words = []
+        for ended, run in groupby(ids, key=lambda token: token == self.end):
+            part = list(run)
+            words += [END] * len(part) if ended else [self._text(part).replace(END, "< end >")]
+        return " ".join(words)
+
+    def _text(self, ids: list[int]) -> str:
+        known = len(self.tokenizer)
+        runs = [(real, list(run)) for real, run in groupby(ids, key=lambda token: token < known)]
+        return "".join(
+            self.tokenizer.decode(run, clean_up_tokenization_spaces=False) if real else UNUSED * len(run)
+            for real, run in runs
+        )
+
+    def state_dict(self, *args, **more) -> dict[str, Tensor]:
+        """Every weight once, though it may stand in two places (tied embeddings); of a model with adapters, these."""
+        found = super().state_dict(*args, **more)
+        again, kept = self._tied(), found if self.trained is None else self.trained
+        return {name: tensor for name, tensor in found.items() if name in kept and name not in again}
+
+    def load_state_dict(self, state: dict[str, Tensor], *args, **more):
+        """Raises RuntimeError unless ``state`` holds just what ``state_dict`` gives."""
+        own = self.state_dict()
+        if state.keys() != own.keys():
+            raise RuntimeError(f"{min(state.keys() ^ own.keys())} is missing or superfluous")
+        whole = super().state_dict() | state
+        return super().load_state_dict(
+            whole | {name: whole[first] for name, first in self._tied().items()}, *args, **more
+        )
+
+    def _tied(self) -> dict[str, str]:
+        """The second names of weights that stand in two places, and the first name of each."""
+        first = {id(weight): name for name, weight in self.named_parameters()}
+        return {
+            name: first[id(weight)]
+            for name, weight in self.named_parameters(remove_duplicate=False)
+            if first[id(weight)] != name
+        }
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
@@ -105,11 +307,11 @@ class HFModel(nn.Module):
 
     def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``."""
-        hidden_BTD = self.network.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
+        hidden_BTD = self.body(input_ids=ids_BT, use_cache=False).last_hidden_state
         return self._logits(hidden_BTD.flatten(0, 1)[index_N])
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        return self.network.get_output_embeddings()(hidden)
+        return self.causal.get_output_embeddings()(hidden)
 
     def sample(
         self,
@@ -127,23 +329,44 @@ class HFModel(nn.Module):
         return HFDecoder(self, prompts)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
-        """See ``GPT.flops``: the same formula, for a dense model (of a mixture of experts it counts every expert)."""
-        sizes = self.network.config.get_text_config()
+        """See ``GPT.flops``: the same formula. Of a mixture of experts only those count that a token goes through; of
+        frozen weights (LoRA) a backward pass is counted as if they had gradients."""
+        sizes = self.causal.config.get_text_config()
         head_width = sizes.to_dict().get("head_dim") or sizes.hidden_size // sizes.num_attention_heads
-        weights = sum(self.get_parameter(name).numel() for name in self.matrices())
-        head = self.network.get_output_embeddings().weight.numel() * (tokens if logits is None else logits)
+        every = dict(self.named_parameters())
+        weights = sum(every[name].numel() for name in self.matrices())
+        weights -= sum(every[name].numel() for name in self.matrices() if EXPERT.search(name))
+        experts = sum(each.numel() for name, each in every.items() if each.ndim == 3 or EXPERT.search(name))
+        head = self.causal.get_output_embeddings().weight.numel() * (tokens if logits is None else logits)
         attention = 4 * sizes.num_hidden_layers * sizes.num_attention_heads * head_width * attended
-        return 2 * (weights * tokens + head) + attention
+        active = experts * self.routed() if experts else 0
+        return 2 * round(weights * tokens + active * tokens + head) + attention
+
+    def routed(self) -> Fraction:
+        """The share of experts that a token goes through. Raises ValueError where the config does not say it."""
+        sizes = self.causal.config.get_text_config().to_dict()
+        total = next((sizes[name] for name in EXPERTS if sizes.get(name)), None)
+        chosen = sizes.get("num_experts_per_tok")
+        if not total or not chosen:
+            what = "how many experts there are and how many a token goes through"
+            raise ValueError(f"{type(self.causal).__name__}: its config does not say {what}, so FLOPs are not known")
+        return Fraction(chosen, total)
 
     def matrices(self) -> dict[str, tuple[int, ...]]:
-        """All 2-D weights except embeddings and head. A fused weight (GPT-2's c_attn) counts as one matrix."""
+        """All 2-D weights except embeddings and head. A fused weight (GPT-2's c_attn) counts as one matrix; experts
+        stacked into a 3-D weight are none."""
         tables = {id(module.weight) for module in self.network.modules() if isinstance(module, nn.Embedding)}
-        tables.add(id(self.network.get_output_embeddings().weight))
+        tables.add(id(self.causal.get_output_embeddings().weight))
         return {
             name: (weight.size(0),)
             for name, weight in self.named_parameters()
-            if weight.ndim == 2 and id(weight) not in tables
+            if weight.ndim == 2 and id(weight) not in tables and not name.endswith("bias")
         }
+
+
+def _letters(text: str) -> str:
+    """The text without whitespace and without differences of Unicode form."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 class HFDecoder:
@@ -151,7 +374,7 @@ class HFDecoder:
 
     def __init__(self, model: HFModel, prompts: list[list[int]]) -> None:
         self.model = model
-        length, device = max(map(len, prompts)), model.network.device
+        length, device = max(map(len, prompts)), model.causal.device
         rows = [[*[model.pad] * (length - len(prompt)), *prompt] for prompt in prompts]
         self.ids_BT = torch.tensor(rows, device=device)
         lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -168,7 +391,7 @@ class HFDecoder:
 
     def _advance(self, ids_BT: Tensor, position_BT: Tensor) -> Tensor:
         places = {"position_ids": position_BT} if self.model.places else {}
-        output = self.model.network.base_model(
+        output = self.model.body(
             input_ids=ids_BT, attention_mask=self.mask_BT, past_key_values=self.past, use_cache=True, **places
         )
         self.past = output.past_key_values

@@ -21,7 +21,8 @@ def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True)
 
     model.safetensors (float32), config.json, the tokenizer, and last manifest.json with the SHA-256 of each file.
     Only the tokenizer needs transformers installed; without it the folder still loads by ``load_pretrained``. With
-    qkv_bias load it as ``PreTrainedTokenizerFast``: for model_type qwen2, AutoTokenizer ignores the folder's class.
+    qkv_bias the network is written as a Llama with attention_bias and an output bias of zero: for model_type qwen2
+    AutoTokenizer ignores the folder's tokenizer and drops its words without an error.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,26 +37,46 @@ def save_pretrained(model: GPTModel, folder: str | Path, tokenizer: bool = True)
 
 
 def load_pretrained(folder: str | Path, vocab: Vocabulary) -> GPTModel:
-    """The model in ``folder``, written by ``save_pretrained`` or by transformers (Qwen3, Qwen2 or Llama, one file).
+    """The model in ``folder``, written by ``save_pretrained`` or by transformers (Qwen3, Qwen2 or Llama; the weights in
+    one file or in several with model.safetensors.index.json).
 
-    vocab: the meaning of the token ids; its size must be the model's. Raises ValueError naming the file that is
-    missing, damaged, changed since ``manifest.json`` was written, or describes a network that GPT is not.
+    vocab: the meaning of the token ids. Where the model's tables are padded with more rows than it has tokens, those
+    rows are left out. Raises ValueError naming the file that is missing, damaged, changed since ``manifest.json`` was
+    written, or describes a network that GPT is not.
     """
     folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / name} is missing")
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder / 'config.json'} is missing")
     if (folder / "manifest.json").is_file():
         _verify(folder)
+    paths = _weight_files(folder)
     sizes = _sizes(folder / "config.json", vocab)
-    path = folder / "model.safetensors"
-    try:
-        weights = load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    weights: dict[str, Tensor] = {}
+    for path in paths:
+        try:
+            weights |= load_file(path)
+        except (SafetensorError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
     model = GPTModel(sizes)
-    _import(model, weights, path)
+    _import(model, weights, paths[0] if len(paths) == 1 else folder / INDEX)
     return model
+
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The file that holds the weights, or all of them that an index names."""
+    names = [WEIGHTS]
+    if not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file():
+        try:
+            names = sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(f"{folder / INDEX} is damaged: it does not say which file holds which weight") from None
+    for name in names:
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing")
+    return [folder / name for name in names]
 
 
 def _verify(folder: Path) -> None:
@@ -79,7 +100,6 @@ FAMILIES = {"qwen3": "Qwen3ForCausalLM", "qwen2": "Qwen2ForCausalLM", "llama": "
 # Settings that change the computation and that GPT does not have: a config may name them only with these values.
 REQUIRED = {
     "hidden_act": ("silu",),
-    "attention_bias": (False, None),
     "mlp_bias": (False, None),
     "use_sliding_window": (False, None),
     "rope_scaling": (None,),
@@ -88,8 +108,11 @@ REQUIRED = {
 }
 
 
+THETA = 10_000.0  # what transformers takes for these families where a config names none
+
+
 def _config(sizes: GPT) -> dict:
-    family = "qwen3" if sizes.qk_norm else "qwen2" if sizes.qkv_bias else "llama"
+    family = "qwen3" if sizes.qk_norm else "llama"
     return {
         "architectures": [FAMILIES[family]],
         "model_type": family,
@@ -105,7 +128,7 @@ def _config(sizes: GPT) -> dict:
         "rms_norm_eps": sizes.norm_eps,
         "rope_parameters": {"rope_type": "default", "rope_theta": sizes.rope_theta},
         "tie_word_embeddings": sizes.tied,
-        "attention_bias": False,
+        "attention_bias": sizes.qkv_bias,
         "attention_dropout": 0.0,
         "use_cache": True,
         "dtype": "float32",
@@ -124,11 +147,14 @@ def _sizes(path: Path, vocab: Vocabulary) -> GPT:
         for name, values in REQUIRED.items():
             if name in config and config[name] not in values:
                 raise ValueError(f"{name} = {config[name]!r} is not supported")
-        rope = config.get("rope_parameters", {"rope_theta": config.get("rope_theta")})
+        biased = config.get("attention_bias") or False
+        if biased and family != "llama":
+            raise ValueError(f"attention_bias = {biased!r} is not supported")
+        rope = config.get("rope_parameters") or {}
         if rope.get("rope_type", "default") != "default":
             raise ValueError(f"rope_type {rope['rope_type']!r} is not supported")
-        if config["vocab_size"] != vocab.size:
-            raise ValueError(f"vocab_size {config['vocab_size']} is not the vocabulary's {vocab.size}")
+        if config["vocab_size"] < vocab.size:
+            raise ValueError(f"vocab_size {config['vocab_size']} is less than the vocabulary's {vocab.size}")
         heads, width = config["num_attention_heads"], config["hidden_size"]
         return GPT(
             layers=config["num_hidden_layers"],
@@ -137,9 +163,9 @@ def _sizes(path: Path, vocab: Vocabulary) -> GPT:
             kv_heads=config["num_key_value_heads"],
             head_width=config.get("head_dim") or width // heads,
             hidden=config["intermediate_size"],
-            rope_theta=rope["rope_theta"],
+            rope_theta=rope.get("rope_theta") or config.get("rope_theta") or THETA,
             qk_norm=family == "qwen3",
-            qkv_bias=family == "qwen2",
+            qkv_bias=family == "qwen2" or biased,
             tied=config.get("tie_word_embeddings", False),
             norm_eps=config["rms_norm_eps"],
             vocab=vocab,
@@ -193,23 +219,35 @@ def _tensors(model: GPTModel) -> dict[str, tuple[Tensor, bool]]:
     return named
 
 
+OUT_BIAS = "model.layers.{}.self_attn.o_proj.bias"
+TABLES = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
+
+
 @torch.no_grad()
 def _export(model: GPTModel) -> dict[str, Tensor]:
     width = model.sizes.head_width
-    return {
+    found = {
         name: (_halved(tensor, width) if pairs else tensor).detach().to("cpu", torch.float32).clone()
         for name, (tensor, pairs) in _tensors(model).items()
     }
+    if model.sizes.qkv_bias:
+        found |= {OUT_BIAS.format(i): torch.zeros(model.sizes.width) for i in range(model.sizes.layers)}
+    return found
 
 
 @torch.no_grad()
 def _import(model: GPTModel, weights: dict[str, Tensor], path: Path) -> None:
     named = _tensors(model)
+    for name in [OUT_BIAS.format(i) for i in range(model.sizes.layers)] if model.sizes.qkv_bias else ():
+        if weights.pop(name, torch.zeros(1)).any():
+            raise ValueError(f"{path}: {name} is not zero, and GPT has no bias there")
     if weights.keys() != named.keys():
         differing = sorted(weights.keys() ^ named.keys())
         raise ValueError(f"{path} does not hold what its config describes: {differing[0]} is missing or superfluous")
     for name, (tensor, pairs) in named.items():
         given = weights[name].float()
+        if name in TABLES:
+            given = given[: model.sizes.vocab.size]
         if given.shape != tensor.shape:
             raise ValueError(f"{path}: {name} has shape {tuple(given.shape)}, its config says {tuple(tensor.shape)}")
         if not given.isfinite().all():

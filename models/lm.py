@@ -41,6 +41,10 @@ class LM(Protocol):
 
     def encode(self, text: str) -> list[int]: ...
 
+    def encode_prompt(self, question: str) -> list[int]:
+        """Token ids of a question as the model is asked it: what a solution's ids can follow."""
+        ...
+
     def decode(self, ids: list[int]) -> str: ...
 
     def forward(self, ids_BT: Tensor) -> Tensor:
@@ -100,5 +104,8 @@ def tags(lm: LM) -> tuple[int, int]:
     written as it stands."""
     found = [lm.encode(tag) for tag in (THINK, CLOSE)]
     if any(len(ids) != 1 for ids in found) or [lm.decode(ids).strip() for ids in found] != [THINK, CLOSE]:
-        raise ValueError(f"{THINK} and {CLOSE} must be one token each, but this model's tokenizer reads {found}")
+        raise ValueError(
+            f"{THINK} and {CLOSE} must be one token each, but this model's tokenizer reads {found} "
+            "(Vocabulary.thoughts or HF.thoughts adds them)"
+        )
     return found[0][0], found[1][0]

@@ -18,7 +18,7 @@ from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stages import Batch, Stage, StageModels, logprobs, pack
 from interlude.synth.added_field import added_field
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import STEPS, Task
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Policy(PolicyGradient):
     attempts: collections at most when zero-variance groups are resampled.
     """
 
-    data: Source | Mixture
+    data: Task
     reward: Reward = Reward()
     attempts: int = 4
 
@@ -146,6 +146,10 @@ class Policy(PolicyGradient):
         super().__post_init__()
         if self.attempts < 1:
             raise ValueError(f"{type(self).__name__}.attempts must be at least 1, got {self.attempts}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (STEPS,) if self.reward.stepwise else ()
 
     def groups(
         self, lm: LM, seed: int, step: int, rows: range, draw: Callable[[list[int], int], list[Group]] | None = None

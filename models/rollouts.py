@@ -8,10 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from interlude.models.lm import LM, Samples
-from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
-from interlude.synth.source import Mixture, Source
-from interlude.synth.verify import TRUNCATED, Verdict, verify
+from interlude.synth.tasks import Task, TaskProblem, judge, steps
+from interlude.synth.verify import TRUNCATED, Verdict
 
 REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
 # Why a group of responses has no variance, and so teaches nothing.
@@ -41,6 +40,11 @@ class Reward:
             raise ValueError(f"Reward.outcome must be between 0 and 1, got {self.outcome}")
 
     @property
+    def stepwise(self) -> bool:
+        """Whether it pays for steps, so that responses must be judged step by step."""
+        return self.kind not in ("answer", "strict", "random")
+
+    @property
     def content(self) -> int | None:
         """What a key of this reward rests on beyond its fields: how responses are judged, once that has changed."""
         return Verdict.version if Verdict.version > 1 else None
@@ -67,7 +71,7 @@ class Reward:
 class Sampling(Protocol):
     """What a stage says about its rollouts: where prompts come from, what pays, and how responses are sampled."""
 
-    data: Source | Mixture
+    data: Task
     reward: Reward
     num_samples: int
     temperature: float
@@ -80,7 +84,7 @@ class Sampling(Protocol):
 class Group:
     """One prompt and its judged responses."""
 
-    problem: Problem
+    problem: TaskProblem
     prompt: list[int]
     responses: list[list[int]]
     logprobs: list[list[float]]
@@ -113,16 +117,16 @@ def failure(verdict: Verdict) -> str:
 def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
     """Sampled and judged groups for these rows."""
     problems = [stage.data.problem("rl", seed, step, row, attempt) for row in rows]
-    prompts = [lm.encode(problem.question) for problem in problems]
+    prompts = [lm.encode_prompt(problem.question) for problem in problems]
     samples = responses(stage, lm, prompts, seed, step, rows, attempt)
     groups = []
     for nth, problem in enumerate(problems):
         part = slice(nth * stage.num_samples, (nth + 1) * stage.num_samples)
-        verdicts = [verify(problem, lm.decode(ids)) for ids in samples.ids[part]]
+        verdicts = [judge(problem, lm.decode(ids)) for ids in samples.ids[part]]
         if stage.reward.kind == "random":
             rewards = (uniforms("coin", seed, step, rows[nth], attempt, n=stage.num_samples) < 0.5).astype(float)
         else:
-            rewards = np.array([stage.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
+            rewards = np.array([stage.reward.of(verdict, steps(problem)) for verdict in verdicts])
         if not np.isfinite(rewards).all():
             raise FloatingPointError(f"a reward is not finite in row {rows[nth]} of step {step}: {rewards.tolist()}")
         groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))

@@ -13,9 +13,9 @@ from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
 from interlude.models.stages import Batch, check_targets
-from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
-from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.source import Source, parts
+from interlude.synth.tasks import Task, TaskProblem
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
 PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
@@ -35,15 +35,15 @@ class Reasoning(PolicyGradient):
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
     """
 
-    data: Source | Mixture
+    data: Task
     targets: str = "solution"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
         check_targets(self, self.targets)
-        found = parts(self.data, drawn=True)
-        if not any(source.skip_prob > 0 and source.ops[1] > 1 for source in found):
+        found = [source for source in parts(self.data, drawn=True) if isinstance(source, Source)]
+        if found and not any(source.skip_prob > 0 and source.ops[1] > 1 for source in found):
             raise ValueError(
                 f"{name}.data has no solution that skips a step (Source.skip_prob above 0 and 2 operations)"
             )
@@ -86,7 +86,8 @@ class Bins:
 
 def check_told(stage: Told) -> None:
     """Raises ValueError unless every bin's number is a number of the stage's problems."""
-    moduli = [source.modulus for source in parts(stage.data, drawn=True) if source.modulus is not None]
+    found = [source for source in parts(stage.data, drawn=True) if isinstance(source, Source)]
+    moduli = [source.modulus for source in found if source.modulus is not None]
     if stage.told is not None and moduli and min(moduli) < stage.told.count:
         name = type(stage).__name__
         raise ValueError(f"{name}.told has {stage.told.count} bins, more than the modulus of {name}.data has numbers")
@@ -95,7 +96,7 @@ def check_told(stage: Told) -> None:
 class Told(Protocol):
     """A stage whose thoughts may be told their length."""
 
-    data: Source | Mixture
+    data: Task
     told: Bins | None
 
 
@@ -109,9 +110,9 @@ class Thoughts:
     rewards: np.ndarray
 
 
-def document(lm: LM, problem: Problem, targets: str) -> Text:
+def document(lm: LM, problem: TaskProblem, targets: str) -> Text:
     """A problem as a text; all tokens from the first candidate on are candidates."""
-    question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+    question, solution = lm.encode_prompt(problem.question), lm.encode(problem.solution)
     return question + solution, 1 if targets == "all" else len(question)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
 import re
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from interlude.models import native
@@ -28,6 +26,7 @@ from interlude.models.optim import Optimiser, make, rate
 from interlude.models.parallel import together
 from interlude.models.provenance import check_origin, check_types, types
 from interlude.models.stages import Batch, Stage, StageModels
+from interlude.models.tensors import read_tensors, write_tensors
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")
@@ -36,6 +35,7 @@ EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; gu
 # more there are; this many make at least two pieces of a step, one for each core.
 CORE_TOKENS = 1024
 ACCELERATOR_TOKENS = 65_536
+SAVING = 0.05  # share of a run's time that saves may take
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Machine:
 
     device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded
     tokens of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a
-    core's cache, or fills an accelerator). save_every: seconds between saves.
+    core's cache, or fills an accelerator). save_every: seconds between saves, and longer where saving takes more than
+    ``SAVING`` of the time; 0 saves after every step.
     """
 
     device: str = "cpu"
@@ -117,7 +118,7 @@ def train(
     optimiser = make(stage.optim, lm, kernels)
     origin = origin or {}
     state = resume(folder, lm, optimiser, kernels, origin) if folder else State(kernels=kernels)
-    clock, saved = time.monotonic(), time.monotonic()
+    clock, saved, pause = time.monotonic(), time.monotonic(), machine.save_every
     while stage.progress(state.step, state.ledger.total_flops) < 1:
         line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
         state.step += 1
@@ -127,9 +128,10 @@ def train(
         line["kernels"] = kernels
         if folder:
             append_jsonl(folder / "log.jsonl", line)
-            if now - saved >= machine.save_every:
+            if now - saved >= pause:
                 checkpoint(folder, lm, optimiser, state, origin)
                 saved = time.monotonic()
+                pause = max(machine.save_every, (saved - now) / SAVING) if machine.save_every else 0.0
         if observe:
             try:
                 observe(stage.progress(state.step, state.ledger.total_flops), line)
@@ -290,17 +292,11 @@ def checkpoint(folder: Path, lm: LM, optimiser, state: State, origin: dict[str, 
     origin: whose this save is; see ``train``.
     """
     check_weights(lm, f"step {state.step}", folder)
-    tensors = {f"model.{k}": v.detach().contiguous().cpu() for k, v in lm.state_dict().items()}
-    tensors |= {f"optim.{k}": v.detach().contiguous().cpu() for k, v in optimiser.state_dict().items()}
+    tensors = {f"model.{k}": v for k, v in lm.state_dict().items()}
+    tensors |= {f"optim.{k}": v for k, v in optimiser.state_dict().items()}
     progress = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
     about = json.dumps(progress | {"kernels": state.kernels, "origin": origin, "types": types(tensors)})
-    described = {"state": about, "sha256": digest(tensors, about)}
-    write_atomic(folder / "state.safetensors", save(tensors, described))
-
-
-def digest(tensors: dict[str, Tensor], about: str) -> str:
-    """SHA-256 of everything in a save; safetensors itself checks sizes only."""
-    return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
+    write_tensors(folder / "state.safetensors", tensors, about)
 
 
 def resume(folder: Path, lm: LM, optimiser, kernels: str, origin: dict[str, str]) -> State:
@@ -313,14 +309,9 @@ def resume(folder: Path, lm: LM, optimiser, kernels: str, origin: dict[str, str]
     if not path.exists():
         trim_log(folder, 0)
         return State(kernels=kernels)
-    content = path.read_bytes()
     try:
-        tensors = load(content)
-        length = int.from_bytes(content[:8], "little")
-        described = json.loads(content[8 : 8 + length])["__metadata__"]
-        if described["sha256"] != digest(tensors, described["state"]):
-            raise ValueError("its checksum is that of another save")
-        about = json.loads(described["state"])
+        tensors, text = read_tensors(path)
+        about = json.loads(text)
         begun = about.get("kernels", "torch")  # the only ones there were when saves did not say
         if begun != kernels:
             raise Corrupt(

@@ -8,7 +8,8 @@ says nothing about numbers (no dataclass field, `tuple`, `object`) a number is t
 
 What a description means may rest on more than its fields: on code, or on a file that a field names. Code has one place
 to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the
-key, such as a digest of that file (None: nothing yet).
+key, such as a digest of that file (None: nothing yet); a field made by `place` is then left out, as the digest says
+more than where the file lies.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
-from interlude.synth.added_field import ADDED
+from interlude.synth.added_field import ADDED, PLACE
 
 _READ: ContextVar[dict[int, tuple[object, dict]] | None] = ContextVar("_READ", default=None)
 UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its module does not import at run time
@@ -167,15 +168,17 @@ def _fields(value, path: str) -> dict:
     kind = type(value)
     if not kind.__dataclass_params__.frozen:
         raise TypeError(f"{path}: the dataclass {kind.__name__} is not frozen")
-    plain = {"class": kind.__name__, "fields": {}}
+    plain, more = {"class": kind.__name__, "fields": {}}, _content(value, path)
     for part in fields(value):
+        if PLACE in part.metadata and more:
+            continue
         if part.name == "version":
             raise TypeError(f"{path}.version: version must be a ClassVar[int], not a field")
         annotation, here = _annotation(kind, part.name), f"{path}.{part.name}"
         content = _plain(_value(value, part.name, here), annotation, here)
         if not (ADDED in part.metadata and _dump(content) == _dump(_default(part, annotation, here))):
             plain["fields"][part.name] = content
-    return plain | _version(kind, path) | _content(value, path)
+    return plain | _version(kind, path) | more
 
 
 def _value(value, name: str, path: str):

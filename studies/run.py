@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
-from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, sealed, write_atomic, write_json
+from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, sealed, write_json
 from interlude.models.gpt import GPT
 from interlude.models.hardware import hardware
 from interlude.models.hf import HF
@@ -20,6 +20,7 @@ from interlude.models.ledger import Ledger
 from interlude.models.lm import LM
 from interlude.models.provenance import code, versions
 from interlude.models.stages import Stage
+from interlude.models.tensors import write_tensors
 from interlude.models.train import PRECISIONS, Machine, train
 from interlude.studies.key import canonical, folder, key
 from interlude.synth.added_field import added_field
@@ -102,9 +103,9 @@ def references(description) -> dict[str, Recipe]:
     return {name: value for name, value in held if isinstance(value, Recipe)}
 
 
-def tokens(model: GPT | HF) -> Vocabulary | None:
-    """What a model reads; None for a transformers model, whose tokenizer lies in its files."""
-    return model.vocab if isinstance(model, GPT) else None
+def tokens(model: GPT | HF) -> Vocabulary | tuple:
+    """What a model reads: its vocabulary, or what tells a transformers model's tokenizer from others."""
+    return model.vocab if isinstance(model, GPT) else model.tokens
 
 
 def dependencies(recipe: Recipe) -> list[Recipe]:
@@ -142,8 +143,7 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     others = {name: load(held, machine.device).requires_grad_(False) for name, held in references(stage).items()}
     watch = None if observe is None else lambda share, line: observe(recipe, share, line)
     state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch, origin(recipe))
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in lm.state_dict().items()}
-    write_atomic(where / "model.safetensors", save(tensors))
+    write_tensors(where / "model.safetensors", lm.state_dict())
     about = {"seconds": state.seconds, "steps": state.step, "machine": hardware(machine.device)}
     write_json(where / "cost.json", about | state.ledger.as_dict())
     held.confirm()  # somebody may have removed the claim by hand, and another process begun

@@ -85,7 +85,7 @@ def solution_logprobs(lm: LM, problems: list[Problem], temperature: float = 1.0)
 
 def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list[int]]]:
     """The tokens of questions and of solutions."""
-    return [lm.encode(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
+    return [lm.encode_prompt(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
 def continuations(

@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
+
 from interlude.synth import worlds
 from interlude.synth.checks import check_type
 from interlude.synth.graph import GIVEN, LITERAL, Graph, Node
@@ -214,16 +216,23 @@ def rows(
         yield full, source.problem(*full)
 
 
-def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",)) -> Iterator[Row]:
-    """Prompt-only rows as TRL's GRPOTrainer and ``datasets`` read them; ``reward`` needs the column ``problem``.
+def trl(
+    source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",), conversational: bool = False
+) -> Iterator[Row]:
+    """Rows as TRL's SFTTrainer (``prompt``, ``completion``), its GRPOTrainer and ``datasets`` read them; ``reward``
+    needs the column ``problem``.
 
+    The prompt ends in a line break, as ``HFModel.encode_prompt`` has it, and the completion lacks its closing mark, for
+    which the trainer puts the tokenizer's own. conversational: both are lists of one message, for a chat template.
     uid names the problem by its content, structure is its canonical hash (blind to names and order),
     and path is the JSON list that draws it again from the same source.
     """
     for full, problem in rows(source, n, path):
         packed = pack(problem)
+        text = problem.solution.removesuffix(END).rstrip()
         yield {
-            "prompt": problem.question,
+            "prompt": message("user", problem.question) if conversational else f"{problem.question}\n",
+            "completion": message("assistant", text) if conversational else text,
             "answer": problem.answer,
             "solution": problem.solution,
             "ops": problem.ops,
@@ -236,6 +245,10 @@ def trl(source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export
         }
 
 
+def message(role: str, text: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
 def verl(
     source: Source | Mixture, n: int, path: tuple[str | int, ...] = ("export",), split: str = "train"
 ) -> Iterator[Row]:
@@ -243,7 +256,7 @@ def verl(
     for index, (full, problem) in enumerate(rows(source, n, path)):
         yield {
             "data_source": f"interlude/{problem.world}/{problem.mode}",
-            "prompt": [{"role": "user", "content": problem.question}],
+            "prompt": message("user", problem.question),
             "ability": ABILITY,
             "reward_model": {"style": "rule", "ground_truth": pack(problem)},
             "extra_info": {
@@ -289,10 +302,11 @@ def write_parquet(table: list[Row], file) -> None:
 
 # A solution is strictly right only if it also ends, and whether a completion did, its text may not say: TRL and verl
 # decode without special tokens, so a model that closed its solution and one that was cut off right after its answer, at
-# the length limit, look the same. The functions below therefore judge a text as it stands, and without its closing mark
-# it is truncated. Whoever trains with a trainer that takes the mark away says ``ended=True``, and keeps completions
-# that were cut off out of the loss by the trainer's own means (TRL: ``mask_truncated_completions``; their rewards still
-# enter the mean of their group, so leave room for an answer and its end).
+# the length limit, look the same. ``ended`` says what a text without its closing mark is: True, ended, as the trainer
+# takes the mark away; False, cut off, as the trainer keeps it. None, the default, asks the completion's tokens where
+# they and the end token's id are given, and otherwise takes it as ended. Then a solution cut off right before its end
+# is paid: leave room for an answer and its end, or keep completions that were cut off out of the loss by the trainer's
+# own means (TRL: ``mask_truncated_completions``; their rewards still enter the mean of their group).
 
 LEVELS = ("strict", "process", "answer")
 
@@ -309,48 +323,69 @@ def reward(
     prompts: Sequence[object],
     completions: Sequence[object],
     *,
-    problem: Sequence[str],
+    problem: Sequence[object],
     level: str = "strict",
-    ended: bool = False,
+    ended: bool | None = None,
+    end_id: int | None = None,
+    completion_ids: Sequence[Sequence[int]] | None = None,
     **columns: object,
 ) -> list[float]:
     """A ``reward_funcs`` entry for TRL's GRPOTrainer (1.16):
     one float for each completion, from the column ``problem``.
 
-    Use ``functools.partial(reward, level="process", ended=True)`` for another level, and for the trainer as it is by
-    default: ``ended`` takes completions without a closing mark as ended, not as cut off. Completions may be strings or
+    Use ``functools.partial(reward, level="process", end_id=tokenizer.eos_token_id)`` for another level, and to tell
+    from TRL's ``completion_ids`` which completions ended; see above for ``ended``. Completions may be strings or
     message lists.
     """
     if not len(prompts) == len(completions) == len(problem):
         raise ValueError(
             f"{len(prompts)} prompts, {len(completions)} completions and {len(problem)} problems do not match"
         )
-    return [grade(verify(unpack(p), spoken(c, ended)), level) for p, c in zip(problem, completions, strict=True)]
+    known: list[bool | None] = [ended] * len(completions)
+    if ended is None and end_id is not None and completion_ids is not None:
+        known = [end_id in ids for ids in completion_ids]
+    return [
+        grade(verify(read_truth(truth), spoken(completion, each)), level)
+        for truth, completion, each in zip(problem, completions, known, strict=True)
+    ]
 
 
-def spoken(completion: object, ended: bool) -> str:
-    """The text of a completion: itself, or the content of the one message of a conversational completion; with
-    ``ended``, closed by END if it has none."""
-    if type(ended) is not bool:
-        raise ValueError(f"ended must be True or False, got {ended!r}")
+def spoken(completion: object, ended: bool | None) -> str:
+    """The text of a completion: itself, or the content of the one message of a conversational completion; closed by
+    END if it has none, unless ``ended`` is False."""
+    if ended is not None and type(ended) is not bool:
+        raise ValueError(f"ended must be True, False or None, got {ended!r}")
     if isinstance(completion, list) and len(completion) == 1 and isinstance(completion[0], dict):
         completion = completion[0].get("content")
     if not isinstance(completion, str):
         raise ValueError(f"completion must be a string or a list of one message, got {completion!r}")
-    return f"{completion} {END}" if ended and END not in completion else completion
+    return completion if ended is False or END in completion else f"{completion} {END}"
+
+
+def read_truth(truth: object) -> Problem:
+    """The problem in a ground truth as trainers hand it on: JSON, the dictionary it stands for, or a list or array that
+    holds just one of these."""
+    if not isinstance(truth, (str, dict)):
+        items = truth.tolist() if isinstance(truth, np.ndarray) else truth  # one of no dimension gives its one item
+        items = items if isinstance(items, (list, tuple)) else [items]
+        if len(items) != 1 or not isinstance(items[0], (str, dict)):
+            raise ValueError(f"a ground truth must be one problem, as JSON or a dictionary, got {truth!r}")
+        truth = items[0]
+    return unpack(truth) if isinstance(truth, str) else problem_from_dict(truth)
 
 
 def compute_score(
     data_source: str,
     solution_str: str,
-    ground_truth: str,
+    ground_truth: object,
     extra_info: dict[str, object] | None = None,
-    ended: bool = False,
+    ended: bool | None = None,
+    **more: object,
 ) -> dict[str, float]:
     """verl's custom reward function (0.9): ``score`` is the reward (strict); the other entries are logged.
 
-    ended: take texts without a closing mark as ended, not as cut off; set it in the trainer's configuration, under
-    ``custom_reward_function.reward_kwargs``.
+    ended: see above; set it in the trainer's configuration, under ``custom_reward_function.reward_kwargs``. Other
+    arguments, of which verl passes some, are not looked at.
     """
-    verdict = verify(unpack(ground_truth), spoken(solution_str, ended))
+    verdict = verify(read_truth(ground_truth), spoken(solution_str, ended))
     return {"score": grade(verdict, "strict")} | {level: grade(verdict, level) for level in LEVELS}

@@ -34,12 +34,13 @@ def unthought(problem: Problem) -> Problem:
 
 
 def segments(problem: Problem) -> tuple[str, ...]:
-    """The solution of a problem without thoughts, cut after every step; the last segment states the answer."""
+    """The solution of a problem without thoughts, cut after every step; the last segment states the answer. Whitespace
+    belongs to what follows it, so that segments joined are the solution, also for a tokenizer that reads whitespace."""
     text, at, found = problem.solution, 0, []
     for step in parse(text, Grammar(problem.dialect, worded=problem.worded)).steps:
-        found.append(text[at : step.span[1]].strip())
+        found.append(text[at : step.span[1]])
         at = step.span[1]
-    return (*found, text[at:].strip())
+    return (*found, text[at:])
 
 
 def assertion(problem: Problem, text: str) -> Assertion | None:

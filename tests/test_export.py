@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 
+import numpy as np
 import pytest
 
 from interlude.synth.export import (
@@ -154,7 +155,8 @@ def test_trl_rows_rebuild_their_problem_twice():
     for row in table:
         problem = unpack(row["problem"])
         assert SOURCE.problem(*json.loads(row["path"])) == problem
-        assert row["prompt"] == problem.question and row["solution"] == problem.solution
+        assert row["prompt"] == f"{problem.question}\n" and row["solution"] == problem.solution
+        assert f"{row['completion']} {END}" == problem.solution
         assert (row["answer"], row["ops"]) == (problem.answer, problem.ops)
         assert (row["world"], row["mode"]) == (problem.world, problem.mode)
         assert int(row["structure"], 16) == problem.graph.canonical
@@ -194,11 +196,11 @@ def test_rewards_are_the_verifiers_verdicts():
     chat = [[{"role": "assistant", "content": text}] for text in right]
     wrong = [corrupted(problem) for problem in problems]
     noise = {"completion_ids": [[1]] * 40, "trainer_state": None}
-    for completions, ended in itertools.product((right, bare, chat), (False, True)):
+    for completions, ended in itertools.product((right, bare, chat), (None, False, True)):
         for level in LEVELS:
-            due = float(level != "strict" or completions is not bare or ended)
+            due = float(level != "strict" or completions is not bare or ended is not False)
             assert reward(prompts, completions, level=level, ended=ended, **columns, **noise) == [due] * 40
-    assert reward(prompts, bare, **columns) == [0.0] * 40
+    assert reward(prompts, bare, **columns) == [1.0] * 40
     assert reward(prompts, [f"{text} {END}" for text in right], ended=True, **columns) == [0.0] * 40
     assert reward(prompts, [text + " bears" for text in right], ended=True, **columns) == [0.0] * 40
     assert reward(prompts, wrong, **columns) == [0.0] * 40
@@ -219,14 +221,50 @@ def test_compute_score_agrees_with_reward():
         bare = problem.solution.removesuffix(END)
         for (text, closed), ended in itertools.product(
             ((problem.solution, problem.solution), (bare, problem.solution), (corrupted(problem),) * 2, ("", END)),
-            (False, True),
+            (None, False, True),
         ):
-            verdict = verify(problem, closed if ended else text)
+            verdict = verify(problem, text if ended is False else closed)
             score = compute_score(row["data_source"], text, truth, row["extra_info"], ended=ended)
             assert score["score"] == score["strict"] == float(verdict.strict)
             assert (score["answer"], score["process"]) == (float(verdict.answer), verdict.process)
             json.dumps(score)
-        assert compute_score("x", bare, truth)["score"] == 0.0
+        assert compute_score("x", bare, truth)["score"] == 1.0
+
+
+def test_completions_say_by_their_tokens_whether_they_ended():
+    """Mutants: the tokens not looked at; the last token alone, where padding follows it; asked where ``ended`` says
+    it."""
+    table = list(trl(SOURCE, 4, ("tokens",)))
+    prompts, texts = [row["prompt"] for row in table], [row["completion"] for row in table]
+    columns = {"problem": [row["problem"] for row in table]}
+    tokens = {"completion_ids": [[5, 9], [5, 6], [9, 3, 3], [5]]}
+    assert reward(prompts, texts, **columns, **tokens) == [1.0] * 4
+    assert reward(prompts, texts, end_id=9, **columns, **tokens) == [1.0, 0.0, 1.0, 0.0]
+    assert reward(prompts, texts, end_id=9, ended=True, **columns, **tokens) == [1.0] * 4
+    assert reward(prompts, texts, end_id=9, level="answer", **columns, **tokens) == [1.0] * 4
+
+
+def test_rows_for_a_chat_template():
+    """Mutants: the line break or the closing mark in a message; another question than the plain row's."""
+    for plain, row in zip(trl(SOURCE, 5), trl(SOURCE, 5, conversational=True), strict=True):
+        assert row["prompt"] == [{"role": "user", "content": plain["prompt"].rstrip()}]
+        assert row["completion"] == [{"role": "assistant", "content": plain["completion"]}]
+        assert {k: v for k, v in row.items() if k not in ("prompt", "completion")}.items() <= plain.items()
+
+
+def test_ground_truths_as_trainers_hand_them_on():
+    """Mutants: keyword arguments of a later verl refused; the dictionary that parquet makes of JSON, or its array."""
+    row = next(verl(SOURCE, 1))
+    truth = row["reward_model"]["ground_truth"]
+    text = unpack(truth).solution
+    forms = (truth, json.loads(truth), [truth], (json.loads(truth),), np.array([truth], object), np.array(truth))
+    for form in forms:
+        score = compute_score("x", text, form, {}, reward_router_address=None, reward_model_tokenizer=None)
+        assert score["score"] == 1.0
+        assert reward(["p"], [text], problem=[form]) == [1.0]
+    for wrong in ([], [truth, truth], 3, None, np.array([truth, truth])):
+        with pytest.raises(ValueError, match="a ground truth must be one problem"):
+            compute_score("x", text, wrong)
 
 
 def test_rewards_refuse_nonsense():
@@ -238,7 +276,7 @@ def test_rewards_refuse_nonsense():
         reward([row["prompt"]], ["a"], problem=[row["problem"]], level="outcome")
     with pytest.raises(ValueError, match="completion must be"):
         reward([row["prompt"]], [[]], problem=[row["problem"]])
-    with pytest.raises(ValueError, match="ended must be True or False, got 'false'"):
+    with pytest.raises(ValueError, match="ended must be True, False or None, got 'false'"):
         compute_score("x", "a", row["problem"], ended="false")
     with pytest.raises(ValueError, match="problem lacks"):
         compute_score("x", "a", "{}")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from interlude.models.gpt import GPT, POSITIONS, GPTModel
@@ -202,7 +203,7 @@ def test_bfloat16_autocast_runs_forward_and_backward():
 @pytest.mark.parametrize("sizes", FAMILIES.values(), ids=FAMILIES)
 def test_transformers_loads_what_we_save_with_equal_logits(sizes, tmp_path):
     # Mutants: rows of q or k not permuted, gate and up exchanged, a norm left out, rope_theta not written.
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, ids_BT = shaken(sizes), rows()
     save_pretrained(model, tmp_path)
@@ -210,8 +211,8 @@ def test_transformers_loads_what_we_save_with_equal_logits(sizes, tmp_path):
     assert not any(loading.values())
     with torch.no_grad():
         assert (other(ids_BT).logits - model(ids_BT)).abs().max() < 1e-5
-    # AutoTokenizer puts Qwen2's own tokenizer in place of the one in any folder whose model_type is qwen2.
-    tokenizer = (PreTrainedTokenizerFast if sizes.qkv_bias else AutoTokenizer).from_pretrained(tmp_path)
+    # A folder of model_type qwen2 would get Qwen2's own tokenizer, which drops our words.
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     assert (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id) == (VOCAB.pad, VOCAB.bos, VOCAB.end)
     text = VOCAB.decode([VOCAB.end + 1, VOCAB.size - 1])
     assert tokenizer.encode(text, add_special_tokens=False) == VOCAB.encode(text)
@@ -239,6 +240,79 @@ def test_we_load_what_transformers_saves_with_equal_logits(family, tmp_path):
     ids_BT = rows()
     with torch.no_grad():
         assert (load_pretrained(tmp_path, VOCAB)(ids_BT) - other(ids_BT).logits).abs().max() < 1e-5
+
+
+def test_a_bias_that_gpt_has_not_is_refused(tmp_path):
+    # Mutant: the output bias of a Llama with attention_bias dropped on loading, whatever it holds.
+    biased = next(sizes for sizes in FAMILIES.values() if sizes.qkv_bias)
+    save_pretrained(shaken(biased), tmp_path, tokenizer=False)
+    (tmp_path / "manifest.json").unlink()
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["model.layers.1.self_attn.o_proj.bias"][3] = 0.5
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="layers.1.self_attn.o_proj.bias is not zero"):
+        load_pretrained(tmp_path, VOCAB)
+
+
+def test_weights_in_several_files(tmp_path):
+    # Mutants: the first file alone; a shard that is missing, or an index that is none, without its name.
+    from transformers import AutoModelForCausalLM
+
+    model = shaken(QWEN3)
+    save_pretrained(model, tmp_path / "one", tokenizer=False)
+    many = tmp_path / "many"
+    AutoModelForCausalLM.from_pretrained(tmp_path / "one").save_pretrained(many, max_shard_size="40KB")
+    shards = sorted(many.glob("*.safetensors"))
+    assert len(shards) > 1 and not (many / "model.safetensors").exists()
+    assert torch.equal(load_pretrained(many, VOCAB)(rows()), model(rows()))
+    content = shards[1].read_bytes()
+    shards[1].unlink()
+    with pytest.raises(ValueError, match=f"{shards[1].name} is missing"):
+        load_pretrained(many, VOCAB)
+    shards[1].write_bytes(content[:-1])
+    with pytest.raises(ValueError, match=f"{shards[1].name} is damaged"):
+        load_pretrained(many, VOCAB)
+    (many / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(ValueError, match="index.json is damaged"):
+        load_pretrained(many, VOCAB)
+
+
+@pytest.mark.parametrize("tied", (False, True))
+def test_a_padded_vocabulary_is_cut(tied, tmp_path):
+    # Mutants: refused; the first rows cut instead of the last; the head left as it is.
+    import transformers
+
+    padded = VOCAB.size + 9
+    config = transformers.LlamaConfig(
+        vocab_size=padded, hidden_size=64, intermediate_size=96, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, rms_norm_eps=1e-5, head_dim=32, tie_word_embeddings=tied,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        other = transformers.LlamaForCausalLM(config)
+    other.save_pretrained(tmp_path)
+    model, ids_BT = load_pretrained(tmp_path, VOCAB), rows()
+    with torch.no_grad():
+        assert (model(ids_BT) - other(ids_BT).logits[..., : VOCAB.size]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("rope", ({"rope_parameters": None}, {"rope_parameters": {}}, {}))
+def test_a_config_without_a_base_of_rotation(rope, tmp_path):
+    # Mutants: an AttributeError or a KeyError; another base than the one transformers takes.
+    from transformers import AutoModelForCausalLM
+
+    model = shaken(QWEN3)
+    save_pretrained(model, tmp_path, tokenizer=False)
+    (tmp_path / "manifest.json").unlink()
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["rope_parameters"]
+    path.write_text(json.dumps(config | rope))
+    other, ids_BT = AutoModelForCausalLM.from_pretrained(tmp_path), rows()
+    with torch.no_grad():
+        assert (load_pretrained(tmp_path, VOCAB)(ids_BT) - other(ids_BT).logits).abs().max() < 1e-5
+    path.write_text(json.dumps(config | {"rope_theta": 777.0}))
+    assert load_pretrained(tmp_path, VOCAB).sizes.rope_theta == 777.0
 
 
 def test_every_cut_of_the_weights_is_refused(tmp_path):

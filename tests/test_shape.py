@@ -16,7 +16,7 @@ UNTIED = {"synth"}  # layers in which imports for type checkers count like any o
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 IDS = [str(path.relative_to(ROOT)) for path in FILES]
 # Imported where they are used: they take seconds, or are extras that most installations lack.
-HEAVY = {"transformers", "tokenizers", "pyarrow", "ray", "submitit", "trl", "datasets", "matplotlib"}
+HEAVY = {"transformers", "tokenizers", "pyarrow", "ray", "submitit", "trl", "datasets", "matplotlib", "peft"}
 # Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
 LAZY = {
     name: {"studies", "models"} for name in ("studies/find.py", "studies/cli/look.py", "studies/report/examples.py")

@@ -48,7 +48,7 @@ from interlude.synth.tokens import Vocabulary
 EASY = Source(ops=(1, 1), modulus=3, names=6)  # conftest's ``source``: examples are made when tests are collected
 OTHER = dataclasses.replace(EASY, order="shuffled")
 OPTIM = Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=2)
-COMMON = {"steps": 4, "rows": 4, "optim": OPTIM, "data": EASY}
+COMMON = {"steps": 4, "batch_size": 4, "optim": OPTIM, "data": EASY}
 REPLAYED = COMMON | {"data": OTHER, "replay": EASY, "replay_share": 0.5}
 VOCAB = Vocabulary(modulus=3, worlds=("zoo",), names=6)
 # A model that has seen nothing: its weights differ from the learner's everywhere, and whatever a test trains.

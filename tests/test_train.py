@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import interlude.models.sample
+import interlude.models.train as training
+from interlude.models import tensors
 from interlude.models.files import Corrupt, read_jsonl
 from interlude.models.optim import Optim
 from interlude.models.stages import StageModels, pack
@@ -178,6 +182,40 @@ def test_time_between_saves(tiny, tmp_path):
     assert not (tmp_path / "state.safetensors").exists()
     stopped(tiny.build(0), tmp_path, 4)
     assert load_file(tmp_path / "state.safetensors")
+
+
+def test_saves_that_take_long_come_seldom(tiny, tmp_path, monkeypatch):
+    # Mutant: a run of a large model that does little but save.
+    saves = []
+
+    def slow(*args):
+        saves.append(args)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(training, "checkpoint", slow)
+    train(tiny.build(0), STAGE, 0, Machine(save_every=1e-6), folder=tmp_path)
+    assert len(saves) == 1  # the next would come two seconds later
+    train(tiny.build(0), STAGE, 0, Machine(save_every=0), folder=tmp_path)
+    assert len(saves) == 1 + STAGE.steps
+
+
+def test_a_save_is_written_from_where_the_weights_lie(tiny, tmp_path):
+    # Mutants: tensors serialised into one block first, or twice; an order or alignment that safetensors cannot read.
+    mixed = {
+        "b": torch.arange(6, dtype=torch.uint8), "a": torch.randn(3, 4), "half": torch.randn(7).bfloat16(),
+        "scalar": torch.tensor(2.0), "none": torch.zeros(0, 3), "view": torch.randn(4, 6).mT,
+        "flag": torch.tensor([True]),
+    }  # fmt: skip
+    index, data = tensors._layout(mixed)
+    assert all(index[name]["data_offsets"][0] % mixed[name].element_size() == 0 for name in mixed)
+    addresses = {np.frombuffer(part, np.uint8).ctypes.data for part in data if part.nbytes}
+    assert {mixed[name].data_ptr() for name in ("a", "b", "half", "scalar", "flag")} <= addresses
+    tensors.write_tensors(tmp_path / "x.safetensors", mixed, "about")
+    found, about = tensors.read_tensors(tmp_path / "x.safetensors")
+    assert about == "about" and found.keys() == mixed.keys()
+    assert all(torch.equal(found[name], mixed[name]) and found[name].dtype == mixed[name].dtype for name in mixed)
+    with pytest.raises(ValueError, match="x holds torch.complex64"):
+        tensors.write_tensors(tmp_path / "y.safetensors", {"x": torch.zeros(1, dtype=torch.complex64)})
 
 
 # Schedules

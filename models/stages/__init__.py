@@ -14,9 +14,8 @@ from interlude.models import native
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM
 from interlude.models.optim import Optim
-from interlude.synth.problem import Problem
 from interlude.synth.rng import rng
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task, TaskProblem, capabilities
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 
@@ -96,8 +95,20 @@ class Stage(ABC):
             )
         if (self.steps is not None and self.steps < 1) or (self.flops is not None and not self.flops > 0):
             raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
+        for field_ in ("data", "replay"):
+            data = getattr(self, field_, None)
+            known = frozenset(self.data_needs) if data is None else capabilities(data)
+            lacking = [each for each in self.data_needs if each not in known]
+            if lacking:
+                what = f"{', '.join(lacking)}, which a {type(data).__name__} has not"
+                raise ValueError(f"{name}.{field_} must be a task with {what}")
         if self.batch_size < 1:
             raise ValueError(f"{name}.rows must be at least 1, got {self.batch_size}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        """What the stage asks of its data beyond questions, solutions and judged answers (``synth.tasks``)."""
+        return ()
 
     def progress(self, step: int, spent: float) -> float:
         """The share of the stage that is done, in [0, 1], after ``step`` steps and ``spent`` FLOPs."""
@@ -154,8 +165,8 @@ def check_targets(stage: Stage, targets: str) -> None:
 class Replaying(Protocol):
     """A stage that trains on ``data`` and replays something older."""
 
-    data: Source | Mixture
-    replay: Source | Mixture
+    data: Task
+    replay: Task
     replay_share: float
 
 
@@ -165,7 +176,7 @@ def check_replay(stage: Replaying) -> None:
         raise ValueError(f"{type(stage).__name__}.replay_share must be between 0 and 1, got {stage.replay_share}")
 
 
-def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[Problem]:
+def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[TaskProblem]:
     """One problem a row, from ``replay`` with probability ``replay_share``, else from ``data``. Methods of mid-training
     that draw here see the same problems in the same order."""
     problems = []
@@ -176,7 +187,7 @@ def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[Proble
     return problems
 
 
-def imitate(lm: LM, problems: list[Problem], targets: str, without: tuple[str, ...] = ()) -> Batch:
+def imitate(lm: LM, problems: list[TaskProblem], targets: str, without: tuple[str, ...] = ()) -> Batch:
     """A batch in which every target token of these problems has gain 1, and the loss is a mean over target tokens.
 
     Solution tokens whose role is in ``without`` are no targets. Raises ValueError if the model's tokens are not the
@@ -184,7 +195,7 @@ def imitate(lm: LM, problems: list[Problem], targets: str, without: tuple[str, .
     """
     ids, gains = [], []
     for problem in problems:
-        question, solution = lm.encode(problem.question), lm.encode(problem.solution)
+        question, solution = lm.encode_prompt(problem.question), lm.encode(problem.solution)
         worth = [1.0] * len(solution)
         if without:
             roles = problem.written.solution_roles

@@ -25,6 +25,7 @@ from interlude.synth.added_field import added_field
 from interlude.synth.rng import rng, uniforms
 from interlude.synth.segments import unthought
 from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import SEGMENTS
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe
@@ -72,6 +73,10 @@ class Annotate(Stage):
         if self.temperature < 0 or self.max_thought < 1:
             what = f"{self.temperature} and {self.max_thought}"
             raise ValueError(f"Annotate.temperature must not be negative and Annotate.max_thought positive, got {what}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (SEGMENTS,)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         learner, annotator = models.learner, models.references.get("annotator")

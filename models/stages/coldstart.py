@@ -12,9 +12,10 @@ from interlude.models.stages import Batch, Stage, StageModels, pack
 from interlude.models.thought_rl import Bins, check_told
 from interlude.synth.added_field import added_field
 from interlude.synth.problem import Problem
-from interlude.synth.render import CLOSE, THINK, THOUGHT
+from interlude.synth.render import CLOSE, THINK, THOUGHT, join
 from interlude.synth.rng import below, rng
 from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.tasks import SEGMENTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,17 @@ class ColdStart(Stage):
             raise ValueError("ColdStart.replay must be given with ColdStart.replay_share above 0, and only then")
         check_told(self)
 
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (SEGMENTS,)
+
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         lm, opening, ids, gains = models.learner, tags(models.learner)[0], [], []
         for row in rows:
             other = self.replay is not None and rng("replay", seed, step, row).random() < self.replay_share
             problem = (self.replay if other else self.data).problem("coldstart", seed, step, row)
             words = [(problem.solution, 1.0)] if other else moved(problem, self.idle, seed, step, row)
-            question, (solution, worth) = lm.encode(problem.question), encoded(lm, words)
+            question, (solution, worth) = lm.encode_prompt(problem.question), encoded(lm, words, problem.dialect)
             worth = [gain * (token != opening) for token, gain in zip(solution, worth, strict=True)]
             if self.told is not None:
                 solution, worth = told(lm, self.told, solution, worth)
@@ -70,15 +75,20 @@ class ColdStart(Stage):
         return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
 
 
-def encoded(lm: LM, words: list[tuple[str, float]]) -> tuple[list[int], list[float]]:
+def encoded(lm: LM, words: list[tuple[str, float]], dialect: str) -> tuple[list[int], list[float]]:
     """The ids of words, and each one's worth. Raises ValueError if words of different worth share a token."""
     ids: list[int] = []
     gains: list[float] = []
+    text, at = join([word for word, _ in words], dialect), 0
     for worth, run in groupby(words, key=itemgetter(1)):
-        piece = lm.encode(" ".join(word for word, _ in run))
+        end = at
+        for word, _ in run:
+            end = text.index(word, end) + len(word)
+        piece = lm.encode(text[at:end])  # with the whitespace before it
+        at = end
         ids += piece
         gains += [worth] * len(piece)
-    if ids != lm.encode(" ".join(word for word, _ in words)):
+    if ids != lm.encode(text):
         raise ValueError("this model's tokenizer joins what is a target and what is none: it cannot have a cold start")
     return ids, gains
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM
 from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe
@@ -27,8 +27,8 @@ class Distil(Stage):
     field.
     """
 
-    data: Source | Mixture
-    replay: Source | Mixture
+    data: Task
+    replay: Task
     reference: Recipe
     replay_share: float = 0.2
     targets: str = "all"
@@ -44,6 +44,9 @@ class Distil(Stage):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         batch = imitate(models.learner, replayed(self, seed, step, rows), self.targets)
         lengths, reference = list(batch.lengths), models.references["reference"]
+        if reference.vocab_size != models.learner.vocab_size:  # equal tokenizers, but tables padded differently
+            sizes = f"{reference.vocab_size} and {models.learner.vocab_size}"
+            raise ValueError(f"Distil.reference and the learner must have heads of equally many tokens, not {sizes}")
         return replace(batch, spent=(forward_cost(reference, REFERENCE, lengths, logits=self.target_count(batch)),))
 
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Midtrain(Stage):
     """Each row comes from ``replay`` with probability ``replay_share``, else from ``data`` (targets as in Pretrain)."""
 
-    data: Source | Mixture
-    replay: Source | Mixture
+    data: Task
+    replay: Task
     replay_share: float = 0.2
     targets: str = "solution"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.stages import Batch, Stage, StageModels, check_targets, imitate
+from interlude.synth import tasks
 from interlude.synth.render import ROLES
-from interlude.synth.source import Mixture, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Pretrain(Stage):
     recall form before arithmetic, which otherwise can keep it out (studies/LOG.md, 2026-11-21).
     """
 
-    data: Source | Mixture
+    data: tasks.Task
     targets: str = "solution"
     without: tuple[str, ...] = ()
 
@@ -28,6 +28,10 @@ class Pretrain(Stage):
         check_targets(self, self.targets)
         if any(role not in ROLES for role in self.without):
             raise ValueError(f"Pretrain.without must be roles among {', '.join(ROLES)}, got {self.without!r}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (tasks.ROLES,) if self.without else ()
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         problems = [self.data.problem("pretrain", seed, step, row) for row in rows]

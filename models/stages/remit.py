@@ -22,8 +22,7 @@ from interlude.models.stages import (
 )
 from interlude.synth.render import ROLES
 from interlude.synth.rng import uniforms
-from interlude.synth.roles import roles
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task, roles_of
 
 if TYPE_CHECKING:
     from interlude.studies.run import Recipe
@@ -58,8 +57,8 @@ class ReMiT(Stage):
     the mean weight of every role. Raises ValueError naming the field.
     """
 
-    data: Source | Mixture
-    replay: Source | Mixture
+    data: Task
+    replay: Task
     reference: Recipe
     replay_share: float = 0.2
     targets: str = "all"
@@ -87,7 +86,7 @@ class ReMiT(Stage):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         problems = replayed(self, seed, step, rows)
         batch = imitate(models.learner, problems, self.targets)
-        shape, told = batch.ids_BT.shape, [roles(problem) for problem in problems]
+        shape, told = batch.ids_BT.shape, [roles_of(problem) for problem in problems]
         extra = {}
         if self.weights == "shuffled":
             extra["order"] = torch.stack([stream(shape[1], seed, step, row) for row in rows])

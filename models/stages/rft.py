@@ -8,7 +8,7 @@ from typing import ClassVar
 from interlude.models.ledger import decode_cost
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stages import Batch, Stage, StageModels, pack
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class RFT(Stage):
     max_new_tokens: longest response in tokens. Raises ValueError naming the field.
     """
 
-    data: Source | Mixture
+    data: Task
     num_samples: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 256

@@ -16,7 +16,7 @@ from interlude.models.stages import Batch, Stage, StageModels, pack, stacked
 from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import below, rng, weighted
-from interlude.synth.roles import roles
+from interlude.synth.tasks import roles_of
 
 TIERS = ("easy", "medium", "hard")
 Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
@@ -152,7 +152,7 @@ class RMT(Reasoning):
         if budget is not None:
             line |= {"budget": float(budget), "length_reward": float(np.mean(fits))}
         line |= by_kind([TIERS[tier] for tier, _, _ in asked], matches, plain)
-        purposes = [roles(problem) for problem in problems]
+        purposes = [roles_of(problem) for problem in problems]
         if all(len(roles_T) == len(ids) for roles_T, (ids, _) in zip(purposes, texts, strict=True)):
             line |= by_kind([purposes[n][t] for _, n, t in asked], matches, plain)
         candidates = sum(len(ids) - first for ids, first in texts)

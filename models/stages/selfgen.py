@@ -13,6 +13,7 @@ from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
 from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.synth import tasks
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
 from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
@@ -138,6 +139,10 @@ class SelfGen(Stage):
             raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", {got}')
 
     @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (tasks.APPROACHES,)
+
+    @property
     def own(self) -> int:
         """How many rows of a step are of the pool: its first ones."""
         return self.batch_size - round(self.replay_share * self.batch_size)
@@ -164,9 +169,9 @@ class SelfGen(Stage):
         if self.source == "approaches" and step == 0 and 0 in rows:
             spent.append(self.ranker(generator, seed).spent)
         lm = models.learner
-        pairs = [(lm.encode(problem.question), trace.response) for problem, trace in taught]
+        pairs = [(lm.encode_prompt(problem.question), trace.response) for problem, trace in taught]
         old = (self.replay.problem("selfgen", "replay", seed, step, row) for row in rows if row >= self.own)
-        pairs += [(lm.encode(problem.question), lm.encode(problem.solution)) for problem in old]
+        pairs += [(lm.encode_prompt(problem.question), lm.encode(problem.solution)) for problem in old]
         ids = [prompt + response for prompt, response in pairs]
         gains = [[0.0] * len(prompt) + [1.0] * len(response) for prompt, response in pairs]
         batch = pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
@@ -221,7 +226,7 @@ class SelfGen(Stage):
         self, generator: LM, problem: Problem, asked: list[tuple[str | None, str]], times: int, path: tuple
     ) -> list[Group]:
         """``times`` responses to each prompt, sampled in one batch, which depends on nothing but the question."""
-        prompts = [generator.encode(text) for _, text in asked]
+        prompts = [generator.encode_prompt(text) for _, text in asked]
         streams = [uniforms(*path, name or "", n, n=self.max_new_tokens) for name, _ in asked for n in range(times)]
         found = generator.sample(
             [prompt for prompt in prompts for _ in range(times)],

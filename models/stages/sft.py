@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.stages import Batch, Stage, StageModels, imitate
-from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class SFT(Stage):
     """Loss on solution tokens only: the control that RL is to be compared with."""
 
-    data: Source | Mixture
+    data: Task
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         return imitate(models.learner, [self.data.problem("sft", seed, step, row) for row in rows], "solution")

@@ -19,6 +19,7 @@ from interlude.synth.problem import Problem
 from interlude.synth.render import THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
 from interlude.synth.segments import Assertion, assertion
+from interlude.synth.tasks import SEGMENTS
 from interlude.synth.thoughts import without
 from interlude.synth.verify import Verdict
 
@@ -113,6 +114,10 @@ class Thinking(Policy):
             raise ValueError(f"Thinking.reward must be {Reward()}, got {self.reward}: the judge's verdict is paid")
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (SEGMENTS,)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         costs: list[Spent] = []

@@ -118,7 +118,7 @@ def sampled_ways(
     lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
 ) -> list[Ways]:
     """How ``samples`` responses to each problem tell it. Every response has a random stream of its own."""
-    prompts = [lm.encode(problem.question) for problem in problems for _ in range(samples)]
+    prompts = [lm.encode_prompt(problem.question) for problem in problems for _ in range(samples)]
     places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
     streams = np.stack([uniforms("diversity", seed, *place, n=max_new_tokens) for place in places])
     texts = [lm.decode(ids) for ids in continuations(lm, prompts, streams, max_new_tokens, temperature)]

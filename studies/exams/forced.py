@@ -50,7 +50,7 @@ class ForcedExam(Exam):
     def measure(self, lm: LM) -> ForcedResult:
         problems = self.draw_problems()
         asked = [(i, *each) for i, problem in enumerate(problems) for each in statements(problem)]
-        prompts = [lm.encode(problem.question) for problem in problems]
+        prompts = [lm.encode_prompt(problem.question) for problem in problems]
         solutions = [lm.encode(problem.solution) for problem in problems]
         texts = [solutions[i][first:last] for i, first, last, _ in asked]
         found = token_logprobs(lm, [prompts[i] for i, *_ in asked], texts, self.temperature)

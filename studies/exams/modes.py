@@ -88,7 +88,7 @@ def log_masses(lm: LM, problems: list[Problem], names: tuple[str, ...], temperat
     Raises ValueError for problems whose steps may be skipped or reworded.
     """
     told = [beginnings({n: lm.encode(asking(p, n, tagged=False).solution) for n in names}) for p in problems]
-    prompts = [lm.encode(asking(p, names[0], tagged=False).question) for p in problems]
+    prompts = [lm.encode_prompt(asking(p, names[0], tagged=False).question) for p in problems]
     places = [(row, name) for row, each in enumerate(told) for name in each]
     texts = [told[row][name] for row, name in places]
     logps = text_logprobs(lm, [prompts[row] for row, _ in places], texts, temperature)

@@ -63,7 +63,7 @@ class SampledExam(Exam):
         per = max(1, ROWS // self.samples)
         for first in range(0, len(problems), per):
             part = range(first, min(first + per, len(problems)))
-            prompts = [lm.encode(problems[i].question) for i in part for _ in range(self.samples)]
+            prompts = [lm.encode_prompt(problems[i].question) for i in part for _ in range(self.samples)]
             streams = np.stack(
                 [uniforms("sampled", i, n, n=self.max_new_tokens) for i in part for n in range(self.samples)]
             )

@@ -53,7 +53,7 @@ def depths(study, arm) -> list:
 def responses(lm, problems: list) -> list[dict]:
     """One sampled response to each problem, with the verifier's verdict and the span of every step it could read."""
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
-    samples = lm.sample([lm.encode(p.question) for p in problems], streams, max_new_tokens=ROOM)
+    samples = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=ROOM)
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
 
 

@@ -1,0 +1,300 @@
+"""Tasks beside the generator: questions from files of text and from reasoning-gym, and who judges the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from interlude.synth.added_field import place
+from interlude.synth.problem import HELD_OUT_SHARE, Problem
+from interlude.synth.render import END
+from interlude.synth.rng import below, rng
+from interlude.synth.roles import roles
+from interlude.synth.source import SPLITS, Mixture, Source
+from interlude.synth.verify import AFTER_END, ANSWER, TRUNCATED, Fault, Verdict, verify
+
+WORDS = re.compile(r"[A-Za-z\s]{3,}")  # which math-verify would read as a product of letters
+MOST_ATTEMPTS = 10_000  # draws in a row on the wrong side of the split
+
+# What a stage may ask of its data beyond a question, a solution and a judgement of answers.
+STEPS = "steps"  # responses are judged step by step
+ROLES = "roles"  # it is known what each word of a solution is for
+SEGMENTS = "segments"  # solutions are cut into steps, and some leave steps out or hold thoughts
+APPROACHES = "approaches"  # a solution can be asked for and told by approach
+EVERYTHING = frozenset({STEPS, ROLES, SEGMENTS, APPROACHES})
+
+
+class TaskProblem(Protocol):
+    """One question. ``Problem`` is one too, judged by ``synth.verify``."""
+
+    @property
+    def question(self) -> str: ...
+
+    @property
+    def solution(self) -> str:
+        """A right response, closed by <end>."""
+        ...
+
+    def judge(self, text: str) -> Verdict: ...
+
+
+class Task(Protocol):
+    """Where problems come from: ``problem`` is a pure function of its path. ``Source`` and ``Mixture`` are tasks too.
+
+    capabilities: which of ``EVERYTHING`` its problems have.
+    """
+
+    capabilities: ClassVar[frozenset[str]]
+
+    def problem(self, *path: str | int) -> TaskProblem: ...
+
+
+def capabilities(data: object) -> frozenset[str]:
+    """What may be asked of the problems of ``data``. Raises TypeError for what is no task."""
+    if isinstance(data, (Source, Mixture)):
+        return EVERYTHING
+    found = getattr(data, "capabilities", None)
+    if found is None or not callable(getattr(data, "problem", None)):
+        raise TypeError(f"a {type(data).__name__} is no task: it has no problem(*path) or no capabilities")
+    return found
+
+
+def judge(problem: Problem | TaskProblem, text: str) -> Verdict:
+    """The verdict on a response."""
+    return verify(problem, text) if isinstance(problem, Problem) else problem.judge(text)
+
+
+def steps(problem: Problem | TaskProblem) -> int:
+    """How many steps the worked solution has; 0 where steps are not judged."""
+    return len(problem.moves) if isinstance(problem, Problem) else 0
+
+
+def roles_of(problem: Problem | TaskProblem) -> tuple[str, ...]:
+    """The role of every word of question and solution; nothing where roles are not known."""
+    return roles(problem) if isinstance(problem, Problem) else ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem whose responses are judged by their answer alone."""
+
+    question: str
+    solution: str
+    right: Callable[[str], bool | None] = field(compare=False, repr=False)
+    """Whether a response without its end names the right answer; None where it names none."""
+
+    def judge(self, text: str) -> Verdict:
+        """answer, and process with it: the answer is right. strict: and the response ends, with nothing after it."""
+        said, end, rest = text.partition(END)
+        found = self.right(said)
+        faults = []
+        if not found:
+            what = "No answer is stated." if found is None else "The answer is wrong."
+            faults.append(Fault(ANSWER, None, 0, what))
+        if not end or rest.strip():
+            what = "Text follows the end." if end else "The text does not end."
+            faults.append(Fault(AFTER_END if end else TRUNCATED, None, len(said), what))
+        return Verdict(found is not None and bool(end), bool(found), float(bool(found)), not faults, tuple(faults))
+
+
+def closed(text: str) -> str:
+    return f"{text.rstrip()} {END}"
+
+
+def is_held_out(question: str) -> bool:
+    """Which side of the split a question is on, decided by its text alone."""
+    return int.from_bytes(hashlib.blake2b(question.encode(), digest_size=8).digest()) % HELD_OUT_SHARE == 0
+
+
+def check_split(name: str, split: str) -> None:
+    if split not in SPLITS:
+        raise ValueError(f"{name}.split must be one of {', '.join(SPLITS)}, got {split!r}")
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """Questions and answers in a file of JSON lines or parquet, judged by math-verify (extra ``real``)."""
+
+    path: str = place()
+    """A .jsonl or .parquet file. What it holds enters keys, and not where it lies."""
+    question: str = "question"
+    """The column of questions."""
+    answer: str = "answer"
+    """The column of right answers: numbers or LaTeX."""
+    solution: str = ""
+    """The column of worked solutions. Without one, the answer in a box is the solution."""
+    answer_after: str = ""
+    """The answer is what follows the last of these marks in its column (GSM8K: "####"); the solution is cut there."""
+    instruction: str = ""
+    """What is asked for after each question, on a line of its own."""
+    split: str = "train"
+    """Questions of which side ("train", "held_out", an eighth of them, or "any")."""
+
+    version: ClassVar[int] = 1
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_split("TextTask", self.split)
+        if Path(self.path).suffix not in (".jsonl", ".parquet"):
+            raise ValueError(f"TextTask.path must end in .jsonl or .parquet, got {self.path!r}")
+
+    @property
+    def content(self) -> str:
+        """A digest of the file."""
+        return file_digest(*unchanged(self.path))
+
+    def problem(self, *path: str | int) -> Question:
+        """One row, drawn uniformly from this side of the split, with replacement."""
+        rows = text_rows(self, *unchanged(self.path)[1:])
+        return rows[below(rng("text", *path), len(rows))]
+
+
+def unchanged(path: str) -> tuple[str, int, int]:
+    """A file and what changes with it. Raises ValueError where there is none."""
+    if not Path(path).is_file():
+        raise ValueError(f"TextTask.path {path!r} is no file")
+    about = Path(path).stat()
+    return path, about.st_size, about.st_mtime_ns
+
+
+@cache
+def file_digest(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def text_rows(task: TextTask, size: int, changed: int) -> tuple[Question, ...]:
+    """The rows of a task. Raises ValueError naming the row and column that cannot be used, before any work starts."""
+    if Path(task.path).suffix == ".parquet":
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(task.path).to_pylist()
+    else:
+        table = [json.loads(line) for line in Path(task.path).read_text().splitlines() if line.strip()]
+    found = []
+    for nth, row in enumerate(table):
+        for column in filter(None, (task.question, task.answer, task.solution)):
+            if not isinstance(row.get(column), (str, int, float)) or not str(row[column]).strip():
+                raise ValueError(f"row {nth} of {task.path} has no text in column {column!r}")
+        question = str(row[task.question]).strip()
+        if task.split != "any" and is_held_out(question) != (task.split == "held_out"):
+            continue
+        _, mark, answer = str(row[task.answer]).rpartition(task.answer_after or "\0")
+        if task.answer_after and not mark:
+            raise ValueError(f"row {nth} of {task.path} has no {task.answer_after!r} in column {task.answer!r}")
+        answer = answer.strip()
+        gold = math_parse(f"\\boxed{{{answer}}}")
+        if not gold or WORDS.fullmatch(answer):
+            raise ValueError(f"row {nth} of {task.path} has an answer that math-verify cannot read: {answer!r}")
+        boxed = f"The answer is \\boxed{{{answer}}}."
+        worked = str(row[task.solution]) if task.solution else ""
+        if task.answer_after and worked:
+            worked = worked.rpartition(task.answer_after)[0] or worked
+        solution = closed("\n".join(filter(None, (worked.strip(), boxed))))
+        asked = "\n".join(filter(None, (question, task.instruction)))
+        found.append(Question(asked, solution, lambda text, gold=gold: same_value(gold, text)))
+    if not found:
+        raise ValueError(f"{task.path} has no question on the side {task.split!r} of the split")
+    return tuple(found)
+
+
+def math_parse(text: str) -> list:
+    """What math-verify reads in a text; nothing where it finds no mathematical expression."""
+    math_verify = need_package("math_verify", "math-verify")
+    main = threading.current_thread() is threading.main_thread()  # its time limit is a signal, which only that gets
+    return math_verify.parse(text, parsing_timeout=5 if main else None)
+
+
+def same_value(gold: list, text: str) -> bool | None:
+    found = math_parse(text)
+    main = threading.current_thread() is threading.main_thread()
+    verified = need_package("math_verify", "math-verify").verify
+    return bool(verified(gold, found, timeout_seconds=5 if main else None)) if found else None
+
+
+@dataclass(frozen=True)
+class GymTask:
+    """Problems of a data set of reasoning-gym, judged by its own scorer (extra ``real``; arXiv 2505.24760).
+
+    A response is asked to put its answer between <answer> and </answer>. Right is a score of 1.
+    """
+
+    name: str
+    """The data set, such as "chain_sum" or "leg_counting"."""
+    config: tuple[tuple[str, int | float | str | bool], ...] = ()
+    """Its settings by name."""
+    size: int = 10_000
+    """How many problems it has."""
+    split: str = "train"
+    """Questions of which side ("train", "held_out", an eighth of them, or "any")."""
+    instruction: str = "Put the final answer between <answer> and </answer>."
+    """What is asked for after each question, on a line of its own."""
+
+    version: ClassVar[int] = 1
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_split("GymTask", self.split)
+        if type(self.size) is not int or self.size < 1:
+            raise ValueError(f"GymTask.size must be at least 1, got {self.size!r}")
+
+    @property
+    def content(self) -> str:
+        """The version of reasoning-gym, on which problems and scores depend."""
+        try:
+            return installed("reasoning-gym")
+        except PackageNotFoundError:
+            raise ValueError("GymTask needs the package reasoning-gym, which is not installed") from None
+
+    def problem(self, *path: str | int) -> Question:
+        """One problem of this side of the split, drawn uniformly, with replacement."""
+        data, draw = gym(self.name, self.config, self.size), rng("gym", *path)
+        for _ in range(MOST_ATTEMPTS):
+            entry = data[below(draw, self.size)]
+            if self.split == "any" or is_held_out(entry["question"]) == (self.split == "held_out"):
+                break
+        else:
+            raise ValueError(f"GymTask.split {self.split!r}: {self.name} has no question on that side of the split")
+
+        def right(text: str) -> bool | None:
+            answer = extract_answer(text)
+            return None if answer is None else float(data.score_answer(answer, entry)) >= 1
+
+        asked = "\n".join(filter(None, (entry["question"].strip(), self.instruction)))
+        return Question(asked, closed(f"<answer>{entry['answer']}</answer>"), right)
+
+
+def extract_answer(text: str) -> str | None:
+    """What stands between the last <answer> and its </answer>; None where there is no such pair."""
+    before, mark, _ = text.rpartition("</answer>")
+    _, opened, answer = before.rpartition("<answer>")
+    return answer.strip() if mark and opened else None
+
+
+@cache
+def gym(name: str, config: tuple, size: int) -> object:
+    """A data set. Raises ValueError naming what reasoning-gym does not know."""
+    package = need_package("reasoning_gym", "reasoning-gym")
+    try:
+        return package.create_dataset(name, seed=0, size=size, **dict(config))
+    except (ValueError, TypeError, AssertionError) as error:
+        raise ValueError(f"GymTask.name {name!r} with GymTask.config {config!r}: {error}") from None
+
+
+def need_package(module: str, name: str):
+    """A package of the extra ``real``, imported when it is first needed. Raises ValueError naming it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise ValueError(f"this task needs the package {name}, which is not installed") from None
