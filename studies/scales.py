@@ -43,13 +43,15 @@ class Scale:
     the stages of short questions and in those of full length. Without copies a model learns the greatest number of
     steps that it was shown as a fact, and stops there; exams have none.
     recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
-    questions, and on questions of full length, ``rows`` rows each. In short ones every other
+    questions, and on questions of full length, ``batch_size`` rows each. In short ones every other
     row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
-    cold_steps: steps, of ``rows`` rows, in which the base of the leaderboard learns the formats its methods ask for.
+    cold_steps: steps, of ``batch_size`` rows, in which the base of the leaderboard learns the formats its methods ask for.
     method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an
     arm's: half of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods
     nothing to differ in.
+    seeds, calibration_seeds: of studies, and of the study that calibrates the bands, used for nothing else.
+    shuffled_steps: short steps of the base of ``shuffled``, whose planning takes longer to learn.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Scale:
     problems: int
     seeds: tuple[int, ...]
     shuffled_steps: int = 2
+    calibration_seeds: tuple[int, ...] = ()
     order: str = "dependency"
     dialect: str = "direct"
     short_copies: tuple[tuple[int, int], float] = ((0, 8), 0.75)
@@ -274,7 +277,8 @@ NANO = Scale(
     batch_size=16, recall_steps=300, short_steps=360, long_steps=500, cold_steps=480,
     anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
     shuffled_steps=2400,
-    rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)), optim=MUON, rl_optim=RL_OPTIM,
+    rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)),
+    calibration_seeds=tuple(range(18, 26)), optim=MUON, rl_optim=RL_OPTIM,
     copies=((0, 14), 0.85),
 )  # fmt: skip
 

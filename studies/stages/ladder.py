@@ -1,4 +1,4 @@
-"""What has a base learned: exact pass@k by number of operations at fixed length, and by length at fixed operations?"""
+"""What has a base learned: exact pass@k by number of operations, by length of the question, and at forced nouns?"""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from interlude.studies.exams.exact import ExactExam
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
-QUESTION = "Where is the base's band, where its edge, and does question length alone change what it can do?"
+QUESTION = "Where is the base's band, how does its ladder fall beyond it, and are operands bound to their nouns?"
 PREDICTION = (
-    "Strict pass@1 is at least 0.9 over the band; pass@128 lies between 0.2 and 0.8 just beyond it and is near 0 "
-    "after. At three operations, the lengths of the last stages (13 to 25 givens) make a difference of at most 0.1."
+    "Strict pass@1 is at least 0.95 over the band and falls gradually beyond it: in no seed from above 0.5 to below "
+    "0.02 between neighbouring numbers of operations. At three operations, the lengths of the last stages (13 to 31 "
+    "givens) make a difference of at most 0.1. In dependency order operands are not bound to nouns that are forced out "
+    "of turn."
 )
 RULE = (
-    "Band: mean exact strict pass@1 of the band's exams. Edge and hard: pass@128 by operations. Length: range of "
-    "pass@1 over the length exams inside the range of the last stages."
+    "Band: mean exact strict pass@1 of its exams. Edge and hard: pass@1 and pass@128 by operations, seed by seed. "
+    "Length: range of pass@1 over the length exams inside the range of the last stages. Forced: mean probability of the "
+    "operands at places after the first."
 )
 
 
@@ -32,8 +35,8 @@ def study(scale: Scale) -> Study:
         prediction=PREDICTION,
         rule=RULE,
         arms=(Arm("pre-training", base, equal=False),),
-        exams=(*scale.exams(("zoo",)), *lengths),
-        seeds=scale.seeds,
+        exams=(*scale.exams(), *lengths, *scale.forced_exams()),
+        seeds=scale.calibration_seeds or scale.seeds,
         base=base,
-        headline=tuple(exam.name for exam in scale.exams(("zoo",))),
+        headline=tuple(exam.name for exam in scale.exams()),
     )
