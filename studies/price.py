@@ -205,8 +205,8 @@ def step_ledger(model: GPT | HF, stage: Stage, rows: int, question: int, solutio
 def exam_price(model: GPT | HF, exam: Exam) -> Ledger:
     """What an exam spends: one pass over each solution, or responses as long as these."""
     question, solution = map(round, mean_lengths(exam.source))
-    if exam.samples:
-        spent = [decode_cost(Counted(model), question, [solution] * exam.samples)] * exam.problems
+    if exam.responses:
+        spent = [decode_cost(Counted(model), question, [solution] * exam.responses)] * exam.problems
     else:
         whole = [question + solution] * exam.problems
         spent = [forward_cost(Counted(model), ROLLOUT, whole, logits=exam.problems * solution)]

@@ -46,7 +46,8 @@ class Scale:
     questions, and on questions of full length, ``batch_size`` rows each. In short ones every other
     row has the band's top ops.
     anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
-    cold_steps: steps, of ``batch_size`` rows, in which the base of the leaderboard learns the formats its methods ask for.
+    cold_steps: steps, of ``batch_size`` rows, in which the base of the leaderboard learns the formats that its
+    methods ask for.
     method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an
     arm's: half of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods
     nothing to differ in.

@@ -350,19 +350,19 @@ def test_workers_share_a_plan_and_leave_the_same_table(copy):
     tables = {}
     for seed, words in ((5, ("--workers", "2")), (6, ())):
         good(copy, "run", "one", "--scale", "smoke", "--seeds", str(seed), *words)
-        rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+        rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS, True)
         tables[seed] = [row for row in rows if row["seed"] == seed]
     assert len(tables[5]) == len(tables[6]) == 2
     kept = {row["arm"]: row["logp"] for row in tables[5]}
     (copy / "interlude/studies/results/smoke/tiny.one.csv").unlink()  # what is trained already is stored again
     good(copy, "run", "one", "--scale", "smoke", "--seeds", "5")
-    assert len(read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)) == 2
+    assert len(read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS, True)) == 2
     good(copy, "run", "one", "--scale", "smoke", "--seeds", "7", "--workers", "2", "--arms", "b*")
-    rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+    rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS, True)
     assert {row["arm"] for row in rows if row["seed"] == 7} == {"b"}  # mutant: workers not told which arms
     shutil.rmtree(copy / "runs")
     good(copy, "run", "one", "--scale", "smoke", "--seeds", "5", "--threads", "1")
-    rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS)
+    rows = read(copy / "interlude/studies/results/smoke/tiny.one.csv", COLUMNS, KEYS, True)
     assert {row["arm"]: row["logp"] for row in rows if row["seed"] == 5} == kept
 
 

@@ -225,7 +225,7 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
     assert path.read_bytes() == before and drawn.read_bytes() == points
     # An exam that was changed and not taken again. Mutants: recipes compared alone; the number of samples left out.
     load = results.load
-    monkeypatch.setattr(results, "load", lambda name, scale: load(name, scale, tmp_path))
+    monkeypatch.setattr(results, "load", lambda name, scale, folder: load(name, scale, tmp_path))
     assert str(measured(quick).rows) == str(table.rows)
     harder = dataclasses.replace(quick.exams[-1], samples=2)
     with pytest.raises(ValueError, match=f"rows of exam '{harder.name}' as it was before: exam_key"):

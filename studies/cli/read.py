@@ -13,6 +13,7 @@ from interlude.studies import results
 from interlude.studies.bench import bench
 from interlude.studies.console import print_json
 from interlude.studies.find import Wanted, bands, full_name, is_file, loaded, names, the_study, topics
+from interlude.studies.layout import Table
 from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
 from interlude.studies.report.page import page
@@ -21,19 +22,17 @@ from interlude.studies.verdicts import Claim, decide
 
 
 def claims_of(name: str) -> tuple[Claim, ...]:
-    """The claims of a study, which stand in its file as CLAIMS; none where it has none."""
-    module = (
-        loaded(Path(name)) if is_file(name) else importlib.import_module(f"interlude.studies.{name.replace('/', '.')}")
-    )
-    return getattr(module, "CLAIMS", ())
+    """The claims of a study, by its whole name or its file: CLAIMS of its module; none where it has none."""
+    ours = f"interlude.studies.{name.replace('/', '.')}"
+    return vars(loaded(Path(name)) if is_file(name) else importlib.import_module(ours)).get("CLAIMS", ())
 
 
 def show(args, screen) -> None:
     if args.study in topics():
         return show_claims(args, screen)
-    name = args.study if is_file(args.study) else full_name(args.study)
-    study = the_study(Wanted(name, args.scale))
-    found = tables.summary(study, measured(study), bands(args.scale), claims_of(name))
+    study = the_study(Wanted(args.study, args.scale))
+    claims = claims_of(args.study if is_file(args.study) else study.name)
+    found = tables.summary(study, measured(study), bands(args.scale), claims)
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
@@ -43,16 +42,14 @@ def show(args, screen) -> None:
 
 
 def show_claims(args, screen) -> None:
-    """The claims of every study of a topic, and what its table at this scale decides of each."""
+    """The claims of every study of a topic, and what its table at this scale decides of them."""
     rows = {}
-    own = [name for name in names() if name.startswith(f"{args.study}/")]
-    for name in (name for name in own if claims_of(name)):
+    for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
         there = results.path(name, args.scale).exists()
-        found = decide(
-            claims_of(name), measured(the_study(Wanted(name, args.scale))) if there else None, bands(args.scale)
-        )
-        rows[name] = [tables.verdict_row(verdict) for verdict in found]
+        found = measured(the_study(Wanted(name, args.scale))) if there else None
+        rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(args.scale))]
     if not rows:
+        own = [name for name in names() if name.startswith(f"{args.study}/")]
         raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
     if args.json:
         return print_json(rows)
@@ -61,7 +58,7 @@ def show_claims(args, screen) -> None:
         print_tables(screen, [(name, *rest)])
 
 
-def print_tables(screen, shown: list) -> None:
+def print_tables(screen, shown: list[Table]) -> None:
     """Tables below each other, cut where they are too wide."""
     for title, heads, rows, caption in shown:
         screen.print()

@@ -15,8 +15,8 @@ PREDICTION = (
 )
 RULE = (
     "Band: mean exact strict pass@1 of its exams. Edge and hard: pass@1 and pass@128 by operations, seed by seed. "
-    "Length: range of pass@1 over the length exams inside the range of the last stages. Forced: mean probability of the "
-    "operands at places after the first."
+    "Length: range of pass@1 over the length exams inside the range of the last stages. Forced: mean probability of "
+    "the operands at places after the first."
 )
 
 
