@@ -18,8 +18,8 @@ from interlude.studies.verdicts import above, below, minus, within
 QUESTION = "At equal FLOPs, how many operations beyond its training data does each kind of training carry a base?"
 PREDICTION = (
     "On the hard band (one to three operations beyond all training data) RL raises pass@1 by at least 0.15 and "
-    "pass@128 by at least 0.1 over its base; mid-training raises pass@1 less than RL does, more with copies replayed than "
-    "without; gold solutions at a low rate (SFT) end within 0.05 of RL; more pre-training and a random reward add "
+    "pass@128 by at least 0.1 over its base; mid-training raises pass@1 less than RL does, more with copies replayed "
+    "than without; gold solutions at a low rate (SFT) end within 0.05 of RL; more pre-training and a random reward add "
     "nothing. At the edge mid-training is at least as good as RL."
 )
 RULE = (
