@@ -17,7 +17,7 @@ from interlude.studies.results import FOLDER, Results, load, load_curves
 from interlude.studies.stats import Estimate, difference
 
 SCALE = "nano"
-BANDS = {"ID": (1, 4), "edge": (6, 7), "hard": (8, 10)}  # studies.scales, which loads torch, has them; a test compares
+BANDS = {"ID": (1, 4), "edge": (8, 9), "hard": (10, 11)}  # studies.scales, which loads torch, has them; a test compares
 COMMON, RARE = "zoo", "school"
 RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second world
 ATTEMPTS = tuple(10**n for n in range(7))

@@ -274,7 +274,7 @@ SMOKE = Scale(
 NANO = Scale(
     name="nano",
     model=GPT(vocab=Vocabulary(names=30)),
-    band=(1, 4), edge=(6, 7), hard=(8, 10), length=(13, 31),
+    band=(1, 4), edge=(8, 9), hard=(10, 11), length=(13, 31),
     batch_size=16, recall_steps=300, short_steps=360, long_steps=500, cold_steps=480,
     anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
     shuffled_steps=2400,
