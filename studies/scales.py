@@ -152,7 +152,7 @@ class Scale:
             "boundary": (self.band[1], self.edge[0]),
             "edge": self.edge,
             "beyond": self.hard,
-            "uniform": (1, self.hard[1]),
+            "uniform": (1, self.hard[0]),
         }
 
     def replayed(self, data: Mixture) -> Mixture:
