@@ -17,10 +17,10 @@ from interlude.studies.verdicts import above, below, minus, within
 
 QUESTION = "At equal FLOPs, how many operations beyond its training data does each kind of training carry a base?"
 PREDICTION = (
-    "On the hard band (one and two operations beyond all training data) RL raises pass@1 by at least 0.15 and "
-    "pass@128 by at least 0.3 over its base. At the edge itself gold solutions are better than RL by at least 0.1. Beyond it the "
-    "pilots disagree: RL above gold at seed 4 (0.32 to 0.17), below it at seed 5 (0.37 to 0.63), so no difference is "
-    "expected to be established, whatever is replayed. More pre-training and a random reward add nothing."
+    "On the hard band (one and two operations beyond all training data) RL raises pass@1 by at least 0.15 and pass@128 "
+    "by at least 0.3 over its base. At the edge itself gold solutions are better than RL by at least 0.1. Beyond it "
+    "the pilots disagree: RL above gold at seed 4 (0.32 to 0.17), below it at seed 5 (0.37 to 0.63), so no difference "
+    "is expected to be established, whatever is replayed. More pre-training and a random reward add nothing."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t, Holm over all comparisons of this file; margin "
