@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from interlude.models.files import Corrupt, digest, read_json, write_json
+from interlude.models.hf import HF
 from interlude.models.lm import LM
 from interlude.studies.key import key
 from interlude.studies.layout import Table
 from interlude.studies.results import Results
-from interlude.studies.run import Recipe, references, tokens
+from interlude.studies.run import Recipe, references
 from interlude.synth.problem import Problem
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import ORDERED, Verdict
@@ -125,7 +126,7 @@ class Exam(ABC):
 
     def check(self, recipe: Recipe) -> None:
         """Raises ValueError where this recipe's model cannot be examined, before anything is trained."""
-        if self.aligned and tokens(recipe.model) is None:
+        if self.aligned and isinstance(recipe.model, HF):
             raise ValueError(
                 f"exam {self.name!r} is {self.kind} and reads the role of every token, which a model with a tokenizer "
                 f"of its own ({recipe.model.name}) does not have; examine it with a sampled exam"

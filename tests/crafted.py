@@ -13,6 +13,9 @@ UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "machine": "", "kernels": 
 ARMS = ("pre-training", "RL", "mid-training", "mid-training + RL")
 
 
+DEEPER = 3  # operations beyond ``ability`` at which half is solved, so that the edge of nano has room on both sides
+
+
 def rows(seeds=(0, 1), problems=6, worlds=("zoo", "school"), top=8, arms=ARMS) -> list[dict]:
     """Exact rows in which each later arm is half a nat better, whatever the problem, and seeds differ by a little."""
     made = []
@@ -58,7 +61,7 @@ def sampled_row(arm: str, seed: int) -> dict:
 
 
 def study_rows(
-    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=8, similar=False, banded=False
+    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=11, similar=False, banded=False
 ) -> list[dict]:
     """Rows as an Interplay study has them: exact exams by operations, a sampled one and a divergence.
 
@@ -73,7 +76,7 @@ def study_rows(
         for s, seed in enumerate(seeds):
             for w, world in enumerate(worlds):
                 for ops in range(1, top + 1):
-                    logp = -0.7 - 2.0 * (ops - reach + 0.05 * s + w) - np.linspace(-0.3, 0.3, problems)
+                    logp = -0.7 - 2.0 * (ops - DEEPER - reach + 0.05 * s + w) - np.linspace(-0.3, 0.3, problems)
                     each = row(arm, nth, seed, world, ops, np.minimum(logp, -1e-3))
                     like = results.cell(np.linspace(0.4, 0.999, problems) - 0.02 * ops, 4)
                     made.append(each | ({"similarity": like} if similar else {}))

@@ -32,7 +32,7 @@ from dataclasses import replace
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
-from interlude.studies.exam import Exam
+from interlude.studies.exams.exact import ExactExam
 from interlude.studies.run import Recipe
 from interlude.studies.study import Arm, Study
 from interlude.synth.source import Source
@@ -47,7 +47,7 @@ def study(scale):
     base = base + Pretrain(steps=STEPS, batch_size=2, optim=Optim(), data=data)
     arms = tuple(Arm(f"rows{n}", base + Pretrain(steps=STEPS, batch_size=n, optim=Optim(), data=data))
         for n in (2, 3, 4))
-    exams = tuple(Exam(name, replace(data, split="any"), 4) for name in ("z", "a"))
+    exams = tuple(ExactExam(name, replace(data, split="any"), 4) for name in ("z", "a"))
     return Study("whatever", scale.name, "Does it run elsewhere?", "Yes.", "It ran.", arms, exams, (0, 1), base,
         unequal="rows differ", contrasts=(("rows3", "rows2"),), headline=("z",))
 '''

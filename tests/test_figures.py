@@ -14,6 +14,7 @@ from crafted import curve_rows, rows, study_rows, telling_rows, thinking_rows, t
 
 from interlude.figures import __main__ as main
 from interlude.figures import (
+    interplay_depth_carried,
     midtraining_leaderboard,
     midtraining_remit,
     midtraining_rmt,
@@ -94,6 +95,7 @@ COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 REWARDS = ("none", "answer", "printed", "released", "strict", "process")
 RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
 ARMS = {
+    "depth_carried": tuple(interplay_depth_carried.DRAWN),
     "ladder": ("x0", "x0.5", "x1", "x2"),
     "edge": ("none", *RL, "SFT edge", "RFT edge"),
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
@@ -208,7 +210,7 @@ def test_each_curve_has_an_interval(drawings, name):
     named = {axis: [line for line in axis.get_lines() if line.get_label()[:1] != "_"] for axis in axes}
     curves = {axis: [line for line in lines if line.get_marker() != "None"] for axis, lines in named.items()}
     if name == "interplay_fig10_heatmap":
-        assert len(axes[0].texts) == 8 * 8 and all("±" in text.get_text() for text in axes[0].texts)
+        assert len(axes[0].texts) == 8 * panels.BANDS["hard"][1] and all("±" in text.get_text() for text in axes[0].texts)
     elif name == "interplay_base_probability":  # beside each arm's curve stand those of its seeds
         thin = [line for line in axes[1].get_lines() if line.get_linewidth() == 0.6 and line.get_linestyle() == "-"]
         assert len(thin) >= 2 * len(named[axes[1]]) > 0

@@ -7,6 +7,7 @@ import importlib
 import json
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from crafted import row
 
 from interlude.models.files import read_jsonl
 from interlude.models.optim import Optim
+from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
@@ -46,25 +48,27 @@ def study(name: str, scale: str = "smoke"):
 
 
 def test_bands_by_hand():
-    # Mutants: the lower half of the band; a boundary within the band; beyond that begins at the edge.
+    # Mutants: the lower half of the band; a boundary within the band; beyond that begins at the edge; uniform that
+    # holds all that is hard.
     nano = dataclasses.replace(SMOKE, band=(1, 4), edge=(5, 6), hard=(7, 8))
-    assert nano.bands == {"inside": (3, 4), "boundary": (4, 5), "edge": (5, 6), "beyond": (7, 8), "uniform": (1, 8)}
+    assert nano.bands == {"inside": (3, 4), "boundary": (4, 5), "edge": (5, 6), "beyond": (7, 8), "uniform": (1, 7)}
     assert dataclasses.replace(nano, band=(2, 10)).bands["inside"] == (6, 10)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_edge_arms_train_where_they_say(scale):
-    # Mutants: every arm at the edge; a curriculum out of order; an arm without replay; SFT with another learning rate.
+    # Mutants: every arm at the edge; a curriculum out of order; an arm without replay, or with replay of long copies;
+    # SFT with another learning rate; a base that has not decayed.
     here, asked = SCALES[scale], study("edge", scale)
-    stages = {arm.name: arm.recipe.stages[len(asked.base.stages) + 1 :] for arm in asked.arms}
-    assert stages.pop("none") == ()
+    stages = {arm.name: arm.recipe.stages[len(asked.base.stages) :] for arm in asked.arms}
+    assert asked.base == here.base() and stages.pop("none") == ()
     curriculum = [f"RL {name}" for name in ("boundary", "edge", "beyond")]
     alike = [dataclasses.replace(stages[name][0], flops=stages[name][0].flops / 3) for name in curriculum]
     assert list(stages.pop("RL curriculum")) == alike
     assert {name: type(stage) for name, (stage,) in stages.items()} == {
         **{f"RL {name}": RL for name in here.bands}, "SFT edge": SFT, "RFT edge": RFT,
     }  # fmt: skip
-    replay = here.pretraining().parts
+    replay = here.mixture(here.band).parts
     for name, (stage,) in stages.items():
         new, old = stage.data.parts[: -len(replay)], stage.data.parts[-len(replay) :]
         assert {source.ops for _, source in new} == {here.bands[name.split()[1]]}, name
@@ -75,19 +79,17 @@ def test_edge_arms_train_where_they_say(scale):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_mid_or_rl_splits_each_budget(scale, runs):
-    # Mutants: beta for 1 - beta; the half budget with the whole one's anneal; budgets compared with each other.
+    # Mutants: beta for 1 - beta; a decay that RL alone has to pay for; budgets compared with each other.
     here, asked = SCALES[scale], study("mid_or_rl", scale)
-    assert asked.unequal == "" and {arm.budget for arm in asked.arms} == {"half", "full"}
+    assert asked.base == here.base() and asked.unequal == "" and {arm.budget for arm in asked.arms} == {"half", "full"}
     for arm in asked.arms:
         own = arm.recipe.stages[len(asked.base.stages) :]
         budget = here.arm_flops * (0.5 if arm.budget == "half" else 1)
         share = int(arm.name.split("%")[0]) / 100
         rl = sum(stage.flops for stage in own if isinstance(stage, RL))
-        decayed = here.anneal_flops / here.arm_flops if share == 1 else 1 - share
-        assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(
-            (1 - decayed) * budget
-        )
-        assert own[0].optim.schedule == "linear" and not isinstance(own[0], RL)
+        assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(share * budget)
+        assert [type(stage) for stage in own] == [Midtrain] * (share < 1) + [RL] * (share > 0)
+        assert share == 1 or own[0].optim.schedule == "linear"
     # The arms of one budget are held to 5 %: an arm that spends a tenth more is refused.
     long = asked.arms[1]
     stage = long.recipe.stages[-1]
@@ -128,7 +130,7 @@ def test_the_ladder_shares_its_beginning():
     # Mutant: a rung that is not the base every other study has.
     asked = study("ladder")
     arms = {arm.name: arm.recipe for arm in asked.arms}
-    assert arms["x1"] == SMOKE.base() + SMOKE.anneal() and arms["x0"] == asked.base + SMOKE.anneal()
+    assert arms["x1"] == SMOKE.base() and arms["x0"] == asked.base + SMOKE.anneal()
     assert [arms[name].stages[-2].steps for name in ("x0.5", "x1", "x2")] == [1, 2, 4]
 
 
@@ -140,7 +142,8 @@ def stored(tmp_path, monkeypatch, runs):
     """A folder of tables of the test's own."""
     for name in ("store", "store_curves"):
         real = getattr(results, name)
-        monkeypatch.setattr(results, name, lambda study, scale, rows, real=real: real(study, scale, rows, tmp_path))
+        into = partial(real, folder=tmp_path)
+        monkeypatch.setattr(results, name, into)
     return tmp_path
 
 
@@ -155,7 +158,7 @@ def test_edge_from_end_to_end(stored):
     assert all(run.examined for run in finished.values())
     table = results.load(asked.name, "smoke", stored)
     points = results.load_curves(asked.name, "smoke", stored)
-    first = len(asked.base.stages) + 1
+    first = len(asked.base.stages)
     assert {(p["arm"], p["stage"]) for p in points} == {
         ("RFT edge", first),
         *(("RL curriculum", first + n) for n in range(3)),
@@ -180,7 +183,7 @@ def test_edge_from_end_to_end(stored):
         by_arm["none"]["rollouts"] == 0
         and by_arm["RFT edge"]["rollouts"] == len(lines) * SMOKE.rl_prompts * SMOKE.rl_num_samples
     )
-    assert by_arm["none"]["paper_tokens"] > 0 and math.isnan(by_arm["RFT edge"]["paper_tokens"])
+    assert by_arm["none"]["paper_tokens"] == 0 and math.isnan(by_arm["RFT edge"]["paper_tokens"])
     # Again: the same bytes; and ``show`` has every table.
     before = [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]
     execute(asked, Machine(), note=str)
@@ -322,9 +325,14 @@ def test_bad_references_are_refused(tiny):
     with pytest.raises(ValueError, match="DivergenceExam.reference of 'e' must be a recipe"):
         DivergenceExam("e", PAPER, 4, reference=None)
     asked = study("forgetting")
-    arm = Arm("elsewhere", SMOKE.base() + SMOKE.midtrain(1e9), equal=False)
+    arm = Arm("elsewhere", asked.base, equal=False)
+    exams = tuple(
+        dataclasses.replace(exam, reference=exam.reference + SMOKE.midtrain(1e9))
+        for exam in asked.exams
+        if exam.kind == "divergence"
+    )
     with pytest.raises(ValueError, match="'edge-kl' of interplay/forgetting compares arm 'elsewhere' with a model"):
-        dataclasses.replace(asked, arms=(arm,), contrasts=())
+        dataclasses.replace(asked, arms=(arm,), exams=exams, contrasts=())
 
 
 def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):

@@ -77,9 +77,9 @@ def test_arms_differ_in_nothing_else():
     assert len({arm.base.stages[:-1] for arm in made}) == 1
     assert len({arm.base.stages[-1].data for arm in made}) == len(made) // 2
     assert len({arm.recipe.stages[-1] for arm in made if arm.equal}) == 1
-    plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in (NANO.base() + NANO.anneal()).stages]
+    plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in NANO.base().stages]
     for arm in made:
-        assert [dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[:4]] == plain
+        assert [dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[: len(plain)]] == plain
     assert {arm.recipe.key for arm in made} == {arm.recipe.key for arm in arms(topology).values()}
 
 
@@ -125,7 +125,7 @@ def test_exams_are_counterfactual_pairs():
 def test_rl_shares_are_what_they_say():
     # Mutants: shares of the common world; pre-training of one kind for both; the arms with other budgets.
     made = arms(context_rl_share)
-    every = set(range(1, NANO.band[1] + len(NANO.tail) + 1))
+    every = set(range(NANO.band[0], NANO.band[1] + 1))
     for kind, exposure, ops in (("0.1 % all", 0.001, every), ("1 % low", 0.01, {1, 2}), ("10 % low", 0.1, {1, 2})):
         late = made[kind].recipe.stages[-1].data
         rare = only(late, RARE)
@@ -140,8 +140,8 @@ def test_rl_shares_are_what_they_say():
 
 
 def test_difficulties_are_what_they_say():
-    # Mutants: top problems in the early rows; a share of the band instead of all rows;
-    # a tail that grows with the share.
+    # Mutants: top problems in the early rows; a share of the early rows too; problems beyond the band, or without
+    # copies, in the later ones.
     made, top = arms(pretraining_difficulty), NANO.band[1]
     for share in pretraining_difficulty.SHARES:
         *early, late, anneal = made[f"{100 * share:g} %"].recipe.stages
@@ -149,10 +149,10 @@ def test_difficulties_are_what_they_say():
         assert {source.ops for stage in early for _, source in stage.data.parts} == {(NANO.band[0], top - 1)}
         ops = Counter(problem.ops for problem in drawn(late.data))
         assert within(ops[top], DRAWS, share), (share, ops)
-        beyond = [(w, source.ops[0]) for w, source in late.data.parts if source.ops[0] > top]
-        assert sum(w for w, _ in beyond) == pytest.approx(sum(NANO.tail))
-        assert {n for _, n in beyond} == {top + 1 + n for n in range(len(NANO.tail))}
-    rl = NANO.rl(NANO.arm_flops - NANO.anneal_flops)
+        assert {source.ops for _, source in late.data.parts} == {(NANO.band[0], top - 1), (top, top)}
+        whole = {dataclasses.replace(source, ops=NANO.band) for _, source in late.data.parts}
+        assert whole == {source for _, source in NANO.pretraining().parts}
+    rl = NANO.rl(NANO.arm_flops)
     assert {arm.recipe.stages[-1] for arm in made.values() if arm.equal} == {rl}
 
 

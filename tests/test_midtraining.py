@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import operator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_the_annotator_has_seen_no_thought_beyond_the_band():
     # thoughts; one whose texts skip more often than the corpus; an annotator that draws by chance.
     scale = primed(SMOKE)
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
-    assert annotator(scale).parent == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
+    assert annotator(scale).parent == scale.stable() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
     assert {source.skip_prob for _, source in stage.data.parts} == {source.skip_prob for _, source in corpus.parts}
     assert annotated(scale, 1e9, annotator(scale)).temperature == 0
@@ -164,7 +165,7 @@ def test_methods_that_think_share_corpus_and_cold_start():
         colds == dict.fromkeys(colds, bare) | {"RMT": colds["RMT"]} and len({stages[1].data for stages in thought}) == 1
     )
     assert colds["RMT"].told == found["RMT"][1].told == BINS and BINS.count <= SMOKE.modulus
-    base, (cold, stage) = scale.base().stages[-1], thought[0]
+    base, (cold, stage) = scale.stable().stages[-1], thought[0]
     assert (
         isinstance(base, ColdStart)
         and dataclasses.replace(base, steps=None, flops=cold.flops, optim=cold.optim) == cold
@@ -174,7 +175,8 @@ def test_methods_that_think_share_corpus_and_cold_start():
     assert (
         edge == {source for _, source in scale.midtrain(1e9).data.parts} <= {source for _, source in plain.data.parts}
     )
-    assert {source for _, source in stage.data.parts} - edge == {source for _, source in plain.replay.parts}
+    assert {source for _, source in stage.data.parts} - edge == {s for _, s in scale.mixture(scale.band).parts}
+    assert plain.replay == scale.pretraining()
     assert all(source.ops[0] > SMOKE.band[1] and source.thoughts == "ignored" for source in edge)
     assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in cold.data.parts)
 
@@ -184,8 +186,8 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
     scale, asked = primed(SMOKE), leaderboard.study(SMOKE)
     assert (
         isinstance(scale, Primed)
-        and scale.base() == asked.base
-        and scale.base().parent == dataclasses.replace(SMOKE, model=scale.model).base()
+        and scale.stable() == asked.base
+        and scale.stable().parent == dataclasses.replace(SMOKE, model=scale.model).stable()
     )
     for arm in asked.arms:
         for stage in arm.recipe.stages[len(asked.base.stages) :]:
@@ -243,7 +245,7 @@ def test_remit_reads_a_noisy_corpus_and_is_asked_none():
     weighed = {"shuffled weights": {"weights": "shuffled"}, "renormalised": {"renormalise": True}}
     weighed |= {"top-k": {"weights": "topk", "renormalise": True}}
     assert all(arms[name] == dataclasses.replace(arms["ReMiT"], **more) for name, more in weighed.items())
-    clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, scale.base().stages[-1].data]
+    clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, asked.base.stages[-1].data]
     assert all(slips(data) == {0.0} for data in (*clean, *(exam.source for exam in asked.exams)))
     slipped = [p for p in (arms["NTP"].data.problem("slip", n) for n in range(400)) if p.style.slip is not None]
     assert 0.2 < len(slipped) / 400 < 0.4 and not any(verify(p, p.solution).strict for p in slipped)
@@ -316,7 +318,8 @@ def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
     # Mutants: curves of stages that think missing, or their reward unnamed; tiers or roles lost between log and table.
     for name in ("store", "store_curves"):
         real = getattr(results, name)
-        monkeypatch.setattr(results, name, lambda study, scale, rows, real=real: real(study, scale, rows, tmp_path))
+        into = partial(real, folder=tmp_path)
+        monkeypatch.setattr(results, name, into)
     whole = rmt.study(SMOKE)
     chosen = tuple(arm for arm in whole.arms if arm.name in ("RMT", "RPT", "no budget"))
     asked = dataclasses.replace(whole, arms=chosen, exams=whole.exams[:1], contrasts=(), headline=())

@@ -44,7 +44,8 @@ class Parrot(torch.nn.Module):
     def __init__(self, lm, segments: dict[tuple, list[int]], listens: bool):
         super().__init__()
         self.anchor = torch.nn.Parameter(torch.zeros(1))
-        self.encode, self.decode, self.pad, self.end = lm.encode, lm.decode, lm.pad, lm.end
+        self.encode, self.encode_prompt, self.decode = lm.encode, lm.encode_prompt, lm.decode
+        self.pad, self.end = lm.pad, lm.end
         self.vocab_size, self.segments, self.listens = lm.vocab_size, segments, listens
         self.opening, self.closing = tags(lm)
 

@@ -20,7 +20,7 @@ EASY = Source(ops=(1, 1), modulus=3, names=6)
 HARD = dataclasses.replace(EASY, ops=(2, 2))  # ``learned`` has seen one operation only: it solves none of these
 FIELDS = {
     "steps": 2,
-    "rows": 6,
+    "batch_size": 6,
     "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1),
     "num_samples": 4,
     "max_new_tokens": 30,
@@ -64,7 +64,7 @@ def test_where_everything_is_solved_it_is_rl(learned):
     one = dataclasses.replace(STAGE, data=EASY, batch_size=1)
     solved = next(step for step in range(50) if not collected(one, lm, step).metrics["taught"])
     batch = collected(one, lm, solved)
-    plain = collected(RL(**FIELDS | {"rows": 1}, data=EASY), lm, solved)
+    plain = collected(RL(**FIELDS | {"batch_size": 1}, data=EASY), lm, solved)
     assert torch.equal(batch.ids_BT, plain.ids_BT) and STAGE.updates(batch) == (batch,)
 
 

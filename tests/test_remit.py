@@ -21,7 +21,7 @@ from interlude.synth.source import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 FIELDS = {
-    "steps": 2, "rows": 3, "optim": Optim(warmup=1), "data": EASY,
+    "steps": 2, "batch_size": 3, "optim": Optim(warmup=1), "data": EASY,
     "replay": dataclasses.replace(EASY, order="shuffled"), "replay_share": 0.5,
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_a_reference_like_the_learner_is_plain_midtraining(changes, around, tiny
     plain = Midtrain(**FIELDS, targets=one.targets)
     same = StageModels(around.learner, None, {"reference": frozen(around.learner)})
     batch = collected(one, same)
-    loss, told = one.measured(same, batch)
+    loss, told = one.loss_and_metrics(same, batch)
     assert told["weight"] == (batch.total, batch.total) and told["low"][0] == told["high"][0] == 0
     assert torch.equal(loss, plain.loss(same, collected(plain, same)))
 

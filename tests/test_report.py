@@ -408,7 +408,12 @@ def test_stages_are_listed_once(real):
     distinct = {stage for arm in real.arms for stage in arm.recipe.stages}
     assert len(stages) == len(distinct) and [line[0] for line in stages] == [*range(1, len(stages) + 1)]
     paths = dict(line[:2] for line in arms)
-    assert paths["RL"].startswith(paths["pre-training"]) and paths["RL"].startswith("[1 2 3] ")
+    base = [stages[int(n) - 1][1] for n in paths["RL"].partition("]")[0].removeprefix("[").split()]
+    assert base == [type(stage).__name__ for stage in real.base.stages] and set(base) == {"Pretrain"}
+    assert {path.partition("]")[0] for path in paths.values()} == {paths["RL"].partition("]")[0]}
     first = stages[0]
-    assert first[1] == "Pretrain" and first[5] == "optim other_lr=0.004 schedule=constant; without arithmetic"
+    assert (
+        first[1] == "Pretrain"
+        and first[5] == "optim matrix_lr=0.01 other_lr=0.004 schedule=constant; without arithmetic"
+    )
     assert "<table>" in table_html(recipes.recipe_tables(real)[1])

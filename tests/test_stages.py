@@ -284,7 +284,7 @@ def test_stages_of_different_kinds_have_different_keys():
 
 
 @pytest.mark.parametrize(
-    "change", ({"steps": None}, {"flops": 1e9}, {"steps": 0}, {"rows": 0}, {"steps": None, "flops": 0.0})
+    "change", ({"steps": None}, {"flops": 1e9}, {"steps": 0}, {"batch_size": 0}, {"steps": None, "flops": 0.0})
 )
 @each
 def test_bad_sizes_are_refused(stage, change):

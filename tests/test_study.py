@@ -170,11 +170,11 @@ def test_an_arm_may_have_a_base_and_exams_of_its_own(runs):
     # Mutants: costs counted from the study's base; every arm sitting the study's exams.
     quick = study("stages/quickstart", "smoke")
     short = quick.base.parent
-    arm = Arm("other", short + quick.arms[0].recipe.stages[-1], base=short, exams=quick.exams[:1])
+    arm = Arm("other", short + quick.arms[1].recipe.stages[-1], base=short, exams=quick.exams[:1])
     other = dataclasses.replace(quick, arms=(*quick.arms, arm))
     run = plan(other)[-1]
     assert run.exams == quick.exams[:1] and run.shared == len(quick.base.stages) - 1
-    assert run.flops == plan(other)[0].flops == quick.arms[0].recipe.stages[-1].flops
+    assert run.flops == plan(other)[1].flops == quick.arms[1].recipe.stages[-1].flops
     assert plan(other)[0].exams == quick.exams
 
 

@@ -32,7 +32,7 @@ EASY = Source(ops=(1, 1), modulus=3, names=6)
 GAPS = dataclasses.replace(EASY, ops=(2, 2), skip_prob=1.0)
 FIELDS = {
     "steps": 10,
-    "rows": 6,
+    "batch_size": 6,
     "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1),
     "data": GAPS,
     "num_samples": 4,
@@ -396,7 +396,7 @@ def test_the_cold_start_shows_other_formats(thinker):
     # Mutants: the share ignored; the question of a shown text a target; thoughts moved into it.
     lm = thinker()
     data, shown = dataclasses.replace(GAPS, thoughts="oracle"), dataclasses.replace(GAPS, ops=(1, 1), skip_prob=0.0)
-    fields = {"steps": 1, "rows": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
+    fields = {"steps": 1, "batch_size": 200, "optim": FIELDS["optim"], "data": data, "idle": 1.0}
     found = ColdStart(**fields, replay=shown, replay_share=0.25).collect(StageModels(lm), 0, 0, range(200))
     opening = tags(lm)[0]
     other_B = ~(found.ids_BT == opening).any(1)
@@ -450,9 +450,9 @@ def test_nobody_is_taught_to_skip_a_step_before_thinking_it():
 def test_a_tokenizer_that_joins_targets_with_others_is_refused():
     # Mutant: the check left out, and what stands in a row is not the text.
     whole = SimpleNamespace(encode=lambda text: [len(text)])
-    assert encoded(whole, [("one", 1.0), ("two", 1.0)]) == ([7], [1.0])
+    assert encoded(whole, [("one", 1.0), ("two", 1.0)], "terse") == ([7], [1.0])
     with pytest.raises(ValueError, match="tokenizer joins what is a target"):
-        encoded(whole, [("one", 1.0), ("two", 0.0)])
+        encoded(whole, [("one", 1.0), ("two", 0.0)], "terse")
 
 
 # Budgets in words
