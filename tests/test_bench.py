@@ -74,7 +74,8 @@ def test_work_that_was_only_launched_is_waited_for():
     fake, waiting = Fake(), [3.0]
 
     def finish():
-        fake.now += waiting.pop() if waiting else 0.0
+        fake.now += sum(waiting)
+        waiting.clear()
 
     def launch():
         waiting.append(7.0)
