@@ -15,7 +15,7 @@ from interlude.models.stages import logprobs
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, train
-from interlude.studies.exam import Exam, evaluate
+from interlude.studies.exams.exact import ExactExam
 from interlude.synth.rng import uniforms
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
@@ -91,8 +91,8 @@ def test_the_same_uniforms_choose_the_same_tokens(learned, source):
 
 def test_an_exact_exam_gives_the_cpus_log_probabilities(learned, source):
     cpu, cuda = both(learned())
-    asked = Exam("gpu", replace(source, split="any"), 12)
-    np.testing.assert_allclose(evaluate(cuda, asked).logp, evaluate(cpu, asked).logp, atol=1e-3)
+    asked = ExactExam("gpu", replace(source, split="any"), 12)
+    np.testing.assert_allclose(asked.evaluate(cuda).logp, asked.evaluate(cpu).logp, atol=1e-3)
 
 
 def test_a_step_of_rl_moves_the_weights(learned, source):
