@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
 export MALLOC_TOP_PAD_ ?= 67108864
 
-.PHONY: quickstart test slow figures install
+.PHONY: quickstart test slow figures bench gpu install
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,3 +40,10 @@ slow: $(BIN)/.tested
 
 figures: $(BIN)/.installed
 	$(BIN)/python -m interlude.figures
+
+bench: $(BIN)/.tested
+	$(BIN)/interlude bench
+
+# With the interpreter that has torch and CUDA, and nothing installed: make gpu PYTHON=/path/to/python3
+gpu:
+	$(PYTHON) models/bench/gpu.py

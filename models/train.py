@@ -215,22 +215,26 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
     """
     weights = [weight for weight in models.learner.parameters() if weight.requires_grad]
 
-    def piece(part: Batch) -> tuple[float, Sums, tuple[Tensor | None, ...]]:
+    def piece(part: Batch) -> tuple[Tensor, Sums, tuple[Tensor | None, ...]]:
         with autocast(machine, precision):
             loss, measured = stage.loss_and_metrics(models, part.to(machine.device))
-        return loss.item(), measured, torch.autograd.grad(loss, weights, allow_unused=True)
+        return loss.detach(), measured, torch.autograd.grad(loss, weights, allow_unused=True)
 
     parts = micro_batches(batch, machine.most_tokens)
     if machine.device == "cpu":
         found = together([partial(piece, part) for part in parts])
     else:
         found = map(piece, parts)
-    total, seen = 0.0, {}
+    losses, seen = [], {}
     for loss, measured, gradients in found:
-        total, seen = total + loss, added(seen, measured)
+        losses.append(loss)
+        seen = added(seen, measured)
         for weight, gradient in zip(weights, gradients, strict=True):
             if gradient is not None:
                 weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+    total = 0.0
+    for loss in losses:  # read when all pieces are launched, as reading makes the CPU wait for an accelerator
+        total += loss.item()
     return total, seen
 
 

@@ -139,8 +139,13 @@ def parser() -> Parser:
     scaled(made)
     sourced(made, None)
     made.add_argument("--problems", type=positive, default=2000)
-    made = add("bench", "read:bench_", "measure the speed of this machine against peers")
-    made.add_argument("--parts", type=parts, default=("generate", "verify", "train", "sample", "exam"))
+    made = add("bench", "bench:bench_", "measure the speed of this machine beside the libraries that do the same work")
+    scaled(made)
+    made.add_argument("--only", type=parts, help="such as train,sample (default: problems,train,sample,rl,exam)")
+    made.add_argument("--quick", action="store_true", help="fewer and shorter turns, nothing compiled by torch")
+    made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    made.add_argument("--threads", type=positive, default=1, help="CPU threads (default: 1)")
+    made.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="of training")
     return root
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
     "audit": {"--json", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus", "--problems"},
-    "bench": {"--json", "--parts"},
+    "bench": {"--json", "--scale", "--only", "--quick", "--device", "--threads", "--precision"},
 }  # fmt: skip
 TINY = """
 '''A study of seconds.'''

@@ -1,4 +1,4 @@
-"""The commands that read what was measured: a study's results, a topic's claims, an HTML report, and the benchmark."""
+"""The commands that read what was measured: a study's results, a topic's claims, and an HTML report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.text import Text
 
 from interlude.studies import console as show_
 from interlude.studies import results
-from interlude.studies.bench import bench
 from interlude.studies.console import print_json
 from interlude.studies.find import Wanted, bands, full_name, is_file, loaded, names, the_study, topics
 from interlude.studies.layout import Table
@@ -84,17 +83,3 @@ def report_(args, screen) -> None:
             {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}
         )
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
-
-
-def bench_(args, screen) -> None:
-    rows = [measure.as_dict() for measure in bench(args.parts)]
-    if args.json:
-        return print_json(rows)
-    cells = [
-        [
-            row["part"], row["what"], f"{show_.large(row['rate'])} {row['unit']}", f"± {row['spread']:.0%}",
-            row["peer"] or "", "" if row["ratio"] is None else f"{row['ratio']:.1f}x", row["target"],
-        ]
-        for row in rows
-    ]  # fmt: skip
-    screen.print(show_.table("", ["part", "what", "rate", "spread", "peer", "ratio", "target"], cells))
