@@ -210,7 +210,9 @@ def test_each_curve_has_an_interval(drawings, name):
     named = {axis: [line for line in axis.get_lines() if line.get_label()[:1] != "_"] for axis in axes}
     curves = {axis: [line for line in lines if line.get_marker() != "None"] for axis, lines in named.items()}
     if name == "interplay_fig10_heatmap":
-        assert len(axes[0].texts) == 8 * panels.BANDS["hard"][1] and all("±" in text.get_text() for text in axes[0].texts)
+        assert len(axes[0].texts) == 8 * panels.BANDS["hard"][1] and all(
+            "±" in text.get_text() for text in axes[0].texts
+        )
     elif name == "interplay_base_probability":  # beside each arm's curve stand those of its seeds
         thin = [line for line in axes[1].get_lines() if line.get_linewidth() == 0.6 and line.get_linestyle() == "-"]
         assert len(thin) >= 2 * len(named[axes[1]]) > 0

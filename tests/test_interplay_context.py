@@ -79,7 +79,9 @@ def test_arms_differ_in_nothing_else():
     assert len({arm.recipe.stages[-1] for arm in made if arm.equal}) == 1
     plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in NANO.base().stages]
     for arm in made:
-        assert [dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[: len(plain)]] == plain
+        assert [
+            dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[: len(plain)]
+        ] == plain
     assert {arm.recipe.key for arm in made} == {arm.recipe.key for arm in arms(topology).values()}
 
 

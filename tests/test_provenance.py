@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 
 from interlude.models import provenance
 from interlude.models import train as training
