@@ -47,27 +47,16 @@ def study(scale: Scale) -> Study:
     rl, gold = scale.rl(flops), scale.midtrain(flops)
     plain = replace(gold, replay=scale.mixture(scale.band))
     stages = {
-        "RL": (rl,),
-        GOLD[0]: (plain,),
-        GOLD[1]: (gold,),
-        "SFT": (scale.sft(flops),),
-        "RFT": (scale.rft(flops),),
+        "RL": (rl,), GOLD[0]: (plain,), GOLD[1]: (gold,), "SFT": (scale.sft(flops),), "RFT": (scale.rft(flops),),
         "mid-training + RL": (replace(plain, flops=0.3 * flops), replace(rl, flops=0.7 * flops)),
         "more pre-training": (replace(scale.anneal(), flops=flops),),
         "RL, other rollouts": (replace(rl, rollout_seed=1),),
         "RL, random reward": (replace(rl, reward=Reward("random")),),
-    }
+    }  # fmt: skip
     arms = [Arm(name, replace(base, stages=base.stages + more)) for name, more in stages.items()]
     return Study(
-        name="interplay/depth_carried",
-        scale=scale.name,
-        question=QUESTION,
-        prediction=PREDICTION,
-        rule=RULE,
-        arms=(Arm("base", base, equal=False), *arms),
-        exams=scale.exams(),
-        seeds=scale.seeds,
-        base=base,
+        name="interplay/depth_carried", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        arms=(Arm("base", base, equal=False), *arms), exams=scale.exams(), seeds=scale.seeds, base=base,
         contrasts=(*((name, "base") for name in stages), *((name, "RL") for name in list(stages)[1:])),
         headline=tuple(exam.name for exam in scale.exams()),
-    )
+    )  # fmt: skip
