@@ -27,30 +27,29 @@ PREDICTION = "Edge pass@64 after RL: approaches above rejection, distilled; 8 > 
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
 # One wrong solution a question: no question has a wrong one by each of eight approaches (studies/LOG.md, 2026-11-22).
 # Without replay, solutions of two and three operations unteach all deeper ones (studies/LOG.md, 2026-11-22).
-TAGGED, REPLAY = 0.25, 0.8
+TAGGED, REPLAY, WRONG = 0.25, 0.8, {"traces": "incorrect", "n": 1, "attempts": 256}
 NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
 
 
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
-    half, room = scale.arm_flops / 2, 2 * scale.max_new_tokens
-    inside, old = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1]), scale.pretraining()
+    half, room, old = scale.arm_flops / 2, 2 * scale.max_new_tokens, scale.pretraining()
+    inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
     sft = replace(scale.sft((1 - ANNEAL_SHARE) * half), data=scale.mixture(inside))
     gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
     own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
-    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
-    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
+    arms = {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
+    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told), **arms}
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
-    star, wrong = replace(own, source="star", examples=None, n=1), replace(own, traces="incorrect", n=1, attempts=256)
-    arms |= {"STaR": star, "incorrect 1": wrong}
+    arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 1": replace(own, **WRONG)}
     arms["distillation 8"] = replace(own, source="distil", examples=None, n=8, reference=teacher(scale, NAMES, TAGGED))
     anneal, short = (replace(anneal, flops=share * half) for share in (1, ANNEAL_SHARE))
     recipes = {"no mid-training": base + anneal, **{a: base + short + s for a, s in arms.items()}}
     rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new_tokens=room)
-    exams = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
-    exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in exams)
+    asked = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
+    exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in asked)
     return Study(
         name="midtraining/selfgen", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=tuple(Arm(a + e, r + rl if e else r, budget=e) for e in ("", " + RL") for a, r in recipes.items()),
