@@ -16,7 +16,7 @@ EXAMS = {"edge": "zoo-edge-sampled", "rare": "school-edge-sampled", "ID": "zoo-b
 MANY = 16  # attempts
 # Strict at the edge at once (as in studies/midtraining/claims.py) and within 16 attempts by skipping all but the last
 # step and guessing: Exam.guess_pass_at_k at nano.
-GUESSED = {1: 0.1, 16: 0.67}
+GUESSED = {1: 0.09, 16: 0.65}
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 
 

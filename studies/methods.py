@@ -110,6 +110,9 @@ class Worded(Scale):
     def corpus(self) -> Mixture:
         return self.mixture(self.edge, words=replace(NOISY, error_rate=0.0))
 
+    def within(self) -> Mixture:
+        return self.mixture(self.band, words=replace(NOISY, error_rate=0.0))
+
     def pretraining(self) -> Mixture:
         plain = super().pretraining()
         return Mixture(tuple((share, replace(s, words=replace(NOISY, error_rate=0.0))) for share, s in plain.parts))

@@ -155,9 +155,13 @@ class Scale:
             "uniform": (1, self.hard[0]),
         }
 
+    def within(self) -> Mixture:
+        """Problems of the band as they are asked, without copies."""
+        return self.mixture(self.band)
+
     def replayed(self, data: Mixture) -> Mixture:
         """``data`` with a share of problems of the band, without copies, as the solutions of many copies are long."""
-        return blend((1 - REPLAY_SHARE, data), (REPLAY_SHARE, self.mixture(self.band)))
+        return blend((1 - REPLAY_SHARE, data), (REPLAY_SHARE, self.within()))
 
     def sft(self, flops: float) -> SFT:
         """Gold solutions of the problems that RL at the edge is given: what RL is to be compared with."""

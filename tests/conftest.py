@@ -119,5 +119,5 @@ def primed(tiny, source):
             return pack(ids, gains, float(sum(map(sum, gains))), models.learner.pad)
 
     lm = sizes.build(0)
-    train(lm, Primed(steps=640, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
+    train(lm, Primed(steps=1000, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
     return copies(lm)

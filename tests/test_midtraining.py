@@ -198,9 +198,9 @@ def test_every_method_reads_and_is_judged_on_one_corpus():
             assert full or all(source.skip_prob == 0.1 and source.thoughts == told for source in sources), arm.name
             assert full or sources or isinstance(stage, (ColdStart, Pretrain)), arm.name
     sampled = [exam for exam in asked.exams if exam.kind == "sampled"]
-    assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "school-edge-sampled", "zoo-band-sampled"]
+    assert [exam.name for exam in sampled] == ["zoo-edge-sampled", "zoo-band-sampled"]
     assert all(exam.source.skip_prob and exam.source.thoughts == "ignored" for exam in sampled)
-    assert [exam.source.ops for exam in sampled] == [SMOKE.edge, SMOKE.edge, SMOKE.band]
+    assert [exam.source.ops for exam in sampled] == [SMOKE.edge, SMOKE.band]
 
 
 def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
@@ -357,7 +357,7 @@ def test_skipping_and_guessing_is_strictly_right_as_often_as_the_floor_says():
         hidden = [noun for noun in own if f"{noun} {own[noun]} ;" not in problem.question]
         for values in itertools.product(range(7), repeat=len(hidden)):
             told = own | dict(zip(hidden, map(str, values), strict=True))
-            (x, y), sign = (told[noun] for noun in nouns), last[0].split()[3]
+            (x, y), sign = (told[noun] for noun in nouns), last[0].split()[2]
             found = str(compute[sign](int(x), int(y)) % 7)
             text = f"{last[0].strip()} , {nouns[0]} {x} {nouns[1]} {y} , {x} {sign} {y} = {found}"
             text += f" , {last[3].split()[0]} {found} ;"
