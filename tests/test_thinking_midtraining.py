@@ -301,9 +301,9 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     opening, closing = tags(lm)
     with torch.no_grad():
         models = around(stage, lm)
-        cuts, _ = stage.cuts(models, 5, 0, list(range(12)), 0)
-        groups, _ = stage.rolled(models, 5, 0, list(range(12)), 0)
-        batch = stage.collect(models, 5, 0, range(12))
+        cuts, _ = stage.cuts(models, 5, 0, [0, 1, 2, 3], 0)
+        groups, _ = stage.rolled(models, 5, 0, [0, 1, 2, 3], 0)
+        batch = stage.collect(models, 5, 0, range(4))
     assert any(group.varied for group in groups)
     for (problem, cut), group in zip(cuts, groups, strict=True):
         assert half(problem) == RL_HALF and group.prompt == [*cut.prefix, opening] and opening not in cut.prefix
@@ -318,7 +318,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
             assert len(tail) <= len(cut.segment) + stage.margin
     prompts = [group.prompt for group in groups]
     with torch.no_grad():
-        sampled = responses(stage, lm, prompts, 5, 0, list(range(12)), 0).ids
+        sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0).ids
     reads = sum(len(p) + sum(len(r) - 1 for r in sampled[8 * n : 8 * n + 8]) for n, p in enumerate(prompts))
     assert sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT) == reads
     assert sum(map(len, sampled)) > sum(len(r) for g in groups for r in g.responses)  # what is cut off was paid
