@@ -13,6 +13,7 @@ import pytest
 
 from interlude.models.bench import gpu
 from interlude.models.bench.gpu import Part
+from interlude.studies import results
 
 PYTHON = sys.executable
 
@@ -122,7 +123,10 @@ def test_what_is_run_fits_the_time_and_the_files_that_come_back(tmp_path):
     assert files <= 8
     said = [" ".join(command) for part in found for command in part.commands]
     assert any("run --device cuda stages/ladder --scale small" in line for line in said)
-    assert any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in said)
+    beside = any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in said)
+    assert (
+        beside == results.path("stages/quickstart", "nano", results.COMMITTED).exists()
+    )  # nothing else to compare with
     assert not any("cuda" in " ".join(command) for part in gpu.parts(tmp_path, True) for command in part.commands)
 
 
