@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,19 @@ from interlude.models.bench.gpu import Part
 from interlude.studies import results
 
 PYTHON = sys.executable
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C as in a terminal, wherever the tests run; in a shell's background it is ignored, also by children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def said(path):
+    """What a part's commands wrote, without the lines that say which they were."""
+    return [line for line in path.read_text().splitlines() if not line.startswith("$")]
 
 
 def says(text):
@@ -31,7 +45,7 @@ def parts_run(tmp_path, chosen, total=60.0):
 
 def test_a_part_that_fails_does_not_stop_the_next(tmp_path):
     """Kills: ending at a failure; calling it well; a later command of the part that failed; lost output."""
-    broken = (PYTHON, "-c", "import sys; print('before'); sys.exit('because')")
+    broken = (PYTHON, "-c", "import sys; print('before', flush=True); sys.exit('because')")
     well, summary, out = parts_run(
         tmp_path, [Part("bad", (broken, says("never")), 20), Part("good", (says("one"), says("two")), 20)]
     )
@@ -39,9 +53,7 @@ def test_a_part_that_fails_does_not_stop_the_next(tmp_path):
     assert [(row["part"], row["ended"]) for row in summary["parts"]] == [
         ("bad", "failed with exit code 1"), ("good", "ok"),
     ]  # fmt: skip
-    text = (out / "bad.txt").read_text()
-    assert "before" in text and "because" in text and "\nnever" not in text
-    assert [line for line in (out / "good.txt").read_text().splitlines() if line[0] != "$"] == ["one", "two"]
+    assert said(out / "bad.txt") == ["before", "because"] and said(out / "good.txt") == ["one", "two"]
 
 
 def test_what_hangs_is_stopped_with_all_that_it_started(tmp_path, monkeypatch):
@@ -62,9 +74,12 @@ def test_what_hangs_is_stopped_with_all_that_it_started(tmp_path, monkeypatch):
 
 def test_a_part_may_save_before_it_is_ended(tmp_path):
     """Kills: ending for good at once, by which training would lose up to half a minute."""
-    saving = "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)"
-    _, summary, out = parts_run(tmp_path, [Part("run", ((PYTHON, "-c", saving),), 3)])
-    assert summary["parts"][0]["ended"].startswith("stopped") and "saved" in (out / "run.txt").read_text()
+    script = tmp_path / "saving.py"
+    script.write_text(
+        "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)"
+    )
+    _, summary, out = parts_run(tmp_path, [Part("run", ((PYTHON, str(script)),), 3)])
+    assert summary["parts"][0]["ended"].startswith("stopped") and said(out / "run.txt") == ["saved"]
 
 
 def test_parts_share_the_time_there_is(tmp_path):
@@ -92,7 +107,7 @@ def test_results_lie_there_when_a_part_ends(tmp_path):
     well, _, _ = parts_run(tmp_path, chosen)
     assert well and (out / "bench.json").read_text() == "{}\n"
     assert (out / "bench.txt").read_text().splitlines()[-1] == "progress"
-    assert (out / table.name).read_text() == "a" and "seen 2" in (out / "look.txt").read_text()
+    assert (out / table.name).read_text() == "a" and said(out / "look.txt") == ["seen 2"]
 
 
 def test_the_summary_says_how_far_training_came(tmp_path):
@@ -121,9 +136,9 @@ def test_what_is_run_fits_the_time_and_the_files_that_come_back(tmp_path):
     assert sum(part.limit for part in found[:-1]) + gpu.GRACE < gpu.TOTAL - 120
     files = sum(1 + bool(part.stdout) + len(part.tables) for part in found) + 1
     assert files <= 8
-    said = [" ".join(command) for part in found for command in part.commands]
-    assert any("run --device cuda stages/ladder --scale small" in line for line in said)
-    beside = any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in said)
+    words = [" ".join(command) for part in found for command in part.commands]
+    assert any("run --device cuda stages/ladder --scale small" in line for line in words)
+    beside = any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in words)
     assert (
         beside == results.path("stages/quickstart", "nano", results.COMMITTED).exists()
     )  # nothing else to compare with
@@ -137,6 +152,14 @@ def test_without_a_card_it_says_so(tmp_path, monkeypatch, capsys):
     assert gpu.main([]) == 2 and "no CUDA card" in capsys.readouterr().err
     assert gpu.main(["--only", "speed"]) == 2 and "'speed'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_can_save_also_where_ctrl_c_is_ignored(tmp_path, monkeypatch):
+    """Kills: parts of a ``make gpu`` in the background that are ended without saving."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(gpu, "card", lambda env: "")
+    gpu.main([])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_only_what_is_asked_for_is_run_and_written_to_out(tmp_path, monkeypatch):

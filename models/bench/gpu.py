@@ -170,6 +170,8 @@ def main(words: list[str] | None = None) -> int:
     asked.add_argument("--minutes", type=float, default=TOTAL / 60, help="for all parts together (default: 12)")
     asked.add_argument("--rehearse", action="store_true", help="the same commands on the CPU at scale smoke")
     args = asked.parse_args(words)
+    # Where Ctrl-C is ignored, as in a shell's background, children would ignore it too and be ended without saving.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = Path(os.environ.get("OUT") or ROOT / "runs" / "gpu").resolve()
     work = ROOT / "runs" / "gpu" / ("rehearsal" if args.rehearse else "work")
     known = parts(work, args.rehearse)
