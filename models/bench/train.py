@@ -13,7 +13,7 @@ from torch import nn
 
 from interlude.models.bench.peer import missing, plain_adam, plain_step, twin
 from interlude.models.bench.report import Race
-from interlude.models.bench.timing import Side, race
+from interlude.models.bench.timing import Side, quiet, race
 from interlude.models.bench.workload import QUICK, Setup, Workload, kernels, no_native
 from interlude.models.optim import make, rate
 from interlude.models.stages import StageModels
@@ -101,7 +101,8 @@ def compiled_loop(work: Workload, stage: Pretrain, setup: Setup) -> tuple[Side |
         return None, "there is no C++ compiler"
     side = plain_loop(work, stage, setup, compiled=True)
     try:
-        side()
+        with quiet(setup.threads):  # for another number of threads it would be compiled anew
+            side()
     except RuntimeError as error:  # torch raises one for whatever its compiler or the machine's cannot do
         return None, f"torch.compile failed: {str(error).strip().splitlines()[0][:200]}"
     return side, ""
