@@ -6,7 +6,7 @@ charged. No methods but upper bounds are "thinking SFT, oracle", which reads the
 full texts", without gaps.
 
 All read one corpus at the edge, whose texts skip steps; RL and sampled exams let a response skip steps and
-think. Who skips all but the last step and guesses is strictly right now and then (.10 at the edge, .18 in the
+think. Who skips all but the last step and guesses is strictly right now and then (0.09 at the edge, .18 in the
 band). Only mixed SFT and thinking SFT teach to open a thought unasked; RLP, RPT and RMT open theirs. Exact exams
 ask for whole plain solutions.
 """
