@@ -133,7 +133,7 @@ class PolicyGradient(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(PolicyGradient):
-    """What stages of RL share: ``rows`` prompts a step, ``group`` responses each, judged by the verifier.
+    """What stages of RL share: ``batch_size`` prompts a step, ``num_samples`` responses each, judged by the verifier.
 
     attempts: collections at most when zero-variance groups are resampled.
     """

@@ -23,7 +23,8 @@ PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depen
 
 @dataclass(frozen=True, kw_only=True)
 class Reasoning(PolicyGradient):
-    """What stages share that think before a token of the corpus: ``rows`` places a step, ``group`` thoughts at each.
+    """What stages share that think before a token of the corpus: ``batch_size`` places a step, ``num_samples`` thoughts
+    at each.
 
     data: the corpus, in which some solutions skip steps (``Source.skip_prob``), as a full solution leaves nothing to
     infer

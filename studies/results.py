@@ -6,7 +6,6 @@ Beside it lies a table of training curves, of which ``load`` and whatever lists 
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -16,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from interlude.models.files import Busy, lock
+from interlude.studies.places import FOLDER, curves_path, path
 from interlude.studies.stats import Estimate, exact_pass_at_k, interval, paired, pass_at_k
 from interlude.studies.table import Column, merge, read, write
 
 Order = Callable[[dict], tuple]  # what rows of a table are sorted by
-COMMITTED = Path(__file__).parent / "results"
-FOLDER = Path(os.environ.get("INTERLUDE_RESULTS", COMMITTED))  # elsewhere, to keep one's own runs apart
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")
 
@@ -221,16 +219,6 @@ def tallies(cell: str) -> dict[str, float]:
 def fault_counts(cell: str) -> dict[str, int]:
     """The inverse of ``counted``."""
     return {kind: int(count) for kind, count in tallies(cell).items()}
-
-
-def path(study: str, scale: str, folder: Path = FOLDER) -> Path:
-    """Where a study's table lies: ``results/<scale>/<topic>.<question>.csv``."""
-    return folder / scale / f"{study.replace('/', '.')}.csv"
-
-
-def curves_path(study: str, scale: str, folder: Path = FOLDER) -> Path:
-    """Where a study's training curves lie: ``results/<scale>/<topic>.<question>.curves.csv``."""
-    return path(study, scale, folder).with_suffix(".curves.csv")
 
 
 def load(study: str, scale: str, folder: Path = FOLDER) -> Results:

@@ -218,10 +218,10 @@ def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named
 
 @pytest.mark.parametrize("words", [("list",), ("problem",)])
 def test_looking_loads_nothing_heavy(words):
-    """Mutants: every study built at every scale; torch imported: it takes longer than all the rest."""
+    """Mutants: every study built at every scale; torch or scipy imported: each takes longer than all the rest."""
     program = (
         "import sys; from interlude.studies.__main__ import main; main(sys.argv[1:])\n"
-        "assert not {'torch', 'transformers', 'matplotlib', 'pandas'} & set(sys.modules)"
+        "assert not {'torch', 'scipy', 'transformers', 'matplotlib', 'pandas'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from interlude.models.rollouts import Group, Reward
 from interlude.models.stages import StageModels, logprobs
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, frozen, train
+from interlude.studies.key import canonical, key
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
 from interlude.synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
@@ -325,6 +326,43 @@ def test_rewards_by_hand(judged, answer, process, strict, printed, released):
         for kind in ("answer", "process", "strict", "printed", "released")
     ]
     assert paid == pytest.approx([answer, process, strict, printed, released])
+
+
+@pytest.mark.parametrize(
+    ("judged", "paid"),
+    (
+        ({"process": 0.75}, 0.75),  # a wrong answer costs nothing: partial working is paid
+        ({"answer": True, "process": 1.0, "faults": (MORE,)}, 0.75),
+        ({"process": 0.5, "faults": (MORE,) * 9}, 0.0),
+    ),
+)
+def test_the_dense_reward_is_ungated_and_charges_surplus_steps(judged, paid):
+    # Mutants: zero without a right answer; surplus steps unpunished; a reward below zero; a part for the outcome.
+    assert Reward("dense").of(verdict(**judged), gold_steps=4) == pytest.approx(paid)
+
+
+def test_a_random_reward_looks_at_no_response(learned, monkeypatch):
+    # Mutants: the strict reward; one coin for the whole group; the same coins at every step.
+    lm, stage = learned(), dataclasses.replace(STAGE, reward=Reward("random"), num_samples=64)
+    paid = [
+        [group.rewards.tolist() for group in policy_gradient.rollouts(stage, lm, 0, step, [0, 1], 0)] for step in (0, 1)
+    ]
+    monkeypatch.setattr("interlude.models.rollouts.judge", lambda problem, text: verdict())
+    again = [group.rewards.tolist() for group in policy_gradient.rollouts(stage, lm, 0, 0, [0, 1], 0)]
+    assert again == paid[0] and paid[0] != paid[1] and paid[0][0] != paid[0][1]
+    coins = np.array(paid).ravel()
+    assert set(coins) == {0.0, 1.0} and 0.38 < coins.mean() < 0.62  # 256 coins: four standard deviations
+    with pytest.raises(ValueError, match="depends on no verdict"):
+        stage.reward.of(verdict(), 4)
+
+
+def test_other_rollouts_answer_the_same_prompts(learned):
+    # Mutants: a field that changes nothing; other prompts; a key that changes for runs without it.
+    lm, other = learned(), dataclasses.replace(STAGE, rollout_seed=1)
+    first, second = (policy_gradient.rollouts(stage, lm, 0, 0, [0, 1, 2], 0) for stage in (STAGE, other))
+    assert [g.prompt for g in first] == [g.prompt for g in second]
+    assert [g.logprobs for g in first] != [g.logprobs for g in second]
+    assert "rollout_seed" not in canonical(STAGE) and key(other) != key(STAGE)
 
 
 def test_the_faults_that_lower_the_released_reward_exist():

@@ -24,10 +24,10 @@ Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token o
 
 @dataclass(frozen=True, kw_only=True)
 class RMT(Reasoning):
-    """Each of ``rows`` draws picks a tier of entropy, then a token of that tier among the step's ``rows`` texts; a
-    group of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, the second a mean over
-    the target tokens of those texts that were not drawn (methods.md 2.1, from notes on the paper, as its text was not
-    seen).
+    """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's
+    ``batch_size`` texts; a group of responses thinks before it and predicts it. One step minimises
+    L_RL + ntp * L_NTP, the second a mean over the target tokens of those texts that were not drawn (methods.md 2.1,
+    from notes on the paper, as its text was not seen).
 
     budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
     a derivation of some 20 tokens (2.7), 1 and .2 are the paper's. None: no budget, and all reward is for the match.

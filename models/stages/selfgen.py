@@ -65,7 +65,8 @@ class SelfGen(Stage):
     ``examples`` told by each of ``approaches``. A question without n traces is dropped for a fresh one, so that n times
     questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped, which is tried
     for every approach before the first step. A step imitates
-    ``rows`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target tokens.
+    ``batch_size`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target
+    tokens.
 
     Where the paper is silent (methods.md 3.6, or ours where it says nothing): the tag asks alone, without exemplars, as
     the base was trained on tags; samples 8 at temperature 1; n approaches of the list, each question beginning one

@@ -12,7 +12,7 @@ from typing import TypeVar
 from rich.text import Text
 
 from interlude.studies import console as show_
-from interlude.studies import results
+from interlude.studies import places
 from interlude.studies.console import print_json
 from interlude.studies.find import SCALE_NAMES, Wanted, names, question, scale_named, the_study
 from interlude.studies.refusal import Refused
@@ -73,7 +73,7 @@ def progress(name: str, scale: str) -> dict:
 
 def in_table(name: str, scale: str) -> int:
     """How many runs a study's table holds, read as it stands: ``show`` checks it."""
-    path = results.path(name, scale)
+    path = places.path(name, scale)
     if not path.exists():
         return 0
     csv.field_size_limit(2**31 - 1)
