@@ -25,8 +25,8 @@ PREDICTION = (
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t, Holm over all comparisons of this file; margin "
     "0.05 (smallest difference that matters, and of equivalence). Written after pilots at seeds 3, 4 and 5, with this "
-    "edge and an easier one, and before any model was examined at seeds 30 to 37. At seed 30 a log of RL had been read, "
-    "in which nearly all groups of the easier edge were always right: that is why the edge was moved."
+    "edge and an easier one, and before any model was examined at seeds 30 to 37. At seed 30 a log of RL had been "
+    "read, in which nearly all groups of the easier edge were always right: that is why the edge was moved."
 )
 GOLD = ("mid-training, plain replay", "mid-training, copies replayed", "SFT")
 CLAIMS = (
