@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from recompute import agree
 
-from interlude.studies import results
+from interlude.studies import places
 from interlude.studies.find import bands, names
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
@@ -16,7 +16,7 @@ def claims(name: str):
     return getattr(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), "CLAIMS", ())
 
 
-DECIDED = [name for name in names() if claims(name) and results.path(name, "nano", results.COMMITTED).exists()]
+DECIDED = [name for name in names() if claims(name) and places.path(name, "nano", places.COMMITTED).exists()]
 
 
 def test_some_study_is_decided():
@@ -27,9 +27,9 @@ def test_some_study_is_decided():
 @pytest.mark.parametrize("name", DECIDED)
 def test_a_second_opinion_comes_to_the_same_verdicts(name):
     """Kills: a verdict that rests on our statistics alone."""
-    found = load(name, "nano", results.COMMITTED)
+    found = load(name, "nano", places.COMMITTED)
     agree(
-        Path(results.path(name, "nano", results.COMMITTED)),
+        Path(places.path(name, "nano", places.COMMITTED)),
         claims(name),
         bands("nano"),
         decide(claims(name), found, bands("nano")),

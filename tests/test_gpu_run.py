@@ -14,7 +14,7 @@ import pytest
 
 from interlude.models.bench import gpu
 from interlude.models.bench.gpu import Part
-from interlude.studies import results
+from interlude.studies import places
 
 PYTHON = sys.executable
 
@@ -139,9 +139,7 @@ def test_what_is_run_fits_the_time_and_the_files_that_come_back(tmp_path):
     words = [" ".join(command) for part in found for command in part.commands]
     assert any("run --device cuda stages/ladder --scale small" in line for line in words)
     beside = any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in words)
-    assert (
-        beside == results.path("stages/quickstart", "nano", results.COMMITTED).exists()
-    )  # nothing else to compare with
+    assert beside == places.path("stages/quickstart", "nano", places.COMMITTED).exists()  # nothing else to compare with
     assert not any("cuda" in " ".join(command) for part in gpu.parts(tmp_path, True) for command in part.commands)
 
 

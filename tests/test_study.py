@@ -17,7 +17,7 @@ from interlude.models.hardware import hardware
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine
-from interlude.studies import results
+from interlude.studies import places, results
 from interlude.studies.find import names
 from interlude.studies.key import key
 from interlude.studies.report import tables
@@ -235,7 +235,7 @@ def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
 
 
 COMMITTED = sorted(
-    path for path in results.COMMITTED.glob("*/*.csv") if path.parent.name != "smoke" and ".curves" not in path.suffixes
+    path for path in places.COMMITTED.glob("*/*.csv") if path.parent.name != "smoke" and ".curves" not in path.suffixes
 )  # git ignores smoke
 
 
