@@ -307,9 +307,14 @@ def p_sign(part: Measured, margin: float) -> float:
 
 
 def p_equal(part: Measured, margin: float) -> float:
-    """p of the two one-sided tests that the difference lies within the margin of zero: the larger of the two."""
-    away = margin - abs(part.mean)
-    return two_sided(away, part) / 2 if away > 0 else 1.0
+    """p of the two one-sided tests that the difference lies within the margin of zero: the larger of the two, which
+    is above one half where the difference measured lies beyond the margin."""
+    room = margin - abs(part.mean)
+    if part.df < 1:
+        return 1.0
+    if part.sd == 0:
+        return float(room <= 0)
+    return float(stats.t.sf(room * len(part.seeds) ** 0.5 / part.sd, part.df))
 
 
 def two_sided(away: float, part: Measured) -> float:
