@@ -52,6 +52,8 @@ class Scale:
     arm's: half of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods
     nothing to differ in.
     seeds, calibration_seeds: of studies, and of the study that calibrates the bands, used for nothing else.
+    finding_seeds: of the studies that decide the findings of arXiv 2512.07783, apart from ``seeds``, whose results were
+    known when their predictions were written; where empty, ``seeds``.
     shuffled_steps: short steps of the base of ``shuffled``, whose planning takes longer to learn.
     """
 
@@ -75,6 +77,7 @@ class Scale:
     seeds: tuple[int, ...]
     shuffled_steps: int = 2
     calibration_seeds: tuple[int, ...] = ()
+    finding_seeds: tuple[int, ...] = ()
     order: str = "dependency"
     dialect: str = "direct"
     short_copies: tuple[tuple[int, int], float] = ((0, 8), 0.75)
@@ -198,12 +201,13 @@ class Scale:
         """Room for a solution of the hardest problems: at most 24 tokens a step, and one step to spare."""
         return 24 * (self.hard[1] + 1)
 
-    def exams(self, worlds: tuple[str, ...] = WORLDS[:1]) -> tuple[Exam, ...]:
-        """An exact exam for every number of operations up to the hard band, in each world, on held-out structures."""
+    def exams(self, worlds: tuple[str, ...] = WORLDS[:1], deeper: int = 0) -> tuple[Exam, ...]:
+        """An exact exam for every number of operations up to the hard band, and so many ``deeper`` ones, in each world,
+        on held-out structures."""
         return tuple(
             ExactExam(f"{world}-ops{ops}", self.examined((ops, ops), world), self.problems)
             for world in worlds
-            for ops in range(1, self.hard[1] + 1)
+            for ops in range(1, self.hard[1] + 1 + deeper)
         )
 
     def examined(self, ops: tuple[int, int], world: str = WORLDS[0]) -> Source:
@@ -283,7 +287,7 @@ NANO = Scale(
     anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
     shuffled_steps=2400,
     rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)),
-    calibration_seeds=tuple(range(18, 26)), optim=MUON, rl_optim=RL_OPTIM,
+    calibration_seeds=tuple(range(18, 26)), finding_seeds=tuple(range(40, 48)), optim=MUON, rl_optim=RL_OPTIM,
     copies=((0, 14), 0.85),
 )  # fmt: skip
 
