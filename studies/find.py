@@ -56,16 +56,27 @@ def defines_study(path: Path) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == "study" for node in ast.parse(text, str(path)).body)
 
 
-def question(name: str) -> str:
-    """What a study asks, from the text of its module: the constant QUESTION, or else its docstring's first line."""
+def constant(name: str, variable: str) -> object:
+    """The value of a study's constant, from the text of its module alone; None where it has none or computes it."""
     tree = ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["QUESTION"]:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [variable]:
             try:
-                return str(ast.literal_eval(node.value))
+                return ast.literal_eval(node.value)
             except ValueError:
-                break  # computed: only running the module would tell
-    return (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
+                return None
+    return None
+
+
+def question(name: str) -> str:
+    """What a study asks: the constant QUESTION of its module, or else its docstring's first line."""
+    text = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return str(constant(name, "QUESTION") or text.split("\n\n")[0].replace("\n", " "))
+
+
+def figures() -> dict[str, str]:
+    """Every figure, by name, with the study whose table it draws: the constant FIGURES of the study's module."""
+    return {figure: name for name in names() for figure in constant(name, "FIGURES") or ()}
 
 
 def topics() -> list[str]:

@@ -22,6 +22,7 @@ COMMANDS = {
         "--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--executor", "--address",
         "--partition", "--minutes",
     },
+    "reproduce": {"--json", "--seeds", "--workers", "--out", "--plan"},
     "show": {"--all", "--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},

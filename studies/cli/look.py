@@ -14,7 +14,7 @@ from rich.text import Text
 from interlude.studies import console as show_
 from interlude.studies import places
 from interlude.studies.console import print_json
-from interlude.studies.find import SCALE_NAMES, Wanted, names, question, scale_named, the_study
+from interlude.studies.find import SCALE_NAMES, Wanted, constant, names, question, scale_named, the_study
 from interlude.studies.refusal import Refused
 from interlude.synth.audit import audit, draws
 from interlude.synth.export import problem_from_dict
@@ -43,8 +43,15 @@ def list_(args, screen) -> None:
     rows = [about(name, chosen, args.runs) for name in names()]
     if args.json:
         return print_json(rows)
-    cells = [[row["study"], row["question"], *(extent(row["scales"][scale]) for scale in chosen)] for row in rows]
-    heads = ["study", "question", *chosen]
+    cells = [
+        [
+            row["study"],
+            "\n".join([row["question"], *row["figures"]]),
+            *(extent(row["scales"][scale]) for scale in chosen),
+        ]
+        for row in rows
+    ]
+    heads = ["study", "question, and figures for `interlude reproduce`", *chosen]
     caption = "runs (arms x seeds) in the table" + ("; done here/planned" if args.runs else "")
     screen.print(show_.table("", heads, cells, caption))
 
@@ -52,7 +59,7 @@ def list_(args, screen) -> None:
 def about(name: str, scales: list[str], counted: bool) -> dict:
     """A study's question and, for each scale, how many runs its table holds and, if ``counted``, how many of its runs
     are done."""
-    row = {"study": name, "question": question(name), "scales": {}}
+    row = {"study": name, "question": question(name), "figures": list(constant(name, "FIGURES") or ()), "scales": {}}
     for scale in scales:
         row["scales"][scale] = {"in_table": in_table(name, scale)}
         if counted:

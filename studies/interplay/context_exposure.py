@@ -7,6 +7,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Study
 from interlude.studies.verdicts import above, minus, within
 
+FIGURES = ("interplay_fig04_context_exposure", "interplay_fig17_exposure_rewards")
 QUESTION = "What share of pre-training in a second world, and of which kind, lets RL carry over skills to it?"
 PREDICTION = (
     "Names only never suffice, not even at 10 %: no solution there writes a name, so RL has nothing to reward. Copy "

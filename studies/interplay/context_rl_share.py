@@ -7,6 +7,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
 SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
+FIGURES = ("interplay_fig12_rl_share_all", "interplay_fig13_rl_share_low", "interplay_fig14_rl_share_rewards")
 QUESTION = "After pre-training that hardly holds a second world, how much of RL has to be in it?"
 PREDICTION = (
     "After 1 % of low ops, 10 % of RL raises the second world's band by at least 0.1 pass@128 over RL without it, "

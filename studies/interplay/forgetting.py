@@ -5,6 +5,7 @@ from __future__ import annotations
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("interplay_forgetting",)
 QUESTION = "For an equal gain at the edge, how much of the band do SFT and RL lose, and does KL to the base predict it?"
 PREDICTION = (
     "At the edge gain that RL 4 reaches, SFT has lost at least .03 more band pass@1 than RL. Over all eight arms, KL "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("interplay_fig09_ladder",)
 QUESTION = "How do band, edge and hard problems open up as pre-training goes on, and where does the base's ladder end?"
 PREDICTION = (
     "At its full length the base solves the band (pass@1 at least .9), has an edge that samples reach (pass@128 from "

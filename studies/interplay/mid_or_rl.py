@@ -6,6 +6,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus
 
+FIGURES = ("interplay_fig06_mid_or_rl", "interplay_fig18_budgets")
 QUESTION = "At equal measured compute, what share should be RL after mid-training, and does the budget matter?"
 PREDICTION = (
     "At the edge gold solutions are quicker than RL: at both budgets 20 % RL is above 100 % RL in pass@1, by more at "

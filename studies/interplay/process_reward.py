@@ -9,6 +9,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus
 
+FIGURES = ("interplay_fig07_process_reward", "interplay_fig08_errors")
 QUESTION = "Which reward is best at the edge, and does its gain over answer-only shrink as guessing gets harder?"
 PREDICTION = (
     "Strict and printed beat answer in edge pass@1 by at least .05 modulo 3, where a guess is right one time in three, "

@@ -8,6 +8,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Study
 
 GOLD = 200  # training graphs of the first world for each number of operations
+FIGURES = ("interplay_fig05_topology",)
 QUESTION = "How similar are the graphs of correct solutions in the second world to training graphs of the first?"
 PREDICTION = (
     "Similarity falls with operations, for all problems as for the solved ones: over the band 1, less at the edge and "

@@ -22,6 +22,7 @@ from interlude.studies.methods import ANNOTATED, FULL, THINKERS, UNEQUAL, alike,
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 # Of the second run, after a first whose cold start taught to skip steps without a thought. The rows of thinking SFT,
 # its oracle and thinking are of a third, with the loss on solutions; what was predicted of them is in studies/LOG.md.

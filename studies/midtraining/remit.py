@@ -16,6 +16,7 @@ from interlude.studies.methods import REWEIGHED, UNEQUAL, alike, tuned, worded
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("midtraining_remit",)
 QUESTION = "At equal FLOPs with reference passes, what does ReMiT add to next-token prediction, before and after RL?"
 PREDICTION = (
     "The paper's shape: ReMiT - NTP at the edge is above zero before RL, smaller but above zero after it, and a second "

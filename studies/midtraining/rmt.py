@@ -18,6 +18,7 @@ from interlude.studies.methods import BINS, THINKERS, UNEQUAL, joined, primed, t
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("midtraining_rmt",)
 QUESTION = "At equal FLOPs, what do RMT and each of its parts add to NTP and RPT, alone and + the same RL?"
 PREDICTION = (
     "The paper's shape: RMT matches more than RPT on hard tokens, both more than the untrained cold start (NTR), easy "

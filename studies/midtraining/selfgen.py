@@ -21,6 +21,7 @@ from interlude.studies.scales import Scale, blend
 from interlude.studies.study import Arm, Study
 from interlude.synth.approaches import PLAIN
 
+FIGURES = ("midtraining_selfgen",)
 QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
 # What is said of distillation was added when all other arms were known, before any of its own.
 PREDICTION = "Edge pass@64 after RL: approaches above rejection, distilled; 8 > 4 > 1; wrong below RL; before RL none."

@@ -15,6 +15,7 @@ from interlude.studies.methods import ANNOTATED, UNEQUAL, VARIED, joined, primed
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+FIGURES = ("midtraining_thinking", "midtraining_thinking_curves")
 QUESTION = "At equal FLOPs with annotation, what do thoughts and RL on thoughts add to a raw corpus, alone and + RL?"
 PREDICTION = (
     "The paper's shape at the edge, alone and + RL: NTP < thinking SFT < thinking; more RL on thoughts adds, RL alone "

@@ -6,6 +6,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus
 
+FIGURES = ("quickstart",)
 QUESTION = "At equal compute after a shared base, what do RL, mid-training, and mid-training followed by RL each add?"
 PREDICTION = (
     "All three arms leave the band near its ceiling. At the edge, mid-training on gold solutions raises pass@1 and "

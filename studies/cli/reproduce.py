@@ -1,0 +1,67 @@
+"""The command that reproduces a figure: says what its study costs, runs what is missing, and draws it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from interlude.studies.cli.runs import planned
+from interlude.studies.console import print_json
+from interlude.studies.find import SCALE_NAMES, Wanted, figures, the_study
+from interlude.studies.price import price, this_machine
+from interlude.studies.refusal import Interrupted, Refused
+
+SCALE = SCALE_NAMES[1]  # nano: what every figure is drawn of
+
+
+def reproduce(args, screen) -> None:
+    """Runs a figure's study with its own seeds, or ``--seeds``, and draws the figure from that table alone."""
+    known = figures()
+    if args.figure not in known:
+        raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
+    name = known[args.figure]
+    seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
+    study = the_study(Wanted(name, SCALE, args.seeds))
+    runs = planned(study)["runs"]
+    todo = [run for run in runs if not run["examined"]]
+    hours = this_machine().hours(price(study).total) * len(todo) / len(runs)
+    out = Path(args.out).resolve()
+    if args.json:
+        return print_json(
+            {"figure": args.figure, "study": name, "runs": len(runs), "missing": len(todo), "hours": hours}
+        )
+    screen.print(
+        f"{args.figure}: study {name} at {SCALE}, {len(study.arms)} arms x {len(study.seeds)} seeds\n"
+        f"{len(runs) - len(todo)} of {len(runs)} runs are done in {Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
+        f"the others take about {hours:.2g} hours of one process here (shared beginnings counted once)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if args.plan:
+        return None
+    where = {**os.environ, "INTERLUDE_RESULTS": str(out)}
+    workers = ["--workers", str(args.workers)] if args.workers else []
+    asked = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
+    again = f"interlude reproduce {args.figure}{seeds} --out {args.out}"
+    call(["interlude.studies", "run", name, "--scale", SCALE, *asked, *workers], where, again)
+    call(["interlude.studies", "show", name, "--scale", SCALE], where, again)
+    call(["interlude.figures", args.figure], where, again)
+    drawn = out / f"{args.figure}.svg"
+    if not drawn.exists():
+        raise Refused(f"{drawn} was not drawn: see above")
+    screen.print(f"drawn from your own runs: {drawn}", highlight=False, soft_wrap=True)
+
+
+def call(words: list[str], where: dict[str, str], again: str) -> None:
+    """One command in a process of its own, as tables and figures are looked for in $INTERLUDE_RESULTS from the start.
+    Raises Refused where it fails, and Interrupted where it was stopped."""
+    try:
+        code = subprocess.run([sys.executable, "-m", *words], env=where, check=False).returncode
+    except KeyboardInterrupt:
+        code = 130
+    if code == 130:
+        raise Interrupted(f"stopped; nothing finished is lost. To go on: {again}")
+    if code:
+        raise Refused(f"`python -m {' '.join(words)}` ended with code {code}: see above")

@@ -1,0 +1,52 @@
+"""One command a figure: every figure has its study, the price is said first, and what fails or stops says so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from interlude.figures.__main__ import NAMES
+from interlude.studies.find import figures, names
+
+
+def reproduce(where, *words: str, **more) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "INTERLUDE_RUNS": str(where / "runs"), "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "interlude.studies", "reproduce", *words]
+    return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, **more)
+
+
+def test_every_figure_has_one_study():
+    """Mutants: a figure that no study names, or two do; a study that names a figure nobody draws."""
+    assert sorted(figures()) == sorted(NAMES)
+    assert set(figures().values()) <= set(names())
+
+
+@pytest.mark.parametrize("figure, study", [("interplay_fig06_mid_or_rl", "mid_or_rl"), ("quickstart", "quickstart")])
+def test_the_price_is_said_and_nothing_is_done(tmp_path, figure, study):
+    """Mutants: --plan that runs; hours of all runs though some are done, or of none."""
+    done = reproduce(tmp_path, figure, "--seeds", "0", "--plan")
+    assert done.returncode == 0, done.stderr
+    assert f"/{study} at nano" in done.stdout and "hours of one process here" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_figure_is_refused_in_one_sentence(tmp_path):
+    done = reproduce(tmp_path, "interplay_fig99")
+    assert done.returncode == 2 and done.stderr.startswith("interlude: there is no figure 'interplay_fig99'; known")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_figure_is_drawn_from_ones_own_runs(tmp_path):
+    """Mutants: the committed table drawn; a table that lies elsewhere; a second call that trains again."""
+    done = reproduce(tmp_path, "quickstart", "--seeds", "0", timeout=3000)
+    assert done.returncode == 0, done.stderr
+    drawn = tmp_path / "reproduced" / "quickstart.svg"
+    assert f"drawn from your own runs: {drawn}" in done.stdout and drawn.stat().st_size > 10_000
+    assert (tmp_path / "reproduced" / "nano" / "stages.quickstart.csv").exists()
+    again = reproduce(tmp_path, "quickstart", "--seeds", "0", timeout=300)
+    runs = again.stdout.split("\n")[1].split()
+    assert again.returncode == 0 and runs[0] == runs[2], again.stdout
