@@ -23,8 +23,8 @@ from interlude.studies.study import Arm, Study
 
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 # Of the second run, after a first whose cold start taught to skip steps without a thought. The rows of thinking SFT,
-# its oracle and thinking are of a third, with the loss on solutions; what was predicted of them is in
-# the notebook, studies/LOG.md.
+# its oracle and thinking are of a third, with the loss on solutions; what was predicted of them stands in
+# studies/log/midtraining.md.
 PREDICTION = (
     "At the edge NTP stays below .15 alone, and pre-training and RL above it by .15 or more, alone and + RL. RLP, RPT "
     "and RMT lie within .1 of RL, alone and + RL. Thinking SFT lies between NTP and its oracle, which gains less than "
