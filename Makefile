@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # glibc returns large buffers to the system at once and pages them in again at every step; these keep them (10 % of a
-# training step, studies/LOG.md 2026-11-21). One value for every recipe below.
+# training step of a small GPT). One value for every recipe below.
 export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
 export MALLOC_TOP_PAD_ ?= 67108864

@@ -1,4 +1,4 @@
-"""How probable was each solution before the training that made it likely: does RL lift, or create (related.md, A1)?"""
+"""How probable was each solution before the training that made it likely: does RL lift, or create?"""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ LONGER = "longer RL"
 
 
 def draw(folder=FOLDER) -> Figure:
-    """Gains over next-token prediction before and after RL (methods.md 1.4, F4 and F5), rounds (F6), weights (F3)."""
+    """Gains over next-token prediction before and after RL, repeated rounds, and the mean weight of each token role
+    (the comparisons of arXiv 2602.03075)."""
     rows = (*ROUNDS[1:], *CONTROLS)
     found = table(STUDY, (*(name + end for name in (CONTROL, *rows) for end, _ in THEN.values()), LONGER), folder)
     told = curves(STUDY, ("ReMiT",), folder)

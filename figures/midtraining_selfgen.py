@@ -21,8 +21,8 @@ ATTEMPTS = (1, 4, 16, 64)
 
 
 def draw(folder=FOLDER) -> Figure:
-    """After RL, pass@k (methods.md 3.5, F1) and pass@64 by n at equal instances (F2, F4); alone and + RL, pass@1 in the
-    band, approaches a response (F3), the Vendi score of approaches (F6), and modes by exact probability (F8)."""
+    """After RL, pass@k and pass@64 by n at equal instances; alone and + RL, pass@1 in the band, approaches a response,
+    the Vendi score of approaches, and modes by exact probability (the comparisons of arXiv 2605.08472)."""
     found = table(STUDY, tuple(name + end for name in METHODS for end, _ in THEN.values()), folder)
     made = figure(11.0, 6.2)
     (reach, cells, band), (composed, vendi, modes) = made.subplots(2, 3)

@@ -15,8 +15,8 @@ BEFORE = {"pre-training": 0, "NTP": 4, "thinking SFT": 2, "thinking": 1, "thinki
 
 
 def draw(folder=FOLDER) -> Figure:
-    """Of RL on thoughts the judge's reward and the length of a thought (methods.md 4.5, F3), of the RL after it the
-    reward from five checkpoints (F4) and the tokens of a response."""
+    """Of RL on thoughts, the judge's reward and the length of a thought (arXiv 2601.21343v3, figure 11); of the RL
+    after it, the reward from five checkpoints and the tokens of a response."""
     rows = curves(STUDY, (*ON_THOUGHTS, *(arm + THEN for arm in BEFORE)), folder)
     thinking = [row for row in rows if row["arm"] in ON_THOUGHTS and np.isfinite(row["thought_tokens"])]
     later = [last_stage(row, rows) for row in rows if row["arm"].endswith(THEN)]

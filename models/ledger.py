@@ -81,6 +81,6 @@ def decode_cost(lm, prompt: int, responses: list[int]) -> Spent:
 
 
 def interplay_rl_tokens(samples: float, group: int, length: int, reference: bool = True) -> float:
-    """Training-token equivalents of GRPO by the formula of the Interplay paper (appendix A.10.1, interplay.md E11):
+    """Training-token equivalents of GRPO by the formula of the Interplay paper (arXiv 2512.07783, appendix A.10.1):
     T = (4/3 + gamma/3) N r L, with N prompts, r rollouts each, L charged tokens a rollout, gamma 1 with a reference."""
     return (4 / 3 + (1 / 3 if reference else 0)) * samples * group * length

@@ -23,14 +23,13 @@ from interlude.synth.tasks import STEPS, Task
 
 @dataclass(frozen=True)
 class Objective:
-    """How group rewards become gains (methods.md 5).
+    """How group rewards become gains: GRPO (arXiv 2402.03300), Dr.GRPO (2503.20783), DAPO (2503.14476), REINFORCE.
 
     baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
     standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
     "token" averages over all tokens; "constant" divides by responses times ``max_new_tokens``; "sum" adds up the
-    tokens of a
-    response and averages responses (methods.md 2.1). clip_low, clip_high: bounds
-    of the probability ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
+    tokens of a response and averages responses (RMT, arXiv 2509.24375). clip_low, clip_high: bounds of the probability
+    ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
     groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
     ``attempts`` times).
     """
@@ -56,9 +55,9 @@ class Objective:
             raise ValueError(f"Objective clips must be positive and kl not negative, got {self}")
 
 
-GRPO = Objective(kl=0.001)  # DeepSeekMath's objective with the Interplay study's KL weight (interplay.md 3.3)
-DR_GRPO = Objective(scale="none", aggregate="constant")  # Liu et al. 2025, understand-r1-zero
-DAPO = Objective(aggregate="token", clip_high=0.28, zero_variance="resample")  # Yu et al. 2025, section 3
+GRPO = Objective(kl=0.001)  # DeepSeekMath's (arXiv 2402.03300) with the KL weight of arXiv 2512.07783's released code
+DR_GRPO = Objective(scale="none", aggregate="constant")  # Liu et al. 2025, arXiv 2503.20783
+DAPO = Objective(aggregate="token", clip_high=0.28, zero_variance="resample")  # Yu et al. 2025, arXiv 2503.14476
 REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Williams 1992
 
 
@@ -115,7 +114,8 @@ class PolicyGradient(Stage):
         return int(self.chosen(batch).sum())
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
-        """The clipped surrogate of methods.md 5, plus the KL term."""
+        """-sum min(ratio A, clip(ratio, 1 - clip_low, 1 + clip_high) A) / total, plus kl times the k3 estimator
+        of KL(learner || start)."""
         chosen_BT = self.chosen(batch)
         logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
         gain_N = batch.gain_BT[chosen_BT]
@@ -216,7 +216,7 @@ def weighed(stage: PolicyGradient, lm: LM, groups: Sequence[Judged]) -> tuple[Ba
 
 
 def normaliser(stage: PolicyGradient, responses: list[int]) -> float:
-    """The divisor of the loss: responses, tokens, or responses times the longest allowed length (methods.md 5)."""
+    """The divisor of the loss: responses, tokens, or responses times the longest allowed length."""
     if stage.objective.aggregate in ("sequence", "sum"):
         return float(len(responses))
     if stage.objective.aggregate == "token":

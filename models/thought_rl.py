@@ -27,11 +27,9 @@ class Reasoning(PolicyGradient):
     at each.
 
     data: the corpus, in which some solutions skip steps (``Source.skip_prob``), as a full solution leaves nothing to
-    infer
-    (related.md 1.1, methods.md 2.7), and none holds thoughts. targets: where a place may be, in the "solution" or in
-    "all" of the text but its first token. max_new_tokens: longest response in tokens, closing tag included; sampling
-    ends
-    there, after the closing tag (and, where one is asked for, the predicted token), or at the end token.
+    infer, and none holds thoughts. targets: where a place may be, in the "solution" or in "all" of the text but its
+    first token. max_new_tokens: longest response in tokens, closing tag included; sampling ends there, after the
+    closing tag (and, where one is asked for, the predicted token), or at the end token.
 
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
     """
@@ -59,9 +57,9 @@ class Bins:
     """Words for the length of a thought: the number k, right after the opening tag, says that the length is in bin k of
     ``count``, which begins at longest^(k/count) tokens (the first at none; the last has no end).
 
-    They are the control tokens <budget_k>, log-spaced, of methods.md 2.7. Each is a number, which every model of these
-    problems has as a token, as new tokens would make every base another one; so at most 7, the usual modulus. Raises
-    ValueError naming the field, also where a bin would hold no length.
+    They state RMT's token budget (arXiv 2509.24375, in words there) in log-spaced steps. Each is a number, which every
+    model of these problems has as a token, as new tokens would make every base another one; so at most 7, the usual
+    modulus. Raises ValueError naming the field, also where a bin would hold no length.
     """
 
     longest: int

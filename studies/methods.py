@@ -24,17 +24,17 @@ from interlude.synth.source import Mixture
 
 S = TypeVar("S", bound=Scale)
 
-# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more (how
-# it was chosen: studies/LOG.md, 2026-11-21), and in the solutions that show thoughts.
+# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more
+# (at 0.5, RL after next-token prediction solved nothing there), and in the solutions that show thoughts.
 ELIDED, TRACED = 0.1, 0.5
-# Of the rows of the cold start: without them it unteaches solutions without thoughts (studies/LOG.md).
+# Of the rows of the cold start: without them it unteaches solutions without thoughts.
 PLAIN_SHARE = 0.5
 ANNEAL_SHARE = 0.4  # of a budget, for the decay of a base that was left at a constant rate
-LONGEST_THOUGHT = 154  # tokens: 2048 / 800 of RMT's first budget of 60 (methods.md 2.7)
-BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is told: seven numbers, log-spaced (methods.md 2.7)
+LONGEST_THOUGHT = 154  # tokens: 2048 / 800 (arXiv 2509.24375) of RMT's first budget of 60
+BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is stated: seven numbers, log-spaced
 PROBED = 4  # thoughts a problem in the causal probe
-# Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: methods.md 1.6 asks
-# for 30 % of noise. Few remarks: one in four names what is not given, and costs a solution.
+# Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: where every
+# token is pivotal, weighing tokens is vacuous. Few remarks: one in four names what is not given, and costs a solution.
 NOISY = Words(remarks=0.1, error_rate=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
@@ -49,7 +49,7 @@ def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
 
 def tuned(scale: Scale) -> Recipe:
     """The first reference of methods that need one: the base after next-token prediction and RL with a method's
-    budget each. It is an arm of every study here, so no teacher is trained for a method's sake (methods.md 1.2)."""
+    budget each. It is an arm of every study here, so no teacher is trained for a method's sake (arXiv 2602.03075)."""
     return scale.stable() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
 
 
@@ -68,9 +68,9 @@ def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tup
 @dataclass(frozen=True)
 class Primed(Scale):
     """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
-    whose texts skip steps, as a text in full leaves thoughts nothing to infer (related.md 1.1, methods.md 2.7); what RL
+    whose texts skip steps, as a text in full leaves thoughts nothing to infer; what RL
     and sampled exams judge may skip steps and think; and all start from one base that has been shown thoughts, at
-    depths it knows, since a GPT from scratch has no format to begin with (methods.md 2.6)."""
+    depths it knows, since a GPT from scratch has no format to begin with."""
 
     def corpus(self) -> Mixture:
         return self.mixture(self.edge, skip_prob=ELIDED, thoughts="ignored")
@@ -85,7 +85,7 @@ class Primed(Scale):
 
     def decay(self, flops: float) -> ColdStart:
         """Solutions that think while the rate decays to its floor, in the share of a budget that ``annealed`` takes: a
-        decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, .00 after; studies/LOG.md)."""
+        decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, 0.00 after)."""
         more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
         more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
         return ColdStart(flops=ANNEAL_SHARE * flops, batch_size=self.batch_size, **more)
@@ -104,7 +104,7 @@ def primed(scale: Scale) -> Primed:
 class Worded(Scale):
     """A scale whose mid-training texts are as a corpus is: steps open and conclude with words of one's choice, remarks
     help no one, and a share of the solutions ends wrong, having concluded with one word throughout. Otherwise every
-    token is pivotal, and weighing tokens is vacuous (methods.md 1.6). The base has read such words in the band, longer
+    token is pivotal, and weighing tokens is vacuous. The base has read such words in the band, longer
     than it takes to learn them; RL and exams allow them; the solutions that SFT and the bound read are all right."""
 
     def corpus(self) -> Mixture:
@@ -158,20 +158,20 @@ def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple
 
 
 def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
-    """The control without which none of them should be reported (related.md 1.5): one stage on the corpus and, as
+    """The control without which none of them should be reported (arXiv 2608.23256): one stage on the corpus and, as
     often, on solutions that think."""
     return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
 def implicit(scale: Primed) -> Mixture:
-    """The corpus, as annotators read it: with the steps that it leaves out (methods.md 4.7, raw corpus)."""
+    """The corpus, as annotators read it: with the steps that it leaves out."""
     return scale.mixture(scale.edge, skip_prob=ELIDED, thoughts="oracle")
 
 
 def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
     """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay
     that next-token prediction has. The loss is on solutions, as next-token prediction's and all pre-training's here:
-    on all tokens, as in the paper, a base that was never asked for questions loses its band (studies/LOG.md)."""
+    on all tokens, as in the paper, a base that was never asked for questions loses its band."""
     plain = scale.midtrain(flops)
     return Annotate(
         flops=flops, batch_size=plain.batch_size, optim=plain.optim, data=implicit(scale), replay=plain.replay,
@@ -183,7 +183,7 @@ def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
 def annotator(scale: Primed) -> Recipe:
     """The learned annotator: the base after a whole arm's budget of solutions that think at depths it knows and skip as
     often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made
-    and far larger model; its training is not charged (how it was chosen: studies/LOG.md, 2026-11-21, fifth session)."""
+    and far larger model; its training is not charged."""
     return scale.stable() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
 
 
@@ -206,7 +206,7 @@ def thinking(scale: Primed, flops: float, share: float = 0.5, targets: str = "so
     return imitated, thought_rl(scale, share * flops, **more)
 
 
-REWEIGHED = {  # ReMiT's controls that differ from it in a token's weight alone (methods.md 1.4)
+REWEIGHED = {  # ReMiT's controls that differ from it in a token's weight alone
     "shuffled weights": {"weights": "shuffled"},
     "top-k": {"weights": "topk", "renormalise": True},
     "renormalised": {"renormalise": True},

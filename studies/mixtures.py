@@ -13,7 +13,7 @@ from interlude.studies.study import Arm
 from interlude.synth.source import Mixture, Source
 
 COMMON, RARE = WORLDS[:2]  # the paper's A and B
-EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (interplay.md, E4)
+EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (arXiv 2512.07783, section 4)
 KINDS = ("names", "copies", "arithmetic")  # what B's problems there can teach: its nouns, and to copy, and to compute
 
 
@@ -100,7 +100,7 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
 
 
 def teacher(scale: Scale, names: tuple[str, ...], share: float) -> Recipe:
-    """A larger model that RL has tuned, which stands for the one that methods.md 3.4 distils from: twice the layers,
+    """A larger model that RL has tuned, which stands for the one that arXiv 2605.08472 distils from: twice the layers,
     pre-training as of ``approached`` with its whole decay, of as many tokens, and the scale's own RL at the edge with
     an arm's whole budget. What imitates it may have less of a decay and another RL."""
     deep = replace(scale, model=replace(scale.model, layers=2 * scale.model.layers))

@@ -141,7 +141,7 @@ class Scale:
         return Pretrain(flops=self.anneal_flops, batch_size=self.batch_size, optim=decaying, data=self.pretraining())
 
     def midtrain(self, flops: float) -> Midtrain:
-        """Gold solutions at the edge with a fifth of pre-training data replayed (interplay.md 3.2), decaying."""
+        """Gold solutions at the edge with a fifth of pre-training data replayed (arXiv 2512.07783, A.3.3), decaying."""
         decaying = replace(self.optim, schedule="linear")
         more = {"data": self.corpus(), "replay": self.pretraining(), "replay_share": REPLAY_SHARE}
         return Midtrain(flops=flops, batch_size=self.batch_size, optim=decaying, **more)
@@ -302,7 +302,7 @@ SMALL = Scale(
     precision="bfloat16",
 )  # fmt: skip
 
-# The Interplay study's model (interplay.md 3.1) and bands, in our dialect; not yet run.
+# The Interplay study's model (arXiv 2512.07783, table 1) and bands, in our dialect; not yet run.
 PAPER = Scale(
     name="paper",
     model=GPT(

@@ -348,7 +348,7 @@ def pick_unknown(random_: random.Random, sizes: list[int], children: list[list[i
 
 def leaf_range(shape: Shape, modulus: int | None) -> tuple[int, int]:
     """Leaves are uniform residues; without a modulus 1..9, as products of the reference study's 1..4 soon leave its
-    bounds (interplay.md 1.1). Multiplication alone would be absorbed by a zero."""
+    bounds (arXiv 2512.07783, released generator). Multiplication alone would be absorbed by a zero."""
     if modulus is None:
         return 1, 9
     return (1 if shape.operations == ("*",) else 0), modulus - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LIMIT = 999  # largest value without a modulus: the reference study keeps values within 1..1000 (interplay.md 1.1)
+LIMIT = 999  # largest value without a modulus: arXiv 2512.07783's released generator keeps values in 1..1000
 
 FORWARD = ("+", "-", "*")  # the operations a statement may use
 DIVIDE = "/"  # appears in solutions only, as the inverse of "*"

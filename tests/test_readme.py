@@ -13,6 +13,8 @@ import pytest
 from interlude.studies.__main__ import parser
 
 ROOT = Path(__file__).parent.parent
+PAGES = re.compile(r"(?<![\w/.*-])[\w.][\w./-]*\.md\b")
+WRITTEN = {".py", ".md", ".toml", ".cpp", ".css"}
 LAYERS = ("synth", "models", "studies", "figures")
 README = (ROOT / "README.md").read_text()
 FENCES = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", README, re.S | re.M)
@@ -84,9 +86,27 @@ def test_each_layer_lists_its_files(layer):
     assert listed == found
 
 
+def written():
+    """Files of code and prose that are tracked, or are about to be: not what runs and builds leave behind."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ROOT / name for name in names if Path(name).suffix in WRITTEN or Path(name).name in ("Makefile", "run")]
+
+
+def test_every_page_that_is_cited_exists():
+    """Kills: a docstring, a comment or a page that cites a .md file which the repository does not have."""
+    files = [path for path in written() if path.exists()]
+    cited = [(path, page) for path in files for page in PAGES.findall(path.read_text(encoding="utf-8"))]
+    assert len(cited) > 10
+    absent = [
+        (str(p.relative_to(ROOT)), page) for p, page in cited if not any((f / page).exists() for f in (ROOT, p.parent))
+    ]
+    assert absent == []
+
+
 def test_links_and_paths_exist():
     """Kills: a link or a path that is not there."""
-    for readme in (ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md")):
+    for readme in (path for path in written() if path.suffix == ".md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme.read_text()):
             assert (readme.parent / link).exists(), (readme, link)
     named = re.findall(r"^(\S+/\S*) {2,}\S", "\n".join(text for _, _, text in FENCES), re.M)

@@ -50,7 +50,7 @@ def weights(stage: RL, lm, *groups: Group):
     return [(batch.gain_BT[b][mask_BT[b]] / batch.total).tolist() for b in range(len(batch.lengths))]
 
 
-# Advantages and aggregation (methods.md 5)
+# Advantages and aggregation
 
 
 @pytest.mark.parametrize(

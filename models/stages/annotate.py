@@ -36,17 +36,17 @@ ORACLE = "oracle"
 @dataclass(frozen=True, kw_only=True)
 class Annotate(Stage):
     """Next-token prediction on annotated chunks, a mean over all their tokens, thoughts too (Thinking Mid-training,
-    arXiv 2601.21343v3, as told in methods.md 4.1). A chunk is one problem with its worked solution (4.7), and only
-    problems of one half of ``data`` are used: the other half is for the stage of RL.
+    arXiv 2601.21343v3, chapter 2). A chunk is one problem with its worked solution, and only problems of one half of
+    ``data`` are used: the other half is for the stage of RL.
 
     annotator: a finished model of the same tokens that thinks between the segments of a solution under decoding which
-    copies all the rest (``models.annotator``; 4.7, A), or "oracle" for the generator's own thoughts: an upper bound
-    that no method has (4.7, B). What the annotator reads and writes is charged.
-    Where the paper is silent: a thought may open where a segment begins (4.7, position rule); temperature: the
-    annotator's, 1 (4.6); max_thought: tokens in all thoughts of a chunk, at most. content: "shuffled" permutes the
-    tokens in every thought and "empty" leaves the tags alone, controls that keep the format (4.6).
+    copies all the rest (``models.annotator``), or "oracle" for the generator's own thoughts: an upper bound that no
+    method has. What the annotator reads and writes is charged.
+    Where the paper is silent: a thought may open where a segment begins; temperature: the annotator's, 1; max_thought:
+    tokens in all thoughts of a chunk, at most. content: "shuffled" permutes the tokens in every thought and "empty"
+    leaves the tags alone, controls that keep the format.
     targets: "solution" leaves the question's tokens out, which a base pre-trained on solutions has never written: on
-    "all", as in the paper, such a base first loses what it knows (studies/LOG.md, 2026-11-22).
+    "all", as in the paper, such a base first loses what it knows.
     replay, replay_share: as in Midtrain, raw; the paper has none, the default is none. Raises ValueError naming the
     field, and, before any update, where annotator and learner do not read the same tokens.
     """

@@ -20,20 +20,19 @@ from interlude.synth.tasks import SEGMENTS
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
-    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those
-    of the step it precedes: what follows is how the text went on. Loss on solution tokens but for opening
-    tags, as the methods open thoughts themselves and a solution nobody asked to think stays plain, and for
-    tokens of a step before its thought, which would teach to skip without having thought (studies/LOG.md,
-    2026-11-21, fifth session).
+    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
+    step it precedes: what follows is how the text went on. Loss on solution tokens but for opening tags, as the methods
+    open thoughts themselves and a solution nobody asked to think stays plain, and for tokens of a step before its
+    thought, which would teach to skip without having thought.
 
-    The papers' bases reason already; a GPT from scratch earns nothing before it has seen the format (methods.md 2.6,
-    related.md 1.1). data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the format
-    is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after a
-    thought the text must go on where it was left, which a model learns slowly from the few thoughts that say something
-    (studies/LOG.md, 2026-11-21: closed .98 instead of .68 after 80 steps). replay: what ``replay_share`` of rows are
-    drawn from instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length (methods.md
-    2.7): right after an opening tag stands the number of the bin of the thought that follows. It is read and is no
-    target, as whoever asks for a thought gives it. None: nothing stands there.
+    The bases of RLP (arXiv 2510.01265) and RMT (2509.24375) reason already; a GPT from scratch earns nothing before it
+    has seen the format. data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the
+    format is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after
+    a thought the text must go on where it was left, which a model learns slowly from the few thoughts that say
+    something (closed 0.98 instead of 0.68 after 80 steps). replay: what ``replay_share`` of rows are drawn from
+    instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length: right after an
+    opening tag stands the number of the bin of the thought that follows. It is read and is no target, as whoever asks
+    for a thought gives it. None: nothing stands there.
 
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags or numbers.
     """

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Distil(Stage):
     """Rows as in Midtrain; (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner), both in nats
-    and means over target tokens, the KL summed over the vocabulary (ReMiT's baseline; formula of methods.md 1.5, iii,
-    as the paper's is not known; at temperature 1).
+    and means over target tokens, the KL summed over the vocabulary (the distillation baseline of ReMiT, arXiv
+    2602.03075; the form is ours, as the paper's is not known; temperature 1).
 
     reference: a finished model of the same tokens. alpha: in [0, 1]; 0.5 is our choice. Raises ValueError naming the
     field.

@@ -13,10 +13,10 @@ from interlude.synth.render import ROLES
 class Pretrain(Stage):
     """Each row is one problem, so that no problem can see another's values (packing would let it).
 
-    targets: "solution" trains on the worked solution only; "all" on the question too, as the Interplay study does
-    (interplay.md 3.2). A question's names and numbers are random, so at small scale its loss is mostly noise.
+    targets: "solution" trains on the worked solution only; "all" on the question too, as arXiv 2512.07783
+    does (its released code). A question's names and numbers are random, so at small scale its loss is mostly noise.
     without: roles of solution tokens (synth.render.ROLES) that are not targets. Leaving "arithmetic" out at first lets
-    recall form before arithmetic, which otherwise can keep it out (studies/LOG.md, 2026-11-21).
+    recall form before arithmetic, which otherwise can keep it out.
     """
 
     data: tasks.Task

@@ -13,8 +13,7 @@ from interlude.models.stages import Batch, Stage, StageModels, imitate, stacked
 @dataclass(frozen=True, kw_only=True)
 class ReLIFT(Policy):
     """A collection feeds the RL steps that RL would take, then one step of cross-entropy, a mean over solution tokens,
-    on the gold solutions of its prompts without any reward (Ma et al. 2025, arXiv 2506.07527, as told in related.md
-    2.1).
+    on the gold solutions of its prompts without any reward (Ma et al. 2025, arXiv 2506.07527).
 
     The paper fills a buffer over steps and takes the step when it is full. Collecting is a pure function of weights and
     step here, so the buffer is emptied with every collection, however few it holds: the step comes more often and is

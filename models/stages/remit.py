@@ -41,12 +41,11 @@ class ReMiT(Stage):
 
     The gap log p_reference - log p_learner in nats (equation 3) is centred over the row (4); w = 2 sigmoid(gap),
     clipped to 1 - eps and 1 + eps (5); the loss is -1/T sum of w log p_learner over T target tokens (6). Equation
-    numbers are the paper's, as quoted in methods.md 1.1. Where it is silent the choice is that file's: w carries no
-    gradient, the divisor is T and not the sum of w, a sequence is one problem, and all its tokens are targets (1.1,
-    1.5).
+    numbers are those of arXiv 2602.03075. Where it is silent the choice is ours: w carries no gradient, the divisor is
+    T and not the sum of w, a sequence is one problem, and all its tokens are targets.
 
     reference: a finished model of the same pipeline, after RL. eps: in (0, 1]; 1 clips nothing, as 0 < 2 sigmoid < 2.
-    Controls (methods.md 1.4, 1.5). centring: "standard" divides by the row's standard deviation too, "none" leaves the
+    Controls. centring: "standard" divides by the row's standard deviation too, "none" leaves the
     gap. against: the gap is to the "learner" as it is, as it was at the "start" (one more reference pass), or to
     "nothing", the weights then following log p_reference alone. weights: "shuffled" permutes the weights within each
     row; "topk" gives the share ``keep`` of the row's largest gaps 1 and the others 0, RHO-1's selection (Lin et al.

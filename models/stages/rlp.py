@@ -17,7 +17,7 @@ from interlude.synth.rng import below, rng
 class RLP(Reasoning):
     """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is log
     p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh et al. 2025, arXiv
-    2510.01265, as told in related.md 1.1). It is a number: no gradient goes through it. The clipped surrogate is on
+    2510.01265). It is a number: no gradient goes through it. The clipped surrogate is on
     thought tokens only.
 
     plain: whose prediction without a thought counts. The paper's is a moving average of the learner, of decay .999. A

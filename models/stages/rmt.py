@@ -26,34 +26,35 @@ Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token o
 class RMT(Reasoning):
     """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's
     ``batch_size`` texts; a group of responses thinks before it and predicts it. One step minimises
-    L_RL + ntp * L_NTP, the second a mean over the target tokens of those texts that were not drawn (methods.md 2.1,
-    from notes on the paper, as its text was not seen).
+    L_RL + ntp * L_NTP, the second a mean over the target tokens of those texts that were not drawn (arXiv
+    2509.24375; from public notes on the paper, as its full text was not at hand).
 
     budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
-    a derivation of some 20 tokens (2.7), 1 and .2 are the paper's. None: no budget, and all reward is for the match.
-    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. .2 and
-    1 are 2.6's: with a weight below .5 no length outbids a match.
+    a derivation of some 20 tokens, 1 and 0.2 are the paper's. None: no budget, and all reward is for the match.
+    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. 0.2
+    and 1 are ours: with a weight below 0.5 no length outbids a match.
     early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and
-    from the second on, linear between (.3 and .7 are the paper's, the rest 2.6's). Equal ones are no curriculum.
+    from the second on, linear between (0.3 and 0.7 are the paper's, the rest ours). Equal ones are no curriculum.
     pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its
-    thirds are the tiers (2.6; .2). The thirds are those of the step's texts, so that no tier is ever empty.
-    ntp: the weight lambda of L_NTP (.1 is the paper's; 0 leaves it out).
+    thirds are the tiers (0.2, ours). The thirds are those of the step's texts, so that no tier is ever empty.
+    ntp: the weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out).
 
-    RPT is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the prediction is the same
-    where a number is a token; its fixed thresholds of entropy become the hard tier; its resampling from step 500 on is
-    left out. NTR, the untrained model that thinks and then predicts, is ``match`` in the log's first line.
+    RPT (arXiv 2506.08007) is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the
+    prediction is the same where a number is a token; its fixed thresholds of entropy become the hard tier; its
+    resampling from step 500 on is left out. NTR, the untrained model that thinks and then predicts, is ``match`` in the
+    log's first line.
 
     Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
     predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
-    in which another is opened, earns nothing (2.6). Other fields and errors are Reasoning's.
+    in which another is opened, earns nothing. Other fields and errors are Reasoning's.
 
     told: bins of length; the number of B_t's stands in the prompt right after the opening tag, where the paper asks for
-    B_t tokens in words (2.7), and is no part of the thought. The cold start must have told the same bins. None: only
-    the reward knows the budget.
+    B_t tokens in words, and is no part of the thought. The cold start must have told the same bins. None: only the
+    reward knows the budget.
 
     The log counts responses (``drawn_``) and the share of them that match (``match_``) by tier and by the role of the
-    token to predict (synth.roles), as entropy is not difficulty (2.7); ``plain_`` is the probability that the start
-    gives that token without a thought. Roles are left out where the tokenizer splits words.
+    token to predict (synth.roles), as entropy is not difficulty; ``plain_`` is the probability that the start gives
+    that token without a thought. Roles are left out where the tokenizer splits words.
     """
 
     objective: Objective = Objective(aggregate="sum")

@@ -55,32 +55,30 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfGen(Stage):
-    """A pool of ``instances`` / ``n`` questions with ``n`` responses each,
-    imitated without the tag that asked for them.
+    """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for
+    them.
 
-    Mid-training with self-generated data as told in methods.md 3 (algorithm 3.2). For each question and each of the
+    Mid-training with self-generated data of several approaches (arXiv 2605.08472). For each question and each of the
     first ``n`` ``approaches``, the model as it was when the stage began samples ``samples`` responses under the
     approach's tag. Those whose final answer is right stay (nothing else is checked), and of them the one that a ranker
     finds to follow the approach best. The ranker (``models.ranker``) is trained on ``per_approach`` worked solutions of
     ``examples`` told by each of ``approaches``. A question without n traces is dropped for a fresh one, so that n times
     questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped, which is tried
-    for every approach before the first step. A step imitates
-    ``batch_size`` of the instances; every epoch visits all in an order of its own; the loss is a mean over target
-    tokens.
+    for every approach before the first step. A step imitates ``batch_size`` of the instances; every epoch visits all in
+    an order of its own; the loss is a mean over target tokens.
 
-    Where the paper is silent (methods.md 3.6, or ours where it says nothing): the tag asks alone, without exemplars, as
-    the base was trained on tags; samples 8 at temperature 1; n approaches of the list, each question beginning one
-    further, so that n changes how many of them a question has and not which are taught, and a larger n holds the
-    smaller's; a response that never ends has no final answer; no early stop, as a budget ends the stage (three epochs
-    are steps = 3 * instances / rows).
+    Where the paper is silent the choice is ours: the tag asks alone, without exemplars, as the base was trained on
+    tags; samples 8 at temperature 1; n approaches of the list, each question beginning one further, so that n changes
+    how many of them a question has and not which are taught, and a larger n holds the smaller's; a response that never
+    ends has no final answer; no early stop, as a budget ends the stage (three epochs are steps = 3 * instances / rows).
 
     source: "approaches"; "rejection": n right responses out of n * samples to the plain question, different ones first
-    (methods.md 3.6: more traces without structured diversity); "distil": the same from the Recipe ``reference``;
-    "star" (n = 1): the first right response, or, where none is, the first to the question with its answer before it
-    (Zelikman et al. 2022, one round; the base was never trained on hints, so the log counts how many ``hinted`` traces
-    are taught). traces: "incorrect" keeps wrong answers in place of right ones (3.4's ablation). replay, replay_share:
-    this share of every step's rows, rounded, are worked solutions of ``replay``; the paper has none, the default is
-    none, and a model that forgets how to go deeper needs some (studies/LOG.md, 2026-11-22).
+    (more traces without structured diversity); "distil": the same from the Recipe ``reference``; "star" (n = 1): the
+    first right response, or, where none is, the first to the question with its answer before it (STaR, Zelikman et al.
+    2022, arXiv 2203.14465, one round; the base was never trained on hints, so the log counts how many ``hinted`` traces
+    are taught). traces: "incorrect" keeps wrong answers in place of right ones (the paper's ablation). replay,
+    replay_share: this share of every step's rows, rounded, are worked solutions of ``replay``; the paper has none, the
+    default is none, and a model that forgets how to go deeper needs some.
 
     A question's traces are a pure function of the starting weights and its number; they are kept in memory, sampled
     again on resume, and charged once, in the step of the first epoch that first needs them. Raises ValueError naming
@@ -211,8 +209,8 @@ class SelfGen(Stage):
         )
 
     def groups(self, generator: LM, problem: Problem, slot: int, path: tuple) -> list[Group]:
-        """What is sampled for a question, by what was asked: every approach,
-        or nothing, or a hint where that failed."""
+        """What is sampled for a question, by what was asked: every approach, or nothing, or a hint where that
+        failed."""
         if self.source == "approaches":
             names = [self.approaches[(slot + nth) % len(self.approaches)] for nth in range(self.n)]
             asked = [(name, asking(problem, name).question) for name in names]
@@ -299,8 +297,8 @@ def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
 
 def told(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
     """What the log says: of the traces taught, the shares without any fault, that show the approach asked for and no
-    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many
-    were dropped before them, and the responses sampled and those with a right answer."""
+    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many were
+    dropped before them, and the responses sampled and those with a right answer."""
     more = {}
     if asked := [each for each in taught if each.approach in NAMES]:
         more["adherence"] = float(np.mean([each.adherence for each in asked]))

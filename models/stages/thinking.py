@@ -32,7 +32,7 @@ POSITIONS = ("oracle", "any")
 
 @dataclass(frozen=True)
 class Judge:
-    """Says whether a written segment means what the corpus segment means (methods.md 4.7).
+    """Says whether a written segment means what the corpus segment means.
 
     strictness: "facts" asks for equal sets of parsed facts (relation, values, equation), in any order that is legal;
     "exact" for the same tokens; "value" for the same number found and nothing else. noise: share of verdicts that are
@@ -83,18 +83,18 @@ class Cut(NamedTuple):
 class Thinking(Policy):
     """For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
     learner reads the raw text up to there and an opening tag, and writes a thought and the next segment; a judge that
-    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3, as told
-    in methods.md 4.1). Advantages and loss are Policy's, Dr.GRPO unless said otherwise (4.1).
+    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3,
+    section 2.2). Advantages and loss are Policy's, Dr.GRPO unless said otherwise.
 
-    annotator: says where a thought belongs and nothing else (4.1). A finished model of the same tokens: one segment of
+    annotator: says where a thought belongs and nothing else. A finished model of the same tokens: one segment of
     the chunk is drawn in proportion to the probability that this model thinks before it, for one forward pass, which is
     charged. "oracle": one drawn uniformly among those that come after a skipped step, or among all where nothing is
     skipped: an upper bound. "any": one drawn uniformly, a control.
-    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (4.1, reading of its figure
-    10); group, temperature 1, no KL, one update (4.6); max_new_tokens bounds thought and segment together, and is
+    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (our reading of
+    its figure 10); group, temperature 1, no KL, one update; max_new_tokens bounds thought and segment together, and is
     what Dr.GRPO
-    divides by (4.6); the segment is cut at the corpus' length and ``margin`` tokens more, and text after the segment is
-    neither judged nor reinforced, though sampling it is charged (4.7). A thought that never closes earns what a wrong
+    divides by; the segment is cut at the corpus' length and ``margin`` tokens more, and text after the segment is
+    neither judged nor reinforced, though sampling it is charged. A thought that never closes earns what a wrong
     segment earns. Judging is parsing: it costs no FLOPs.
 
     The log's ``strict`` is the judge's verdict and ``response_tokens`` the cut response; ``thought_tokens`` says how

@@ -28,7 +28,7 @@ from interlude.synth.verify import Verdict, verify
 class Ways:
     """How the responses to one problem tell it.
 
-    vendi_runs, vendi_approaches: their Vendi score by runs of tokens and by approaches (methods.md 3.4: from 1 to the
+    vendi_runs, vendi_approaches: their Vendi score by runs of tokens and by approaches (arXiv 2210.02410: from 1 to the
     number of responses). shown: the approaches that each response with the right answer shows.
 
     What stands in thoughts is no part of the solution, and from a broken thought on nothing is (``synth.thoughts``).

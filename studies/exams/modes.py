@@ -82,7 +82,7 @@ class ModesExam(Exam):
 def log_masses(lm: LM, problems: list[Problem], names: tuple[str, ...], temperature: float) -> list[dict[str, float]]:
     """For each problem, and each approach of ``names``, the log of its mode mass: the exact probability that a sample
     after the plain question begins as this approach's solution does, up to where no other approach's goes along
-    (methods.md 3.5, F8: at the branch points of right solutions). So the masses of a problem sum to 1 at most.
+    (at the branch points of right solutions). So the masses of a problem sum to 1 at most.
     Approaches whose solutions are the same are one mode, which stands under the first of their names.
 
     Raises ValueError for problems whose steps may be skipped or reworded.

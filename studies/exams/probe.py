@@ -24,7 +24,7 @@ from interlude.synth.verify import Verdict
 
 OTHER = "other"
 THOUGHTS = ("own", "empty", "shuffled", OTHER)
-VERSION = 2  # of what is asked; 1 asked before any segment where a problem skips no step (why not: studies/LOG.md)
+VERSION = 2  # of what is asked; 1 asked before any segment, also where no step is skipped
 DRAWS = 100  # problems looked at, at most, for each that is asked
 
 
@@ -107,11 +107,11 @@ class ProbeExam(Exam):
 def probe(
     lm: LM, problems: list[Problem], thought: str, samples: int, max_new_tokens: int, temperature: float
 ) -> dict[str, np.ndarray]:
-    """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (methods.md 4.7,
-    position rule; elsewhere a thought has nothing to say that is not in the text), and the model writes ``samples``
+    """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (elsewhere
+    a thought has nothing to say that is not in the text), and the model writes ``samples``
     thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new_tokens`` tokens. Then its
     "own" thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
-    problem (methods.md 4.5, F6), and the closing tag. A thought that never closes is closed where its room or the
+    problem, and the closing tag. A thought that never closes is closed where its room or the
     text ends.
 
     Per problem: logp, the exact log-probability of the corpus' segment after it, a mean over thoughts; strict and

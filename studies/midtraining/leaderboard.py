@@ -1,14 +1,13 @@
 """Which mid-training method is best at equal compute, alone and before the same RL?
 
-What training a reference costs is not charged: ReMiT's is the arm "NTP + RL" (methods.md 1.2); the annotator of
-"thinking" stands for the paper's ready-made model and has seen thoughts in the band alone. Their passes are
-charged. No methods but upper bounds are "thinking SFT, oracle", which reads the generator's own thoughts, and "NTP,
-full texts", without gaps.
+What training a reference costs is not charged: ReMiT's is the arm "NTP + RL"; the annotator of "thinking" stands for
+the paper's ready-made model and has seen thoughts in the band alone. Their passes are charged. No methods but upper
+bounds are "thinking SFT, oracle", which reads the generator's own thoughts, and "NTP, full texts", without gaps.
 
-All read one corpus at the edge, whose texts skip steps; RL and sampled exams let a response skip steps and
-think. Who skips all but the last step and guesses is strictly right now and then (0.09 at the edge, .18 in the
-band). Only mixed SFT and thinking SFT teach to open a thought unasked; RLP, RPT and RMT open theirs. Exact exams
-ask for whole plain solutions.
+All read one corpus at the edge, whose texts skip steps; RL and sampled exams let a response skip steps and think. Who
+skips all but the last step and guesses is strictly right now and then (0.09 at the edge, .18 in the band). Only mixed
+SFT and thinking SFT teach to open a thought unasked; RLP, RPT and RMT open theirs. Exact exams ask for whole plain
+solutions.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from interlude.studies.study import Arm, Study
 FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 # Of the second run, after a first whose cold start taught to skip steps without a thought. The rows of thinking SFT,
-# its oracle and thinking are of a third, with the loss on solutions; what was predicted of them is in studies/LOG.md.
+# its oracle and thinking are of a third, with the loss on solutions; what was predicted of them stands in
+# studies/log/midtraining.md.
 PREDICTION = (
     "At the edge NTP stays below .15 alone, and pre-training and RL above it by .15 or more, alone and + RL. RLP, RPT "
     "and RMT lie within .1 of RL, alone and + RL. Thinking SFT lies between NTP and its oracle, which gains less than "

@@ -2,8 +2,8 @@
 
 Mid-training reads a noisy corpus (``Worded``): words of choice, remarks, three solutions in ten wrong at their end. The
 bound reads none that is wrong. What training the reference costs is not charged to the arms that use it, as it exists
-before them (methods.md 1.2): it is the arm "NTP + RL". "longer RL" spends as much as ReMiT + RL and its reference. Loss
-and weights are on solutions, as in all our pre-training; the paper's are on all tokens (1.5).
+before them: it is the arm "NTP + RL". "longer RL" spends as much as ReMiT + RL and its reference. Loss
+and weights are on solutions, as in all our pre-training; the paper's are on all tokens.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ thought led to the corpus' token, what the model the stage began with expected w
 Problems do not repeat.
 
 "cold start" is the model that RMT begins with; thinking and predicting at once, it is the paper's NTR (first points of
-RMT's curve). "no words" is RMT whose budget only the reward knows. Noisy texts, which the spec asks for, are left out.
+RMT's curve). "no words" is RMT whose budget only the reward knows. Noisy texts are left out.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Its base differs from other studies': TAGGED of all rows hold solutions by approaches below the band's top, asked for by
 tags. The model generates at the two deepest of these operations, as at nano it tells no approach one operation deeper
-than it was shown (studies/LOG.md). Replay shows no approach, so none is taught but by what the model wrote. RL is at
-the edge, with the paper's objective, GRPO without KL, and its reward, the answer (methods.md 3.7). What training the
+than it was shown. Replay shows no approach, so none is taught but by what the model wrote. RL is at
+the edge, with the paper's objective, GRPO without KL, and its reward, the answer (arXiv 2605.08472). What training the
 larger model of "distillation 8" cost is not charged, as it stands for the paper's ready-made one; its sampling is. At
 nano that arm and seed 12 ran on another machine than the rest, so its base at seeds 10 and 11 has other bits.
 """
@@ -26,8 +26,8 @@ QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve
 # What is said of distillation was added when all other arms were known, before any of its own.
 PREDICTION = "Edge pass@64 after RL: approaches above rejection, distilled; 8 > 4 > 1; wrong below RL; before RL none."
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
-# One wrong solution a question: no question has a wrong one by each of eight approaches (studies/LOG.md, 2026-11-22).
-# Without replay, solutions of two and three operations unteach all deeper ones (studies/LOG.md, 2026-11-22).
+# One wrong solution a question: no question has a wrong one by each of eight approaches.
+# Without replay, solutions of two and three operations unteach all deeper ones.
 TAGGED, REPLAY, WRONG = 0.25, 0.8, {"traces": "incorrect", "n": 1, "attempts": 256}
 NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
 

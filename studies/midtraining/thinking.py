@@ -3,8 +3,8 @@
 All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
 not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. Losses are on
 solutions, as in our pre-training; three arms have the paper's, on all tokens. After it comes RL whose responses may
-think and leave steps out (methods.md 4.1). The probe asks what the probability of a segment owes to the thought before
-it, where a step is skipped.
+think and leave steps out (arXiv 2601.21343v3). The probe asks what the probability of a segment owes to the thought
+before it, where a step is skipped.
 """
 
 from __future__ import annotations
