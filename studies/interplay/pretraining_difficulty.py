@@ -6,7 +6,7 @@ from interlude.studies.mixtures import COMMON, harder, with_rl
 from interlude.studies.scales import Scale
 from interlude.studies.study import Study
 
-SHARES = (0.001, 0.05, 0.2, 0.333, 0.5)  # interplay.md, E9
+SHARES = (0.001, 0.05, 0.2, 0.333, 0.5)  # arXiv 2512.07783, appendix A.7
 FIGURES = ("interplay_fig15_pretraining_difficulty", "interplay_fig16_difficulty_rewards")
 QUESTION = (
     "How does the gain of the same RL at the edge depend on the share of the band's top operations in pre-training?"
