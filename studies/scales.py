@@ -231,9 +231,9 @@ class Scale:
         return tuple(ForcedExam(f"{world}-forced{n}", self.examined((n, n), world), self.problems // 2) for n in ops)
 
     def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> SampledExam:
-        """Sampled answers on the "band" or the "edge": the cross-check of the exact exams,
-        and the answer-only score."""
-        source = self.examined({"band": self.band, "edge": self.edge}[band], world)
+        """Sampled answers on the "band", the "edge" or the "hard" band: the cross-check of the exact exams, and the
+        answer-only score."""
+        source = self.examined({"band": self.band, "edge": self.edge, "hard": self.hard}[band], world)
         name, room = f"{world}-{band}-sampled", self.max_new_tokens
         return SampledExam(name, source, self.problems // 2, samples=16, max_new_tokens=room)
 

@@ -61,7 +61,7 @@ def sampled_row(arm: str, seed: int) -> dict:
 
 
 def study_rows(
-    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=11, similar=False, banded=False
+    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=11, similar=False, banded=False, hard=False
 ) -> list[dict]:
     """Rows as an Interplay study has them: exact exams by operations, a sampled one and a divergence.
 
@@ -84,6 +84,8 @@ def study_rows(
             counts = {"strict": f"{right} " * 3 + f"{right}", "correct": " ".join([str(min(8, right + 2))] * 4)}
             faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}
             made.append(sampled_row(arm, seed) | counts | faults | {"exam": "zoo-edge-sampled", "ops": "5-6"})
+            if hard:
+                made.append(made[-1] | {"exam": "zoo-hard-sampled", "ops": "7-8"})
             easy = " ".join(str(min(8, max(0, round(reach) + 2 + nth % 2 - n))) for n in range(4))
             if banded:
                 about = {"exam": "zoo-band-sampled", "ops": "1-4", "strict": easy, "correct": easy}

@@ -92,14 +92,14 @@ def test_colours_differ_for_every_arm_and_role():
 SHARES = (0, 20, 50, 80, 100)
 EXPOSED = [f"{share} {kind}" for kind in ("names", "copies", "arithmetic") for share in ("0.1 %", "1 %", "10 %")]
 COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
-REWARDS = ("none", "answer", "printed", "released", "strict", "process")
+REWARDS = ("answer", "printed", "released", "strict", "dense")
 RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
 ARMS = {
     "depth_carried": tuple(interplay_depth_carried.DRAWN),
     "ladder": ("x0", "x0.5", "x1", "x2"),
     "edge": ("none", *RL, "SFT edge", "RFT edge"),
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
-    "process_reward": tuple(f"{kind} mod {p}" for p in (3, 7, 11) for kind in REWARDS),
+    "process_reward": ("none", *(f"{kind}, {field}" for field in ("edge", "hard") for kind in REWARDS)),
     "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),
     "context_exposure": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
     "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
@@ -137,9 +137,8 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if short in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
-        made = study_rows(
-            ability, seeds, problems=3, worlds=worlds, similar=short == "topology", banded="leaderboard" in name
-        )
+        more = {"similar": short == "topology", "banded": "leaderboard" in name, "hard": short == "process_reward"}
+        made = study_rows(ability, seeds, problems=3, worlds=worlds, **more)
         results.store(name, "nano", made, folder)
         if name == midtraining_remit.STUDY:
             results.store_curves(name, "nano", weight_rows(("ReMiT",), seeds), folder)
@@ -303,10 +302,10 @@ def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables)
 
 def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):
     """Mutant: answer-only scores without their floor, or with another's."""
-    *strict, answer = drawings["interplay_fig07_process_reward"][0].axes
-    floors = answer.collections[len(strict[0].collections) :]
-    assert [text.get_text() for text in answer.texts] == ["guess"] * 3
-    assert [segment[0][1] for floor in floors for segment in floor.get_segments()] == [0.25] * 3
+    answer = drawings["interplay_fig07_process_reward"][0].axes[2]
+    floors = [line for line in answer.collections if line.get_linestyle()[0][1] is not None]
+    assert [text.get_text() for text in answer.texts] == ["guess"] * 2
+    assert [segment[0][1] for floor in floors for segment in floor.get_segments()] == [0.25] * 2
 
 
 def test_the_thinking_figure_is_the_study(drawings):

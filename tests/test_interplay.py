@@ -100,18 +100,19 @@ def test_mid_or_rl_splits_each_budget(scale, runs):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_process_reward_changes_the_modulus_of_everything(scale):
-    # Mutants: problems of another modulus than the model's words; Muon, which ignores the size of an advantage.
-    asked = study("process_reward", scale)
-    for arm in asked.arms:
-        modulus = int(arm.name.rpartition(" ")[2])
-        sources = [exam.source for exam in arm.exams]
-        sources += [source for stage in arm.recipe.stages for _, source in stage.data.parts]
-        assert {source.modulus for source in sources} == {modulus} == {arm.recipe.model.vocab.modulus}
-        last = arm.recipe.stages[-1]
-        assert (last.optim.kind == "adamw" and last.reward.kind == arm.name.split()[0]) or arm.name.startswith("none")
-        assert arm.base.stages == arm.recipe.stages[: len(arm.base.stages)]
-    assert len(asked.arms) == 18 and len({arm.base for arm in asked.arms}) == 3
+def test_process_reward_changes_the_reward_and_the_field_alone(scale):
+    # Mutants: a reward under another's name; a field with the other's problems; another budget or rate for one reward.
+    asked, here = study("process_reward", scale), SCALES[scale]
+    none, *arms = asked.arms
+    assert none.recipe == here.base() and len(arms) == 10
+    for arm in arms:
+        kind, field = arm.name.split(", ")
+        (stage,) = arm.recipe.stages[len(none.recipe.stages) :]
+        (_, source), _ = stage.data.parts
+        assert stage.reward.kind == kind and source.ops == {"edge": here.edge, "hard": here.hard}[field]
+        assert stage == here.rl(here.arm_flops, stage.reward, data=here.mixture(source.ops))
+    sampled = {exam.name: exam.source.ops for exam in asked.exams if exam.kind == "sampled"}
+    assert sampled == {"zoo-edge-sampled": here.edge, "zoo-hard-sampled": here.hard}
 
 
 def test_forgetting_is_a_chain():
