@@ -195,5 +195,15 @@ def test_ruff_has_nothing_to_say(words):
 
 
 def test_tests_open_with_a_sentence():
-    for path in sorted((ROOT / "tests").glob("*.py")):
+    for path in sorted((ROOT / "tests").rglob("*.py")):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_tests_mirror_the_layers():
+    """A test stands in the folder of its layer; what the whole repository is asked stands beside them."""
+    found = {path.relative_to(ROOT / "tests").parts for path in (ROOT / "tests").rglob("*.py")}
+    folders = {parts[0] for parts in found if len(parts) > 1}
+    assert folders == {*LAYERS, "support"}
+    assert {parts for parts in found if parts[0] == "support" and parts[1].startswith("test_")} == set()
+    names = [parts[-1] for parts in found]
+    assert len(names) == len(set(names))  # pytest imports tests by their file names

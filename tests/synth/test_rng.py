@@ -12,7 +12,7 @@ import pytest
 from interlude.synth.rng import below, between, key, rng, shuffle, uniforms, weighted
 from interlude.synth.source import Source
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATHS = [("train", seed, index) for seed in range(20) for index in range(100)]
 DIGEST = """
 import hashlib

@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
+from test_graph import relabelled
 
 from interlude.synth.audit import audit, overlap
 from interlude.synth.graph import Graph, Shape
 from interlude.synth.problem import HELD_OUT_SHARE
 from interlude.synth.rng import rng
 from interlude.synth.source import Mixture, Source
-from tests.test_graph import relabelled
 
 
 def side(problem):

@@ -28,7 +28,7 @@ from interlude.models.files import (
     write_json,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from contextlib import ExitStack

@@ -27,7 +27,7 @@ from interlude.figures import (
 )
 from interlude.studies import results
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 COMMITTED = results.path(quickstart.STUDY, quickstart.SCALE)
 
 

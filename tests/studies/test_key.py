@@ -18,8 +18,6 @@ from interlude.synth.added_field import added_field
 if TYPE_CHECKING:
     from nowhere import Teacher
 
-ROOT = Path(__file__).parents[1]
-
 
 @dataclass(frozen=True)
 class Reward:
@@ -75,11 +73,12 @@ def test_canonical_text_is_pinned():
 
 def test_key_is_the_same_in_another_process_with_another_hash_seed():
     """Kills: anything that depends on set order or `hash`."""
-    code = "from tests.test_key import *; print(key(Recipe((Stage(), Reward()))))"
+    code = "from test_key import *; print(key(Recipe((Stage(), Reward()))))"
     keys = set()
     for seed in ("1", "2"):
         surroundings = os.environ | {"PYTHONHASHSEED": seed}
-        keys.add(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=surroundings, text=True).strip())
+        words = [sys.executable, "-c", code]
+        keys.add(subprocess.check_output(words, cwd=Path(__file__).parent, env=surroundings, text=True).strip())
     assert keys == {key(Recipe((Stage(), Reward())))}
 
 

@@ -1373,7 +1373,7 @@ def respaced(text: str, dialect: str) -> str:
 
 
 def main() -> None:
-    """``python tests/fuzz.py --mutants N --right N --bytes N``: print the counts; exit with 1 for any disagreement."""
+    """``python tests/support/fuzz.py --mutants N --right N --bytes N``: print the counts; exit with 1 if any differ."""
     parser = argparse.ArgumentParser(description="judge texts with synth.verify and with the second opinion")
     for name, what in (("mutants", "spoilt texts"), ("right", "right texts"), ("bytes", "arbitrary texts")):
         parser.add_argument(f"--{name}", type=int, default=10_000, help=f"how many {what}")

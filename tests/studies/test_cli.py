@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("synth", "models", "studies")
 COMMANDS = {
     "list": {"--json", "--scale", "--runs"},
