@@ -16,7 +16,7 @@ from interlude.models.bench import exam, machine, peer, problems, report, rl, ru
 from interlude.models.bench.timing import Clock, Turn
 from interlude.models.bench.workload import QUICK, Setup, Size, endless, kernels, setup
 from interlude.models.optim import make, rate
-from interlude.models.stages import StageModels
+from interlude.models.stage import StageModels
 from interlude.models.train import Machine, State, one_step
 from interlude.studies.scales import NANO, SMOKE
 from interlude.studies.workload import SAMPLED_PROBLEMS, workload

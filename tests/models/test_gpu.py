@@ -11,7 +11,7 @@ import torch
 
 from interlude.models.bench import timing
 from interlude.models.optim import Optim, orthogonal
-from interlude.models.stages import logprobs
+from interlude.models.stage import logprobs
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, train

@@ -18,7 +18,7 @@ from interlude.models import native
 from interlude.models.files import Corrupt
 from interlude.models.gpt import GPT, GPTModel
 from interlude.models.optim import ITERATIONS, QUINTIC, Optim, orthogonal
-from interlude.models.stages import logprobs
+from interlude.models.stage import logprobs
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine, train
 from interlude.synth.rng import uniforms

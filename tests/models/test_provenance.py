@@ -14,11 +14,12 @@ from interlude.models import provenance
 from interlude.models import train as training
 from interlude.models.files import Corrupt
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.tensors import write_tensors
 from interlude.models.train import Machine
 from interlude.studies import run as runner
-from interlude.studies.run import Recipe, origin, stage_seed, train_or_load
+from interlude.studies.run import origin, stage_seed, train_or_load
 
 
 @pytest.fixture

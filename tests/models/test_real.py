@@ -19,7 +19,8 @@ from interlude.models.hf import HF, HFModel
 from interlude.models.lm import tags
 from interlude.models.optim import Optim, make
 from interlude.models.policy_gradient import DAPO, GRPO
-from interlude.models.stages import StageModels, imitate
+from interlude.models.recipe import Recipe
+from interlude.models.stage import StageModels, imitate
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
@@ -36,7 +37,7 @@ from interlude.models.stages.sft import SFT
 from interlude.models.stages.thinking import Thinking
 from interlude.models.thought_rl import Bins
 from interlude.models.train import Machine, frozen, train
-from interlude.studies.run import Recipe, train_or_load
+from interlude.studies.run import train_or_load
 from interlude.synth.render import CLOSE, END, THINK
 from interlude.synth.rng import uniforms
 from interlude.synth.segments import segments

@@ -9,7 +9,7 @@ import torch
 
 from interlude.models.files import read_jsonl
 from interlude.models.optim import Optim
-from interlude.models.stages import StageModels, imitate
+from interlude.models.stage import StageModels, imitate
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine, train

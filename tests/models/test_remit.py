@@ -10,12 +10,12 @@ import torch
 
 from interlude.models.ledger import REFERENCE, TRAIN, forward_cost
 from interlude.models.optim import Optim
-from interlude.models.stages import StageModels, predicted
+from interlude.models.recipe import Recipe
+from interlude.models.stage import StageModels, predicted
 from interlude.models.stages.distil import Distil
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.remit import ReMiT
 from interlude.models.train import Machine, backward, frozen, train
-from interlude.studies.run import Recipe
 from interlude.synth.roles import roles
 from interlude.synth.source import Source
 

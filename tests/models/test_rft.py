@@ -11,7 +11,7 @@ import torch
 from interlude.models.ledger import ROLLOUT, decode_cost
 from interlude.models.optim import Optim
 from interlude.models.rollouts import rollouts
-from interlude.models.stages import StageModels
+from interlude.models.stage import StageModels
 from interlude.models.stages.rft import RFT, correct
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.scoring import solution_logprobs

@@ -11,14 +11,14 @@ import torch
 
 from interlude.models import policy_gradient
 from interlude.models.files import read_jsonl
+from interlude.models.key import canonical, key
 from interlude.models.ledger import REFERENCE, ROLLOUT
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
 from interlude.models.rollouts import Group, Reward
-from interlude.models.stages import StageModels, logprobs
+from interlude.models.stage import StageModels, logprobs
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, frozen, train
-from interlude.studies.key import canonical, key
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
 from interlude.synth.verify import EXTRA, KINDS, REPEATED, UNKNOWN, Fault, Verdict
@@ -453,8 +453,9 @@ def test_resume_amid_rl_with_rewards(learned, tmp_path):
 def test_stages_of_a_recipe_do_not_repeat_problems(runs, tiny, source):
     """Kills: a random path without the stage, which made two pre-training stages train on the same problems."""
     from interlude.models.optim import Optim
+    from interlude.models.recipe import Recipe
     from interlude.models.stages.pretrain import Pretrain
-    from interlude.studies.run import Recipe, stage_seed
+    from interlude.studies.run import stage_seed
 
     wide = dataclasses.replace(source, ops=(1, 1))
     one = Pretrain(steps=2, batch_size=4, optim=Optim(), data=wide)

@@ -20,13 +20,13 @@ from interlude.models.ledger import JUDGE, ROLLOUT
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import Objective
 from interlude.models.ranker import fit, runs_of
-from interlude.models.stages import StageModels
+from interlude.models.recipe import Recipe
+from interlude.models.stage import StageModels
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.stages.selfgen import SelfGen, debuts, order, ranked
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.midtraining import selfgen
-from interlude.studies.run import Recipe
 from interlude.studies.scales import SCALES
 from interlude.synth.approaches import PLAIN, asking, signature
 from interlude.synth.render import END

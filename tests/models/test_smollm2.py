@@ -11,10 +11,11 @@ import torch
 from interlude.models import fetch
 from interlude.models.hf import HF
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.models.train import Machine
-from interlude.studies.run import Recipe, costs, train_or_load
+from interlude.studies.run import costs, train_or_load
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
 from interlude.synth.verify import verify

@@ -18,11 +18,13 @@ from interlude.models.files import read_jsonl
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
 from interlude.models.hf_checkpoint import save_pretrained
+from interlude.models.key import canonical, key
 from interlude.models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, Spent, attended, forward_cost
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import DAPO, DR_GRPO, GRPO, REINFORCE, Policy, sampled
+from interlude.models.recipe import Recipe, references
 from interlude.models.rollouts import Reward, rollouts
-from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
@@ -40,8 +42,6 @@ from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.models.train import Machine, State, backward, frozen
 from interlude.models.train import train as train_
-from interlude.studies.key import canonical, key
-from interlude.studies.run import Recipe, references
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 

@@ -15,7 +15,7 @@ from interlude.models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forw
 from interlude.models.lm import tags
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import Objective, sampled
-from interlude.models.stages import StageModels, logprobs
+from interlude.models.stage import StageModels, logprobs
 from interlude.models.stages.coldstart import ColdStart, encoded, told
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT, TIERS

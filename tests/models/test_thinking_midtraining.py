@@ -24,11 +24,11 @@ from interlude.models.annotator import (
 from interlude.models.gpt import GPT
 from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
 from interlude.models.lm import tags
+from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward, responses
-from interlude.models.stages import StageModels, thinking
+from interlude.models.stage import StageModels, thinking
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.thinking import Judge, Thinking, read
-from interlude.studies.run import Recipe
 from interlude.synth.render import THINK
 from interlude.synth.rng import uniforms
 from interlude.synth.segments import assertion, segments, unthought

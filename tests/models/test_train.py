@@ -17,7 +17,7 @@ import interlude.models.train as training
 from interlude.models import tensors
 from interlude.models.files import Corrupt, read_jsonl
 from interlude.models.optim import Optim
-from interlude.models.stages import StageModels, pack
+from interlude.models.stage import StageModels, pack
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Diverged, Machine, backward, micro_batches, train

@@ -37,7 +37,7 @@ from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
 from interlude.studies.exams.exact import ExactExam
-from interlude.studies.run import Recipe
+from interlude.models.recipe import Recipe
 from interlude.studies.study import Arm, Study
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary

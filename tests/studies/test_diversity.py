@@ -12,18 +12,19 @@ from crafted import UNRECORDED
 from scipy.linalg import logm
 
 from interlude.models.gpt import GPT
+from interlude.models.key import key
 from interlude.models.lm import Samples
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
 from interlude.studies import results, scoring
 from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.exams import diversity as diversity_
 from interlude.studies.exams.diversity import DiversityExam, Ways, sampled_ways, similarity, token_runs, told, vendi
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.key import key
 from interlude.studies.methods import primed
 from interlude.studies.midtraining import leaderboard, selfgen
-from interlude.studies.run import Recipe, train_or_load
+from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking, signature

@@ -11,7 +11,9 @@ import torch
 
 from interlude.models.files import Corrupt
 from interlude.models.hf import HF
+from interlude.models.key import key
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
 from interlude.studies import exam as exam_
 from interlude.studies import scoring
@@ -20,9 +22,8 @@ from interlude.studies.exams import sampled as sampled_
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.forced import ForcedExam
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.key import key
 from interlude.studies.results import tallies
-from interlude.studies.run import Recipe, train_or_load
+from interlude.studies.run import train_or_load
 from interlude.studies.scoring import solution_logprobs
 from interlude.synth.solution_style import Words
 from interlude.synth.source import Mixture, Source

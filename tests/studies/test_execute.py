@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from interlude.models.files import CLAIM, DONE
+from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
 from interlude.studies import execute, results
 from interlude.studies.console import Stop, Watch, console
 from interlude.studies.execute import Order, Processes, conduct, here, order, tasks
 from interlude.studies.find import Wanted, names, the_study
 from interlude.studies.refusal import Refused
-from interlude.studies.run import dependencies
 from interlude.studies.study import keep, places, plan
 
 # A study in a file of the user's own, with a folder called models beside it, as people have.
@@ -33,7 +33,7 @@ from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
 from interlude.studies.exams.exact import ExactExam
-from interlude.studies.run import Recipe
+from interlude.models.recipe import Recipe
 from interlude.studies.study import Arm, Study
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary

@@ -15,7 +15,9 @@ import torch
 from crafted import row
 
 from interlude.models.files import read_jsonl
+from interlude.models.key import key
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rft import RFT
@@ -28,9 +30,8 @@ from interlude.studies.exam import answered, cached_result, evaluate
 from interlude.studies.exams.divergence import DivergenceExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.key import key
 from interlude.studies.report import tables
-from interlude.studies.run import Recipe, load, train_or_load
+from interlude.studies.run import load, train_or_load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
 from interlude.synth.rng import uniforms

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from interlude.models.stages import StageModels
+from interlude.models.stage import StageModels
 from interlude.models.train import Machine
 from interlude.studies import evidence, results
 from interlude.studies.exams.exact import ExactExam

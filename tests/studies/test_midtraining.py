@@ -13,6 +13,7 @@ import pytest
 
 from interlude.figures.midtraining_leaderboard import GUESSED
 from interlude.models.files import read_jsonl
+from interlude.models.recipe import references
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.midtrain import Midtrain
@@ -38,7 +39,7 @@ from interlude.studies.methods import (
     worded,
 )
 from interlude.studies.midtraining import leaderboard, remit, rmt, thinking
-from interlude.studies.run import costs, references
+from interlude.studies.run import costs
 from interlude.studies.scales import SCALES, SMOKE
 from interlude.studies.study import check_budget, execute, plan
 from interlude.synth.source import parts

@@ -12,7 +12,9 @@ from crafted import UNRECORDED
 from crafted import row as crafted_row
 
 from interlude.models.gpt import GPT
+from interlude.models.key import key
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import train
 from interlude.studies import results
@@ -20,9 +22,8 @@ from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.exams import modes
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.modes import ModesExam, beginnings, effective, log_masses
-from interlude.studies.key import key
 from interlude.studies.midtraining import selfgen
-from interlude.studies.run import Recipe, train_or_load
+from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
 from interlude.synth.approaches import PLAIN, asking

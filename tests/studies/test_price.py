@@ -10,6 +10,7 @@ import os
 import pytest
 
 from interlude.models.ledger import Ledger
+from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
 from interlude.studies import price as pricing
 from interlude.studies.__main__ import CARDS as NAMED
@@ -27,7 +28,7 @@ from interlude.studies.price import (
     utilisation,
     worker_count,
 )  # fmt: skip
-from interlude.studies.run import costs, dependencies, train_or_load
+from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
 
 

@@ -12,7 +12,9 @@ import torch
 
 from interlude.models.annotator import chunk
 from interlude.models.gpt import GPT
+from interlude.models.key import key
 from interlude.models.lm import tags
+from interlude.models.recipe import Recipe
 from interlude.models.sample import sample
 from interlude.models.stages.thinking import Thinking, needed
 from interlude.studies import scoring
@@ -20,9 +22,7 @@ from interlude.studies.exam import cached_result, evaluate
 from interlude.studies.exams import probe
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam, others, own_thoughts, places
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.key import key
 from interlude.studies.results import cell, numbers
-from interlude.studies.run import Recipe
 from interlude.studies.stats import paired
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.segments import assertion, unthought

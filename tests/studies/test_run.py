@@ -16,13 +16,14 @@ import torch
 from interlude.models.files import Corrupt, check, read_jsonl, sealed
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.rollouts import Reward
-from interlude.models.stages import Batch, StageModels
+from interlude.models.stage import Batch, StageModels
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
-from interlude.studies.run import Cost, Recipe, costs, dependencies, load, references, train_or_load
+from interlude.studies.run import Cost, costs, load, train_or_load
 from interlude.synth.render import Written
 from interlude.synth.rng import rng
 from interlude.synth.source import Source

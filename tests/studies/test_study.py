@@ -14,14 +14,15 @@ import pytest
 
 from interlude.models.files import read_jsonl
 from interlude.models.hardware import hardware
+from interlude.models.key import key
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe, dependencies
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine
 from interlude.studies import places, results
 from interlude.studies.find import names
-from interlude.studies.key import key
 from interlude.studies.report import tables
-from interlude.studies.run import Recipe, costs, dependencies, train_or_load
+from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import (
     Arm,

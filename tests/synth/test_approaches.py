@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlude.studies.key import canonical
+from interlude.models.key import canonical
 from interlude.synth import worlds
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, coincides, signature
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack

@@ -11,8 +11,8 @@ from random import Random
 import fuzz
 import pytest
 
+from interlude.models.key import canonical
 from interlude.models.rollouts import Reward
-from interlude.studies.key import canonical
 from interlude.synth.audit import audit
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.graph import (

@@ -13,7 +13,9 @@ import torch
 from pretrained import EASY
 
 from interlude.models.hf import HF
+from interlude.models.key import key
 from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward, rollouts
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
@@ -28,8 +30,6 @@ from interlude.models.stages.selfgen import SelfGen
 from interlude.models.stages.sft import SFT
 from interlude.models.stages.thinking import Thinking
 from interlude.models.train import frozen, train
-from interlude.studies.key import key
-from interlude.studies.run import Recipe
 from interlude.synth.render import END
 from interlude.synth.tasks import EVERYTHING, GymTask, TextTask, capabilities, extract_answer, is_held_out, judge
 from interlude.synth.verify import verify

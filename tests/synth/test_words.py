@@ -9,7 +9,7 @@ from random import Random
 import fuzz
 import pytest
 
-from interlude.studies.key import canonical
+from interlude.models.key import canonical
 from interlude.synth import worlds
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.graph import Shape

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from interlude.studies.key import key
+from interlude.models.key import key
 from interlude.synth import worlds
 from interlude.synth.render import PROSE_WORDS, VERBS
 from interlude.synth.source import Mixture, Source

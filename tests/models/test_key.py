@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from interlude.studies.key import canonical, folder, key, remembering, short
+from interlude.models.key import canonical, folder, key, remembering, short
 from interlude.synth.added_field import added_field
 
 if TYPE_CHECKING:
