@@ -16,7 +16,7 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
-from interlude.models.stages import Batch, Stage, StageModels, logprobs, pack
+from interlude.models.stage import Batch, Stage, StageModels, logprobs, pack
 from interlude.synth.added_field import added_field
 from interlude.synth.tasks import STEPS, Task
 

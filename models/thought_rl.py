@@ -12,7 +12,7 @@ from torch import Tensor
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
-from interlude.models.stages import Batch, check_targets
+from interlude.models.stage import Batch, check_targets
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source, parts
 from interlude.synth.tasks import Task, TaskProblem

@@ -25,7 +25,7 @@ from interlude.models.lm import LM
 from interlude.models.optim import Optimiser, make, rate
 from interlude.models.parallel import together
 from interlude.models.provenance import check_origin, check_types, types
-from interlude.models.stages import Batch, Stage, StageModels
+from interlude.models.stage import Batch, Stage, StageModels
 from interlude.models.tensors import read_tensors, write_tensors
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)

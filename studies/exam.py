@@ -13,11 +13,11 @@ import torch
 
 from interlude.models.files import Corrupt, digest, read_json, write_json
 from interlude.models.hf import HF
+from interlude.models.key import key
 from interlude.models.lm import LM
-from interlude.studies.key import key
+from interlude.models.recipe import Recipe, references
 from interlude.studies.layout import Table
 from interlude.studies.results import Results
-from interlude.studies.run import Recipe, references
 from interlude.synth.problem import Problem
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import ORDERED, Verdict

@@ -32,16 +32,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from interlude.models.files import DONE, Busy, lock
+from interlude.models.key import remembering
 from interlude.models.native import choice
 from interlude.models.provenance import code
+from interlude.models.recipe import Recipe, dependencies, root
 from interlude.models.train import Machine
 from interlude.studies.console import Stop, Watch
 from interlude.studies.exam import cached_result, kept_at
 from interlude.studies.find import Wanted, the_study
-from interlude.studies.key import remembering
 from interlude.studies.price import cores
 from interlude.studies.refusal import Refused, expected, sentence
-from interlude.studies.run import Observe, Recipe, dependencies, root, train_or_load
+from interlude.studies.run import Observe, train_or_load
 from interlude.studies.study import Run, Study, examine, keep, plan, wasted
 
 POLL = 1.0  # seconds between looks at what workers have done

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
-from interlude.models.stages import Stage
+from interlude.models.recipe import Recipe
+from interlude.models.stage import Stage
 from interlude.models.stages.annotate import ORACLE, Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.midtrain import Midtrain
@@ -17,7 +18,6 @@ from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
-from interlude.studies.run import Recipe
 from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
 from interlude.synth.solution_style import Words
 from interlude.synth.source import Mixture

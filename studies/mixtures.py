@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
-from interlude.studies.run import Recipe
 from interlude.studies.scales import WORLDS, Scale, blend
 from interlude.studies.study import Arm
 from interlude.synth.source import Mixture, Source

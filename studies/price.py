@@ -16,14 +16,14 @@ import torch
 
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
+from interlude.models.key import canonical, remembering
 from interlude.models.ledger import REFERENCE, ROLLOUT, TRAIN, Ledger, decode_cost, forward_cost
 from interlude.models.optim import make
-from interlude.models.stages import Stage, StageModels
+from interlude.models.recipe import Recipe, dependencies, references
+from interlude.models.stage import Stage, StageModels
 from interlude.models.train import Machine, State, frozen, one_step
 from interlude.studies.exam import Exam
-from interlude.studies.key import canonical, remembering
 from interlude.studies.refusal import Refused
-from interlude.studies.run import Recipe, dependencies, references
 from interlude.studies.study import Study, plan
 from interlude.synth.source import Mixture, Source
 

@@ -1,121 +1,27 @@
-"""A recipe names a model and the stages it goes through; running it trains what is missing and remembers the rest."""
+"""Runs of recipes: training what is missing, waiting for what another process trains, loading what is finished."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, sealed, write_json
-from interlude.models.gpt import GPT
+from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, write_json
 from interlude.models.hardware import hardware
-from interlude.models.hf import HF
+from interlude.models.key import canonical
 from interlude.models.ledger import Ledger
 from interlude.models.lm import LM
 from interlude.models.provenance import code, versions
-from interlude.models.stages import Stage
+from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.tensors import write_tensors
-from interlude.models.train import PRECISIONS, Machine, train
-from interlude.studies.key import canonical, folder, key
-from interlude.synth.added_field import added_field
+from interlude.models.train import Machine, train
 from interlude.synth.rng import key as stream
-from interlude.synth.tokens import Vocabulary
 
-SEEDS = 2**64  # torch's generators take no larger seed
-Observe = Callable[["Recipe", float, dict], None]  # recipe in training, share done, log line
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A model description, the stages it is trained through in order, a seed and a precision.
-
-    ``recipe + stage`` is the recipe with one more stage. The key of a recipe covers all of it, so recipes with equal
-    beginnings share what they share. A stage may hold a Recipe in a field (a reference, a teacher).
-
-    seed: an integer in [0, 2^64) that fixes the initial weights and, unless ``data_seed`` is given, also what every
-    stage draws (problems, rollouts). data_seed: the seed of what stages draw, so that the two sources of randomness can
-    be varied one at a time; ``with_seed`` leaves it as it is.
-    """
-
-    model: GPT | HF
-    stages: tuple[Stage, ...] = ()
-    seed: int = 0
-    precision: str = "float32"
-    data_seed: int | None = added_field(None)
-
-    def __post_init__(self) -> None:
-        for name, seed in (("seed", self.seed), ("data_seed", self.data_seed)):
-            if not (type(seed) is int and 0 <= seed < SEEDS) and not (name == "data_seed" and seed is None):
-                raise ValueError(f"Recipe.{name} must be an integer of at least 0 and below 2^64, got {seed!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"Recipe.precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
-        for stage in self.stages:
-            for name, held in references(stage).items():
-                if tokens(held.model) != tokens(self.model):
-                    what = f"{tokens(held.model)}, not {tokens(self.model)}"
-                    raise ValueError(f"{type(stage).__name__}.{name} reads other tokens than the model: {what}")
-
-    def __add__(self, stage: Stage) -> Recipe:
-        return replace(self, stages=(*self.stages, stage))
-
-    def with_seed(self, seed: int) -> Recipe:
-        """The same recipe, and every recipe inside its stages, with another seed."""
-        stages = []
-        for stage in self.stages:
-            inner = {name: recipe.with_seed(seed) for name, recipe in references(stage).items()}
-            stages.append(replace(stage, **inner) if inner else stage)
-        return replace(self, seed=seed, stages=tuple(stages))
-
-    @property
-    def parent(self) -> Recipe:
-        """The recipe without its last stage."""
-        return replace(self, stages=self.stages[:-1])
-
-    @property
-    def key(self) -> str:
-        return key(self)
-
-    @property
-    def folder(self) -> Path:
-        """Where this recipe's finished model lies: a readable name and the content key."""
-        name = type(self.stages[-1]).__name__.lower() if self.stages else type(self.model).__name__.lower()
-        return root() / folder(name, self.key)
-
-    @property
-    def finished(self) -> bool:
-        return not self.stages or (self.folder.is_dir() and sealed(self.folder))
-
-
-def root() -> Path:
-    """The folder of all runs: $INTERLUDE_RUNS, or ./runs."""
-    return Path(os.environ.get("INTERLUDE_RUNS", "runs"))
-
-
-def references(description) -> dict[str, Recipe]:
-    """The recipes a stage or an exam holds, by field name."""
-    held = ((field.name, getattr(description, field.name)) for field in fields(description))
-    return {name: value for name, value in held if isinstance(value, Recipe)}
-
-
-def tokens(model: GPT | HF) -> Vocabulary | tuple:
-    """What a model reads: its vocabulary, or what tells a transformers model's tokenizer from others."""
-    return model.vocab if isinstance(model, GPT) else model.tokens
-
-
-def dependencies(recipe: Recipe) -> list[Recipe]:
-    """Every recipe that has to be finished for this one, in an order that works; itself last."""
-    needed: list[Recipe] = []
-    if recipe.stages:
-        for each in (recipe.parent, *references(recipe.stages[-1]).values()):
-            needed += [r for r in dependencies(each) if r not in needed]
-        needed.append(recipe)
-    return needed
+Observe = Callable[[Recipe, float, dict], None]  # recipe in training, share done, log line
 
 
 def train_or_load(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None = None) -> LM:

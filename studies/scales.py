@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import DR_GRPO, Objective
+from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
@@ -20,7 +21,6 @@ from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.forced import ForcedExam
 from interlude.studies.exams.modes import ModesExam
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.run import Recipe
 from interlude.synth.graph import Shape
 from interlude.synth.source import Mixture, Source
 from interlude.synth.tokens import Vocabulary

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from interlude.models.files import read_jsonl
+from interlude.models.key import key, remembering
 from interlude.models.ledger import TRAIN, interplay_rl_tokens
+from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.rollouts import REASONS
-from interlude.models.stages import Stage
+from interlude.models.stage import Stage
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
 from interlude.studies import results
 from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
-from interlude.studies.key import key, remembering
-from interlude.studies.run import Cost, Observe, Recipe, costs, dependencies, references, train_or_load
+from interlude.studies.run import Cost, Observe, costs, train_or_load
 from interlude.synth.graph import nearest
 from interlude.synth.source import Mixture
 

@@ -9,7 +9,7 @@ PLACE = "left out of the key where `content` names what lies there"
 
 
 def added_field(default):
-    """A dataclass field added after keys exist: left out of the key (``studies.key``) while it equals `default`.
+    """A dataclass field added after keys exist: left out of the key (``models.key``) while it equals `default`.
 
     The default must mean what the class did before the field existed, and must never be changed afterwards.
     """

@@ -101,7 +101,7 @@ def primed(tiny, source):
     from interlude.models.annotator import chunk
     from interlude.models.lm import tags
     from interlude.models.optim import Optim
-    from interlude.models.stages import pack
+    from interlude.models.stage import pack
     from interlude.models.stages.pretrain import Pretrain
     from interlude.models.train import train
 

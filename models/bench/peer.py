@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from interlude.models.gpt import GPTModel
 from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import Optim
-from interlude.models.stages import Batch
+from interlude.models.stage import Batch
 from interlude.models.train import Machine, autocast
 
 

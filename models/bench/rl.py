@@ -17,7 +17,7 @@ from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import make
 from interlude.models.policy_gradient import DR_GRPO
 from interlude.models.rollouts import Reward
-from interlude.models.stages import StageModels
+from interlude.models.stage import StageModels
 from interlude.models.stages.rl import RL
 from interlude.models.train import State, one_step
 from interlude.synth.verify import Verdict, verify

@@ -16,7 +16,7 @@ from interlude.models.bench.report import Race
 from interlude.models.bench.timing import Side, quiet, race
 from interlude.models.bench.workload import QUICK, Setup, Workload, kernels, no_native
 from interlude.models.optim import make, rate
-from interlude.models.stages import StageModels
+from interlude.models.stage import StageModels
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import State, one_step
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,15 +19,13 @@ from interlude.models.annotator import (
 )
 from interlude.models.ledger import REFERENCE, decode_cost
 from interlude.models.lm import tags
-from interlude.models.stages import Batch, Stage, StageModels, check_replay, check_targets, pack
+from interlude.models.recipe import Recipe
+from interlude.models.stage import Batch, Stage, StageModels, check_replay, check_targets, pack
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import rng, uniforms
 from interlude.synth.segments import unthought
 from interlude.synth.source import Mixture, Source
 from interlude.synth.tasks import SEGMENTS
-
-if TYPE_CHECKING:
-    from interlude.studies.run import Recipe
 
 ORACLE = "oracle"
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import ClassVar
 
 from interlude.models.lm import LM, tags
-from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.models.thought_rl import Bins, check_told
 from interlude.synth.added_field import added_field
 from interlude.synth.problem import Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.stages import Batch, Stage, StageModels, check_targets, imitate
+from interlude.models.stage import Batch, Stage, StageModels, check_targets, imitate
 from interlude.synth import tasks
 from interlude.synth.render import ROLES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from interlude.models.policy_gradient import Policy, sampled, weigh
-from interlude.models.stages import Batch, Stage, StageModels, imitate, stacked
+from interlude.models.stage import Batch, Stage, StageModels, imitate, stacked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from interlude.models.ledger import REFERENCE, forward_cost
-from interlude.models.stages import (
+from interlude.models.recipe import Recipe
+from interlude.models.stage import (
     Batch,
     Stage,
     StageModels,
@@ -23,9 +23,6 @@ from interlude.models.stages import (
 from interlude.synth.render import ROLES
 from interlude.synth.rng import uniforms
 from interlude.synth.tasks import Task, roles_of
-
-if TYPE_CHECKING:
-    from interlude.studies.run import Recipe
 
 CHOICES = {
     "centring": ("sequence", "standard", "none"),

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from interlude.models.ledger import decode_cost
 from interlude.models.rollouts import Group, Reward, rollouts, summary
-from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.synth.tasks import Task
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlude.models.policy_gradient import Policy, weigh
-from interlude.models.stages import Batch, StageModels
+from interlude.models.stage import Batch, StageModels
 
 
 @dataclass(frozen=True, kw_only=True)

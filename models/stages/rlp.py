@@ -8,7 +8,7 @@ import numpy as np
 
 from interlude.models.ledger import JUDGE, REFERENCE, forward_cost
 from interlude.models.lm import tags
-from interlude.models.stages import Batch, StageModels
+from interlude.models.stage import Batch, StageModels
 from interlude.models.thought_rl import Reasoning, document, last_logprobs, length, paid, think
 from interlude.synth.rng import below, rng
 

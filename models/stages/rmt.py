@@ -12,7 +12,7 @@ from torch import Tensor
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Objective, sampled
-from interlude.models.stages import Batch, Stage, StageModels, pack, stacked
+from interlude.models.stage import Batch, Stage, StageModels, pack, stacked
 from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import below, rng, weighted

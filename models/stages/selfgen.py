@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,16 +12,14 @@ import numpy as np
 from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
-from interlude.models.stages import Batch, Stage, StageModels, pack
+from interlude.models.recipe import Recipe
+from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.synth import tasks
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
 from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import verify
-
-if TYPE_CHECKING:
-    from interlude.studies.run import Recipe
 
 NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
 HINT = "hint"  # what a rationalised response was asked with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interlude.models.stages import Batch, Stage, StageModels, imitate
+from interlude.models.stage import Batch, Stage, StageModels, imitate
 from interlude.synth.tasks import Task
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from interlude.models.annotator import RL_HALF, Chunk, check_tokens, chunk, draw
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Policy, weigh
+from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Group, Reward, responses
-from interlude.models.stages import Batch, StageModels
+from interlude.models.stage import Batch, StageModels
 from interlude.synth.problem import Problem
 from interlude.synth.render import THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
@@ -22,9 +23,6 @@ from interlude.synth.segments import Assertion, assertion
 from interlude.synth.tasks import SEGMENTS
 from interlude.synth.thoughts import without
 from interlude.synth.verify import Verdict
-
-if TYPE_CHECKING:
-    from interlude.studies.run import Recipe
 
 STRICTNESS = ("exact", "facts", "value")
 POSITIONS = ("oracle", "any")

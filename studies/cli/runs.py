@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rich.text import Text
 
+from interlude.models.key import remembering
+from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import execute, results
 from interlude.studies.console import print_json
 from interlude.studies.find import Wanted, the_study
-from interlude.studies.key import remembering
 from interlude.studies.price import (
     CARDS,
     Price,
@@ -29,7 +30,6 @@ from interlude.studies.price import (
     worker_count,
 )
 from interlude.studies.refusal import Interrupted
-from interlude.studies.run import dependencies
 from interlude.studies.study import Run, Study, check_budget, plan
 
 UNKNOWN_BYTES = 8e9  # of a worker whose model's sizes are not known

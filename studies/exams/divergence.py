@@ -10,11 +10,12 @@ import numpy as np
 
 from interlude.models.lm import LM
 from interlude.models.parallel import together
+from interlude.models.recipe import Recipe
 from interlude.studies.evidence import measure_rows
 from interlude.studies.exam import Exam, ExamResult
 from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell
-from interlude.studies.run import Recipe, load
+from interlude.studies.run import load
 from interlude.studies.scoring import chunks, encoded, predictions
 
 

@@ -1,0 +1,474 @@
+"""A plan is executed to the same table wherever its tasks run, and goes on when a worker is killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from interlude.models.files import CLAIM, DONE
+from interlude.models.recipe import dependencies
+from interlude.models.train import Machine
+from interlude.studies import execute, results
+from interlude.studies.console import Stop, Watch, console
+from interlude.studies.execute import Order, Processes, conduct, here, order, tasks
+from interlude.studies.find import Wanted, names, the_study
+from interlude.studies.refusal import Refused
+from interlude.studies.study import keep, places, plan
+
+# A study in a file of the user's own, with a folder called models beside it, as people have.
+MINE = '''"""Does it run elsewhere?"""
+from dataclasses import replace
+from interlude.models.gpt import GPT
+from interlude.models.optim import Optim
+from interlude.models.stages.pretrain import Pretrain
+from interlude.studies.exams.exact import ExactExam
+from interlude.models.recipe import Recipe
+from interlude.studies.study import Arm, Study
+from interlude.synth.source import Source
+from interlude.synth.tokens import Vocabulary
+from models.sizes import WIDTH
+
+def study(scale):
+    data = Source(ops=(1, 1), modulus=3, names=6)
+    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
+    model = GPT(layers=1, width=WIDTH, heads=1, kv_heads=1, hidden=64, vocab=vocab)
+    base = Recipe(model) + Pretrain(steps=3, batch_size=2, optim=Optim(), data=data)
+    base = base + Pretrain(steps=STEPS, batch_size=2, optim=Optim(), data=data)
+    arms = tuple(Arm(f"rows{n}", base + Pretrain(steps=STEPS, batch_size=n, optim=Optim(), data=data))
+        for n in (2, 3, 4))
+    exams = tuple(ExactExam(name, replace(data, split="any"), 4) for name in ("z", "a"))
+    return Study("whatever", scale.name, "Does it run elsewhere?", "Yes.", "It ran.", arms, exams, (0, 1), base,
+        unequal="rows differ", contrasts=(("rows3", "rows2"),), headline=("z",))
+'''
+# Some of the cheapest, one with a reference that is itself trained; any name of ``names()`` may stand here.
+STUDIES = (
+    Wanted("stages/quickstart", "smoke"),
+    Wanted("interplay/edge", "smoke"),
+    Wanted("midtraining/remit", "smoke", arms=("ReMiT",)),
+)
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A function that writes such a study, with so many steps a stage, and returns which one it is."""
+    monkeypatch.syspath_prepend("")
+    monkeypatch.delenv("INTERLUDE_RESULTS", raising=False)
+    written = []
+
+    def write(steps: int) -> Wanted:
+        path = tmp_path / f"mine{steps}_{random.randrange(10**9)}.py"
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / "__init__.py").write_text("")
+        (tmp_path / "models" / "sizes.py").write_text("WIDTH = 32\n")
+        path.write_text(MINE.replace("STEPS", str(steps)))
+        written.append(path.stem)
+        return Wanted(str(path), "smoke")
+
+    before, there = list(sys.path), set(sys.modules)
+    yield write
+    sys.path[:] = before
+    for name in set(sys.modules) - there:
+        if name.split(".")[0] in (*written, "models"):
+            del sys.modules[name]
+
+
+def watch(stop: Stop | None = None) -> Watch:
+    return Watch(console(io.StringIO()), 0, stop or Stop())
+
+
+def said(seen: Watch) -> str:
+    return seen.screen.file.getvalue()
+
+
+def at(study, folder: Path):
+    """The same study with its table elsewhere."""
+    return dataclasses.replace(study, results=folder)
+
+
+def table(study, folder: Path) -> list[dict]:
+    """A table's rows in their order, without the wall time, which no two runs share."""
+    rows = results.load(study.name, study.scale, folder).rows
+    return [{name: repr(value) for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def local(study, folder: Path, monkeypatch) -> list[dict]:
+    """The table that this process makes from nothing."""
+    with monkeypatch.context() as patch:
+        patch.setenv("INTERLUDE_RUNS", str(folder / "runs-here"))
+        here(at(study, folder / "here"), Machine(threads=1), watch())
+    return table(study, folder / "here")
+
+
+def busy(runs: Path) -> list[int]:
+    """The processes that hold a stage which has taken some steps."""
+    found = []
+    for path in runs.glob(f"*/{CLAIM}"):
+        log = path.parent / "log.jsonl"
+        if not (path.parent / DONE).exists() and log.exists() and log.read_bytes().count(b"\n") > 20:
+            try:
+                found.append(json.loads(path.read_text())["pid"])
+            except (FileNotFoundError, ValueError):  # it has just been released
+                continue
+    return found
+
+
+def once_busy(runs: Path, act) -> threading.Thread:
+    """Call ``act`` with a process that is in the middle of a stage, as soon as there is one."""
+
+    def wait() -> None:
+        while not (found := busy(runs)):
+            time.sleep(0.05)
+        act(found[0])
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_shared_beginnings_are_tasks_of_their_own_and_come_first(mine, runs):
+    """Mutants: a base trained by every run; a task for each stage of the base; a run that does not wait."""
+    study = the_study(mine(5))
+    found = tasks(study)
+    shared = [task for task in found if task.run is None]
+    assert [len(task.recipe.stages) for task in shared] == [2, 2]
+    assert [task.recipe.seed for task in shared] == [0, 1]
+    assert [(t.run.seed, t.run.arm) for t in found if t.run] == [(r.seed, r.arm) for r in plan(study)]
+    for task in found:
+        before = [each.folder for each in found[: found.index(task)]]
+        assert all(folder in before for folder in task.needs)
+        assert len(task.needs) == (0 if task.run is None else 1)
+        assert not task.complete and task.ready == (task.run is None)
+    assert len({task.name for task in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_stage_of_every_study_belongs_to_a_task(name, runs):
+    """Mutant: a reference or a base that no task trains before a run needs it."""
+    study = the_study(Wanted(name, "smoke"))
+    found = tasks(study)
+    assert len({task.name for task in found}) == len(found)
+    users: dict = {}
+    for run in plan(study):
+        for recipe in dependencies(run.recipe):
+            users.setdefault(recipe.folder, set()).add(run.recipe.key)
+    covered = set()
+    for task in found:
+        fresh = {folder for _, folder in task.stages} - covered
+        alone = task.run is not None
+        assert all(len(users[folder]) == 1 or folder == task.folder for folder in fresh if alone), (name, str(task))
+        covered |= fresh
+    assert covered == set(users)
+
+
+def test_an_order_survives_being_text(runs):
+    """Mutants: seeds or arms that come back as lists; a relative folder, which means another one elsewhere."""
+    made = order(Wanted("quickstart", "smoke", (1, 2), ("a", "b*")), "cpu")
+    assert Order.of(made.text) == made and made.wanted.study == "stages/quickstart"
+    assert Path(made.runs).is_absolute() and made.wanted.seeds == (1, 2)
+    assert order(Wanted("quickstart", "smoke"), "cpu").wanted.arms is None
+
+
+def test_a_worker_with_other_code_refuses(mine, runs):
+    """Mutant: two versions of the code in one table."""
+    made = dataclasses.replace(order(mine(2), "cpu"), code="0" * 16)
+    with pytest.raises(Refused, match="other code"):
+        execute.work(made.text, "any", 1)
+
+
+def test_worker_processes_leave_the_same_table_in_the_same_order(mine, tmp_path, monkeypatch, runs):
+    """Mutants: rows in the order of finishing; a worker's numbers that differ; a base trained twice."""
+    asked = mine(4)
+    study = the_study(asked)
+    expected = local(study, tmp_path, monkeypatch)
+    seen = watch()
+    conduct(at(study, tmp_path / "two"), Processes(order(asked, "cpu"), 2), seen)
+    assert table(study, tmp_path / "two") == expected
+    assert [(row["seed"], row["arm"], row["exam"]) for row in expected][:3] == [
+        ("0", "'rows2'", "'z'"), ("0", "'rows2'", "'a'"), ("0", "'rows3'", "'z'"),
+    ]  # fmt: skip
+    assert said(seen).count("done") == 6
+    some = study.with_arms(("rows3",)).with_seeds((1, 0))
+    keep(at(some, tmp_path / "two"), *plan(some)[::-1])
+    assert table(study, tmp_path / "two") == expected
+
+
+def test_rows_of_arms_that_are_gone_come_last(mine, runs):
+    """Mutant: an arm that the study no longer has ends the sorting."""
+    place = places(the_study(mine(3)))
+    rows = [{"seed": 0, "arm": arm, "exam": exam} for arm in ("rows3", "old", "rows2") for exam in ("a", "older", "z")]
+    assert [(r["arm"], r["exam"]) for r in sorted(rows, key=place)] == [
+        (arm, exam) for arm in ("rows2", "rows3", "old") for exam in ("z", "a", "older")
+    ]
+
+
+def test_a_killed_worker_is_replaced_and_its_task_goes_on(mine, tmp_path, monkeypatch, runs):
+    """Mutants: a death that ends the study; a task that is lost with its worker."""
+    asked = mine(60)
+    study = the_study(asked)
+    expected = local(study, tmp_path, monkeypatch)
+    seen = watch()
+    once_busy(runs, lambda pid: os.kill(pid, signal.SIGKILL))
+    conduct(at(study, tmp_path / "two"), Processes(order(asked, "cpu"), 2), seen)
+    assert "its worker died (exit code -9)" in said(seen)
+    assert table(study, tmp_path / "two") == expected
+
+
+def test_a_task_whose_worker_always_dies_is_given_up(mine, monkeypatch, runs):
+    """Mutant: for ever."""
+
+    class Doomed:
+        most, begun = 1, 0
+
+        def begin(self, task, threads):
+            self.begun += 1
+
+        def poll(self, handle):
+            raise execute.Died("no power")
+
+        def stop(self): ...
+
+        def close(self): ...
+
+    monkeypatch.setattr(execute, "POLL", 0)
+    doomed = Doomed()
+    with pytest.raises(Refused, match=r"its worker died 4 times \(no power\)"):
+        conduct(the_study(mine(3)), doomed, watch())
+    assert doomed.begun == 4
+
+
+def test_what_cannot_be_done_does_not_stop_the_others(mine, tmp_path, monkeypatch, runs):
+    """Mutants: one diverged arm ends all; it is not said at the end; runs that need what failed wait for ever."""
+    study = the_study(mine(4))
+
+    class Alone:
+        most = 1
+
+        def __init__(self, bad):
+            self.bad = bad
+
+        def begin(self, task, threads):
+            return task
+
+        def poll(self, task):
+            if self.bad(task):
+                raise Refused("it diverged")
+            execute.perform(task, Machine(threads=1), None)
+            return execute.RESULT
+
+        def stop(self): ...
+
+        def close(self): ...
+
+    monkeypatch.setattr(execute, "POLL", 0)
+    one = Alone(lambda task: task.run is not None and (task.run.arm, task.run.seed) == ("rows3", 0))
+    with pytest.raises(Refused, match="seed 0, rows3: it diverged$"):
+        conduct(at(study, tmp_path / "a"), one, watch())
+    assert len({(row["arm"], row["seed"]) for row in table(study, tmp_path / "a")}) == 5
+    monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path / "other"))
+    with pytest.raises(Refused, match="it diverged, and 3 more failed"):
+        conduct(at(study, tmp_path / "b"), Alone(lambda task: task.run is None and task.recipe.seed == 1), watch())
+    assert {row["seed"] for row in table(study, tmp_path / "b")} == {"0"}
+
+
+def test_work_that_is_not_seen_here_is_refused(mine, monkeypatch, runs):
+    """Mutant: a run folder of the worker's own, whose models nobody else ever sees."""
+
+    class Elsewhere:
+        most = 1
+
+        def begin(self, task, threads): ...
+
+        def poll(self, handle):
+            return execute.RESULT
+
+        def stop(self): ...
+
+        def close(self): ...
+
+    monkeypatch.setattr(execute, "VISIBLE", 0.0)
+    monkeypatch.setattr(execute, "POLL", 0)
+    with pytest.raises(Refused, match="one folder that every machine mounts"):
+        conduct(the_study(mine(3)), Elsewhere(), watch())
+
+
+def test_a_beginning_that_vanishes_is_missed(mine, monkeypatch, runs):
+    """Mutant: waiting for ever for what nobody trains."""
+    study = the_study(mine(3))
+    only = [dataclasses.replace(task, needs=(runs / "gone",)) for task in tasks(study) if task.run is not None]
+    monkeypatch.setattr(execute, "tasks", lambda study: only)
+    with pytest.raises(Refused, match="seed 0, rows2 begins with .*gone, which was there and is gone"):
+        conduct(study, Processes(order(Wanted("quickstart", "smoke"), "cpu"), 1), watch())
+
+
+def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
+    """Mutants: nobody looks; the stage is lost; the file is looked for at every step of a shared disk."""
+    monkeypatch.setattr(execute, "POLL", 0)
+    made = order(mine(100_000), "cpu")
+    task = tasks(the_study(made.wanted))[0]
+    looked = []
+
+    def exists(path):
+        looked.append(path)
+        return len(looked) > 5
+
+    monkeypatch.setattr(execute.os.path, "exists", exists)
+    assert execute.work(made.text, task.name, 1) == execute.STOPPED
+    assert [path.parent.name for path in runs.glob("*/state.safetensors")] == [task.folder.name]
+    assert set(looked) == {made.stop} and len(looked) == 6
+
+
+# --- clusters (slow) -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two machines beside a head that does no work."""
+    pytest.importorskip("ray")
+    os.environ["RAY_raylet_start_wait_time_s"] = "180"
+    import ray
+    from ray.cluster_utils import Cluster
+
+    store = 100 * 2**20
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
+    made.nodes = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
+    ray.init(address=made.address, log_to_driver=False, logging_level="error")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def timed(what: str, began: float) -> None:
+    print(f"\n{what}: {time.monotonic() - began:.0f} s", file=sys.__stderr__)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_leaves_the_same_table_though_a_machine_is_lost(cluster, mine, tmp_path, monkeypatch, runs):
+    """Mutants: a machine's death ends the study; its task is lost, or begun while the dead one holds its folder."""
+    asked = mine(400)
+    study = the_study(asked)
+    expected = local(study, tmp_path, monkeypatch)
+    seen, began = watch(), time.monotonic()
+
+    def lose(pid: int) -> None:
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        node = next(
+            each for each in cluster.nodes if parent in [info.process.pid for info in each.all_processes["raylet"]]
+        )
+        cluster.remove_node(node, allow_graceful=False)
+        cluster.nodes.remove(node)
+
+    once_busy(runs, lose)
+    conduct(at(study, tmp_path / "ray"), execute.Ray(order(asked, "cpu"), None, 1), seen)
+    timed("a study on two Ray machines, one lost", began)
+    assert "its worker died" in said(seen)
+    assert table(study, tmp_path / "ray") == expected
+    assert len(cluster.nodes) == 1
+    cluster.nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("asked", STUDIES, ids=lambda asked: asked.study)
+def test_studies_on_ray_leave_the_table_they_leave_here(asked, cluster, tmp_path, monkeypatch, runs):
+    """Mutant: a reference that is not trained before what needs it, or a stage that depends on its process."""
+    study = the_study(asked)
+    began = time.monotonic()
+    expected = local(study, tmp_path, monkeypatch)
+    timed(f"{asked.study} here", began)
+    began = time.monotonic()
+    conduct(at(study, tmp_path / "ray"), execute.Ray(order(asked, "cpu"), None, 1), watch())
+    timed(f"{asked.study} on Ray", began)
+    assert table(study, tmp_path / "ray") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_says_what_a_worker_cannot_do(cluster, mine, runs):
+    """Mutant: a refusal that arrives as Ray's traceback, or is taken for a death and tried again."""
+    asked = mine(3)
+    wrong = dataclasses.replace(order(asked, "cpu"), code="0" * 16)
+    with pytest.raises(Refused, match="other code"):
+        conduct(the_study(asked), execute.Ray(wrong, None, 1), watch())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_submitit_leaves_the_same_table_though_a_job_is_killed(mine, tmp_path, monkeypatch, runs):
+    """Mutants: a killed job ends the study; it is not submitted again."""
+    pytest.importorskip("submitit")
+    asked = mine(400)
+    study = the_study(asked)
+    expected = local(study, tmp_path, monkeypatch)
+    seen, began = watch(), time.monotonic()
+    once_busy(runs, lambda pid: os.kill(pid, signal.SIGKILL))
+    crew = execute.Submitit(order(asked, "cpu"), "local", 2, 1, 1.0, {"timeout_min": 10})
+    conduct(at(study, tmp_path / "jobs"), crew, seen)
+    timed("a study through submitit, one job killed", began)
+    assert "its worker died" in said(seen)
+    assert table(study, tmp_path / "jobs") == expected
+
+
+# --- a study of the user's own ---------------------------------------------------------------------------------------
+
+
+def interlude(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    plain = {name: value for name, value in os.environ.items() if name not in ("INTERLUDE_RUNS", "INTERLUDE_RESULTS")}
+    environment = plain | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+    call = [sys.executable, "-m", "interlude.studies", *words]
+    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def test_a_file_of_ones_own_is_planned_run_and_shown(tmp_path):
+    """Mutants: a models/ folder beside it taken for ours, or ours for it; its table among the committed ones; its name
+    taken from inside; workers that do not find it."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("")
+    (tmp_path / "models" / "sizes.py").write_text("WIDTH = 32\n")
+    (tmp_path / "my_study.py").write_text(MINE.replace("STEPS", "2"))
+    (tmp_path / "my_scale.py").write_text(
+        "from dataclasses import replace\nfrom interlude.studies.scales import SMOKE\n"
+        'TINY = replace(SMOKE, name="mini")\n'
+    )
+    planned = interlude(tmp_path, "plan", "./my_study.py", "--scale", "smoke", "--json")
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["study"] == "my_study"
+    for words in (("--scale", "smoke", "--workers", "2"), ("--scale", "./my_scale.py:TINY", "--workers", "1")):
+        ran = interlude(tmp_path, "run", "./my_study.py", *words)
+        assert ran.returncode == 0, ran.stderr
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("results/*/*.csv")) == [
+        "results/mini/my_study.csv", "results/smoke/my_study.csv",
+    ]  # fmt: skip
+    assert (tmp_path / "runs").is_dir()
+    shown = interlude(tmp_path, "show", "./my_study.py", "--scale", "smoke", "--json")
+    assert shown.returncode == 0 and json.loads(shown.stdout)["study"] == "my_study", shown.stderr
+
+
+@pytest.mark.parametrize(
+    "name, text, words, named",
+    [
+        ("gone.py", None, (), "there is no file"),
+        ("empty.py", "X = 1\n", (), "does not define study(scale)"),
+        ("json.py", "X = 1\n", (), "rename it"),
+        ("wrong.py", "def study(scale):\n    return 3\n", (), "must return a Study, not a int"),
+        ("fine.py", "def study(scale):\n    return 3\n", ("--scale", "own/fine.py:BIG"), "defines no scale 'BIG'"),
+    ],
+)
+def test_files_that_hold_no_study_are_refused(name, text, words, named, tmp_path):
+    """Mutants: a traceback; a module of ours or of Python's replaced by a file that has its name."""
+    (tmp_path / "own").mkdir()
+    if text is not None:
+        (tmp_path / "own" / name).write_text(text)
+    done = interlude(tmp_path, "plan", f"own/{name}", *words)
+    assert done.returncode == 2 and named in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr

@@ -1,0 +1,300 @@
+"""Every study plans at every scale, has equal budgets or says why not, and runs from end to end at the smallest."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import io
+import json
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from interlude.models.files import read_jsonl
+from interlude.models.hardware import hardware
+from interlude.models.key import key
+from interlude.models.optim import Optim
+from interlude.models.recipe import Recipe, dependencies
+from interlude.models.stages.pretrain import Pretrain
+from interlude.models.train import Machine
+from interlude.studies import places, results
+from interlude.studies.find import names
+from interlude.studies.report import tables
+from interlude.studies.run import costs, train_or_load
+from interlude.studies.scales import SCALES
+from interlude.studies.study import (
+    Arm,
+    Study,
+    check_budget,
+    each_once,
+    execute,
+    keep,
+    kernels,
+    measured,
+    missing,
+    plan,
+    span,
+)
+from interlude.synth.source import Mixture
+
+HERE = Path(results.__file__).parent
+NAMES = names()
+FILES = [HERE / f"{name}.py" for name in NAMES]
+
+
+def study(name: str, scale: str) -> Study:
+    return importlib.import_module(f"interlude.studies.{name.replace('/', '.')}").study(SCALES[scale])
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: neither blank, nor comment, nor docstring, nor claims."""
+    text = path.read_text()
+    kept = set()
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in skipped:
+            kept |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            kept -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+        claims = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("CLAIMS", "PAPER")
+        if claims or (isinstance(node, ast.ImportFrom) and node.module == "interlude.studies.verdicts"):
+            kept -= set(range(node.lineno, node.end_lineno + 1))
+    return len(kept)
+
+
+def test_there_are_studies():
+    assert "stages/quickstart" in NAMES and {"smoke", "nano"} <= set(SCALES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_study_is_under_forty_lines(path):
+    assert code_lines(path) < 40
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_study_plans_within_its_budget(name, scale, runs):
+    # Mutants: an arm that forgets part of the budget; arms that do not begin with the base; a study without a question.
+    asked = study(name, scale)
+    assert (asked.name, asked.scale) == (name, scale) and all((asked.question, asked.prediction, asked.rule))
+    planned = plan(asked)
+    assert [(run.seed, run.arm) for run in planned] == [(s, a.name) for s in asked.seeds for a in asked.arms]
+    check_budget(asked, planned)
+    assert not any(run.finished or run.examined for run in planned)
+    assert len({run.recipe.key for run in planned}) == len(planned)
+    assert {run.recipe.seed for run in planned} == set(asked.seeds)
+    waiting = missing(asked)
+    assert len(waiting) == len(set(waiting)) and set(waiting) == {
+        r for run in planned for r in dependencies(run.recipe)
+    }
+    assert set(asked.headline) <= {exam.name for exam in asked.exams}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_exam_asks_what_was_trained_on(name, scale):
+    # Mutant: an exam on the training side of the split.
+    for exam in study(name, scale).exams:
+        parts = [part for _, part in exam.source.parts] if isinstance(exam.source, Mixture) else [exam.source]
+        assert all(part.split == "held_out" for part in parts)
+
+
+def test_unequal_arms_are_refused(runs):
+    # Mutants: a tolerance of half; the arm that is equal=False compared too; a study that stays silent accepted.
+    quick = study("stages/quickstart", "smoke")
+    name = quick.arms[2].name
+
+    def with_flops(share: float) -> Study:
+        stage = quick.arms[2].recipe.stages[-1]
+        longer = dataclasses.replace(stage, flops=stage.flops * share)
+        arm = Arm(name, quick.arms[2].recipe.parent + longer)
+        return dataclasses.replace(quick, arms=(*quick.arms[:2], arm, quick.arms[3]))
+
+    check_budget(with_flops(1.04), plan(with_flops(1.04)))
+    for share in (1.06, 0.9):
+        refusal = f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why"
+        with pytest.raises(ValueError, match=refusal):
+            check_budget(with_flops(share), plan(with_flops(share)))
+        with pytest.raises(ValueError, match="Study.unequal"):
+            execute(with_flops(share), Machine(), note=str)
+    explained = dataclasses.replace(with_flops(2), unequal="a longer one is the question")
+    check_budget(explained, plan(explained))
+    assert not any(quick.arms[2].recipe.folder.parent.glob("*"))
+
+
+def test_arms_are_chosen_by_any_of_some_patterns():
+    # Mutants: an arm must match all patterns; contrasts kept of which one arm is left out.
+    quick = study("stages/quickstart", "smoke")
+    names = [arm.name for arm in quick.arms]
+    some = quick.with_arms(("RL", "pre-*"))
+    assert [arm.name for arm in some.arms] == [name for name in names if name in ("RL", "pre-training")]
+    assert 0 < len(some.contrasts) < len(quick.contrasts)
+    assert some.contrasts == tuple(pair for pair in quick.contrasts if set(pair) <= {"RL", "pre-training"})
+    assert quick.with_arms(("*",)) == quick
+    with pytest.raises(ValueError, match="'RL beyond'"):
+        quick.with_arms(("RL", "RL beyond"))
+
+
+def test_arms_without_a_budget_are_refused(runs):
+    quick = study("stages/quickstart", "smoke")
+    stage = dataclasses.replace(quick.arms[2].recipe.stages[-1], flops=None, steps=3)
+    arms = (*quick.arms[:2], Arm("stepped", quick.base + stage))
+    bare = dataclasses.replace(quick, arms=arms, contrasts=())
+    with pytest.raises(ValueError, match="'stepped' has a stage without a FLOPs budget"):
+        check_budget(bare, plan(bare))
+
+
+def test_bad_studies_are_refused(runs):
+    quick = study("stages/quickstart", "smoke")
+    for change, text in (
+        ({"arms": ()}, "Study.arms"),
+        ({"arms": quick.arms * 2}, "Study.arms"),
+        ({"exams": quick.exams[:1] * 2}, "Study.exams"),
+        ({"seeds": ()}, "Study.seeds"),
+        ({"seeds": (0, 0)}, "Study.seeds"),
+        ({"contrasts": (("RL", "luck"),)}, "Study.contrasts"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            dataclasses.replace(quick, **change)
+    stranger = Arm("stranger", dataclasses.replace(quick.base, model=dataclasses.replace(quick.base.model, hidden=64)))
+    with pytest.raises(ValueError, match="'stranger' of stages/quickstart does not begin with its base"):
+        dataclasses.replace(quick, arms=(stranger,), contrasts=())
+    twice = Arm("twice", quick.arms[0].recipe, exams=quick.exams[:1] * 2)
+    with pytest.raises(ValueError, match="exams of arm 'twice'"):
+        dataclasses.replace(quick, arms=(twice,), contrasts=())
+
+
+def test_an_arm_may_have_a_base_and_exams_of_its_own(runs):
+    # Mutants: costs counted from the study's base; every arm sitting the study's exams.
+    quick = study("stages/quickstart", "smoke")
+    short = quick.base.parent
+    arm = Arm("other", short + quick.arms[1].recipe.stages[-1], base=short, exams=quick.exams[:1])
+    other = dataclasses.replace(quick, arms=(*quick.arms, arm))
+    run = plan(other)[-1]
+    assert run.exams == quick.exams[:1] and run.shared == len(quick.base.stages) - 1
+    assert run.flops == plan(other)[1].flops == quick.arms[1].recipe.stages[-1].flops
+    assert plan(other)[0].exams == quick.exams
+
+
+def test_quickstart_from_end_to_end(runs, tmp_path, monkeypatch):
+    # Mutants: rows of one arm under another's name; a rerun that trains again; shared stages trained for every arm.
+    store = results.store
+    monkeypatch.setattr(results, "store", lambda name, scale, rows, **more: store(name, scale, rows, tmp_path, **more))
+    store_curves = results.store_curves
+    monkeypatch.setattr(
+        results, "store_curves", lambda name, scale, rows, **more: store_curves(name, scale, rows, tmp_path, **more)
+    )
+    whole = study("stages/quickstart", "smoke")
+    assert {exam.kind for exam in (*whole.exams[:2], whole.exams[-1])} == {"exact", "sampled"}
+    quick = dataclasses.replace(whole, exams=whole.exams[:2] + whole.exams[-1:])
+    steps, notes = [], []
+    execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
+    table = results.load(quick.name, "smoke", tmp_path)
+    assert len(table.rows) == len(quick.arms) * len(quick.seeds) * len(quick.exams)
+    assert table.arms == tuple(arm.name for arm in quick.arms) and table.seeds == quick.seeds
+    assert table.exams == tuple(exam.name for exam in quick.exams)
+    finished = plan(quick)
+    assert all(run.finished and run.examined for run in finished) and missing(quick) == []
+    assert set(steps) == {r.key for run in finished for r in dependencies(run.recipe)} and len(notes) == len(quick.arms)
+    for run in finished:
+        rows = [row for row in table.rows if row["arm"] == run.arm]
+        assert {(row["key"], row["arm_flops"]) for row in rows} == {(run.recipe.key[:16], run.flops)}
+        for row, exam in zip(rows, quick.exams, strict=True):
+            cells = [len(results.numbers(row[name])) for name in ("logp", "strict", "correct")]
+            assert row["problems"] == exam.problems and row["samples"] == exam.responses
+            assert row["exam_key"] == key(exam)[:16] and row["structures"] == exam.structures > 0
+            assert "torch" in row["machine"] and row["kernels"] in ("native", "torch")
+            assert cells == ([exam.problems, 0, 0] if exam.kind == "exact" else [0, exam.problems, exam.problems])
+        asked = [(exam.source.world, str(span(exam.source)[0])) for exam in quick.exams]
+        assert [(row["world"], row["ops"].split("-")[0]) for row in rows] == asked
+        rl = any(type(stage).__name__ == "RL" for stage in run.recipe.stages)
+        assert all((row["rollout_flops"] > 0) == rl and row["flops"] > row["arm_flops"] for row in rows)
+    assert table.gain("RL", "RL", quick.exams[0].name, 1).mean == 0
+    # Again: nothing to do, and the same bytes.
+    path, steps[:] = results.path(quick.name, "smoke", tmp_path), []
+    before = path.read_bytes()
+    execute(quick, Machine(), lambda recipe, share, line: steps.append(recipe.key), notes.append)
+    assert steps == [] and len(notes) == len(quick.arms) and path.read_bytes() == before
+    # All at once, into tables that were lost: the same. Mutants: rows, or curves, of the first or the last alone.
+    drawn = results.curves_path(quick.name, "smoke", tmp_path)
+    points = drawn.read_bytes()
+    path.unlink(), drawn.unlink()
+    keep(quick, *plan(quick))
+    assert path.read_bytes() == before and drawn.read_bytes() == points
+    # An exam that was changed and not taken again. Mutants: recipes compared alone; the number of samples left out.
+    load = results.load
+    monkeypatch.setattr(results, "load", lambda name, scale, folder: load(name, scale, tmp_path))
+    assert str(measured(quick).rows) == str(table.rows)
+    harder = dataclasses.replace(quick.exams[-1], samples=2)
+    with pytest.raises(ValueError, match=f"rows of exam '{harder.name}' as it was before: exam_key"):
+        measured(dataclasses.replace(quick, exams=(*quick.exams[:-1], harder)))
+    with pytest.raises(ValueError, match="which the study does not have now"):
+        measured(dataclasses.replace(quick, exams=quick.exams[:-1]))
+
+
+COMMITTED = sorted(
+    path for path in places.COMMITTED.glob("*/*.csv") if path.parent.name != "smoke" and ".curves" not in path.suffixes
+)  # git ignores smoke
+
+
+def test_committed_tables_are_complete():
+    # Mutant: a table committed halfway through its runs, or after an arm was renamed.
+    for path in COMMITTED:
+        name, scale = path.stem.replace(".", "/", 1), path.parent.name
+        asked, table = study(name, scale), results.load(name, scale)
+        found = [(row["arm"], row["seed"], row["exam"]) for row in table.rows]
+        wanted = {
+            (arm.name, seed, exam.name) for arm in asked.arms for seed in asked.seeds for exam in asked.exams_of(arm)
+        }
+        assert len(found) == len(set(found)) and set(found) == wanted, path
+        keys = {(arm.name, seed): arm.recipe.with_seed(seed).key for arm in asked.arms for seed in asked.seeds}
+        results.check_keys(table, keys)
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_committed_tables_can_be_told(path):
+    # Mutant: the similarity of what an arm solves with 5e-324, which ended every report of interplay/topology.
+    name, scale = path.stem.replace(".", "/", 1), SCALES[path.parent.name]
+    bands = {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+    told = tables.summary(study(name, scale.name), results.load(name, scale.name), bands)
+    json.dumps(told)
+    assert all(
+        len(row) == len(heads)
+        for _, heads, rows, _ in tables.full(told, tables.kinds_of(study(name, scale.name)))
+        for row in rows
+    )
+
+
+def test_kernels_and_machines_are_those_of_every_stage(runs, tiny, source):
+    """Kills: the last stage's alone; an older record taken for a machine of its own; a log line without kernels."""
+    base = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=source)
+    recipe = base + Pretrain(steps=2, batch_size=2, optim=Optim(warmup=1), data=source)
+    train_or_load(recipe)
+    assert set(kernels(recipe)) <= {"native", "torch"} and {cost.machine for cost in costs(recipe)} == {hardware()}
+    for each, said in ((base, {"kernels": "other"}), (recipe, {})):
+        log = each.folder / "log.jsonl"
+        lines = [{name: value for name, value in line.items() if name != "kernels"} for line in read_jsonl(log)]
+        log.write_text("".join(json.dumps(line | said) + "\n" for line in lines))
+    assert kernels(recipe) == ["other", ""]
+    assert each_once(["A", "", "B", "A"]) == "A + B" and each_once([""]) == ""
+
+
+def test_an_arm_is_not_compared_with_itself():
+    """Kills: a difference of nothing, which is exactly zero with an interval of no width."""
+    quick = study("stages/quickstart", "smoke")
+    with pytest.raises(ValueError, match="compares arm 'RL' with itself"):
+        dataclasses.replace(quick, contrasts=(("RL", "RL"),))
+
+
+def test_rows_of_another_recipe_are_refused():
+    """Kills: intervals over rows that were measured before and after a change."""
+    quick = study("stages/quickstart", "smoke")
+    arm = quick.arms[0]
+    rows = ({"arm": arm.name, "seed": 0, "key": arm.recipe.key[:16]}, {"arm": arm.name, "seed": 0, "key": "0" * 16})
+    keys = {(arm.name, 0): arm.recipe.key}
+    results.check_keys(results.Results(quick.name, "smoke", rows[:1]), keys)
+    with pytest.raises(ValueError, match="another recipe.*seed 0"):
+        results.check_keys(results.Results(quick.name, "smoke", rows), keys)
