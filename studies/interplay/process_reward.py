@@ -9,24 +9,25 @@ from __future__ import annotations
 from interlude.models.rollouts import Reward
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import Comparison, Score
+from interlude.studies.verdicts import Comparison, Score, above, minus, within
 
 FIGURES = ("interplay_fig07_process_reward", "interplay_fig08_errors")
 QUESTION = "Do rewards for the working teach more than rewards for the answer, at the edge and beyond it?"
 PREDICTION = (
-    "At the edge, where the base solves a problem in three, every reward teaches alike: printed and strict are within "
-    "0.05 of answer in edge pass@1, against the paper. On the hard field, where almost no response is right throughout, "
-    "printed (0.8 for the share of right steps, whatever the answer) beats answer by at least 0.05 in hard pass@1, and "
-    "printed and dense by at least 0.1 on the easier edge; strict, which seldom pays, is below printed by at least 0.1; "
-    "released, which pays nothing unless the answer is right, is within 0.05 of answer. Answers leave more right "
-    "answers with wrong working than printed does on the hard field, and no more at the edge."
+    "At the edge, where the base solves a problem in three, every reward teaches alike: printed and strict are "
+    "within 0.05 of answer in edge pass@1, against the paper. On the hard field, where almost no response is right "
+    "throughout, printed (0.8 for the share of right steps, whatever the answer) beats answer by at least 0.05 in "
+    "hard pass@1, and printed and dense by at least 0.1 on the easier edge; strict, which seldom pays, is below "
+    "printed by at least 0.1; released, which pays nothing unless the answer is right, is within 0.05 of answer. "
+    "Answers leave more right answers with wrong working than printed does on the hard field, and no more at the "
+    "edge."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1, and for the working in sampled responses, Student t with "
-    "variances pooled over comparisons of like scores, Holm over all comparisons of this file; margin 0.05. All rewards "
-    "have one optimiser and rate (a quarter of it taught less, whatever the reward, at seed 3). Written after one pilot "
-    "at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond at seeds 40 and 41, "
-    "which are this study's strict arms."
+    "variances pooled over comparisons of like scores, Holm over all comparisons of this file; margin 0.05. All "
+    "rewards have one optimiser and rate (a quarter of it taught less, whatever the reward, at seed 3). Written "
+    "after one pilot at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond "
+    "at seeds 40 and 41, which are this study's strict arms."
 )
 PAPER = "arXiv 2512.07783, section 6, Figure 7"
 REWARDS = ("answer", "printed", "released", "strict", "dense")  # the second and third weigh the outcome by 0.2
