@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
 export MALLOC_TOP_PAD_ ?= 67108864
 
-.PHONY: quickstart test slow figures bench gpu install
+.PHONY: quickstart findings test slow figures bench gpu install
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,18 @@ quickstart: $(BIN)/.installed
 	$(BIN)/python -m interlude.figures quickstart
 	$(BIN)/interlude report stages/quickstart --scale nano --html report.html
 	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
+
+# The studies of arXiv 2512.07783 and depth carried, one seed of each, which share their base and many arms; one seed
+# decides nothing, but shows each curve. Ends in findings.html.
+findings: export INTERLUDE_RUNS = runs/findings
+findings: export INTERLUDE_RESULTS = runs/findings/results
+findings: $(BIN)/.installed
+	for study in depth_carried edge mid_or_rl process_reward context_exposure; do \
+		$(BIN)/interlude run interplay/$$study --scale nano --seeds 0 || exit 1; \
+	done
+	$(BIN)/interlude show interplay --scale nano
+	$(BIN)/interlude report interplay --scale nano --html findings.html
+	@echo "Read findings.html"
 
 test: $(BIN)/.tested
 	$(BIN)/python -m pytest -n 2

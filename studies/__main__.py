@@ -11,6 +11,7 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from interlude.studies import console as show_
+from interlude.studies.find import SCALE_NAMES
 from interlude.studies.refusal import expected, sentence
 from interlude.synth.solution_style import APPROACHES, DIALECTS, PLAIN
 from interlude.synth.source import MODES
@@ -82,7 +83,9 @@ def parser() -> Parser:
 
     def scaled(made, default: str | None = "nano") -> None:
         made.add_argument(
-            "--scale", default=default, help=f"smoke, nano, small, paper or FILE.py:NAME (default: {default or 'all'})"
+            "--scale",
+            default=default,
+            help=f"{', '.join(SCALE_NAMES)} or FILE.py:NAME (default: {default or 'all'})",
         )
 
     def sourced(made, ops: tuple[int, int] | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from interlude.studies.study import Study
 
 HERE = Path(__file__).parent
-SCALE_NAMES = ("smoke", "nano", "small", "paper")  # of studies.scales, which loads torch
+SCALE_NAMES = ("smoke", "nano", "nano-shuffled", "small", "paper")  # of studies.scales, which loads torch
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,6 @@ class Scale:
     seeds, calibration_seeds: of studies, and of the study that calibrates the bands, used for nothing else.
     finding_seeds: of the studies that decide the findings of arXiv 2512.07783, apart from ``seeds``, whose results were
     known when their predictions were written; where empty, ``seeds``.
-    shuffled_steps: short steps of the base of ``shuffled``, whose planning takes longer to learn.
     """
 
     name: str
@@ -75,7 +74,6 @@ class Scale:
     rl_num_samples: int
     problems: int
     seeds: tuple[int, ...]
-    shuffled_steps: int = 2
     calibration_seeds: tuple[int, ...] = ()
     finding_seeds: tuple[int, ...] = ()
     order: str = "dependency"
@@ -215,10 +213,6 @@ class Scale:
         length = max(self.length[1], 3 * ops[1] + 1)
         return self.source(ops, world, split="held_out", length=(length, length))
 
-    def shuffled(self) -> Scale:
-        """The same scale with the statements of every question in random order: the next step has to be found."""
-        return replace(self, order="shuffled", short_steps=self.shuffled_steps)
-
     def with_modulus(self, modulus: int) -> Scale:
         """The same scale with numbers modulo another prime: what a guess is worth changes, and nothing else."""
         vocab = replace(self.model.vocab, modulus=modulus)
@@ -285,10 +279,20 @@ NANO = Scale(
     band=(1, 4), edge=(8, 9), hard=(10, 11), length=(13, 31),
     batch_size=16, recall_steps=300, short_steps=360, long_steps=500, cold_steps=480,
     anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
-    shuffled_steps=2400,
     rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)),
     calibration_seeds=tuple(range(18, 26)), finding_seeds=tuple(range(40, 48)), optim=MUON, rl_optim=RL_OPTIM,
     copies=((0, 14), 0.85),
+)  # fmt: skip
+
+# Statements in random order: the solver has to find the next step, which four layers do not learn and six learn in part
+# (of graphs of 4 operations a base solves 0.6 at once), so that what is missing is planning and not the count of steps.
+SHUFFLED = replace(
+    NANO,
+    name="nano-shuffled",
+    model=GPT(layers=6, vocab=Vocabulary(names=30)),
+    edge=(5, 6), hard=(7, 8), order="shuffled",
+    short_steps=2400, long_steps=300, arm_flops=8e12, method_flops=3e12,
+    seeds=tuple(range(60, 68)), calibration_seeds=tuple(range(26, 30)), finding_seeds=(),
 )  # fmt: skip
 
 # Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.
@@ -315,4 +319,4 @@ PAPER = Scale(
     precision="bfloat16",
 )  # fmt: skip
 
-SCALES = {scale.name: scale for scale in (SMOKE, NANO, SMALL, PAPER)}
+SCALES = {scale.name: scale for scale in (SMOKE, NANO, SHUFFLED, SMALL, PAPER)}
