@@ -32,5 +32,5 @@ def draw(folder=FOLDER) -> Figure:
     log.set_ylim(top=4)  # room for the names of the bands
     panel_letter(log, "c", "probability of the solution")
     once.legend(loc="lower left", fontsize=6.5)
-    said(made, found, "; 95 % intervals; 100 % RL first ends pre-training, with 43 % of its budget")
+    said(made, found, "; 95 % intervals")
     return made

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, gain, pooled, said, table
+from interlude.figures.panels import BANDS, gain, pooled, published, said, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
 STUDY, SHARES = "interplay/pretraining_difficulty", ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
+
+PUBLISHED = {  # arXiv 2512.07783, appendix A.7: pass@128 with RL minus without, on op 2-10, 11-14 and 15-20
+    "ID": (-0.017, -0.005, -0.011, -0.007, -0.004),
+    "edge": (0.290, 0.292, 0.166, 0.453, 0.420),
+    "hard": (0.059, 0.104, 0.221, 0.180, 0.258),
+}
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -24,6 +30,7 @@ def draw(folder=FOLDER) -> Figure:
     panel_letter(scores, "a", "edge")
     for nth, band in enumerate(BANDS, start=1):
         line(gains, places, [gain(found, f"{share} + RL", share, band, 128) for share in SHARES], nth, band)
+        published(gains, places, list(PUBLISHED[band]), nth)
     gains.axhline(0, color="#333333", linewidth=0.6)
     gains.set_ylabel("with RL - without, pass@128")
     panel_letter(gains, "b", "gain of RL")
@@ -31,5 +38,5 @@ def draw(folder=FOLDER) -> Figure:
         axis.set_xticks(places, SHARES)
         axis.set_xlabel("hardest operations in pre-training")
         axis.legend(loc="upper left", fontsize=6.5)
-    said(made, found)
+    said(made, found, "; 95 % intervals; diamonds: the paper's, 100M parameters, its own bands, one seed")
     return made

@@ -40,7 +40,7 @@ def draw(folder=FOLDER) -> Figure:
     for axis in axes[:, 0]:
         axis.set_ylabel("strictly right (exact)")
     legend(made, axes[0, 0], 5)
-    said(made, found, "; 95 % intervals; 100 % RL first ends pre-training, with 43 % of its budget")
+    said(made, found, "; 95 % intervals")
     return made
 
 

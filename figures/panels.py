@@ -90,6 +90,12 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
     axis.set_xlim(-0.5, len(names) - 0.5)
 
 
+def published(axis, x: list, y: list, nth: int) -> None:
+    """Values that a paper prints, as open diamonds in the colour of the arm that answers to theirs: its models and
+    bands are others, so that the pattern compares and the height does not."""
+    axis.plot(x, y, "D", color=PALETTE[nth], markerfacecolor="white", markersize=4, zorder=4)
+
+
 def by_share(axis, found: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:
     """pass@k over a band without RL and by the share of RL in the second world, after one pre-training."""
     arms = (base, *(f"{base}, RL {share} %" for share in RL_SHARES))
