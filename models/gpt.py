@@ -272,14 +272,13 @@ def _turns(head_width: int, theta: float) -> Tensor:
 class GPTDecoder:
     """Cached decoding. Rows with equal prompts share one copy of the prompt's keys and values.
 
-    Prompts are read padded on the right, exactly as in ``_hidden``, once each. A step's attention is in two parts: over
-    the prompt, one product for all rows of a prompt, and over the row's own tokens; one softmax runs over both. Memory
-    traffic is what decoding costs at this size, and a group of 16 rows reads its prompt once instead of 16 times. Where
-    no two rows have a prompt in common there is nothing to share: then a row's prompt lies before its own tokens, and
-    one product covers both.
+    Prompts are read once each, padded on the right, exactly as in ``_hidden``. A step's attention has two parts, over
+    the prompt (one product for all rows of a prompt) and over the row's own tokens, under one softmax. Decoding at this
+    size is bound by memory traffic, and a group of 16 rows reads its prompt once instead of 16 times. Where no two rows
+    share a prompt, a row's prompt lies before its own tokens, and one product covers both.
 
-    Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head, M = G * R,
-    S scores of a row: P of its prompt and then those of its own tokens. Keys lie transposed, which is faster to read.
+    Shapes: U distinct prompts of up to P tokens, G rows of a prompt at most, R query heads of a key head, M = G * R, S
+    scores of a row: P of its prompt and then those of its own tokens. Keys lie transposed, which is faster to read.
     """
 
     def __init__(self, model: GPTModel, prompts: list[list[int]], room: int) -> None:

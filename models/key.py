@@ -1,15 +1,13 @@
 """A content key names a description by everything in it and refuses whatever has no stable meaning.
 
-Two descriptions that are equal in Python have equal keys, and two that differ have different keys. Python says
-`1 == 1.0 == True`, so the annotation of a field decides which of the three a number is: in a field typed `float` an
-int becomes the float of the same value; a float or a bool in a field typed `int` is refused. Where the annotation
-says nothing about numbers (no dataclass field, `tuple`, `object`) a number is taken as written: 1 and 1.0 are distinct.
--0.0 is 0.0. Classes enter by their bare name, so a class may move to another file without changing any key.
+Equal descriptions have equal keys, different ones different keys. As Python has 1 == 1.0 == True, a field's annotation
+decides what a number is: an int in a field typed `float` becomes that float; a float or a bool in a field typed `int`
+is refused; where the annotation does not speak of numbers, 1 and 1.0 are distinct. -0.0 is 0.0. Classes enter by their
+bare name, so that a class may move to another file without changing any key.
 
-What a description means may rest on more than its fields: on code, or on a file that a field names. Code has one place
-to say that it changed, a ``version: ClassVar[int]`` of the class; a property ``content`` holds what else enters the
-key, such as a digest of that file (None: nothing yet); a field made by `place` is then left out, as the digest says
-more than where the file lies.
+Beyond its fields, a class says that its code changed by raising ``version: ClassVar[int]``; a property ``content``
+(None: nothing) holds what else enters the key, such as the digest of a file, and fields made by `place` are then left
+out: the digest says more than where the file lies.
 """
 
 import hashlib

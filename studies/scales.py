@@ -31,53 +31,55 @@ REPLAY_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Scale:
-    """One size of everything.
+    """One size of everything: the model, the problems, the three bands of operations, budgets in FLOPs, and seeds.
 
-    band: numbers of operations that the base is trained on. edge: beyond it, where the base solves some. hard: beyond
-    that, where it solves few. Bands are calibrated by the study stages/ladder and its committed table.
-    order: of the statements in a question. "dependency": each operand is stated before its use, so that the next step
-    is the next statement. "shuffled": the solver has to find it (planning).
-    length: of a question, in givens (see Source), the same for every number of operations, so that it says nothing
-    about depth; exams are of the greatest length.
-    short_copies, copies: range and ratio of the law of the number of copies in pre-training problems (see Source), in
-    the stages of short questions and in those of full length. Without copies a model learns the greatest number of
-    steps that it was shown as a fact, and stops there; exams have none.
-    recall_steps, short_steps, long_steps: pre-training steps on short questions without arithmetic targets, on short
-    questions, and on questions of full length, ``batch_size`` rows each. In short ones every other
-    row has the band's top ops.
-    anneal_flops, arm_flops: what the decay of the base, and a whole arm after the base, may spend.
-    cold_steps: steps, of ``batch_size`` rows, in which the base of the leaderboard learns the formats that its
-    methods ask for.
-    method_flops: what a mid-training method may spend, and as much the RL after it. At nano it is a quarter of an
-    arm's: half of one lets next-token prediction solve .96 of the edge (interplay/mid_or_rl), which leaves methods
-    nothing to differ in.
-    seeds, calibration_seeds: of studies, and of the study that calibrates the bands, used for nothing else.
-    finding_seeds: of the studies that decide the findings of arXiv 2512.07783, apart from ``seeds``, whose results were
-    known when their predictions were written; where empty, ``seeds``.
+    Bands are calibrated by the study stages/ladder and its committed table.
     """
 
     name: str
     model: GPT
+    # Fewest and most operations that the base is trained on.
     band: tuple[int, int]
+    # Beyond the band, where the base solves some problems; what mid-training and RL are given.
     edge: tuple[int, int]
+    # Beyond the edge, where the base solves few; in nobody's training data.
     hard: tuple[int, int]
+    # Of a question, in givens (see Source): the same for every number of operations, so that it does not reveal depth.
+    # Exams are of the greatest length.
     length: tuple[int, int]
+    # Rows of a step of pre-training, mid-training and SFT.
     batch_size: int
+    # Steps of pre-training on short questions without arithmetic targets; then on short questions, in which every other
+    # row has the band's most operations; then on questions of full length.
     recall_steps: int
     short_steps: int
     long_steps: int
+    # What the decay of the base, and a whole arm after the base, may spend.
     anneal_flops: float
     arm_flops: float
+    # What a mid-training method may spend, and as much the RL after it. At nano it is less than half of an arm's: half
+    # of one let next-token prediction solve 0.96 of the old edge, which leaves methods no room to differ.
     method_flops: float
+    # Steps in which the base of the leaderboard learns the formats that its methods ask for.
     cold_steps: int
+    # Prompts a step of RL, and responses to each.
     rl_prompts: int
     rl_num_samples: int
+    # Of each exam.
     problems: int
     seeds: tuple[int, ...]
+    # Used by the study that calibrates the bands and by nothing else.
     calibration_seeds: tuple[int, ...] = ()
+    # Of the studies that decide the findings of arXiv 2512.07783, apart from ``seeds``, whose results were known when
+    # their predictions were written; where empty, ``seeds``.
     finding_seeds: tuple[int, ...] = ()
+    # Of the statements in a question. "dependency": each operand is stated before its use, so that the next step is the
+    # next statement. "shuffled": the solver has to find it (planning).
     order: str = "dependency"
     dialect: str = "direct"
+    # Range of the number of copies in a pre-training problem and the ratio of its law (see Source), in short questions
+    # and in those of full length. Without copies a model learns the greatest number of steps that it was shown as a
+    # fact and stops there. Exams have none.
     short_copies: tuple[tuple[int, int], float] = ((0, 8), 0.75)
     copies: tuple[tuple[int, int], float] = ((0, 12), 0.8)
     modulus: int = 7

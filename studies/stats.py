@@ -67,15 +67,13 @@ def exact_pass_at_k(logp, k) -> np.ndarray:
 def interval(values_SP, resamples: int = 2000, level: float = 0.95, path: tuple = ("interval",)) -> Estimate:
     """The mean of `values_SP` and a percentile bootstrap interval over seeds and problems.
 
-    Every seed sat the same exam, so the two factors are crossed: each resample draws S seeds and, once for all of
-    them, P problems, with replacement (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics 1(2)).
-    Drawing problems anew for each seed would hide that all seeds share the luck of the same problems. Randomness
-    comes from `path` alone.
+    Every seed was examined on the same problems, so the two factors are crossed: each resample draws S seeds and, once
+    for all of them, P problems, with replacement (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics
+    1(2)). Randomness comes from `path` alone.
 
-    What few seeds do to it: nothing can be resampled that was not seen. With one seed only problems are resampled,
-    and the interval is about that one model. Where seeds dominate the spread, the nominal 95 % interval covers 75 %
-    of the time at 3 seeds (it is the range of the three means), 84 % at 5, 88 % at 8 and 93 % at 20. Where problems
-    dominate it covers 94 to 95 %; with independent noise in every cell alone it is conservative (99 % at 3 seeds).
+    Coverage with few seeds: with one seed only problems are resampled, and the interval is about that one model. Where
+    seeds dominate the spread, the nominal 95 % interval covers 75 % at 3 seeds, 84 % at 5, 88 % at 8 and 93 % at 20;
+    where problems dominate, 94 to 95 %.
 
     Raises ValueError for anything but a finite array with two axes, both non-empty.
     """

@@ -1,13 +1,12 @@
 """What a study's table decides of each claim: it holds, it does not hold, or it is open, and what deciding would take.
 
-A claim stands in its study's file beside RULE, in the tuple CLAIMS, which is one declared family: every comparison of
-it counts in Holm's correction. A comparison is a difference between arms, paired by seed; seeds are the unit.
+A claim stands in its study's file beside RULE, in the tuple CLAIMS: one declared family, over which p-values are
+Holm-corrected. A comparison is a difference between arms, paired by seed; seeds are the unit.
 
-Holds: the sign that is claimed is established, by a two-sided t test over seeds at 5 %, Holm-corrected over the family.
-Does not hold: the opposite sign is established, or equivalence is: both one-sided tests (TOST, Schuirmann 1987) against
-the claim's margin, the smallest difference that matters, at 5 %, Holm-corrected over the family. Open: neither; then
-the half-width that was reached is given, and the number of seeds that would find a difference of the margin with 80 %
-power at two-sided 5 %, if seeds go on differing as they did. The highest mean decides nothing.
+Holds: the claimed sign is established by a two-sided t test over seeds at 5 %. Does not hold: the opposite sign is
+established, or equivalence is, by both one-sided tests (TOST, Schuirmann 1987) against the claim's margin, the smallest
+difference that matters, at 5 %. Open: neither; then the half-width is given, and the number of seeds that would find a
+difference of the margin with 80 % power at two-sided 5 %. The highest mean decides nothing.
 """
 
 from __future__ import annotations

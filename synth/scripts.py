@@ -1,25 +1,9 @@
 """Approaches: solution strategies that add lines between the steps, each of which makes a promise about the steps.
 
-With any approach, a solution takes every needed step in full. What an approach adds, in the terse dialect (prose writes
-the same with a capital and a full stop; the direct dialect drops the "=" after a noun), and what its lines promise:
-
-levels     ``level ;`` before the steps that need only what is given, before those that need these, and so on
-depth      ``find goats ;`` opens a goal: the one asked for, then what the innermost open goal needs; a step closes it
-backward   ``need goats from seals , mice ;`` from the goal down, each quantity once;
-           then the steps in the opposite order
-subgoals   ``part seals ;`` before the steps towards one operand of the last step, ``merge goats ;`` before that step
-symbolic   ``let seals = bears - bats ;`` for every step, solved for what it finds, before the first step
-simplify   ``put seals = bears - 3 ;`` the same with every given value put in
-plan       ``order bears , seals , goats ;`` and then the steps in just this order
-restate    ``given cows 4 , mice 1 , bats 3 , asked goats ;``
-           all that the question gives, in its order, before the steps
-relevant   ``keep cows , mice , bats , bears , seals , goats ;`` all that the answer needs, in the question's order
-table      ``tabulate ;`` and then a step for every statement, needed or not
-check      ``undo bears , 5 - 1 = 4 ;`` after a step, for every step: its statement solved for another quantity
-grouped    ``group + ;`` before steps of one operation, as many as are ready, until another operation's turn comes
-running    ``hold bears 5 ;`` after every step: what was found and will be used or is asked for, with its value
-commuted   sums and products with operands, recalled values and numbers in the opposite order; it has no lines
-countdown  ``left bears , seals , goats ;`` before every step: what is still to be found, in the plain solution's order
+With any approach, a solution takes every needed step in full. What an approach adds and what its lines promise stands
+at the function that writes it, in the terse dialect: prose writes the same with a capital and a full stop, the direct
+dialect drops the "=" after a noun. "commuted" adds no lines: sums and products have their operands, recalled values and
+numbers in the opposite order.
 
 Lines of several approaches may occur in one solution, which is right if all their promises are kept.
 """
@@ -178,12 +162,15 @@ def script(problem: Blueprint, name: str) -> tuple[Move | Words, ...]:
 
 
 def by_levels(work: Work) -> Iterator[Move | Words]:
+    """levels: ``level ;`` before the steps that need only what is given, before those that need these, and so on."""
     for level in range(1, work.deepest + 1):
         yield ("level",)
         yield from [move for move in work.moves if work.depth[move.statement] == level]
 
 
 def by_depth(work: Work) -> Iterator[Move | Words]:
+    """depth: ``find goats ;`` opens a goal: the one asked for, then what the innermost open goal needs; a step closes
+    it."""
     done: set[int] = set()
     due: list[tuple[int, bool]] = [(work.last, False)]
     while due:
@@ -198,6 +185,8 @@ def by_depth(work: Work) -> Iterator[Move | Words]:
 
 
 def backward(work: Work) -> Iterator[Move | Words]:
+    """backward: ``need goats from seals , mice ;`` from the goal down, each quantity once; then the steps in the
+    opposite order."""
     uses = {at: sum(at in before for before in work.before.values()) for at in work.terms}
     order = [work.last]
     for at in order:  # grows while it is read: a statement follows all that use what it finds
@@ -210,6 +199,8 @@ def backward(work: Work) -> Iterator[Move | Words]:
 
 
 def by_subgoals(work: Work) -> Iterator[Move | Words]:
+    """subgoals: ``part seals ;`` before the steps towards one operand of the last step, ``merge goats ;`` before that
+    step."""
     done: set[int] = set()
     for part in work.before[work.last]:
         if part not in done:
@@ -222,32 +213,40 @@ def by_subgoals(work: Work) -> Iterator[Move | Words]:
 
 
 def symbolically(work: Work) -> Iterator[Move | Words]:
+    """symbolic: ``let seals = bears - bats ;`` for every step, solved for what it finds, before the first step."""
     yield from [("let", *work.formula(at, values=False)) for at, _ in work.moves]
     yield from work.moves
 
 
 def simplified(work: Work) -> Iterator[Move | Words]:
+    """simplify: ``put seals = bears - 3 ;``, as symbolic with every given value put in."""
     yield from [("put", *work.formula(at, values=True)) for at, _ in work.moves]
     yield from work.moves
 
 
 def planned(work: Work) -> Iterator[Move | Words]:
+    """plan: ``order bears , seals , goats ;`` and then the steps in just this order."""
     yield ("order", *work.left([]))
     yield from work.moves
 
 
 def restated(work: Work) -> Iterator[Move | Words]:
+    """restate: ``given cows 4 , mice 1 , bats 3 , asked goats ;``, all that the question gives, in its order, before
+    the steps."""
     yield ("given", *work.restated())
     yield from work.moves
 
 
 def relevant(work: Work) -> Iterator[Move | Words]:
+    """relevant: ``keep cows , mice , bats , bears , seals , goats ;``, all that the answer needs, in the question's
+    order."""
     yield ("keep", *work.relevant())
     yield from work.moves
 
 
 def tabulated(work: Work) -> Iterator[Move | Words]:
-    """Every statement as early as the question's order and its operands allow."""
+    """table: ``tabulate ;`` and then a step for every statement, needed or not, as early as the question's order and
+    its operands allow."""
     yield ("tabulate",)
     nodes, order = work.nodes, work.problem.order
     moves = dict(work.moves)
@@ -262,11 +261,14 @@ def tabulated(work: Work) -> Iterator[Move | Words]:
 
 
 def checked(work: Work) -> Iterator[Move | Words]:
+    """check: ``undo bears , 5 - 1 = 4 ;`` after a step, for every step: its statement solved for another quantity."""
     yield from work.moves
     yield from [("undo", *work.undone(at)) for at, _ in work.moves]
 
 
 def grouped(work: Work) -> Iterator[Move | Words]:
+    """grouped: ``group + ;`` before steps of one operation, as many as are ready, until another operation's turn
+    comes."""
     waiting = [at for at, _ in work.moves]
     done: set[int] = set()
     while waiting:
@@ -281,6 +283,7 @@ def grouped(work: Work) -> Iterator[Move | Words]:
 
 
 def running(work: Work) -> Iterator[Move | Words]:
+    """running: ``hold bears 5 ;`` after every step: what was found and will be used or is asked for, with its value."""
     done: list[int] = []
     for move in work.moves:
         yield move
@@ -289,6 +292,8 @@ def running(work: Work) -> Iterator[Move | Words]:
 
 
 def counted_down(work: Work) -> Iterator[Move | Words]:
+    """countdown: ``left bears , seals , goats ;`` before every step: what is still to be found, in the plain solution's
+    order."""
     done: list[int] = []
     for move in work.moves:
         yield ("left", *work.left(done))

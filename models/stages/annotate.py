@@ -32,29 +32,32 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True, kw_only=True)
 class Annotate(Stage):
-    """Next-token prediction on annotated chunks, a mean over all their tokens, thoughts too (Thinking Mid-training,
-    arXiv 2601.21343v3, chapter 2). A chunk is one problem with its worked solution, and only problems of one half of
-    ``data`` are used: the other half is for the stage of RL.
+    """Next-token prediction on annotated chunks, a mean over target tokens, thoughts included: the first stage of
+    Thinking Mid-training (arXiv 2601.21343v3, chapter 2).
 
-    annotator: a finished model of the same tokens that thinks between the segments of a solution under decoding which
-    copies all the rest (``models.annotator``), or "oracle" for the generator's own thoughts: an upper bound that no
-    method has. What the annotator reads and writes is charged.
-    Where the paper is silent: a thought may open where a segment begins; temperature: the annotator's, 1; max_thought:
-    tokens in all thoughts of a chunk, at most. content: "shuffled" permutes the tokens in every thought and "empty"
-    leaves the tags alone, controls that keep the format.
-    targets: "solution" leaves the question's tokens out, which a base pre-trained on solutions has never written: on
-    "all", as in the paper, such a base first loses what it knows.
-    replay, replay_share: as in Midtrain, raw; the paper has none, the default is none. Raises ValueError naming the
-    field, and, before any update, where annotator and learner do not read the same tokens.
+    A chunk is one problem with its worked solution. Only problems of one half of ``data`` are used; the other half is
+    for the RL stage (``Thinking``). Raises ValueError naming the field and, before any update, where annotator and
+    learner do not read the same tokens.
     """
 
     data: Source | Mixture
+    # As in Midtrain, without thoughts. The paper has no replay, nor has the default.
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
+    # A finished model of the same tokens that writes thoughts between the segments of a solution, under constrained
+    # decoding that copies all the rest (models/annotator.py), or "oracle" for the generator's own thoughts: an upper
+    # bound. What the annotator reads and writes is charged. A thought may open where a segment begins (our reading of
+    # the paper).
     annotator: Recipe | str
+    # "own", or a control that keeps the format: "shuffled" permutes the tokens in every thought, "empty" leaves only
+    # the tags.
     content: str = "own"
+    # Of the annotator (the paper does not give it).
     temperature: float = 1.0
+    # Most tokens in all thoughts of a chunk together.
     max_thought: int = 128
+    # "all", as in the paper, or "solution", which leaves the question's tokens out: a base that was pre-trained on
+    # solutions alone first loses what it knows when it is trained on questions.
     targets: str = added_field("all")
 
     def __post_init__(self) -> None:

@@ -16,19 +16,20 @@ from interlude.synth.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Distil(Stage):
-    """Rows as in Midtrain; (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner), both in nats
-    and means over target tokens, the KL summed over the vocabulary (the distillation baseline of ReMiT, arXiv
-    2602.03075; the form is ours, as the paper's is not known; temperature 1).
+    """Rows as in Midtrain. Loss: (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner) at
+    temperature 1, both in nats and means over target tokens, the KL summed over the vocabulary.
 
-    reference: a finished model of the same tokens. alpha: in [0, 1]; 0.5 is our choice. Raises ValueError naming the
-    field.
+    The distillation baseline of ReMiT (arXiv 2602.03075), whose exact form the paper does not give. Raises ValueError
+    naming the field.
     """
 
     data: Task
     replay: Task
+    # A finished model of the same tokens.
     reference: Recipe
     replay_share: float = 0.2
     targets: str = "all"
+    # In [0, 1]; 0.5 is our choice.
     alpha: float = 0.5
 
     def __post_init__(self) -> None:

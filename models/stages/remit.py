@@ -36,18 +36,10 @@ class ReMiT(Stage):
     """Rows as in Midtrain; the gain of a target token is how much likelier the reference finds it than the learner
     does.
 
-    The gap log p_reference - log p_learner in nats (equation 3) is centred over the row (4); w = 2 sigmoid(gap),
-    clipped to 1 - eps and 1 + eps (5); the loss is -1/T sum of w log p_learner over T target tokens (6). Equation
-    numbers are those of arXiv 2602.03075. Where it is silent the choice is ours: w carries no gradient, the divisor is
-    T and not the sum of w, a sequence is one problem, and all its tokens are targets.
-
-    reference: a finished model of the same pipeline, after RL. eps: in (0, 1]; 1 clips nothing, as 0 < 2 sigmoid < 2.
-    Controls. centring: "standard" divides by the row's standard deviation too, "none" leaves the
-    gap. against: the gap is to the "learner" as it is, as it was at the "start" (one more reference pass), or to
-    "nothing", the weights then following log p_reference alone. weights: "shuffled" permutes the weights within each
-    row; "topk" gives the share ``keep`` of the row's largest gaps 1 and the others 0, RHO-1's selection (Lin et al.
-    2024, section 2.2). renormalise: divide by the row's mean weight, so that a weight moves the loss from token to
-    token and never its size.
+    The gap log p_reference - log p_learner in nats (arXiv 2602.03075, equation 3) is centred over the row (4); w = 2
+    sigmoid(gap), clipped to 1 - eps and 1 + eps (5); the loss is -1/T sum of w log p_learner over T target tokens (6).
+    Where the paper is silent the choice is ours: w carries no gradient, the divisor is T and not the sum of w, a
+    sequence is one problem, and all its tokens are targets.
 
     The log has the mean weight, the shares of tokens at or beyond the clip's ends and, for models of one token a word,
     the mean weight of every role. Raises ValueError naming the field.
@@ -55,14 +47,22 @@ class ReMiT(Stage):
 
     data: Task
     replay: Task
+    # A finished model of the same pipeline, after RL.
     reference: Recipe
     replay_share: float = 0.2
     targets: str = "all"
+    # Clip bound, in (0, 1]; 1 clips nothing, as 0 < 2 sigmoid < 2.
     eps: float = 0.2
+    # Control: "standard" divides by the row's standard deviation too, "none" leaves the gap.
     centring: str = "sequence"
+    # Control: the gap is to the "learner" as it is, as it was at the "start" (one more reference pass), or to
+    # "nothing": the weights then follow log p_reference alone.
     against: str = "learner"
+    # Control: "shuffled" permutes the weights within each row; "topk" gives the share ``keep`` of the row's largest
+    # gaps 1 and the others 0, the selection of RHO-1 (arXiv 2404.07965, section 2.2).
     weights: str = "gap"
     keep: float = 0.6
+    # Control: divide by the row's mean weight, so that weights move the loss between tokens and not its size.
     renormalise: bool = False
 
     def __post_init__(self) -> None:

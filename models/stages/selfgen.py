@@ -54,48 +54,45 @@ class Kept(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class SelfGen(Stage):
     """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for
-    them.
+    them: mid-training on self-generated data of several approaches (arXiv 2605.08472).
 
-    Mid-training with self-generated data of several approaches (arXiv 2605.08472). For each question and each of the
-    first ``n`` ``approaches``, the model as it was when the stage began samples ``samples`` responses under the
-    approach's tag. Those whose final answer is right stay (nothing else is checked), and of them the one that a ranker
-    finds to follow the approach best. The ranker (``models.ranker``) is trained on ``per_approach`` worked solutions of
-    ``examples`` told by each of ``approaches``. A question without n traces is dropped for a fresh one, so that n times
-    questions is ``instances`` whatever n is; ValueError if ``attempts`` questions in a row are dropped, which is tried
-    for every approach before the first step. A step imitates ``batch_size`` of the instances; every epoch visits all in
-    an order of its own; the loss is a mean over target tokens.
+    For each question and each of ``n`` approaches, the stage's initial model samples ``samples`` responses under the
+    approach's tag. Those with the right final answer stay (no other check), and of them the one that a ranker
+    (models/ranker.py) finds to follow the approach best. A question without n traces is dropped for a fresh one. A step
+    imitates ``batch_size`` instances; every epoch visits all in an order of its own; the loss is a mean over target
+    tokens.
 
-    Where the paper is silent the choice is ours: the tag asks alone, without exemplars, as the base was trained on
-    tags; samples 8 at temperature 1; n approaches of the list, each question beginning one further, so that n changes
-    how many of them a question has and not which are taught, and a larger n holds the smaller's; a response that never
-    ends has no final answer; no early stop, as a budget ends the stage (three epochs are steps = 3 * instances / rows).
-
-    source: "approaches"; "rejection": n right responses out of n * samples to the plain question, different ones first
-    (more traces without structured diversity); "distil": the same from the Recipe ``reference``; "star" (n = 1): the
-    first right response, or, where none is, the first to the question with its answer before it (STaR, Zelikman et al.
-    2022, arXiv 2203.14465, one round; the base was never trained on hints, so the log counts how many ``hinted`` traces
-    are taught). traces: "incorrect" keeps wrong answers in place of right ones (the paper's ablation). replay,
-    replay_share: this share of every step's rows, rounded, are worked solutions of ``replay``; the paper has none, the
-    default is none, and a model that forgets how to go deeper needs some.
-
-    A question's traces are a pure function of the starting weights and its number; they are kept in memory, sampled
-    again on resume, and charged once, in the step of the first epoch that first needs them. Raises ValueError naming
-    the field.
+    A question's traces are a pure function of the initial weights and its number: kept in memory, sampled again on
+    resume, and charged once, where they are first needed. A response that never ends has no final answer. Raises
+    ValueError naming the field.
     """
 
     data: Source | Mixture
+    # Worked solutions, ``per_approach`` of each approach, that the ranker is trained on.
     examples: Source | None = None
+    # "approaches"; "rejection": n right responses out of n * samples to the plain question, different ones first (more
+    # traces without structured diversity); "distil": the same from ``reference``; "star" (n = 1): the first right
+    # response or, where there is none, the first to the question with its answer before it (STaR, arXiv 2203.14465, one
+    # round; no base was trained on such hints, so the log counts the ``hinted`` traces).
     source: str = "approaches"
+    # The tag asks alone, without exemplars, as the base was trained on tags. Each question uses n of them and begins
+    # one further, so that n changes how many a question has and not which are taught.
     approaches: tuple[str, ...] = NAMES
     n: int = 8
+    # Ours, as is temperature 1: the paper does not give them.
     samples: int = 8
     temperature: float = 1.0
+    # n times questions, whatever n is. Three epochs are steps = 3 * instances / batch_size.
     instances: int = 4096
+    # "correct", or "incorrect" for wrong answers in place of right ones (the paper's ablation).
     traces: str = "correct"
     reference: Recipe | None = None
     per_approach: int = 64
+    # ValueError if so many questions in a row are dropped; tried for every approach before the first step.
     attempts: int = 64
     max_new_tokens: int = 256
+    # Worked solutions that make up ``replay_share`` of every step's rows, rounded. The paper has no replay, nor has the
+    # default; a model that forgets how to go deeper needs some.
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
     needs_initial_model: ClassVar[bool] = True

@@ -107,18 +107,18 @@ class ProbeExam(Exam):
 def probe(
     lm: LM, problems: list[Problem], thought: str, samples: int, max_new_tokens: int, temperature: float
 ) -> dict[str, np.ndarray]:
-    """Each problem, which must skip a step, is cut before a segment that comes after a skipped one (elsewhere
-    a thought has nothing to say that is not in the text), and the model writes ``samples``
-    thoughts there, as in ``Thinking``: a raw prefix and an opening tag, at most ``max_new_tokens`` tokens. Then its
-    "own" thought stands, or none ("empty"), or its own tokens "shuffled", or the "other" one that it wrote for another
-    problem, and the closing tag. A thought that never closes is closed where its room or the
-    text ends.
+    """For each problem, thoughts at a place where a step was skipped, and what follows them. Raises ValueError if a
+    problem skips nothing.
 
-    Per problem: logp, the exact log-probability of the corpus' segment after it, a mean over thoughts; strict and
-    answer, how many of one sampled segment a thought the judge of ``Thinking`` finds equal to the corpus' and how many
-    find its number; process, the mean share of its facts; tokens and thought, mean lengths of segment and thought.
-    Where a problem is cut, its thoughts and the luck of what follows are the same for every ``thought``, so differences
-    are paired. Raises ValueError if a problem skips nothing.
+    Each problem is cut before a segment that comes after a skipped step. As in ``Thinking`` the model reads the raw
+    prefix and an opening tag and writes ``samples`` thoughts of at most ``max_new_tokens`` tokens. Then ``thought``
+    says what stands there: its "own" thought, none ("empty"), its own tokens "shuffled", or the "other" one that it
+    wrote for another problem; and the closing tag.
+
+    Returns per problem: logp, the exact log-probability (nats) of the corpus' segment, a mean over thoughts; strict and
+    answer, counts of sampled segments that the judge accepts and that have the right number; process, the mean share of
+    right facts; tokens and thought, mean lengths. Cuts, thoughts and random streams are the same for every ``thought``,
+    so differences are paired.
     """
     opening, closing = tags(lm)
     cuts = places(lm, problems)
