@@ -4,39 +4,41 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, RARE, by_depth, legend, said, table
+from interlude.figures.panels import BANDS, RARE, by_depth, said, table
 from interlude.figures.style import PALETTE, figure, panel_letter
-from interlude.studies.results import FOLDER
+from interlude.studies.results import FOLDER, Results
 
-STUDY, KINDS, SHARES = "interplay/context_exposure", ("names", "copies", "arithmetic"), ("0.1 %", "1 %", "10 %")
+STUDY = "interplay/context_exposure"
+SHARES = {"0 %": 0} | {f"{share} % arithmetic": nth for nth, share in enumerate((1, 2, 4, 10), start=1)}
+WAYS = {"0 %": 0, "4 % arithmetic": 3, "4 % arithmetic, late": 5, "4 % copies": 6}
+ALONE = "4 % arithmetic + RL in the first world"
 
 
-def arms(kind: str) -> dict[str, int]:
-    """The arms of one kind of seed, each with its colour, which says the exposure."""
-    return {"0 % + RL": 0} | {f"{share} {kind} + RL": nth for nth, share in enumerate(SHARES, start=1)}
+def after(bases: dict[str, int]) -> dict[str, int]:
+    """The arms with RL, each with its base's colour, which says what pre-training held."""
+    return {f"{base} + RL": nth for base, nth in bases.items()}
 
 
 def draw(folder=FOLDER) -> Figure:
-    """pass@128 in the second world by operations, before RL dotted."""
-    after = tuple(dict.fromkeys(arm for kind in KINDS for arm in arms(kind)))
-    found = table(STUDY, (*after, *(arm.removesuffix(" + RL") for arm in after)), folder)
-    made = figure(8.4, 2.9)
-    axes = made.subplots(1, 3, sharey=True)
-    for nth, kind in enumerate(KINDS):
-        by_depth(axes[nth], found, arms(kind), 128, RARE)
-        exams = found.within((1, BANDS["hard"][1]), RARE)
-        for arm, colour in arms(kind).items():
-            before = [found.score(arm.removesuffix(" + RL"), exam, 128).mean for exam in exams]
-            axes[nth].plot(range(1, len(exams) + 1), before, color=PALETTE[colour], linewidth=1.1, linestyle=":")
-        panel_letter(axes[nth], "abc"[nth], f"{kind}, pass@128 in {RARE}")
-    axes[0].set_ylabel("strictly right within 128 (exact)")
-    exposures(made, axes[1])
+    """pass@128 in the second world by operations: by share, and at one share by kind and time; before RL dotted."""
+    bases = SHARES | WAYS
+    found = table(STUDY, (*bases, *after(bases), ALONE), folder)
+    made = figure(8.4, 3.3)
+    shares, ways = made.subplots(1, 2, sharey=True)
+    for axis, chosen in ((shares, SHARES), (ways, WAYS)):
+        by_depth(axis, found, after(chosen) | ({ALONE: 7} if axis is ways else {}), 128, RARE)
+        before(axis, found, chosen)
+        axis.legend(loc="upper right", fontsize=6.5)
+    panel_letter(shares, "a", f"how much of {RARE} later pre-training held, pass@128")
+    panel_letter(ways, "b", "which problems, when, and RL without it")
+    shares.set_ylabel("strictly right within 128 (exact)")
     said(made, found, "; dotted: before RL; 95 % intervals")
     return made
 
 
-def exposures(made: Figure, axis) -> None:
-    """The legend of one panel for all: what each colour held."""
-    legend(made, axis, 4)
-    for text, share in zip(made.legends[0].get_texts(), ("0 %", *SHARES), strict=True):
-        text.set_text(f"{share} of later pre-training")
+def before(axis, found: Results, bases: dict[str, int]) -> None:
+    """The same scores before RL."""
+    exams = found.within((1, BANDS["hard"][1]), RARE)
+    for base, nth in bases.items():
+        scores = [found.score(base, exam, 128).mean for exam in exams]
+        axis.plot(range(1, len(exams) + 1), scores, color=PALETTE[nth], linewidth=1.1, linestyle=":")

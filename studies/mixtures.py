@@ -13,8 +13,9 @@ from interlude.studies.study import Arm
 from interlude.synth.source import Mixture, Source
 
 COMMON, RARE = WORLDS[:2]  # the paper's A and B
-EXPOSURES = (0.001, 0.01, 0.1)  # shares of B in the later stages of pre-training (arXiv 2512.07783, section 4)
-KINDS = ("names", "copies", "arithmetic")  # what B's problems there can teach: its nouns, and to copy, and to compute
+EXPOSURES = (0.01, 0.02, 0.04, 0.1)  # shares of B in the later rows of pre-training; the paper has 0.1, 1 and 10 %
+COMPARED = 0.04  # the share at which kinds and times of exposure are compared
+KINDS = ("arithmetic", "copies")  # what B's problems there can teach: to compute and to copy, or to copy alone
 
 
 def only(mixture: Mixture, world: str) -> Mixture:
@@ -40,15 +41,25 @@ def exposed(scale: Scale, share: float, rare: Mixture) -> tuple[Recipe, Pretrain
     return pretrained(scale, only(scale.stable().stages[0].data, COMMON), late)
 
 
-def seeds(scale: Scale, kind: str) -> Mixture:
-    """Problems of the rare world as long as the others: names only, or one or two steps of copying or of arithmetic."""
+def exposure_data(scale: Scale, kind: str) -> Mixture:
+    """Problems of the rare world, as long as the others and with as many copies: of one or two operations
+    ("arithmetic", as the paper's are), or of copies alone ("copies")."""
+    (_, most), ratio = scale.copies
+    if kind == "arithmetic":
+        return scale.mixture((1, 2), world=RARE, copies=(0, most), copy_ratio=ratio)
     longest = min(scale.length[1], scale.model.vocab.names - 1)  # a question of nothing but givens has a name for each
-    source = {
-        "names": scale.source((0, 0), RARE, copies=(0, 0), length=(min(scale.length[0], longest), longest)),
-        "copies": scale.source((0, 0), RARE, copies=(1, 2), length=(min(scale.length[0], longest), longest)),
-        "arithmetic": scale.source((1, 2), RARE),
-    }[kind]
-    return Mixture(((1.0, source),))
+    length = (min(scale.length[0], longest), longest)
+    copies = (1, max(1, min(most, length[0] - 6)))  # as many as the shortest question has room for
+    return scale.mixture((0, 0), world=RARE, copies=copies, copy_ratio=ratio, length=length)
+
+
+def late_exposure(scale: Scale, share: float) -> Pretrain:
+    """After pre-training, while the rate decays again: as many rows of the rare world as ``share`` of pre-training's
+    later rows are, half of the stage's rows. The decay that ends pre-training is about as long as its long stage."""
+    later = 2 * scale.long_steps
+    steps = max(1, round(2 * share * later))
+    rare = exposure_data(scale, "arithmetic")
+    return replace(scale.anneal(), flops=None, steps=steps, data=blend((0.5, scale.pretraining()), (0.5, rare)))
 
 
 def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
@@ -71,20 +82,27 @@ def rl(scale: Scale, share: float) -> RL:
 
 
 def exposure_arms(scale: Scale) -> tuple[Arm, ...]:
-    """Every kind of seed at every exposure, and none;
-    each without RL and with RL of half common, half rare problems."""
-    bases = [("0 %", exposed(scale, 0.0, seeds(scale, "names")))]
-    bases += [
-        (f"{100 * share:g} % {kind}", exposed(scale, share, seeds(scale, kind)))
-        for kind in KINDS
+    """None of the rare world, arithmetic at every exposure, and at ``COMPARED`` copies instead and the same rows late;
+    each without RL and with RL of half common, half rare problems, and at ``COMPARED`` with RL of common ones alone."""
+    bases = {"0 %": exposed(scale, 0.0, exposure_data(scale, "arithmetic"))}
+    bases |= {
+        f"{100 * share:g} % arithmetic": exposed(scale, share, exposure_data(scale, "arithmetic"))
         for share in EXPOSURES
-    ]
-    return tuple(arm for name, (base, anneal) in bases for arm in with_rl(name, base, anneal, rl(scale, 0.5)))
+    }
+    at = f"{100 * COMPARED:g} %"
+    bases[f"{at} copies"] = exposed(scale, COMPARED, exposure_data(scale, "copies"))
+    whole, anneal = bases["0 %"]
+    bases[f"{at} arithmetic, late"] = whole + anneal, late_exposure(scale, COMPARED)
+    arms = [arm for name, (base, last) in bases.items() for arm in with_rl(name, base, last, rl(scale, 0.5))]
+    base, last = bases[f"{at} arithmetic"]
+    alone = Arm(f"{at} arithmetic + RL in the first world", base + last + rl(scale, 0.0), base=base + last)
+    return (*arms, alone)
 
 
 def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, Arm]:
     """An annealed base, and the same after RL."""
-    return Arm(name, base + anneal, equal=False, base=base), Arm(f"{name} + RL", base + anneal + stage, base=base)
+    whole = base + anneal
+    return Arm(name, whole, equal=False, base=whole), Arm(f"{name} + RL", whole + stage, base=whole)
 
 
 def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain, Source]:

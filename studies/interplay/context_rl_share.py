@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlude.studies.mixtures import COMMON, RARE, exposed, rl, seeds, with_rl
+from interlude.studies.mixtures import COMMON, RARE, exposed, exposure_data, rl, with_rl
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -27,15 +27,15 @@ RULE = (
 def study(scale: Scale) -> Study:
     bases = {
         "0.1 % all": exposed(scale, 0.001, scale.mixture(scale.band, world=RARE)),
-        "1 % low": exposed(scale, 0.01, seeds(scale, "arithmetic")),
-        "10 % low": exposed(scale, 0.1, seeds(scale, "arithmetic")),
+        "1 % low": exposed(scale, 0.01, exposure_data(scale, "arithmetic")),
+        "10 % low": exposed(scale, 0.1, exposure_data(scale, "arithmetic")),
     }
     arms, contrasts = [], []
     for name, (base, anneal) in bases.items():
         tuned = [with_rl(name, base, anneal, rl(scale, share))[1] for share in SHARES]
         named = [f"{name}, RL {100 * share:g} %" for share in SHARES]
         arms += [with_rl(name, base, anneal, rl(scale, 0.0))[0]]
-        arms += [Arm(each, arm.recipe, base=base) for each, arm in zip(named, tuned, strict=True)]
+        arms += [Arm(each, arm.recipe, base=arm.base) for each, arm in zip(named, tuned, strict=True)]
         contrasts += [(named[0], name), *((each, named[0]) for each in named[1:])]
     return Study(
         name="interplay/context_rl_share", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,

@@ -90,7 +90,10 @@ def test_colours_differ_for_every_arm_and_role():
 # The figures of other studies
 
 SHARES = (0, 20, 50, 80, 100)
-EXPOSED = [f"{share} {kind}" for kind in ("names", "copies", "arithmetic") for share in ("0.1 %", "1 %", "10 %")]
+EXPOSED = [*(f"{share} % arithmetic" for share in (1, 2, 4, 10)), "4 % copies", "4 % arithmetic, late"]
+EXPOSURES = (
+    *(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")), "4 % arithmetic + RL in the first world"
+)  # fmt: skip
 COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 REWARDS = ("answer", "printed", "released", "strict", "dense")
 RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
@@ -101,8 +104,8 @@ ARMS = {
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
     "process_reward": ("none", *(f"{kind}, {field}" for field in ("edge", "hard") for kind in REWARDS)),
     "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),
-    "context_exposure": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
-    "topology": tuple(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")),
+    "context_exposure": EXPOSURES,
+    "topology": EXPOSURES,
     "context_rl_share": tuple(
         name
         for base in ("0.1 % all", "1 % low", "10 % low")

@@ -17,7 +17,7 @@ from interlude.models.train import Machine
 from interlude.studies import evidence, results
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.interplay import context_exposure, context_rl_share, pretraining_difficulty, topology
-from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, only, seeds
+from interlude.studies.mixtures import COMMON, EXPOSURES, KINDS, RARE, exposed, exposure_data, only
 from interlude.studies.report.tables import full, kinds_of, summary
 from interlude.studies.scales import NANO, SCALES, SMOKE
 from interlude.studies.study import Study, execute, plan, similarities
@@ -45,18 +45,22 @@ def arms(module, scale=NANO) -> dict:
 def test_exposures_are_what_they_say():
     # Mutants: a share of the early rows; a share of the anneal only; 0.01 for 1 %; RL on one world.
     made = arms(context_exposure)
-    assert len(made) == 2 * (1 + len(KINDS) * len(EXPOSURES))
-    wanted = {"0 %": 0.0} | {f"{100 * share:g} % {kind}": share for kind in KINDS for share in EXPOSURES}
-    assert [name for name in made if "RL" not in name] == list(wanted)
+    wanted = {"0 %": 0.0} | {f"{100 * share:g} % arithmetic": share for share in EXPOSURES} | {"4 % copies": 0.04}
+    assert [name for name in made if "RL" not in name] == [*wanted, "4 % arithmetic, late"]
+    assert len(made) == 2 * len(wanted) + 3
     for name, share in wanted.items():
         *early, late, anneal = made[name].recipe.stages
-        assert late.data == anneal.data and made[name].base.stages == (*early, late)
+        assert late.data == anneal.data and made[name].base == made[name].recipe
         assert {source.world for stage in early for _, source in stage.data.parts} == {COMMON}
         rare = [problem for problem in drawn(late.data) if problem.world == RARE]
         assert within(len(rare), DRAWS, share) and (share > 0 or not rare), name
         weights = [weight for weight, source in late.data.parts if source.world == RARE]
         assert sum(weights) == pytest.approx(share, abs=1e-12)
-    assert not within(len(rare), DRAWS, 0.01), "the bounds could not tell 10 % from 1 %"
+    few, many = (
+        sum(problem.world == RARE for problem in drawn(made[f"{n} % arithmetic"].recipe.stages[-1].data))
+        for n in (1, 10)
+    )
+    assert not within(many, DRAWS, 0.01) and not within(few, DRAWS, 0.1), "the bounds could not tell 10 % from 1 %"
     tuned = drawn(made["0 % + RL"].recipe.stages[-1].data)
     assert within(sum(problem.world == RARE for problem in tuned), DRAWS, 0.5)
     assert set(Counter(problem.ops for problem in tuned)) == set(range(1, NANO.edge[1] + 1))
@@ -64,7 +68,7 @@ def test_exposures_are_what_they_say():
 
 def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
     # Mutant: a stage that draws from another mixture than its description's.
-    stage = arms(context_exposure, SMOKE)["10 % copies"].recipe.stages[-1]
+    stage = arms(context_exposure, SMOKE)["10 % arithmetic"].recipe.stages[-1]
     lm = SMOKE.model.build(0)
     nouns = {lm.encode(noun)[0] for noun in worlds.world(RARE).names[: SMOKE.model.vocab.names]}
     rows = [ids for step in range(80) for ids in stage.collect(StageModels(lm), 3, step, range(8)).ids_BT.tolist()]
@@ -73,16 +77,31 @@ def test_rows_that_are_trained_on_hold_the_rare_world_as_often_as_they_should():
 
 def test_arms_differ_in_nothing_else():
     # Mutants: early stages trained anew for every arm; RL that depends on the exposure.
-    made = arms(context_exposure).values()
-    assert len({arm.base.stages[:-1] for arm in made}) == 1
-    assert len({arm.base.stages[-1].data for arm in made}) == len(made) // 2
-    assert len({arm.recipe.stages[-1] for arm in made if arm.equal}) == 1
+    made = {arm.name: arm for arm in arms(context_exposure).values()}
+    assert (
+        len({arm.recipe.stages[:-2] for arm in made.values() if arm.recipe == arm.base and "late" not in arm.name}) == 1
+    )
+    tuned = {name: arm.recipe.stages[-1] for name, arm in made.items() if arm.equal}
+    alone = tuned.pop("4 % arithmetic + RL in the first world")
+    assert len(set(tuned.values())) == 1 and {source.world for _, source in alone.data.parts} == {COMMON}
+    assert dataclasses.replace(alone, data=tuned["0 % + RL"].data) == tuned["0 % + RL"]
     plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in NANO.base().stages]
-    for arm in made:
+    for arm in made.values():
         assert [
             dataclasses.replace(stage, data=NANO.pretraining()) for stage in arm.recipe.stages[: len(plain)]
         ] == plain
-    assert {arm.recipe.key for arm in made} == {arm.recipe.key for arm in arms(topology).values()}
+    assert {arm.recipe.key for arm in made.values()} == {arm.recipe.key for arm in arms(topology).values()}
+
+
+def test_late_exposure_shows_as_many_rows_as_early():
+    # Mutants: the share of the stage's rows for that of pre-training's; a late stage in place of the decay.
+    made = arms(context_exposure)
+    *before, late = made["4 % arithmetic, late"].recipe.stages
+    assert tuple(before) == made["0 %"].recipe.stages
+    rare = sum(share for share, source in late.data.parts if source.world == RARE)
+    assert rare == 0.5 and late.steps * rare == pytest.approx(0.04 * 2 * NANO.long_steps, abs=1)
+    (_, source) = next(part for part in late.data.parts if part[1].world == RARE)
+    assert source in [part for _, part in made["4 % arithmetic"].recipe.stages[-1].data.parts]
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -90,23 +109,21 @@ def test_seeds_of_one_kind_hold_no_other(scale):
     # Mutants: a copy among the arithmetic; names only that copy;
     # a seed in the common world; a distractor that computes.
     for kind in KINDS:
-        for problem in [seeds(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
+        for problem in [exposure_data(SCALES[scale], kind).problem("seeds", i) for i in range(150)]:
             assert problem.world == RARE and all(word in worlds.world(RARE).names for word in problem.words)
             used = {node.op for node in problem.nodes if node.args}
             steps = len(problem.moves)
-            if kind == "names":
-                assert not used and steps == 0 and "=" not in problem.question and len(problem.solution.split()) == 3
-            elif kind == "copies":
-                assert used == {SAME} and 1 <= steps <= 2 and problem.ops == 0
+            if kind == "copies":
+                assert used == {SAME} and 1 <= steps <= SCALES[scale].copies[0][1] and problem.ops == 0
             else:
-                assert used and SAME not in used and problem.ops in (1, 2)
+                assert used - {SAME} and problem.ops in (1, 2)
             assert not problem.held_out
 
 
 def test_seeds_are_as_long_as_the_other_rows():
     # Mutant: seeds of short questions, so that exposure comes with another length.
     for kind in KINDS:
-        tokens = [len(seeds(NANO, kind).problem("long", i).written.question_tokens) for i in range(200)]
+        tokens = [len(exposure_data(NANO, kind).problem("long", i).written.question_tokens) for i in range(200)]
         least, most = NANO.length
         assert 3 * least <= min(tokens)
         assert 3 * min(NANO.model.vocab.names, most) <= max(tokens) + 2 <= 3 * most + 4
@@ -278,6 +295,6 @@ def test_where_all_problems_are_alike_nothing_is_left_to_chance():
 
 def test_exposed_needs_no_rare_share():
     # Mutant: a part of weight nought kept, which would name another run for the same data.
-    base, anneal = exposed(SMOKE, 0.0, seeds(SMOKE, "names"))
+    base, anneal = exposed(SMOKE, 0.0, exposure_data(SMOKE, "copies"))
     assert all(weight > 0 and isinstance(source, Source) for weight, source in anneal.data.parts)
     assert {source.world for stage in base.stages for _, source in stage.data.parts} == {COMMON}
