@@ -9,9 +9,9 @@ from interlude.figures.style import PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results
 
 STUDY = "interplay/context_exposure"
-SHARES = {"0 %": 0} | {f"{share} % arithmetic": nth for nth, share in enumerate((1, 2, 4, 10), start=1)}
-WAYS = {"0 %": 0, "4 % arithmetic": 3, "4 % arithmetic, late": 5, "4 % copies": 6}
-ALONE = "4 % arithmetic + RL in the first world"
+SHARES = {"0 %": 0} | {f"{share} % arithmetic": nth for nth, share in enumerate((0.1, 0.3, 1, 10), start=1)}
+WAYS = {"0 %": 0, "1 % arithmetic": 3, "1 % arithmetic, late": 5, "1 % copies": 6}
+ALONE = "1 % arithmetic + RL in the first world"
 
 
 def after(bases: dict[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import Estimate, difference
 
-ARMS = {f"{share} arithmetic + RL": nth for nth, share in enumerate(("1 %", "4 %", "10 %"), start=1)}
+ARMS = {f"{share} arithmetic + RL": nth for nth, share in enumerate(("0.3 %", "1 %", "10 %"), start=1)}
 EDGES = np.array([0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001])  # the last bin holds graphs equal to a gold one
 LEAST = 0.0005  # of a band must be solved in every seed for its distribution to be drawn
 PLACES = (0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.04)

@@ -13,8 +13,8 @@ from interlude.studies.study import Arm
 from interlude.synth.source import Mixture, Source
 
 COMMON, RARE = WORLDS[:2]  # the paper's A and B
-EXPOSURES = (0.01, 0.02, 0.04, 0.1)  # shares of B in the later rows of pre-training; the paper has 0.1, 1 and 10 %
-COMPARED = 0.04  # the share at which kinds and times of exposure are compared
+EXPOSURES = (0.001, 0.003, 0.01, 0.1)  # shares of B in the later rows of pre-training; the paper has 0.1, 1 and 10 %
+COMPARED = 0.01  # the share at which kinds and times of exposure are compared
 KINDS = ("arithmetic", "copies")  # what B's problems there can teach: to compute and to copy, or to copy alone
 
 

@@ -90,9 +90,9 @@ def test_colours_differ_for_every_arm_and_role():
 # The figures of other studies
 
 SHARES = (0, 20, 50, 80, 100)
-EXPOSED = [*(f"{share} % arithmetic" for share in (1, 2, 4, 10)), "4 % copies", "4 % arithmetic, late"]
+EXPOSED = [*(f"{share} % arithmetic" for share in (0.1, 0.3, 1, 10)), "1 % copies", "1 % arithmetic, late"]
 EXPOSURES = (
-    *(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")), "4 % arithmetic + RL in the first world"
+    *(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")), "1 % arithmetic + RL in the first world"
 )  # fmt: skip
 COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 REWARDS = ("answer", "printed", "released", "strict", "dense")

@@ -45,8 +45,8 @@ def arms(module, scale=NANO) -> dict:
 def test_exposures_are_what_they_say():
     # Mutants: a share of the early rows; a share of the anneal only; 0.01 for 1 %; RL on one world.
     made = arms(context_exposure)
-    wanted = {"0 %": 0.0} | {f"{100 * share:g} % arithmetic": share for share in EXPOSURES} | {"4 % copies": 0.04}
-    assert [name for name in made if "RL" not in name] == [*wanted, "4 % arithmetic, late"]
+    wanted = {"0 %": 0.0} | {f"{100 * share:g} % arithmetic": share for share in EXPOSURES} | {"1 % copies": 0.01}
+    assert [name for name in made if "RL" not in name] == [*wanted, "1 % arithmetic, late"]
     assert len(made) == 2 * len(wanted) + 3
     for name, share in wanted.items():
         *early, late, anneal = made[name].recipe.stages
@@ -82,7 +82,7 @@ def test_arms_differ_in_nothing_else():
         len({arm.recipe.stages[:-2] for arm in made.values() if arm.recipe == arm.base and "late" not in arm.name}) == 1
     )
     tuned = {name: arm.recipe.stages[-1] for name, arm in made.items() if arm.equal}
-    alone = tuned.pop("4 % arithmetic + RL in the first world")
+    alone = tuned.pop("1 % arithmetic + RL in the first world")
     assert len(set(tuned.values())) == 1 and {source.world for _, source in alone.data.parts} == {COMMON}
     assert dataclasses.replace(alone, data=tuned["0 % + RL"].data) == tuned["0 % + RL"]
     plain = [dataclasses.replace(stage, data=NANO.pretraining()) for stage in NANO.base().stages]
@@ -96,12 +96,12 @@ def test_arms_differ_in_nothing_else():
 def test_late_exposure_shows_as_many_rows_as_early():
     # Mutants: the share of the stage's rows for that of pre-training's; a late stage in place of the decay.
     made = arms(context_exposure)
-    *before, late = made["4 % arithmetic, late"].recipe.stages
+    *before, late = made["1 % arithmetic, late"].recipe.stages
     assert tuple(before) == made["0 %"].recipe.stages
     rare = sum(share for share, source in late.data.parts if source.world == RARE)
-    assert rare == 0.5 and late.steps * rare == pytest.approx(0.04 * 2 * NANO.long_steps, abs=1)
+    assert rare == 0.5 and late.steps * rare == pytest.approx(0.01 * 2 * NANO.long_steps, abs=1)
     (_, source) = next(part for part in late.data.parts if part[1].world == RARE)
-    assert source in [part for _, part in made["4 % arithmetic"].recipe.stages[-1].data.parts]
+    assert source in [part for _, part in made["1 % arithmetic"].recipe.stages[-1].data.parts]
 
 
 @pytest.mark.parametrize("scale", SCALES)
