@@ -134,10 +134,17 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
 
 
 def responses(
-    stage: Sampling, lm: LM, prompts: list[list[int]], seed: int, step: int, rows: list[int], attempt: int
+    stage: Sampling,
+    lm: LM,
+    prompts: list[list[int]],
+    seed: int,
+    step: int,
+    rows: list[int],
+    attempt: int,
+    stop: tuple[int, int] | None = None,
 ) -> Samples:
     """``stage.num_samples`` responses to the prompt of each row, prompt by prompt, each from a random stream of its
-    own."""
+    own. stop: as in ``LM.sample``."""
     # A stage that samples anew draws from other streams, whose names are those of the first with a word more.
     name = ("rollout",) if stage.rollout_seed == 0 else ("rollout", "anew", stage.rollout_seed)
     streams = np.stack(
@@ -149,7 +156,12 @@ def responses(
     )
     repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
     return lm.sample(
-        repeated, streams, max_new_tokens=stage.max_new_tokens, temperature=stage.temperature, top_p=stage.top_p
+        repeated,
+        streams,
+        max_new_tokens=stage.max_new_tokens,
+        temperature=stage.temperature,
+        top_p=stage.top_p,
+        stop=stop,
     )
 
 

@@ -13,43 +13,70 @@ from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
 from interlude.models.stage import Batch, check_targets
+from interlude.synth.added_field import added_field
+from interlude.synth.render import INFERRED
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source, parts
-from interlude.synth.tasks import Task, TaskProblem
+from interlude.synth.tasks import ROLES, Task, TaskProblem, roles_of
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
+PLACES = ("any", "inferable")
+MOST_ATTEMPTS = 1000  # texts in a row in which nothing can be inferred
 PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reasoning(PolicyGradient):
     """What stages share that think before a token of the corpus: ``batch_size`` places a step, ``num_samples`` thoughts
-    at each.
-
-    data: the corpus, in which some solutions skip steps (``Source.skip_prob``), as a full solution leaves nothing to
-    infer, and none holds thoughts. targets: where a place may be, in the "solution" or in "all" of the text but its
-    first token. max_new_tokens: longest response in tokens, closing tag included; sampling ends there, after the
+    at each. ``max_new_tokens``: longest response in tokens, closing tag included; sampling ends there, after the
     closing tag (and, where one is asked for, the predicted token), or at the end token.
 
     Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
     """
 
-    data: Task
-    targets: str = "solution"
+    data: Task  # the corpus: some solutions leave steps out (a full one leaves nothing to infer), none holds thoughts
+    targets: str = "solution"  # where a place may be, in the "solution" or in "all" of the text but its first token
+    # "any" of these, as in the papers, or only "inferable" ones, where the corpus leaves out what its token follows from
+    # (``synth.render.INFERRED``). The graph behind a text knows them, no statistic of a model does; a text without one
+    # is passed over for the next of the row's stream.
+    places: str = added_field("any")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
         check_targets(self, self.targets)
+        if self.places not in PLACES:
+            raise ValueError(f"{name}.places must be one of {', '.join(PLACES)}, got {self.places!r}")
         found = [source for source in parts(self.data, drawn=True) if isinstance(source, Source)]
-        if found and not any(source.skip_prob > 0 and source.ops[1] > 1 for source in found):
+        if found and not any((source.skip_prob or source.stop_prob) and source.ops[1] > 1 for source in found):
             raise ValueError(
-                f"{name}.data has no solution that skips a step (Source.skip_prob above 0 and 2 operations)"
+                f"{name}.data has no solution that skips a step (Source.skip_prob or Source.stop_prob above 0, and 2 "
+                "operations)"
             )
         if any(source.thoughts == "oracle" for source in found):
             raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model finds its own")
         if self.objective.zero_variance == "resample":
             raise ValueError(f"{name}.objective must not resample: its places are not drawn again")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (ROLES,) if self.places == "inferable" else ()
+
+    def text(self, lm: LM, seed: int, step: int, row: int) -> tuple[TaskProblem, Text, list[int]]:
+        """A row's problem as a text, and the places in it before which a thought may stand."""
+        path = ("think", seed, step, row)
+        for attempt in range(MOST_ATTEMPTS):
+            problem = self.data.problem(*path, *(("again", attempt) if attempt else ()))
+            text = document(lm, problem, self.targets)
+            ids, first = text
+            if self.places == "any":
+                return problem, text, list(range(first, len(ids)))
+            purposes = roles_of(problem)
+            if len(purposes) != len(ids):
+                raise ValueError("places='inferable' needs one token a word, but this model's tokenizer splits words")
+            if found := [t for t in range(first, len(ids)) if purposes[t] == INFERRED]:
+                return problem, text, found
+        raise ValueError(f"nothing can be inferred in {MOST_ATTEMPTS} texts of row {row}: {type(self).__name__}.data")
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class Exam(ABC):
 
     def guess_pass_at_k(self, k: int) -> float:
         """``strict_floor`` within ``k`` attempts."""
-        if not self.source.skip_prob or self.source.modulus is None:
+        if not self.source.skip_prob or self.source.unwrapped or self.source.modulus is None:
             return 0.0
         lacking = []
         for problem in self.draw_problems():

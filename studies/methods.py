@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from interlude.models.recipe import Recipe
+from interlude.models.rollouts import Reward
 from interlude.models.stage import Stage
 from interlude.models.stages.annotate import ORACLE, Annotate
 from interlude.models.stages.coldstart import ColdStart
+from interlude.models.stages.distil import Distil
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.relift import ReLIFT
+from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT
 from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
+from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
 from interlude.synth.solution_style import Words
 from interlude.synth.source import Mixture
 
 S = TypeVar("S", bound=Scale)
 
-# Probability of each step but the last to be skipped: at the edge, where two texts in five then skip one or more
-# (at 0.5, RL after next-token prediction solved nothing there), and in the solutions that show thoughts.
-ELIDED, TRACED = 0.1, 0.5
-# Of the rows of the cold start: without them it unteaches solutions without thoughts.
-PLAIN_SHARE = 0.5
-ANNEAL_SHARE = 0.4  # of a budget, for the decay of a base that was left at a constant rate
-LONGEST_THOUGHT = 154  # tokens: 2048 / 800 (arXiv 2509.24375) of RMT's first budget of 60
-BINS = Bins(longest=LONGEST_THOUGHT)  # in which RMT's budget is stated: seven numbers, log-spaced
+# Share of the arena's texts that stop early, leaving out their last one to three steps, and of the base's own texts
+# that show thoughts, where the missing steps stand in one.
+STOPS, SHOWN = 0.2, 0.5
+PLAIN_SHARE = 0.5  # of the rows of the base's decay: without them it unteaches solutions without thoughts
+LONGEST_THOUGHT = 64  # tokens: three steps of 17, and the closing tag and the predicted token
+BINS = Bins(longest=128)  # in which RMT's budget is told: seven numbers, log-spaced (one bin is empty below 128)
+BUDGET = 60  # RMT's first, in tokens: about twice the mean of what texts leave out, two steps
+THOUGHTS_A_PLACE = 8
+SEGMENT = 24  # tokens of a step, at most
 PROBED = 4  # thoughts a problem in the causal probe
 # Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: where every
 # token is pivotal, weighing tokens is vacuous. Few remarks: one in four names what is not given, and costs a solution.
 NOISY = Words(remarks=0.1, error_rate=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
-    "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 8 % of a method's"
+    "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 3 % of a method's"
 )
 
 
@@ -50,7 +57,7 @@ def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
 def tuned(scale: Scale) -> Recipe:
     """The first reference of methods that need one: the base after next-token prediction and RL with a method's
     budget each. It is an arm of every study here, so no teacher is trained for a method's sake (arXiv 2602.03075)."""
-    return scale.stable() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
+    return scale.base() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
 
 
 def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
@@ -59,45 +66,58 @@ def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
     return kind(**{field.name: getattr(stage, field.name) for field in fields(stage)}, **more)
 
 
-def annealed(scale: Scale, flops: float, stage: Callable[[float], Stage]) -> tuple[Stage, Stage]:
-    """A stage that must follow the end of pre-training, which takes the same share of any budget."""
-    anneal = replace(scale.anneal(), flops=ANNEAL_SHARE * flops)
-    return anneal, stage(flops - anneal.flops)
-
-
 @dataclass(frozen=True)
-class Primed(Scale):
-    """A scale on which methods that think can be compared with those that do not: all read the same corpus at the edge,
-    whose texts skip steps, as a text in full leaves thoughts nothing to infer; what RL
-    and sampled exams judge may skip steps and think; and all start from one base that has been shown thoughts, at
-    depths it knows, since a GPT from scratch has no format to begin with."""
+class Arena(Scale):
+    """A scale on which methods of mid-training can differ. All begin with one decayed base that knows thoughts, as a
+    GPT from scratch has no format to begin with; all read one corpus at the edge, a share of whose texts stop early and
+    give the answer at once; and RL and sampled exams demand the whole solution, in thoughts or outside them.
+
+    A text that stops early breaks nothing before its end, so that next-token prediction on it teaches depth; what it
+    teaches wrongly is where to stop, and what it leaves out a thought can supply.
+    """
 
     def corpus(self) -> Mixture:
-        return self.mixture(self.edge, skip_prob=ELIDED, thoughts="ignored")
+        return self.mixture(self.edge, stop_prob=STOPS, thoughts="ignored", unwrapped=True)
 
-    def traces(self, skip_prob: float = TRACED) -> Mixture:
-        """Problems of the band whose skipped steps stand in thoughts."""
-        return self.mixture((max(2, self.band[0]), self.band[1]), skip_prob=skip_prob, thoughts="oracle")
+    def implicit(self) -> Mixture:
+        """The corpus with what it leaves out in thoughts: what annotators are compared with, and an upper bound."""
+        return self.mixture(self.edge, stop_prob=STOPS, thoughts="oracle", unwrapped=True)
 
-    def stable(self) -> Recipe:
-        stable = replace(self.optim, schedule="constant")
-        return super().stable() + replace(self.decay(1.0), flops=None, steps=self.cold_steps, optim=stable)
+    def within(self) -> Mixture:
+        return self.mixture(self.band, thoughts="ignored", unwrapped=True)
 
-    def decay(self, flops: float) -> ColdStart:
-        """Solutions that think while the rate decays to its floor, in the share of a budget that ``annealed`` takes: a
-        decay on plain solutions unteaches thinking (of thoughts 1.00 were closed before, 0.00 after)."""
-        more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0}
+    def full(self) -> Mixture:
+        """The problems of the corpus with whole solutions."""
+        return self.mixture(self.edge)
+
+    def traces(self, share: float = SHOWN) -> Mixture:
+        """Pre-training's problems, a share of whose solutions have their last steps in a thought."""
+        copies = {"copies": self.copies[0], "copy_ratio": self.copies[1]}
+        return self.mixture(self.band, stop_prob=share, thoughts="oracle", unwrapped=True, **copies)
+
+    def base(self) -> Recipe:
+        return self.stable() + self.formats()
+
+    def formats(self, told: Bins | None = None) -> ColdStart:
+        """The base's decay, half on texts that show thoughts: a decay on plain ones unteaches them."""
+        more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0, "told": told}
         more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
-        return ColdStart(flops=ANNEAL_SHARE * flops, batch_size=self.batch_size, **more)
+        return ColdStart(flops=self.anneal_flops, batch_size=self.batch_size, **more)
 
-    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0]) -> Exam:
+    def sampled_exam(self, band: str = "edge", world: str = WORLDS[0], opened: str = "") -> SampledExam:
         exam = super().sampled_exam(band, world)
-        return replace(exam, source=replace(exam.source, skip_prob=ELIDED, thoughts="ignored"))
+        source = replace(exam.source, thoughts="ignored", unwrapped=True)
+        return replace(exam, name=exam.name + f"-{opened}" * bool(opened), source=source, opened=opened)
+
+    def asked(self) -> tuple[Exam, ...]:
+        """The sampled exams of every arm: free, with a thought opened before the answer, and on the band."""
+        return self.sampled_exam(), self.sampled_exam(opened="answer"), self.sampled_exam("band")
 
 
-def primed(scale: Scale) -> Primed:
-    """The same scale as a ``Primed`` one, with the tags of thoughts among its model's tokens."""
-    return recast(Primed, scale, thoughts=True)
+def arena(scale: Scale) -> Arena:
+    """The same scale as an ``Arena``, with the tags of thoughts among its model's tokens; a method may spend what
+    an arm of other studies does, and the RL after it the same (with more, RL repairs whatever came before it)."""
+    return recast(Arena, replace(scale, method_flops=scale.arm_flops), thoughts=True)
 
 
 @dataclass(frozen=True)
@@ -132,8 +152,9 @@ class Worded(Scale):
 
 
 def worded(scale: Scale) -> Worded:
-    """The same scale as a ``Worded`` one, with the words of one's choice among its model's tokens."""
-    return recast(Worded, scale, words=True)
+    """The same scale as a ``Worded`` one, with the words of one's choice among its model's tokens and the arena's
+    budgets."""
+    return recast(Worded, replace(scale, method_flops=scale.arm_flops), words=True)
 
 
 def recast(kind: type[S], scale: Scale, **more: bool) -> S:
@@ -142,64 +163,61 @@ def recast(kind: type[S], scale: Scale, **more: bool) -> S:
     return kind(**held | {"model": replace(scale.model, vocab=replace(scale.model.vocab, **more))})
 
 
-def thought(scale: Primed, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """A stage that thinks, with prompts, groups and rate of RL, after a decay on solutions that think. A stage that is
-    told its budget (``told`` in ``more``) has a decay that tells lengths."""
-    cold = replace(scale.decay(flops), told=more.get("told"))
-    rl = scale.rl(flops - cold.flops)
-    own = {
-        "flops": rl.flops,
-        "batch_size": rl.batch_size,
-        "num_samples": rl.num_samples,
-        "optim": rl.optim,
-        "max_new_tokens": LONGEST_THOUGHT,
-    }
-    return cold, kind(data=rl.data, **own, **more)
+def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
+    """A stage that thinks before tokens of the corpus, those that can be inferred unless ``more`` says otherwise, at
+    three times RL's rate (with RL's, it has hardly moved at the end of a method's budget)."""
+    rl = scale.rl(flops)
+    optim = replace(rl.optim, matrix_lr=3 * rl.optim.matrix_lr, other_lr=3 * rl.optim.other_lr)
+    own = {"flops": flops, "batch_size": rl.batch_size, "num_samples": THOUGHTS_A_PLACE, "optim": optim}
+    own |= {"max_new_tokens": LONGEST_THOUGHT, "places": "inferable"}
+    return (kind(data=scale.corpus(), **own | more),)
 
 
-def mixed_sft(scale: Primed, flops: float) -> tuple[Stage, ...]:
-    """The control without which none of them should be reported (arXiv 2608.23256): one stage on the corpus and, as
-    often, on solutions that think."""
+def rmt(scale: Arena, flops: float, **more) -> tuple[Stage, ...]:
+    """RMT with a budget that only its reward knows, as its base has been told no lengths."""
+    return thought(scale, flops, RMT, **{"budget": BUDGET} | more)
+
+
+def rpt(scale: Arena, flops: float, **more) -> tuple[Stage, ...]:
+    """RPT: the match is all that is paid, and nothing is read."""
+    return thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0, **more)
+
+
+def mixed_sft(scale: Arena, flops: float) -> tuple[Stage, ...]:
+    """The control without which no method that thinks should be reported: one stage on the corpus and, as often, on
+    solutions that think (arXiv 2608.23256)."""
     return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
-def implicit(scale: Primed) -> Mixture:
-    """The corpus, as annotators read it: with the steps that it leaves out."""
-    return scale.mixture(scale.edge, skip_prob=ELIDED, thoughts="oracle")
-
-
-def annotated(scale: Primed, flops: float, annotator: Recipe | str) -> Annotate:
-    """Mid-training on the implicit corpus with an annotator's thoughts, the likeliest ones, and the replay
-    that next-token prediction has. The loss is on solutions, as next-token prediction's and all pre-training's here:
-    on all tokens, as in the paper, a base that was never asked for questions loses its band."""
+def annotated(scale: Arena, flops: float, annotator: Recipe | str) -> Annotate:
+    """Mid-training on the corpus with an annotator's thoughts, the likeliest ones, and the replay that next-token
+    prediction has. The loss is on solutions, as next-token prediction's and all pre-training's here."""
     plain = scale.midtrain(flops)
     return Annotate(
-        flops=flops, batch_size=plain.batch_size, optim=plain.optim, data=implicit(scale), replay=plain.replay,
-        replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=scale.max_new_tokens,
+        flops=flops, batch_size=plain.batch_size, optim=plain.optim, data=scale.implicit(), replay=plain.replay,
+        replay_share=REPLAY_SHARE, annotator=annotator, temperature=0.0, max_thought=LONGEST_THOUGHT,
         targets="solution",
     )  # fmt: skip
 
 
-def annotator(scale: Primed) -> Recipe:
-    """The learned annotator: the base after a whole arm's budget of solutions that think at depths it knows and skip as
-    often as the corpus does, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made
-    and far larger model; its training is not charged."""
-    return scale.stable() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(ELIDED))
+def annotator(scale: Arena) -> Recipe:
+    """The learned annotator: the base after an arm's budget of solutions of the band that think where the corpus would
+    stop, so that no one shows it what the corpus leaves out. It stands for the paper's ready-made and far larger model;
+    its training is not charged."""
+    return scale.base() + replace(scale.midtrain(scale.arm_flops), data=scale.traces(STOPS))
 
 
-def thought_rl(scale: Primed, flops: float, **more) -> Thinking:
-    """RL on thoughts before segments of the implicit corpus, where the learned annotator would think."""
+def thought_rl(scale: Arena, flops: float, **more) -> Thinking:
+    """RL on thoughts before segments of the corpus, where the learned annotator would think, with as much of the band
+    replayed as other RL has."""
     plain = scale.rl(flops)
-    own = {
-        "batch_size": plain.batch_size,
-        "num_samples": plain.num_samples,
-        "optim": plain.optim,
-        "max_new_tokens": scale.max_new_tokens,
-    }
-    return Thinking(flops=flops, data=implicit(scale), annotator=annotator(scale), **own, **more)
+    own = {"batch_size": plain.batch_size, "num_samples": plain.num_samples, "optim": plain.optim}
+    data = blend((1 - REPLAY_SHARE, scale.implicit()), (REPLAY_SHARE, scale.traces(STOPS)))
+    room = LONGEST_THOUGHT + SEGMENT
+    return Thinking(flops=flops, data=data, annotator=annotator(scale), max_new_tokens=room, **own, **more)
 
 
-def thinking(scale: Primed, flops: float, share: float = 0.5, targets: str = "solution", **more) -> tuple[Stage, Stage]:
+def thinking(scale: Arena, flops: float, share: float = 0.5, targets: str = "solution", **more) -> tuple[Stage, Stage]:
     """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
     imitates annotated chunks of the other half, or all their tokens."""
     imitated = replace(annotated(scale, (1 - share) * flops, annotator(scale)), targets=targets)
@@ -220,24 +238,51 @@ VARIED = {  # how else "thinking" is run: the share of a budget on RL, half othe
 }
 
 
-def probes(scale: Primed) -> tuple[Exam, ...]:
+def probes(scale: Arena) -> tuple[Exam, ...]:
     """What follows a thought in which stands the model's own, none, its own tokens shuffled, or another problem's."""
     asked = scale.sampled_exam()
-    more = {"samples": PROBED, "max_new_tokens": asked.max_new_tokens}
-    return tuple(ProbeExam(f"thought-{t}", asked.source, asked.problems, thought=t, **more) for t in THOUGHTS)
+    source = replace(asked.source, stop_prob=1.0)
+    more = {"samples": PROBED, "max_new_tokens": LONGEST_THOUGHT + SEGMENT}
+    return tuple(ProbeExam(f"thought-{t}", source, asked.problems, thought=t, **more) for t in THOUGHTS)
 
 
-THINKERS = {
+def adamw(stage: Stage) -> Stage:
+    """The same RL with the optimiser and the settings of its papers (arXiv 2402.03300, 2503.14476): AdamW, under which
+    the size of advantages counts, as Muon makes every update of a matrix equally large; four updates a batch and a KL
+    to the stage's beginning of weight 0.001. The rate is ours, as a small model's is larger."""
+    optim = replace(stage.optim, kind="adamw", other_lr=ADAMW_RATE)
+    return replace(
+        stage,
+        optim=optim,
+        updates_per_batch=math.gcd(4, stage.batch_size),
+        objective=replace(stage.objective, kl=0.001),
+    )
+
+
+ADAMW_RATE = 3e-4
+Row = Callable[[Arena, float], tuple[Stage, ...]]  # a method: its stages after the base, of so many FLOPs in all
+CONTROLS: dict[str, Row] = {
+    "NTP": lambda scale, flops: (scale.midtrain(flops),),
+    "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
+    "random reward": lambda scale, flops: (scale.rl(flops, Reward("random")),),
+}
+BOUNDS: dict[str, Row] = {  # what no method has: whole texts, or the generator's own thoughts
+    "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.full()),),
+    "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
+}
+METHODS: dict[str, Row] = {
+    "ReMiT": lambda scale, flops: (alike(ReMiT, scale.midtrain(flops), reference=tuned(scale)),),
+    "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
+    "SFT": lambda scale, flops: (scale.sft(flops),),
+    "RFT": lambda scale, flops: (scale.rft(flops),),
+    "RL": lambda scale, flops: (scale.rl(flops),),
+    "RL, AdamW": lambda scale, flops: (adamw(scale.rl(flops)),),
+    "ReLIFT": lambda scale, flops: (alike(ReLIFT, scale.rl(flops)),),
     "mixed SFT": mixed_sft,
     "RLP": lambda scale, flops: thought(scale, flops, RLP),
-    "RPT": lambda scale, flops: thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0),
-    "RMT": lambda scale, flops: thought(scale, flops, RMT, told=BINS),
-}
-FULL = {
-    "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.mixture(scale.edge)),)
-}  # a bound
-ANNOTATED = {
-    "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
+    "RPT": rpt,
+    "RMT": rmt,
+    "RMT, entropy": lambda scale, flops: rmt(scale, flops, places="any"),
     "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),
     "thinking": thinking,
 }

@@ -63,7 +63,12 @@ class Blueprint:
     @property
     def skips(self) -> bool:
         """Whether a response may skip steps."""
-        return self.style is not None and self.style.skipped is not None
+        return self.style is not None and self.style.skipped is not None and not self.style.unwrapped
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether what a response has in thoughts is judged as part of its solution."""
+        return self.style is not None and self.style.unwrapped
 
     @property
     def worded(self) -> bool:

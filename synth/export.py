@@ -101,17 +101,22 @@ def style_to_dict(style: SolutionStyle) -> dict[str, object]:
         "skipped": None if skipped is None else list(skipped),
         "wording": None if style.wording is None else [list(words) for words in style.wording],
         "slip": style.slip,
-    } | ({} if style.approach is None else {"approach": style.approach, "tagged": style.tagged})
+        **({} if style.approach is None else {"approach": style.approach, "tagged": style.tagged}),
+        **({"unwrapped": True} if style.unwrapped else {}),
+    }
 
 
 def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
     more = {"approach", "tagged"}  # left out where there is no approach
     present = more & set(table) if isinstance(table, dict) else set()
-    exact_fields("problem.style", table, {field.name for field in fields(SolutionStyle)} - (set() if present else more))
+    unwrapped = isinstance(table, dict) and "unwrapped" in table  # left out where it is false
+    absent = (set() if present else more) | (set() if unwrapped else {"unwrapped"})
+    exact_fields("problem.style", table, {field.name for field in fields(SolutionStyle)} - absent)
     skipped = table["skipped"]
     if skipped is not None:
         skipped = integers("problem.style.skipped", skipped, 0, len(problem.graph.nodes) - 1)
-        if list(skipped) != [move.statement for move in problem.moves[:-1] if move.statement in skipped]:
+        may = problem.moves if unwrapped else problem.moves[:-1]
+        if list(skipped) != [move.statement for move in may if move.statement in skipped]:
             raise ValueError(f"problem.style.skipped must be steps before the last, in order, got {list(skipped)}")
     wording, slip = table["wording"], table["slip"]
     if wording is not None:
@@ -131,7 +136,10 @@ def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
         raise ValueError(f"problem.style.slip must be null or a wrong answer, with wording, got {slip!r}")
     if present and (table["approach"] not in (PLAIN, *APPROACHES) or type(table["tagged"]) is not bool):
         raise ValueError(f"problem.style.approach must be an approach, and tagged true or false, got {table!r}")
-    return SolutionStyle(table["thoughts"], skipped, wording, slip, table.get("approach"), table.get("tagged", False))
+    if unwrapped and table["unwrapped"] is not True:
+        raise ValueError(f"problem.style.unwrapped must be true where it stands, got {table['unwrapped']!r}")
+    how = {name: table[name] for name in ("approach", "tagged", "unwrapped") if name in table}
+    return SolutionStyle(table["thoughts"], skipped, wording, slip, **how)
 
 
 def graph_from_dict(table: object) -> Graph:

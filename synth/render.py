@@ -168,6 +168,19 @@ def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> 
             dress(problem.dialect, tokens, kinds, opening, conclusion)
         out += tokens
         roles += kinds
+    if passed and style.thoughts == "oracle":  # the last steps are left out: they stand in a thought before the answer
+        before = len(out)
+        out.append(THINK)
+        for each in passed:
+            step(problem, each, out, [])
+        out.append(CLOSE)
+        roles += (THOUGHT,) * (len(out) - before)
+
+
+def stops_early(problem: Blueprint) -> bool:
+    """Whether the solution leaves out its last step, without a thought that has it."""
+    style = problem.style
+    return bool(style and style.skipped and style.thoughts != "oracle") and problem.moves[-1].statement in style.skipped
 
 
 def ending(problem: Blueprint) -> str:
@@ -235,7 +248,7 @@ def terse_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None
     else:
         terse_steps(problem, out, roles)
     out += ("answer", ending(problem), END)
-    roles += (STOP, ANSWER, STOP)
+    roles += (STOP, INFERRED if stops_early(problem) else ANSWER, STOP)
 
 
 def terse_steps(problem: Blueprint, out: list[str], roles: list[str]) -> None:

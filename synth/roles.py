@@ -18,7 +18,7 @@ ROLES = {
     render.FORMAT: "a token that the tokens before it and the dialect determine",
     render.STOP: "a token that ends the working: the announcement of the answer and the closing mark",
     render.ANSWER: "the answer itself",
-    render.INFERRED: "the value of a named quantity whose step was skipped, where it is first seen",
+    render.INFERRED: "the value of a named quantity whose step was skipped, where it is first seen; or such an answer",
     render.CONNECTIVE: "a word that opens a step or announces what it finds, one of several that may",
     render.REMARKED: "part of a remark on a given quantity",
     render.THOUGHT: "part of a thought, or one of its tags",

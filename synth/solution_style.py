@@ -92,6 +92,8 @@ class SolutionStyle:
     approach: the one that the solution follows, or PLAIN; None where only the plain solution is right. With it, a
         response may follow any approach, several or none (see ``synth.scripts``).
     tagged: whether the question asks for the approach by its name.
+    unwrapped: whether a response must hold every step, in thoughts or outside them: it is judged without the tags of
+        thoughts (``synth.thoughts.unwrapped``), whatever its own text leaves out.
     """
 
     thoughts: str = "none"
@@ -100,6 +102,7 @@ class SolutionStyle:
     slip: int | None = None
     approach: str | None = None
     tagged: bool = False
+    unwrapped: bool = False
 
     def __post_init__(self) -> None:
         if self.thoughts not in THOUGHTS:
@@ -117,3 +120,6 @@ class SolutionStyle:
             raise ValueError(
                 f"SolutionStyle.tagged needs an approach that has a tag, got SolutionStyle.approach {self.approach!r}"
             )
+        if self.unwrapped and (self.thoughts == "none" or self.approach is not None):
+            what = f"thoughts {self.thoughts!r} and approach {self.approach!r}"
+            raise ValueError(f"SolutionStyle.unwrapped needs thoughts and no approach, got SolutionStyle.{what}")

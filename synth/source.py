@@ -38,6 +38,7 @@ from interlude.synth.solution_style import (
 MODES = ("forward", "reverse")
 ORDERS = ("dependency", "shuffled")
 SPLITS = ("train", "held_out", "any")
+LONGEST_STOP = 3  # steps that a solution leaves out which stops early, at most
 MOST_ATTEMPTS = 10_000  # in a row on the wrong side of the split: (7/8)^10,000 is nought
 # Fields of Source, each with the value that takes none.
 LIBERTIES = {"skip_prob": 0.0, "words": None, "thoughts": "none", "approach": None}
@@ -77,6 +78,11 @@ class Source:
         Questions are those of the same source without it.
     chances: the probability of each approach where there are several (None: all equal).
     tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
+    stop_prob: probability that the solution stops early: it leaves out its last one to three steps (never all), how
+        many is drawn uniformly, and gives the answer at once. It needs ``unwrapped``, as no text without its last step
+        is right otherwise.
+    unwrapped: whether responses are judged with what they have in thoughts as part of the solution, every step of which
+        must be there, whatever the source's own solutions leave out; in the terse and the direct dialect.
     copy_ratio: the number of copies k has probability proportional to copy_ratio**k, over the range of ``copies``.
     """
 
@@ -101,6 +107,8 @@ class Source:
     chances: tuple[float, ...] | None = added_field(None)
     tagged: bool = added_field(False)
     copy_ratio: float = added_field(1.0)
+    stop_prob: float = added_field(0.0)
+    unwrapped: bool = added_field(False)
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -120,10 +128,11 @@ class Source:
         check_type("Source.world", self.world, str)
         if self.words is not None:
             check_type("Source.words", self.words, Words)
-        if self.thoughts == "oracle" and not self.skip_prob:
+        if self.thoughts == "oracle" and not self.skip_prob and not self.stop_prob:
             raise ValueError(
                 "Source.thoughts 'oracle' needs Source.skip_prob above 0: there is nothing else to think about"
             )
+        self.check_unwrapped()
         check_modulus("Source.modulus", self.modulus)
         if self.modulus is None and (self.shape.fan_in > 2 or "-" not in self.shape.operations):
             raise ValueError(
@@ -145,6 +154,21 @@ class Source:
                 f"Source.length must be at least {longest} for ops up to {self.ops[1]}, "
                 f"got {self.length}: a longer question would betray its ops"
             )
+
+    def check_unwrapped(self) -> None:
+        """Raises ValueError where ``stop_prob`` or ``unwrapped`` contradicts another field."""
+        check_probability("Source.stop_prob", self.stop_prob)
+        check_type("Source.unwrapped", self.unwrapped, bool)
+        if self.stop_prob and not self.unwrapped:
+            raise ValueError("Source.stop_prob above 0 needs Source.unwrapped: no text without its last step is right")
+        if self.unwrapped and (self.thoughts == "none" or self.dialect == "prose" or self.approach is not None):
+            what = f"{self.thoughts!r}, {self.dialect!r} and {self.approach!r}"
+            raise ValueError(
+                "Source.unwrapped needs Source.thoughts 'ignored' or 'oracle', Source.dialect 'terse' or 'direct', and "
+                f"Source.approach None, got {what}"
+            )
+        if self.stop_prob and self.words is not None:
+            raise ValueError("Source.stop_prob above 0 needs Source.words None: words go with the steps that are shown")
 
     def check_copies(self) -> None:
         """Raises ValueError where ``copies`` or ``copy_ratio`` is malformed, or contradicts another field."""
@@ -342,8 +366,14 @@ def draw_style(draw_: random.Random, problem: Problem, source: Source) -> Soluti
     skipped = None
     if source.skip_prob:
         skipped = tuple([move.statement for move in problem.moves[:-1] if draw_.random() < source.skip_prob])
+    if source.stop_prob:
+        longest = min(LONGEST_STOP, len(problem.moves) - 1)
+        stops = longest > 0 and draw_.random() < source.stop_prob
+        last = problem.moves[-between(draw_, 1, longest) :] if stops else ()
+        ending = tuple([move.statement for move in last])
+        skipped = (*(each for each in skipped or () if each not in ending), *ending)
     if source.words is None:
-        return SolutionStyle(source.thoughts, skipped)
+        return SolutionStyle(source.thoughts, skipped, unwrapped=source.unwrapped)
     words, slip = source.words, None
     numbers = LIMIT + 1 if source.modulus is None else source.modulus
     if draw_.random() < words.error_rate:
@@ -355,7 +385,7 @@ def draw_style(draw_: random.Random, problem: Problem, source: Source) -> Soluti
         conclusion = CONCLUSIONS[0 if slip is not None else weighted(draw_, words.conclusions)]
         remark = given[below(draw_, len(given))] if given and draw_.random() < words.remarks else None
         wording.append(Wording(opening, conclusion, remark))
-    return SolutionStyle(source.thoughts, skipped, tuple(wording), slip)
+    return SolutionStyle(source.thoughts, skipped, tuple(wording), slip, unwrapped=source.unwrapped)
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:

@@ -45,6 +45,29 @@ def without(text: str) -> tuple[str, int | None]:
     return "".join([*pieces, text[at:broken]]), broken
 
 
+def unwrapped(text: str) -> str:
+    """``text`` without the tags of thoughts, up to a broken one. What is thought within a step of a terse or direct
+    solution comes before that step, as it was written before what it serves; a space stands where it was."""
+    found, broken = spans(text)
+    if not found and broken is None:
+        return text
+    finished, step, at = [], "", 0  # the steps before the last semicolon, with thoughts; what follows it, without
+
+    def outside(piece: str) -> str:
+        whole, mark, rest = piece.rpartition(";")
+        if mark:
+            finished.append(step + whole + mark)
+            return rest
+        return step + piece
+
+    for first, last in found:
+        step = outside(text[at:first]) + " "
+        finished.append(f" {text[first + len(THINK) : last - len(CLOSE)]} ")
+        at = last
+    rest = outside(text[at:broken])
+    return "".join([*finished, rest])
+
+
 def length(tokens: Sequence[str | int], opening: str | int = THINK, closing: str | int = CLOSE) -> int:
     """How many tokens of a response are thought: those between tags, the tags not counted.
 

@@ -16,6 +16,7 @@ from interlude.synth.moves import FACT
 from interlude.synth.ops import compute, inverse
 from interlude.synth.parse import Step, Trace, parse
 from interlude.synth.problem import Problem
+from interlude.synth.thoughts import unwrapped
 
 FORMAT = "format"  # the text stops being a solution
 UNKNOWN = "unknown"  # restates a statement that is not in the question
@@ -91,7 +92,12 @@ def verify(problem: Problem, text: str) -> Verdict:
 
     Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may
     be turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
+
+    Where responses are judged unwrapped, the text is first rid of the tags of its thoughts, and the whole solution must
+    be there; faults then say where they are in that text.
     """
+    if problem.unwrapped:
+        text = unwrapped(text)
     trace = parse(text, problem.grammar)
     faults: list[Fault] = []
     right, due = judge_steps(problem, trace, faults)

@@ -12,7 +12,7 @@ from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.models.thought_rl import Bins, check_told
 from interlude.synth.added_field import added_field
 from interlude.synth.problem import Problem
-from interlude.synth.render import CLOSE, THINK, THOUGHT, join
+from interlude.synth.render import CLOSE, END, THINK, THOUGHT, join
 from interlude.synth.rng import below, rng
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.tasks import SEGMENTS
@@ -120,7 +120,9 @@ def moved(problem: Problem, idle: float, *path: str | int) -> list[tuple[str, fl
         step, owed = tokens[first:at], bool(thought)
         if idle and not thought and draw.random() < idle:
             thought = (THINK, CLOSE)
-        place = below(draw, len(step)) if thought else 0
+        # What is thought before the answer is what it follows from: it comes before the answer's value.
+        room = len(step) if step[-1:] != (END,) or not owed else 1 + step.index("answer")
+        place = below(draw, room + (room < len(step))) if thought else 0
         found += [(word, float(not owed)) for word in step[:place]]
         found += [(word, 1.0) for word in (*thought, *step[place:])]
     return found

@@ -9,16 +9,16 @@ import numpy as np
 from interlude.models.ledger import JUDGE, REFERENCE, forward_cost
 from interlude.models.lm import tags
 from interlude.models.stage import Batch, StageModels
-from interlude.models.thought_rl import Reasoning, document, last_logprobs, length, paid, think
+from interlude.models.thought_rl import Reasoning, last_logprobs, length, paid, think
 from interlude.synth.rng import below, rng
 
 
 @dataclass(frozen=True, kw_only=True)
 class RLP(Reasoning):
-    """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is log
-    p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh et al. 2025, arXiv
-    2510.01265). It is a number: no gradient goes through it. The clipped surrogate is on
-    thought tokens only.
+    """One place a row, drawn uniformly among those of ``places``, and a group of thoughts c before its token x_t; the
+    reward in nats is log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh
+    et al. 2025, arXiv 2510.01265). It is a number: no gradient goes through it. The clipped
+    surrogate is on thought tokens only.
 
     plain: whose prediction without a thought counts. The paper's is a moving average of the learner, of decay .999. A
     stage here is a pure function of weights and step, and its saves hold one model, so no average is kept: "start" is
@@ -47,9 +47,8 @@ class RLP(Reasoning):
         closing = tags(lm)[1]
         seen = []  # each text up to and including the token to predict
         for row in rows:
-            ids, first = document(lm, self.data.problem("think", seed, step, row), self.targets)
-            place = first + below(rng("place", seed, step, row), len(ids) - first)
-            seen.append(ids[: place + 1])
+            _, (ids, _), places = self.text(lm, seed, step, row)
+            seen.append(ids[: places[below(rng("place", seed, step, row), len(places))] + 1])
         groups = think(self, lm, [ids[:-1] for ids in seen], seed, step, rows, after=0)
         thought = [
             group.prompt + response[: length(response, closing)] + [closing, ids[-1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token o
 class RMT(Reasoning):
     """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's
     ``batch_size`` texts; a group of responses thinks before it and predicts it. One step minimises
-    L_RL + ntp * L_NTP, the second a mean over the target tokens of those texts that were not drawn (arXiv
-    2509.24375; from public notes on the paper, as its full text was not at hand).
+    L_RL + ntp * L_NTP, L_NTP = -sum_pos m_pos log p(x_pos | x_<pos), where m_pos is 0 at places that were drawn and 1
+    elsewhere (arXiv 2509.24375; from public notes on the paper, as its full text was not at hand).
 
     budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
     a derivation of some 20 tokens, 1 and 0.2 are the paper's. None: no budget, and all reward is for the match.
@@ -36,8 +37,12 @@ class RMT(Reasoning):
     early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and
     from the second on, linear between (0.3 and 0.7 are the paper's, the rest ours). Equal ones are no curriculum.
     pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its
-    thirds are the tiers (0.2, ours). The thirds are those of the step's texts, so that no tier is ever empty.
-    ntp: the weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out).
+    thirds are the tiers (0.2, ours). The thirds are those of the step's texts, so that no tier is ever empty. Where
+    only "inferable" ``places`` may be drawn all of them are the pool, and a row whose text has none thinks in another
+    text.
+    ntp: the weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out). ntp_aggregate: "sum", as printed, adds up the
+    tokens of a text and averages over texts, as L_RL adds up the tokens of a response and averages over responses;
+    "mean" averages over all tokens, which makes the term smaller by the length of a text.
 
     RPT (arXiv 2506.08007) is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the
     prediction is the same where a number is a token; its fixed thresholds of entropy become the hard tier; its
@@ -69,7 +74,9 @@ class RMT(Reasoning):
     turn: tuple[float, float] = (0.3, 0.7)
     pool: float = 0.2
     ntp: float = 0.1
+    ntp_aggregate: str = "sum"
     told: Bins | None = added_field(None)
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +97,8 @@ class RMT(Reasoning):
             raise ValueError(f"RMT.turn must be two ascending shares of the stage, got {self.turn!r}")
         if not self.ntp >= 0:
             raise ValueError(f"RMT.ntp must not be negative, got {self.ntp}")
+        if self.ntp_aggregate not in ("sum", "mean"):
+            raise ValueError(f"RMT.ntp_aggregate must be one of sum, mean, got {self.ntp_aggregate!r}")
         if self.told is not None and (self.budget is None or self.budget > self.told.longest):
             raise ValueError(f"RMT.told needs an RMT.budget of at most {self.told.longest}, got {self.budget}")
         check_told(self)
@@ -111,11 +120,24 @@ class RMT(Reasoning):
         """r_len, a triangle over the tokens of a thought."""
         return self.peak * max(0.0, 1 - abs(tokens - budget) / budget)
 
-    def drawn(self, done: float, texts: list[Text], entropy_N: np.ndarray, seed: int, step: int) -> list[Draw]:
-        """C, the step's draws: for each the tier, the text and the place in it. entropy_N: of every candidate."""
+    def drawn(
+        self,
+        done: float,
+        texts: list[Text],
+        entropy_N: np.ndarray,
+        seed: int,
+        step: int,
+        inferable: list[list[int]] | None = None,
+    ) -> list[Draw]:
+        """C, the step's draws: for each the tier, the text and the place in it. entropy_N: of every candidate.
+        inferable: the places of each text that may be drawn, all of them the pool; None: any of highest entropy."""
         places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
         order = np.argsort(-entropy_N, kind="stable")
-        hardest = np.array_split(order[: max(len(TIERS), round(self.pool * len(order)))], len(TIERS))
+        size = max(len(TIERS), round(self.pool * len(order)))
+        if inferable is not None:
+            order = np.array([n for n in order if places[n][1] in inferable[places[n][0]]])
+            size = len(order)
+        hardest = [tier if len(tier) else order for tier in np.array_split(order[:size], len(TIERS))]
         found = []
         for row in range(self.batch_size):
             draw = rng("place", seed, step, row)
@@ -128,10 +150,10 @@ class RMT(Reasoning):
         lm, budget = models.learner, self.tokens(models.done)
         opening, closing = tags(lm)
         # Tiers compare all texts of the step, whichever rows of it are asked for.
-        problems = [self.data.problem("think", seed, step, row) for row in range(self.batch_size)]
-        texts = [document(lm, problem, self.targets) for problem in problems]
+        problems, texts, places = zip(*(self.text(lm, seed, step, row) for row in range(self.batch_size)), strict=True)
         before = unsure(models.start, texts)
-        every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step)
+        allowed = None if self.places == "any" else places
+        every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step, allowed)
         asked = [every[row] for row in rows]
         word = () if self.told is None else (self.told.names(lm)[self.told.of(budget)],)
         groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1, told=word)
@@ -159,15 +181,23 @@ class RMT(Reasoning):
         candidates = sum(len(ids) - first for ids, first in texts)
         cost = forward_cost(models.start, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
         batch = paid(self, lm, judged, (cost,), line)
-        return stacked(batch, self.read(lm, texts, every, rows, batch.total), lm.pad) if self.ntp else batch
+        if not self.ntp:
+            return batch
+        # The corpus as it comes: texts that were passed over for their places are read all the same.
+        corpus = [document(lm, self.data.problem("think", seed, step, row), self.targets) for row in rows]
+        held_out = {(n, t) for _, n, t in every if n in rows and texts[n] == corpus[n - rows.start]}
+        gold = self.read(lm, corpus, {(n - rows.start, t) for n, t in held_out}, batch.total)
+        return stacked(batch, gold, lm.pad)
 
-    def read(self, lm: LM, texts: list[Text], every: list[Draw], rows: range, total: float) -> Batch:
-        """The step's texts for next-token prediction, without the places in C. Gains are such that, over ``total``, the
-        divisor of the other loss, they come to ntp times a mean."""
-        held_out = {(n, t) for _, n, t in every}
-        gains = [[float(t >= texts[n][1] and (n, t) not in held_out) for t in range(len(texts[n][0]))] for n in rows]
-        scale = self.ntp * total / sum(map(sum, gains))
-        return pack([texts[n][0] for n in rows], [[scale * gain for gain in row] for row in gains], total, lm.pad)
+    def read(self, lm: LM, corpus: list[Text], held_out: set[tuple[int, int]], total: float) -> Batch:
+        """Texts for next-token prediction, without the places in C. Gains are such that, over ``total``, the divisor of
+        the other loss, they come to ntp times L_NTP."""
+        gains = [
+            [float(t >= first and (n, t) not in held_out) for t in range(len(ids))]
+            for n, (ids, first) in enumerate(corpus)
+        ]
+        scale = self.ntp * total / (len(corpus) if self.ntp_aggregate == "sum" else sum(map(sum, gains)))
+        return pack([ids for ids, _ in corpus], [[scale * gain for gain in row] for row in gains], total, lm.pad)
 
     def chosen(self, batch: Batch) -> Tensor:
         return super().chosen(batch) | (batch.gain_BT != 0)

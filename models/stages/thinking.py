@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -88,12 +88,11 @@ class Thinking(Policy):
     the chunk is drawn in proportion to the probability that this model thinks before it, for one forward pass, which is
     charged. "oracle": one drawn uniformly among those that come after a skipped step, or among all where nothing is
     skipped: an upper bound. "any": one drawn uniformly, a control.
-    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (our reading of
-    its figure 10); group, temperature 1, no KL, one update; max_new_tokens bounds thought and segment together, and is
-    what Dr.GRPO
-    divides by; the segment is cut at the corpus' length and ``margin`` tokens more, and text after the segment is
-    neither judged nor reinforced, though sampling it is charged. A thought that never closes earns what a wrong
-    segment earns. Judging is parsing: it costs no FLOPs.
+    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (our reading of its figure
+    10); group, temperature 1, no KL, one update; max_new_tokens bounds thought and segment together, and is what
+    Dr.GRPO divides by; sampling ends with the thought, the length of the corpus' segment and ``margin`` tokens
+    more; text after the segment that was written is neither judged nor reinforced, though sampling it is charged.
+    A thought that never closes earns what a wrong segment earns. Judging is parsing: it costs no FLOPs.
 
     The log's ``strict`` is the judge's verdict and ``response_tokens`` the cut response; ``thought_tokens`` says how
     much of it is thought. Raises ValueError naming the field.
@@ -102,6 +101,7 @@ class Thinking(Policy):
     annotator: Recipe | str
     judge: Judge = Judge()
     margin: int = 8
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -143,20 +143,22 @@ class Thinking(Policy):
         cuts, costs = self.cuts(models, seed, step, rows, attempt)
         opening, closing = tags(lm)
         prompts = [[*cut.prefix, opening] for _, cut in cuts]
-        samples = responses(self, lm, prompts, seed, step, rows, attempt)
+        most = [len(cut.segment) + self.margin for _, cut in cuts]
+        samples = responses(self, lm, prompts, seed, step, rows, attempt, stop=(closing, max(most)))
         groups = []
         for nth, (problem, cut) in enumerate(cuts):
             part = slice(nth * self.num_samples, (nth + 1) * self.num_samples)
             luck = uniforms("judge", seed, step, rows[nth], attempt, n=self.num_samples)
             ids, verdicts = [], []
             for sampled, uniform in zip(samples.ids[part], luck.tolist(), strict=True):
-                length, written = read(lm, problem, sampled, closing, len(cut.segment) + self.margin)
+                length, written = read(lm, problem, sampled, closing, most[nth])
                 ids.append(sampled[:length])
                 verdicts.append(self.judge.verdict(written, cut.gold, uniform))
             logps = [logp[: len(each)] for logp, each in zip(samples.logprobs[part], ids, strict=True)]
             rewards = np.array([self.reward.of(verdict, 1) for verdict in verdicts])
             groups.append(Group(problem, prompts[nth], ids, logps, verdicts, rewards))
-            costs.append(decode_cost(lm, len(prompts[nth]), [len(each) for each in samples.ids[part]]))
+            made = [sampled_tokens(each, closing, most[nth]) for each in samples.ids[part]]
+            costs.append(decode_cost(lm, len(prompts[nth]), made))
         return groups, costs
 
     def cuts(
@@ -194,7 +196,7 @@ def needed(each: Chunk) -> list[float]:
         else:
             found.append(float(waiting))
             waiting = False
-    return [*found, 0.0]
+    return [*found, float(waiting)]
 
 
 def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
@@ -204,6 +206,12 @@ def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
     if gold is None:
         raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
     return Cut(each.question + list(chain.from_iterable(each.segments[:at])), each.segments[at], gold)
+
+
+def sampled_tokens(response: list[int], closing: int, most: int) -> int:
+    """How many tokens of a response are charged: up to ``most`` after its thought, where its row stops, whatever other
+    rows of the batch have room for."""
+    return min(len(response), response.index(closing) + 1 + most) if closing in response else len(response)
 
 
 def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Assertion | None]:

@@ -66,7 +66,7 @@ class ProbeExam(Exam):
             raise ValueError(f"ProbeExam.thought must be one of {', '.join(THOUGHTS)}, got {self.thought!r}")
         if self.problems < 2:
             raise ValueError("ProbeExam.problems must be at least 2, as thoughts change places, got 1")
-        if not any(part.skip_prob for part in parts(self.source)):
+        if not any(part.skip_prob or part.stop_prob for part in parts(self.source)):
             raise ValueError("ProbeExam.source must skip steps (Source.skip_prob): it asks what follows one, got 0")
 
     @property

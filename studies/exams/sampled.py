@@ -8,17 +8,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from interlude.models.lm import LM
+from interlude.models.lm import LM, tags
 from interlude.studies.evidence import faults, lengths
 from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell, counted
 from interlude.synth import thoughts
+from interlude.synth.added_field import added_field
 from interlude.synth.rng import uniforms
+from interlude.synth.source import parts
 from interlude.synth.verify import KINDS as FAULTS
 from interlude.synth.verify import verify
 
 ROWS = 512  # responses sampled at once
+OPENED = ("", "start", "answer")
+ANNOUNCED = "answer"  # the word that announces one, in the terse and the direct dialect
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,16 @@ class SampledResult(ExamResult):
 @dataclass(frozen=True)
 class SampledExam(Exam):
     """``samples`` responses to each problem, of at most ``max_new_tokens`` tokens, each with a random stream of its
-    own."""
+    own.
+
+    opened: where a thought is opened for the model, whose tag is part of its response: nowhere (""), at the "start" of
+    the solution, or before the "answer", as soon as the model announces one. A method that never opens a thought of its
+    own accord, as its training opens them, is not known by what it writes unasked.
+    """
 
     samples: int = 16
     max_new_tokens: int = 256
+    opened: str = added_field("")
     kind: ClassVar[str] = "sampled"
     result: ClassVar[type[ExamResult]] = SampledResult
     judged: ClassVar[bool] = True
@@ -55,6 +65,10 @@ class SampledExam(Exam):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_samples(self)
+        if self.opened not in OPENED:
+            raise ValueError(f"SampledExam.opened must be one of {', '.join(map(repr, OPENED))}, got {self.opened!r}")
+        if self.opened and any(part.thoughts == "none" or part.dialect == "prose" for part in parts(self.source)):
+            raise ValueError("SampledExam.opened needs a source that allows thoughts, in the terse or direct dialect")
 
     def measure(self, lm: LM) -> SampledResult:
         problems = self.draw_problems()
@@ -67,8 +81,7 @@ class SampledExam(Exam):
             streams = np.stack(
                 [uniforms("sampled", i, n, n=self.max_new_tokens) for i in part for n in range(self.samples)]
             )
-            samples = lm.sample(prompts, streams, max_new_tokens=self.max_new_tokens, temperature=self.temperature)
-            for nth, ids in enumerate(samples.ids):
+            for nth, ids in enumerate(self.sampled(lm, prompts, streams)):
                 i = first + nth // self.samples
                 text = lm.decode(ids)
                 verdict = verify(problems[i], text)
@@ -79,6 +92,28 @@ class SampledExam(Exam):
                 totals["thought"][i] += thoughts.length(text.split()) / self.samples
                 faults.update({fault.kind for fault in verdict.faults})
         return SampledResult(self.samples, faults={kind: faults[kind] for kind in FAULTS if faults[kind]}, **totals)
+
+    def sampled(self, lm: LM, prompts: list[list[int]], streams: np.ndarray) -> list[list[int]]:
+        """A response to each prompt, the tag of an opened thought included; each new token has its own column of the
+        row's stream."""
+        how = {"max_new_tokens": self.max_new_tokens, "temperature": self.temperature}
+        if not self.opened:
+            return lm.sample(prompts, streams, **how).ids
+        opening = tags(lm)[0]
+        begun: list[list[int]] = [[] for _ in prompts]
+        if self.opened == "answer":
+            announced = lm.encode(ANNOUNCED)[0]
+            begun = lm.sample(prompts, streams, stop=(announced, 0), **how).ids
+        going = [n for n, ids in enumerate(begun) if self.opened == "start" or ids[-1:] == [announced]]
+        if not going:
+            return begun
+        used = [len(begun[n]) for n in going]
+        rest = np.stack([np.roll(streams[n], -at) for n, at in zip(going, used, strict=True)])
+        asked = [[*prompts[n], *begun[n], opening] for n in going]
+        found = lm.sample(asked, rest, **how).ids
+        for n, at, ids in zip(going, used, found, strict=True):
+            begun[n] = [*begun[n], opening, *ids[: self.max_new_tokens - at]]
+        return begun
 
     def cells(self, found: SampledResult) -> dict[str, str | float]:
         return {

@@ -1,60 +1,57 @@
 """Which mid-training method is best at equal compute, alone and before the same RL?
 
-What training a reference costs is not charged: ReMiT's is the arm "NTP + RL"; the annotator of "thinking" stands for
-the paper's ready-made model and has seen thoughts in the band alone. Their passes are charged. No methods but upper
-bounds are "thinking SFT, oracle", which reads the generator's own thoughts, and "NTP, full texts", without gaps.
+All begin with one decayed base that knows thoughts, and read one corpus at the edge, a share of whose texts stop early
+(``studies.methods.Arena``); RL and sampled exams demand the whole solution, in thoughts or outside them. What training
+a reference costs is not charged: ReMiT's and distillation's is the arm "NTP + RL"; the annotator of "thinking" stands
+for the paper's ready-made model and has seen thoughts in the band alone. Their passes are charged. "base" has nothing
+more, and "base + RL" the RL alone; bounds read whole texts, or the generator's own thoughts, which no method has.
 
-All read one corpus at the edge, whose texts skip steps; RL and sampled exams let a response skip steps and think. Who
-skips all but the last step and guesses is strictly right now and then (0.09 at the edge, .18 in the band). Only mixed
-SFT and thinking SFT teach to open a thought unasked; RLP, RPT and RMT open theirs. Exact exams ask for whole plain
-solutions.
+Muon makes updates of matrices equally large whatever the size of advantages: RL has one update a batch and no KL, where
+papers have AdamW, four and 0.001; "RL, AdamW" has theirs.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.models.stages.distil import Distil
-from interlude.models.stages.relift import ReLIFT
-from interlude.models.stages.remit import ReMiT
-from interlude.studies.methods import ANNOTATED, FULL, THINKERS, UNEQUAL, alike, annealed, joined, primed, tuned
+from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, Row, arena, joined
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
 
 FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
-# Of the second run, after a first whose cold start taught to skip steps without a thought. The rows of thinking SFT,
-# its oracle and thinking are of a third, with the loss on solutions; what was predicted of them stands in
-# studies/log/midtraining.md.
-PREDICTION = (
-    "At the edge NTP stays below .15 alone, and pre-training and RL above it by .15 or more, alone and + RL. RLP, RPT "
-    "and RMT lie within .1 of RL, alone and + RL. Thinking SFT lies between NTP and its oracle, which gains less than "
-    "full texts. No method but the bounds is above pre-training + RL by more than .05."
-)
+PREDICTION = "To be written after the pilots, before any model of seeds 50 to 57 is trained."
 RULE = (
-    "Differences to NTP, or NTP + RL, over seeds with 95 % Student-t intervals in strict pass@1 on the common world's "
-    "sampled edge exam: better above zero, worse below, else not established. Methods are ranked by their mean + RL."
+    "Paired differences to NTP and to pre-training, alone and + RL, in pass@1 on zoo-edge-sampled-answer (sampled, a "
+    "thought opened before the answer, for every arm) and in exact pass@128 on the hard band. Student t over seeds, "
+    "variances pooled by score, Holm over all of this file; margin 0.05. Methods are ranked by pass@1 + RL."
 )
-METHODS = {  # a method is one line: the stages after the base, given the scale and the FLOPs they may spend
-    "NTP": lambda scale, flops: (scale.midtrain(flops),),
-    "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
-    "ReMiT": lambda scale, flops: (alike(ReMiT, scale.midtrain(flops), reference=tuned(scale)),),
-    "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
-    "SFT": lambda scale, flops: annealed(scale, flops, scale.sft),
-    "RFT": lambda scale, flops: annealed(scale, flops, scale.rft),
-    "RL": lambda scale, flops: annealed(scale, flops, scale.rl),
-    "ReLIFT": lambda scale, flops: annealed(scale, flops, lambda rest: alike(ReLIFT, scale.rl(rest))),
-} | THINKERS | ANNOTATED | FULL  # fmt: skip
+OPENED, BEYOND, THEN, CONTROL = "zoo-edge-sampled-answer", "hard", ("", " + RL"), ("NTP", "pre-training")
+SEEDS = tuple(range(50, 58))
+ROWS: dict[str, Row] = CONTROLS | METHODS | BOUNDS
 
 
-def study(scale: Scale) -> Study:
-    scale = primed(scale)
-    base, budget, asked, rl = scale.stable(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
-    alone = [Arm(name, joined(base, stages(scale, budget)), budget="alone") for name, stages in METHODS.items()]
-    arms = [arm for a in alone for arm in (a, Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL"))]
+def claims(method: str) -> tuple:
+    """What is asked of a method: in each score, alone and after RL, whether it is above each control."""
+    scores = ((OPENED, 1), (BEYOND, 128))
+    return tuple(
+        above(f"{method}{then} > {over}{then}, {on}", minus(method + then, over + then, on, k=k), pool=f"{on}{then}")
+        for on, k in scores for then in THEN for over in CONTROL if over != method
+    )  # fmt: skip
+
+
+CLAIMS = tuple(claim for method in (*METHODS, "random reward") for claim in claims(method))
+
+
+def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
+    scale = arena(scale)
+    base, flops, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.asked()
+    alone = [Arm(name, joined(base, row(scale, flops)), budget="alone") for name, row in rows.items()]
+    alone.append(Arm("NTP, tokens of ReMiT", base + scale.midtrain(0.75 * flops), equal=False))  # passes cost a third
+    alone.append(Arm("base", base, equal=False))
+    arms = [each for a in alone for each in (a, Arm(f"{a.name} + RL", a.recipe + rl, a.equal, budget="with RL"))]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*scale.exams(), *asked, scale.diversity_exam()), seeds=scale.seeds, base=base,
-        contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
+        arms=tuple(arms), exams=(*scale.exams(), *asked), seeds=SEEDS if scale.name == "nano" else scale.seeds,
+        base=base, contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"),
         headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
     )  # fmt: skip

@@ -31,7 +31,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     scale = worded(scale)
-    base, ntp, first, exams = scale.stable(), scale.midtrain(scale.method_flops), tuned(scale), scale.sampled_exams()
+    base, ntp, first, exams = scale.base(), scale.midtrain(scale.method_flops), tuned(scale), scale.sampled_exams()
     plain, rl, remit = first.parent, first.stages[-1], base + alike(ReMiT, ntp, reference=first)
     methods = {"NTP": plain, "NTP, none wrong": base + replace(ntp, data=scale.corpus())} | {
         "NTP, tokens of ReMiT": base + scale.midtrain(ntp.flops * 3 / 4),  # a reference pass is a third of training

@@ -1,11 +1,11 @@
 """Does mid-training on a model's own solutions by several approaches make RL gain more than as many alike ones do?
 
-Its base differs from other studies': TAGGED of all rows hold solutions by approaches below the band's top, asked for by
-tags. The model generates at the two deepest of these operations, as at nano it tells no approach one operation deeper
-than it was shown. Replay shows no approach, so none is taught but by what the model wrote. RL is at
-the edge, with the paper's objective, GRPO without KL, and its reward, the answer (arXiv 2605.08472). What training the
-larger model of "distillation 8" cost is not charged, as it stands for the paper's ready-made one; its sampling is. At
-nano that arm and seed 12 ran on another machine than the rest, so its base at seeds 10 and 11 has other bits.
+Its base differs from other studies', and is decayed before any arm begins, so that none spends its budget on a decay:
+TAGGED of all rows hold solutions by approaches below the band's top, asked for by tags. The model generates at the
+two deepest of these operations, as at nano it tells no approach one operation deeper than it was shown. Replay shows
+no approach, so none is taught but by what the model wrote. RL is at the edge, with the paper's objective, GRPO
+without KL, and its reward, the answer (arXiv 2605.08472). What training the larger model of "distillation 8" cost is
+not charged, as it stands for the paper's ready-made one; its sampling is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 from interlude.models.policy_gradient import GRPO
 from interlude.models.rollouts import Reward
 from interlude.models.stages.selfgen import SelfGen
-from interlude.studies.methods import ANNEAL_SHARE, alike
+from interlude.studies.methods import alike
 from interlude.studies.mixtures import approached, teacher
 from interlude.studies.scales import Scale, blend
 from interlude.studies.study import Arm, Study
@@ -37,7 +37,8 @@ def study(scale: Scale) -> Study:
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
     half, room, old = scale.arm_flops / 2, 2 * scale.max_new_tokens, scale.pretraining()
     inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
-    sft = replace(scale.sft((1 - ANNEAL_SHARE) * half), data=scale.mixture(inside))
+    base, plain = base + anneal, replace(anneal, flops=half)
+    sft = replace(scale.sft(half), data=scale.mixture(inside))
     gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
     own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
@@ -46,8 +47,7 @@ def study(scale: Scale) -> Study:
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
     arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 1": replace(own, **WRONG)}
     arms["distillation 8"] = replace(own, source="distil", examples=None, n=8, reference=teacher(scale, NAMES, TAGGED))
-    anneal, short = (replace(anneal, flops=share * half) for share in (1, ANNEAL_SHARE))
-    recipes = {"no mid-training": base + anneal, **{a: base + short + s for a, s in arms.items()}}
+    recipes = {"no mid-training": base + plain, **{a: base + s for a, s in arms.items()}}
     rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new_tokens=room)
     asked = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
     exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in asked)

@@ -1,17 +1,27 @@
 """Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
 
-All arms but pre-training learn from one corpus that skips steps; annotating it is charged, training the annotator is
-not: it stands for the paper's ready-made model. "NTP" reads the corpus raw, "RL alone" half of it. Losses are on
-solutions, as in our pre-training; three arms have the paper's, on all tokens. After it comes RL whose responses may
-think and leave steps out (arXiv 2601.21343v3). The probe asks what the probability of a segment owes to the thought
-before it, where a step is skipped.
+On the arena's base, corpus and exams. All arms but pre-training learn from one corpus, some of whose texts stop early;
+annotating it is charged, training the annotator is not: it stands for the paper's ready-made model. "NTP" reads the
+corpus raw, "RL alone" half of it. Losses are on solutions, as in our pre-training; three arms have the paper's, on all
+tokens. After it comes RL whose responses may think and must hold every step. The probe asks what the probability of a
+segment owes to the thought before it, where steps are left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from interlude.studies.methods import ANNOTATED, UNEQUAL, VARIED, joined, primed, probes, thinking, thought_rl
+from interlude.studies.methods import (
+    BOUNDS,
+    METHODS,
+    UNEQUAL,
+    VARIED,
+    arena,
+    joined,
+    probes,
+    thinking,
+    thought_rl,
+)
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -31,9 +41,10 @@ RULE = (
 
 
 def study(scale: Scale) -> Study:
-    scale = primed(scale)
-    base, flops, asked, rl = scale.stable(), scale.method_flops, scale.sampled_exams(), scale.rl(scale.method_flops)
-    methods = {name: stages(scale, flops) for name, stages in ANNOTATED.items()}
+    scale = arena(scale)
+    base, flops, asked, rl = scale.base(), scale.method_flops, scale.asked(), scale.rl(scale.method_flops)
+    rows = METHODS | BOUNDS
+    methods = {name: rows[name](scale, flops) for name in ("thinking SFT, oracle", "thinking SFT", "thinking")}
     raw, plain = scale.midtrain(flops), replace(scale.anneal(), flops=flops)
     methods |= {"pre-training": (plain,), "NTP": (raw,), "NTP, all tokens": (replace(raw, targets="all"),)}
     sft, imitated = methods["thinking SFT"][0], methods["thinking"][0]
@@ -48,7 +59,7 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
-        seeds=scale.seeds, exams=(*scale.exams(("zoo",)), *asked, *probes(scale)), headline=(asked[0].name,),
+        seeds=scale.seeds, exams=(*scale.exams(), *asked, *probes(scale)), headline=(asked[0].name,),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
         unequal=UNEQUAL,
     )  # fmt: skip

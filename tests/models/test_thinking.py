@@ -215,6 +215,60 @@ def test_every_pass_is_charged(models):
             assert by_kind[REFERENCE] == [asked] and not by_kind[JUDGE] and len(by_kind[ROLLOUT]) == 6
 
 
+SOME = dataclasses.replace(GAPS, ops=(2, 3), skip_prob=0.4, names=None)  # some of whose texts leave nothing to infer
+
+
+def test_thoughts_may_stand_only_where_their_token_can_be_inferred(models):
+    # Mutants: any place taken; the role of the token before; a text without such a token thought about; another text
+    # where the first has one; the texts that were passed over left out of what is read, or those thought about read.
+    lm = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, thoughts=True)).build(0)
+    models, passed = StageModels(lm.eval(), frozen(lm)), 0
+    for stage in (INFORMATION, MATCHING):
+        stage = dataclasses.replace(stage, data=SOME, places="inferable", batch_size=24, objective=KEPT, num_samples=2)
+        batch = collected(stage, models)
+        rows = [stage.text(lm, 5, 3, row) for row in range(24)]
+        for row, (problem, (ids, first), found) in enumerate(rows):
+            assert ids[first:] == lm.encode(problem.solution)
+            assert found == [t for t, role in enumerate(roles(problem)) if role == "inferred"] and found
+            corpus = SOME.problem("think", 5, 3, row)
+            if "inferred" in roles(corpus):
+                assert problem == corpus
+            else:
+                passed += 1
+                assert problem == next(
+                    other
+                    for other in (SOME.problem("think", 5, 3, row, "again", n) for n in range(1, 99))
+                    if "inferred" in roles(other)
+                )
+        texts = {tuple(ids[:t]) for _, (ids, _), found in rows for t in found}
+        asked = {tuple(prompt[:-1]) for prompt, _, _ in own(batch, lm)}
+        assert asked and asked <= texts
+        if stage.places == "inferable" and isinstance(stage, RMT):
+            read = [row for row in range(len(batch.lengths)) if not sampled(batch)[row].any()]
+            corpus = [document(lm, SOME.problem("think", 5, 3, row), "solution") for row in range(24)]
+            assert [batch.ids_BT[row, : batch.lengths[row]].tolist() for row in read] == [ids for ids, _ in corpus]
+            held = {
+                (n, t)
+                for n, (row, (ids, first)) in enumerate(zip(read, corpus, strict=True))
+                for t in range(first, len(ids))
+                if batch.gain_BT[row, t] == 0
+            }
+            entropy_N = np.concatenate(unsure(models.start, [text for _, text, _ in rows]), axis=1)[0]
+            draws = stage.drawn(0.0, [text for _, text, _ in rows], entropy_N, 5, 3, [found for *_, found in rows])
+            assert {(n, t) for _, n, t in draws if rows[n][1] == corpus[n]} == held and held
+            assert all(t in rows[n][2] for _, n, t in draws)
+            line = collected(stage, models).metrics
+            assert line["drawn_inferred"] == 48
+    assert passed > 4
+    everywhere = dataclasses.replace(INFORMATION, data=SOME)
+    assert len(everywhere.text(lm, 5, 3, 0)[2]) == len(lm.encode(everywhere.text(lm, 5, 3, 0)[0].solution))
+    with pytest.raises(ValueError, match="RLP.places must be one of any, inferable"):
+        dataclasses.replace(INFORMATION, places="hard")
+    with pytest.raises(ValueError, match="nothing can be inferred in 1000 texts of row 0: RLP.data"):
+        rare = Mixture(((1e-9, SOME), (1 - 1e-9, dataclasses.replace(SOME, skip_prob=0.0))))
+        dataclasses.replace(INFORMATION, data=rare, places="inferable").text(lm, 5, 3, 0)
+
+
 # RMT
 
 
@@ -317,9 +371,12 @@ def test_places_thought_about_are_not_read(models):
     assert targets | drawn == {(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))}
 
 
-def test_the_loss_is_the_sum_of_both(models):
-    # Mutants: a sum for the mean of L_NTP; lambda squared or forgotten; a temperature on L_NTP; L_RL over tokens.
-    lm, stage = models.learner, dataclasses.replace(MATCHING, ntp=0.3, temperature=1.5)
+@pytest.mark.parametrize("aggregate", ("sum", "mean"))
+def test_the_loss_is_the_sum_of_both(models, aggregate):
+    # RMT prints L = L_RL + lambda L_NTP with L_NTP = -sum_S m_pos log p(x_pos): a sum over a text's tokens, as L_RL's
+    # is over a response's. Mutants: a mean for the sum of L_NTP, or a sum over texts; lambda squared or forgotten; a
+    # temperature on L_NTP; L_RL over tokens.
+    lm, stage = models.learner, dataclasses.replace(MATCHING, ntp=0.3, temperature=1.5, ntp_aggregate=aggregate)
     batch = collected(stage, models)
     backward(models, stage, batch, Machine(), "float32")
     found = {name: weight.grad.clone() for name, weight in lm.named_parameters()}
@@ -332,7 +389,7 @@ def test_the_loss_is_the_sum_of_both(models):
             loss = loss - (gain_N * logprobs(lm, ids_1T, chosen_1T, 1.5)).sum() / 24  # six places, four responses each
         else:
             nats_, targets = nats_ - logprobs(lm, ids_1T, chosen_1T).sum(), targets + int(chosen_1T.sum())
-    (loss + 0.3 * nats_ / targets).backward()
+    (loss + 0.3 * nats_ / (6 if aggregate == "sum" else targets)).backward()
     for name, weight in lm.named_parameters():
         torch.testing.assert_close(found[name], weight.grad, rtol=1e-3, atol=1e-6)
     bare = collected(dataclasses.replace(stage, ntp=0.0), models)
@@ -416,6 +473,27 @@ def test_the_cold_start_never_opens_a_thought(thinker):
     opening, closing = tags(lm)
     assert bool((batch.ids_BT == opening).any()) and not batch.gain_BT[batch.ids_BT == opening].any()
     assert bool((batch.gain_BT[batch.ids_BT == closing] == 1).all()) and batch.total == float(batch.gain_BT.sum())
+
+
+STOPPING = dataclasses.replace(EASY, ops=(1, 4), names=None, dialect="direct", split="any")
+STOPPED = dataclasses.replace(STOPPING, thoughts="oracle", unwrapped=True, stop_prob=0.5)
+
+
+def test_a_thought_that_ends_a_solution_comes_before_the_answers_value():
+    # Mutants: the thought after the value, which it cannot then serve; always before the announcement; never within.
+    from interlude.models.stages.coldstart import moved
+
+    places = []
+    for n in range(80):
+        problem, plain = STOPPED.problem("stop", n), STOPPING.problem("stop", n)
+        tokens = [word for word, _ in moved(problem, 0.0, 0, 0, n)]
+        judged = dataclasses.replace(problem, style=dataclasses.replace(problem.style, thoughts="ignored"))
+        assert verify(judged, " ".join(tokens)).strict and [t for t in tokens if "think" not in t][-1] == "<end>"
+        if "<think>" in tokens:
+            places.append(tokens[-3] == "answer")  # not split by the thought
+            assert sorted(t for t in tokens if "think" not in t) == sorted(plain.written.solution_tokens)
+            assert tokens[-1] == "<end>" and tokens[-2] == str(problem.answer)
+    assert 0.25 < np.mean(places) < 0.75 and len(places) > 20
 
 
 def test_nobody_is_taught_to_skip_a_step_before_thinking_it():

@@ -26,9 +26,10 @@ from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cos
 from interlude.models.lm import tags
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward, responses
-from interlude.models.stage import StageModels, thinking
+from interlude.models.stage import StageModels
+from interlude.models.stages import thinking
 from interlude.models.stages.annotate import Annotate
-from interlude.models.stages.thinking import Judge, Thinking, read
+from interlude.models.stages.thinking import Judge, Thinking, read, sampled_tokens
 from interlude.synth.render import THINK
 from interlude.synth.rng import uniforms
 from interlude.synth.segments import assertion, segments, unthought
@@ -294,6 +295,12 @@ def test_reading_cuts_after_the_segment():
     assert read(lm, problem, twice, closing, 99) == (len(twice), assertion(problem, first))
 
 
+def test_a_row_is_charged_up_to_where_its_own_segment_may_end():
+    # Mutants: the room of other rows charged; a token more or less; a thought that never closes charged for less.
+    assert [sampled_tokens([1, 2, 9, 3, 4, 5], 9, most) for most in (0, 2, 3, 50)] == [3, 5, 6, 6]
+    assert sampled_tokens([1, 2, 3, 4], 9, 1) == 4
+
+
 def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     # Mutants: gold thoughts in the prefix; the segment given away; a thought judged; text after the segment in the row.
     lm = primed().eval()
@@ -319,7 +326,10 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
     prompts = [group.prompt for group in groups]
     with torch.no_grad():
         sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0).ids
-    reads = sum(len(p) + sum(len(r) - 1 for r in sampled[8 * n : 8 * n + 8]) for n, p in enumerate(prompts))
+    # Mutants: sampled on to the end of the room; a row's own segment charged with the room of another's.
+    most = [len(cut.segment) + stage.margin for _, cut in cuts]
+    stopped = [r[: r.index(closing) + 1 + most[n // 8]] if closing in r else r for n, r in enumerate(sampled)]
+    reads = sum(len(p) + sum(len(r) - 1 for r in stopped[8 * n : 8 * n + 8]) for n, p in enumerate(prompts))
     assert sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT) == reads
     assert sum(map(len, sampled)) > sum(len(r) for g in groups for r in g.responses)  # what is cut off was paid
     lengths = [len(lm.encode(f"{p.question} {p.solution}")) for p, _ in cuts]

@@ -22,7 +22,7 @@ from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.exams import diversity as diversity_
 from interlude.studies.exams.diversity import DiversityExam, Ways, sampled_ways, similarity, token_runs, told, vendi
 from interlude.studies.exams.sampled import SampledExam
-from interlude.studies.methods import primed
+from interlude.studies.methods import arena
 from interlude.studies.midtraining import leaderboard, selfgen
 from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
@@ -250,8 +250,8 @@ def test_diversity_of_fewer_than_two_responses_is_refused(samples):
 
 @pytest.mark.parametrize("name", ("smoke", "nano"))
 def test_scales_ask_for_ways_at_the_edge(name):
-    # Mutants: the band; problems of training; a primed scale's responses that may not think.
-    for scale in (SCALES[name], primed(SCALES[name])):
+    # Mutants: the band; problems of training; an arena's responses that may not think.
+    for scale in (SCALES[name], arena(SCALES[name])):
         exam, asked = scale.diversity_exam(), scale.sampled_exam()
         assert (exam.kind, exam.problems, exam.samples) == ("diversity", scale.problems // 4, 16)
         assert (
