@@ -36,9 +36,9 @@ class Reasoning(PolicyGradient):
 
     data: Task  # the corpus: some solutions leave steps out (a full one leaves nothing to infer), none holds thoughts
     targets: str = "solution"  # where a place may be, in the "solution" or in "all" of the text but its first token
-    # "any" of these, as in the papers, or only "inferable" ones, where the corpus leaves out what its token follows from
-    # (``synth.render.INFERRED``). The graph behind a text knows them, no statistic of a model does; a text without one
-    # is passed over for the next of the row's stream.
+    # "any" of these, as in the papers, or only "inferable" ones, where the corpus leaves out what the token follows
+    # from (``synth.render.INFERRED``). The graph behind a text knows them, no statistic of a model does; a text without
+    # one is passed over for the next of the row's stream.
     places: str = added_field("any")
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ of entropy and by role of the token, how often a thought led to the corpus' toke
 expected without one, and thought length. Problems do not repeat.
 
 The base, thinking and predicting at once, is the paper's NTR (first points of RMT's curve). RMT thinks where the corpus
-leaves out what a token follows from; "RMT, entropy" has the paper's filter, the fifth of tokens of highest entropy: that
-it selects irreducible tokens is a question here. Only "words" states the budget, and its base was told lengths.
+leaves out what a token follows from; "RMT, entropy" has the paper's filter, the fifth of tokens of highest entropy:
+that it selects irreducible tokens is a question here. Only "words" states the budget, and its base was told lengths.
 """
 
 from __future__ import annotations
