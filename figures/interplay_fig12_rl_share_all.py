@@ -1,4 +1,4 @@
-"""Pre-training held .1 % of a second world at every depth: how much of RL must be in it (Interplay, Fig 12)?"""
+"""Pre-training held 0.1 % of a second world at every depth: how much of RL must be in it (Interplay, Fig 12)?"""
 
 from __future__ import annotations
 

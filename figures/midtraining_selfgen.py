@@ -1,4 +1,4 @@
-"""Do own solutions by several approaches let RL reach further than as many without, and are they told in more ways?"""
+"""Do own solutions by several approaches let RL reach further than as many without, and are they more diverse?"""
 
 from __future__ import annotations
 

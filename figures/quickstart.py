@@ -1,4 +1,4 @@
-"""What each stage adds at nano scale: solved at once by depth, solved given many attempts at the edge, and why not."""
+"""What each stage adds at nano: pass@1 by depth, pass@k at the edge, and in which token roles solutions are lost."""
 
 from __future__ import annotations
 

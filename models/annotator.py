@@ -42,7 +42,7 @@ def half(problem: Problem) -> int:
 
 
 def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
-    """The first problem of this path's stream in the half ``which``, as the raw corpus tells it."""
+    """The first problem of this path's stream in the half ``which``, as it stands in the raw corpus."""
     for attempt in range(MOST_ATTEMPTS):
         problem = data.problem(*path, attempt)
         if half(problem) == which:

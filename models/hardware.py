@@ -1,4 +1,4 @@
-"""What machine arithmetic is done on, in words: runs of one seed on different machines need not have the same bits."""
+"""The name of the processor or GPU that a run used: equal seeds need not give equal bits on different machines."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class HF:
 
     @property
     def tokens(self) -> tuple[str | bool, ...]:
-        """What tells two tokenizers apart: a digest of the folder's files, or the hub name and commit."""
+        """What identifies a tokenizer: a digest of the folder's files, or the hub name and commit."""
         if Path(self.name).is_dir():
             return digest(self.name, TOKENIZER), self.thoughts
         return self.name, self.revision, self.thoughts

@@ -1,4 +1,4 @@
-"""Optimisers: Muon for hidden matrices, AdamW for everything else, and how fast they go at each step."""
+"""Optimisers: Muon for hidden matrices, AdamW for everything else, and their learning-rate schedules."""
 
 from __future__ import annotations
 

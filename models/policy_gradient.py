@@ -1,4 +1,4 @@
-"""Policy gradients from groups of responses: GRPO, Dr.GRPO, DAPO and REINFORCE are values of one objective."""
+"""Policy gradients from groups of responses: GRPO, Dr.GRPO, DAPO and REINFORCE are settings of one objective."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ class Objective:
 
     baseline: "group" subtracts the group's mean reward, "none" does not. scale: "std" divides by the group's unbiased
     standard deviation + 1e-8, "none" does not. aggregate: "sequence" averages tokens within a response, then responses;
-    "token" averages over all tokens; "constant" divides by responses times ``max_new_tokens``; "sum" adds up the
-    tokens of a response and averages responses (RMT, arXiv 2509.24375). clip_low, clip_high: bounds of the probability
-    ratio. kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep"
-    groups whose rewards are all equal, "drop" them, or "resample" others until the batch is full (at most
-    ``attempts`` times).
+    "token" averages over all tokens; "constant" divides by responses times ``max_new_tokens``; "sum" adds up the tokens
+    of a response and averages responses (RMT, arXiv 2509.24375). clip_low, clip_high: bounds of the probability ratio.
+    kl: weight of the k3 estimator of KL to the stage's starting model. zero_variance: "keep" groups whose rewards are
+    all equal, "drop" them, or "resample" others until the batch is full (at most ``attempts`` times).
     """
 
     baseline: str = "group"
@@ -63,12 +62,12 @@ REINFORCE = Objective(baseline="none", scale="none", aggregate="token")  # Willi
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyGradient(Stage):
-    """What stages that learn from groups of sampled responses share, whoever pays: ``num_samples`` responses to each of
-    ``batch_size`` prompts a step, and the clipped surrogate.
+    """What all stages share that learn from groups of sampled responses, whatever the reward: ``num_samples`` responses
+    to each of ``batch_size`` prompts a step, and the clipped surrogate loss.
 
     updates_per_batch: optimiser steps on one collection (1 is on-policy: the ratio is 1 and clipping is idle).
     max_new_tokens: longest response in tokens. rollout_seed: another number samples other responses to the same
-    prompts, with all else equal: two such runs show how far luck alone moves a result (an A/A test).
+    prompts, with all else equal: two such runs show how much a result varies by chance (an A/A test).
     """
 
     objective: Objective = DR_GRPO
@@ -114,8 +113,8 @@ class PolicyGradient(Stage):
         return int(self.chosen(batch).sum())
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
-        """-sum min(ratio A, clip(ratio, 1 - clip_low, 1 + clip_high) A) / total, plus kl times the k3 estimator
-        of KL(learner || start)."""
+        """-sum min(ratio A, clip(ratio, 1 - clip_low, 1 + clip_high) A) / total, plus kl times the k3 estimator of
+        KL(learner || start)."""
         chosen_BT = self.chosen(batch)
         logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
         gain_N = batch.gain_BT[chosen_BT]
@@ -133,7 +132,7 @@ class PolicyGradient(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(PolicyGradient):
-    """What stages of RL share: ``batch_size`` prompts a step, ``num_samples`` responses each, judged by the verifier.
+    """What RL stages share: ``batch_size`` prompts a step, ``num_samples`` responses each, rewarded by the verifier.
 
     attempts: collections at most when zero-variance groups are resampled.
     """
@@ -178,7 +177,7 @@ def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
 
 
 class Judged(Protocol):
-    """One prompt, what was sampled after it, and what each response is paid."""
+    """One prompt, the responses sampled after it, and the reward of each."""
 
     prompt: list[int]
     responses: list[list[int]]
@@ -187,7 +186,8 @@ class Judged(Protocol):
 
 
 def weigh(stage: Policy, lm: LM, groups: list[Group], seen: list[Group]) -> Batch:
-    """A batch from groups that the verifier judged, with what all that were seen cost and how they did."""
+    """A batch from groups that the verifier judged, with the cost and the statistics of all groups that were
+    sampled."""
     batch, teaching = weighed(stage, lm, groups)
     return replace(batch, spent=spent(stage, lm, teaching, seen), metrics=summary(groups, seen))
 
@@ -230,8 +230,7 @@ def sampled(batch: Batch) -> Tensor:
 
 
 def share(stage: PolicyGradient, sampled_BT: Tensor) -> Tensor:
-    """What each sampled token (N) of a response of n tokens counts beside its advantage:
-    1/n under "sequence", else 1."""
+    """The weight (N) of each sampled token of a response of n tokens: 1/n under "sequence", else 1."""
     if stage.objective.aggregate != "sequence":
         return torch.ones((), device=sampled_BT.device)
     return (1 / sampled_BT.sum(1, keepdim=True)).expand_as(sampled_BT)[sampled_BT]

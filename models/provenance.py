@@ -1,4 +1,4 @@
-"""What a save must agree with before training goes on from it: recipe, seed, code, and the types of its numbers."""
+"""What a checkpoint must match before training resumes from it: recipe, seed, code and versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ranker says how well a text follows an approach: a linear classifier of runs of tokens, trained on examples."""
+"""A ranker scores how well a text follows an approach: a linear classifier over token n-grams, trained on examples."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Ranker:
 
 
 def fit(examples: Sequence[tuple[str, str, str]]) -> Ranker:
-    """A ranker from (approach, question, text) triples: multinomial logistic regression by gradient descent
-    on the whole set, from zero, so that equal examples give equal bits. Raises ValueError where there are none."""
+    """A ranker from (approach, question, text) triples: multinomial logistic regression by gradient descent on the
+    whole set, from zero, so that equal examples give equal bits. Raises ValueError where there are none."""
     if not examples:
         raise ValueError("a ranker needs at least one example")
     approaches = tuple(dict.fromkeys(approach for approach, _, _ in examples))

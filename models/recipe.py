@@ -91,7 +91,7 @@ def references(description) -> dict[str, Recipe]:
 
 
 def tokens(model: GPT | HF) -> Vocabulary | tuple:
-    """What a model reads: its vocabulary, or what tells a transformers model's tokenizer from others."""
+    """What a model reads: its vocabulary, or what identifies a transformers model's tokenizer."""
     return model.vocab if isinstance(model, GPT) else model.tokens
 
 

@@ -1,4 +1,5 @@
-"""A stage of training is two verbs: collect a batch of rows with gains, and turn a batch into a loss."""
+"""A training stage has two methods: collect a batch of rows with a gain for each token, and turn a batch into a
+loss."""
 
 from __future__ import annotations
 
@@ -132,8 +133,8 @@ class Stage(ABC):
         return -(batch.gain_BT[chosen_BT] * logp_N).sum() / batch.total
 
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
-        """``loss``, and what only it sees that is worth a line in the log: by name, a sum and over how many it goes.
-        The loop adds up both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
+        """``loss``, and metrics for the log that only the loss computes: by name, a sum and a count. The loop adds up
+        both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
         return self.loss(models, batch), {}
 
 
@@ -188,10 +189,10 @@ def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[TaskPr
 
 
 def imitate(lm: LM, problems: list[TaskProblem], targets: str, without: tuple[str, ...] = ()) -> Batch:
-    """A batch in which every target token of these problems has gain 1, and the loss is a mean over target tokens.
+    """A batch in which every target token of these problems has gain 1; the loss is a mean over target tokens.
 
     Solution tokens whose role is in ``without`` are no targets. Raises ValueError if the model's tokens are not the
-    problem's, as roles then have no place.
+    problem's own, to which roles belong.
     """
     ids, gains = [], []
     for problem in problems:
@@ -218,7 +219,7 @@ def pack(rows: list[list[int]], gains: list[list[float]], total: float, pad: int
 
 
 def stacked(own: Batch, gold: Batch, pad: int) -> Batch:
-    """``own`` and, below it, the rows of ``gold``, which nobody sampled; everything but rows is ``own``'s."""
+    """``own`` and, below it, the rows of ``gold``, which were not sampled; all but the rows is taken from ``own``."""
     width = max(own.ids_BT.shape[1], gold.ids_BT.shape[1])
 
     def below(above_BT: Tensor, under_BT: Tensor, fill: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Named tensors in one safetensors file with a checksum, written from where they lie, without a copy of them all."""
+"""Named tensors in one safetensors file with a checksum, written without copying them."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def parser() -> Parser:
 
     def sourced(made, ops: tuple[int, int] | None) -> None:
         made.add_argument("--ops", type=span, default=ops, help="operations, such as 4 or 2-5")
-        made.add_argument("--world", default="zoo", help="the world a problem is told in")
+        made.add_argument("--world", default="zoo", help="the world that gives a problem its nouns")
         made.add_argument("--mode", default="forward", choices=MODES)
         made.add_argument("--dialect", default="terse", choices=DIALECTS)
         made.add_argument("--modulus", type=modulus, default=7, help="a prime, or none for plain integers")
@@ -99,8 +99,8 @@ def parser() -> Parser:
     scaled(made, None)
     made.add_argument("--runs", action="store_true", help="also say how many runs are done here (takes seconds)")
     for name, do, about_ in (
-        ("plan", "runs:plan_", "say what a study would train, and what it costs"),
-        ("run", "runs:run_", "train and examine whatever of a study is missing"),
+        ("plan", "runs:plan_", "print what a study would train, and what it costs"),
+        ("run", "runs:run_", "train and evaluate the runs of a study that are missing"),
     ):
         made = add(name, do, about_)
         made.add_argument("study", help="a name, or a file that defines study(scale)")
@@ -119,15 +119,17 @@ def parser() -> Parser:
                 "--workers", type=positive, help="processes that share the runs (default: as many as fit)"
             )
             made.add_argument("--executor", choices=EXECUTORS, help="where runs are done (default: on this machine)")
-            made.add_argument("--address", help="of a Ray cluster (default: $RAY_ADDRESS, or one started here)")
-            made.add_argument("--partition", help="of Slurm")
-            made.add_argument("--minutes", type=positive, default=720, help="a job of Slurm may take (default: 720)")
-    made = add("reproduce", "reproduce:reproduce", "run what a figure rests on, with its price said first, and draw it")
-    made.add_argument("figure", help="as `list` names it, such as interplay_fig03_edge")
+            made.add_argument("--address", help="address of a Ray cluster (default: $RAY_ADDRESS, or one started here)")
+            made.add_argument("--partition", help="Slurm partition")
+            made.add_argument("--minutes", type=positive, default=720, help="time limit of a Slurm job (default: 720)")
+    made = add(
+        "reproduce", "reproduce:reproduce", "print what the study of a figure costs, run it, and draw the figure"
+    )
+    made.add_argument("figure", help="a name that `list` prints, such as interplay_fig03_edge")
     made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
     made.add_argument("--workers", type=positive, help="processes that share the runs (default: as many as fit)")
     made.add_argument("--out", default="reproduced", help="folder of your table and figure (default: reproduced)")
-    made.add_argument("--plan", action="store_true", help="only say what it would take")
+    made.add_argument("--plan", action="store_true", help="only print what it would cost")
     made = add("show", "read:show", "print a study's results with intervals, or the claims of a topic")
     made.add_argument("study", help="a study, or a topic for the claims of all its studies")
     made.add_argument("--all", action="store_true", help="every table, not only those that answer the question")
@@ -139,22 +141,25 @@ def parser() -> Parser:
     made = add("problem", "look:problem_", "print a problem, its solution and what each token is for")
     sourced(made, (4, 4))
     made.add_argument(
-        "--approach", choices=(PLAIN, *APPROACHES), metavar="NAME", help=f"work it out by {', '.join(APPROACHES)}"
+        "--approach",
+        choices=(PLAIN, *APPROACHES),
+        metavar="NAME",
+        help=f"its approach: {', '.join(APPROACHES)}",
     )
     made.add_argument("--seed", type=natural, default=0)
     made = add("verify", "look:verify_", "judge responses: JSON lines of problem and response in, a verdict a line out")
     made.add_argument("file")
-    made = add("audit", "look:audit_", "report what a scale's pre-training and exams, or any source, contain")
+    made = add("audit", "look:audit_", "report what a scale's pre-training data and exams contain, or any source")
     scaled(made)
     sourced(made, None)
     made.add_argument("--problems", type=positive, default=2000)
-    made = add("bench", "bench:bench_", "measure the speed of this machine beside the libraries that do the same work")
+    made = add("bench", "bench:bench_", "measure speed on this machine, compared with transformers and TRL")
     scaled(made)
     made.add_argument("--only", type=parts, help="such as train,sample (default: problems,train,sample,rl,exam)")
     made.add_argument("--quick", action="store_true", help="fewer and shorter turns, nothing compiled by torch")
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     made.add_argument("--threads", type=positive, default=1, help="CPU threads (default: 1)")
-    made.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="of training")
+    made.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="number type of training")
     return root
 
 

@@ -1,4 +1,4 @@
-"""What a study's table says: scores pooled over exams and bands, paired differences, and where solutions are lost.
+"""The numbers of a study's table: scores pooled over exams and bands, paired differences, and where solutions are lost.
 
 The one place where rows become numbers (no torch): ``show``, pages, figures and verdicts all read these. Axes: S seeds,
 P problems. Of one arm, intervals are bootstrap intervals over seeds and problems; of a difference, Student's t over
@@ -185,8 +185,8 @@ def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequen
 
 
 def known(found: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int]]:
-    """The scores and k in which arms are compared: those of KS that all these exams know,
-    and for sampled ones the right answers too and as many attempts as were sampled."""
+    """The scores and k in which arms are compared: those of KS that all these exams know, and for sampled ones the
+    right answers too and as many attempts as were sampled."""
     first = [found.of(arm, exam)[0] for exam in exams]
     sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
     ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
@@ -278,8 +278,8 @@ def share_rows(found: Results, kind: str, name: str, shares: str) -> list[dict]:
 
 
 def diversities(found: Results, arm: str) -> list[dict]:
-    """In how many ways an arm solves problems: the Vendi scores, the share of right responses, and the share of these
-    that shows two approaches or more (0 where none is right)."""
+    """How diverse an arm's solutions are: Vendi scores, the share of right responses, and the share of these that show
+    two approaches or more (0 where none is right)."""
     rows = []
     for exam in of_kind(found, arm, "diversity"):
         first = found.of(arm, exam)[0]

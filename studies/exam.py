@@ -68,12 +68,11 @@ class Exam(ABC):
     A kind of exam is a subclass, in a file of its own in ``studies/exams``; nothing else names it. It has its own
     fields and:
 
-    ``kind``: its name in tables. ``result``: the class of what it finds. ``judged``: whether its numbers rest on the
+    ``kind``: its name in tables. ``result``: the class of its results. ``judged``: whether its numbers depend on the
     verifier, whose version then enters its key. ``aligned``: whether it needs the model's tokens to be those of
     ``Problem.written``, whose roles it reads. ``columns``: the table columns it fills, beside those of every exam, and
-    what each means.
-    ``measure(lm)``: the measurement; ``cells(found)``: its columns of a table row; ``summary(results)`` and
-    ``tables(rows)``: how a study's rows of this kind are shown.
+    what each means. ``measure(lm)``: the measurement; ``cells(found)``: its columns of a table row;
+    ``summary(results)`` and ``tables(rows)``: how a study's rows of this kind are shown.
     """
 
     name: str
@@ -168,8 +167,8 @@ class Exam(ABC):
 
     @property
     def strict_floor(self) -> float:
-        """Where responses may skip steps, the strict score of one that skips all but the last and guesses, each with
-        the same chance, the values that it then lacks; else 0, as no guess is a worked solution."""
+        """Where responses may skip steps, the strict score of one that skips all but the last and guesses the missing
+        values uniformly; else 0, as no guess is a worked solution."""
         return self.guess_pass_at_k(1)
 
     def guess_pass_at_k(self, k: int) -> float:

@@ -1,4 +1,4 @@
-"""How estimates are written as table cells: a mean over its interval, and how many seeds and problems stand behind."""
+"""How estimates are written as table cells: a mean over its interval, and the numbers of seeds and problems."""
 
 from __future__ import annotations
 

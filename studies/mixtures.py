@@ -1,5 +1,5 @@
-"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own,
-and the RL that follows them."""
+"""Bases whose pre-training mixes worlds and difficulties in other shares than a scale's own, and the RL that follows
+them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KINDS = ("arithmetic", "copies")  # what B's problems there can teach: to comput
 
 
 def only(mixture: Mixture, world: str) -> Mixture:
-    """The part of a mixture that is told in ``world``, in its own proportions. Raises ValueError if there is none."""
+    """The part of a mixture that is set in ``world``, in its own proportions. Raises ValueError if there is none."""
     kept = [(weight, source) for weight, source in mixture.parts if source.world == world]
     if not kept:
-        raise ValueError(f"Mixture.parts holds no source told in {world!r}")
+        raise ValueError(f"Mixture.parts holds no source in {world!r}")
     total = sum(weight for weight, _ in kept)
     return Mixture(tuple((weight / total, source) for weight, source in kept))
 
@@ -73,8 +73,7 @@ def harder(scale: Scale, share: float) -> tuple[Recipe, Pretrain]:
 
 
 def rl(scale: Scale, share: float) -> RL:
-    """RL on the band and the edge, ``share`` of it in the rare world,
-    with an arm's budget."""
+    """RL on the band and the edge, ``share`` of it in the rare world, with an arm's budget."""
     ops = scale.band[0], scale.edge[1]
     worlds = ((1 - share, COMMON), (share, RARE))
     data = Mixture(tuple((weight, scale.source(ops, world)) for weight, world in worlds if weight))
@@ -106,8 +105,8 @@ def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, 
 
 
 def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain, Source]:
-    """Pre-training in which ``share`` of all rows are told by approaches and show their tags, with fewer operations
-    than the band's top: the scale that reads tags, its base, its anneal, and such rows without tags."""
+    """Pre-training in which ``share`` of all rows follow approaches and show their tags, with fewer operations than the
+    band's top: the scale that reads tags, its base, its anneal, and such rows without tags."""
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
     ops = (scale.band[0], max(scale.band[0], scale.band[1] - 1))
     shown = scale.mixture(ops, approach=names, tagged=True)
@@ -118,7 +117,7 @@ def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scal
 
 
 def teacher(scale: Scale, names: tuple[str, ...], share: float) -> Recipe:
-    """A larger model that RL has tuned, which stands for the one that arXiv 2605.08472 distils from: twice the layers,
+    """A larger, RL-tuned model, which stands for the one that arXiv 2605.08472 distils from: twice the layers,
     pre-training as of ``approached`` with its whole decay, of as many tokens, and the scale's own RL at the edge with
     an arm's whole budget. What imitates it may have less of a decay and another RL."""
     deep = replace(scale, model=replace(scale.model, layers=2 * scale.model.layers))

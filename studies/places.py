@@ -1,4 +1,4 @@
-"""Where result tables lie: committed beside the code, or in a folder of the user's own (loads nothing heavy)."""
+"""Where result tables lie: committed beside the code, or in the user's own folder (loads nothing heavy)."""
 
 from __future__ import annotations
 

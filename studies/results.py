@@ -33,7 +33,7 @@ COLUMNS = (
     Column("exam", str, "", "name of the exam"),
     Column("kind", str, "", "kind of the exam: a file of studies/exams"),
     Column("exam_key", str, "", "content key of the exam, its first 16 digits", later=""),
-    Column("world", str, "", "world the exam is told in"),
+    Column("world", str, "", "world of the exam's problems"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
     Column("problems", int, "", "problems in the exam"),
@@ -51,7 +51,7 @@ COLUMNS = (
     Column("key", str, "", "content key of the arm's recipe, its first 16 digits"),
     Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
     Column(
-        "paper_tokens", float, "tokens", "training tokens of the arm's own stages as the Interplay paper charges them",
+        "paper_tokens", float, "tokens", "training tokens of the arm's own stages, as arXiv 2512.07783 charges them",
         nan=True, later=math.nan,
     ),
     Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, later=math.nan),
@@ -130,7 +130,7 @@ class Results:
         return pass_at_k(rows[0]["samples"], counts.astype(int), k)
 
     def within(self, ops: tuple[int, int], world: str) -> list[str]:
-        """The exact exams told in ``world`` with so many operations, fewest first."""
+        """The exact exams in ``world`` with so many operations, fewest first."""
         exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["world"] == world and r["ops"].isdigit()}
         return sorted(
             (e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"])
@@ -159,7 +159,7 @@ class Results:
 
     def similarity(self, arm: str, exam: str) -> np.ndarray:
         """Similarity to gold of every seed and problem (SP), equal for all seeds.
-        Raises KeyError without gold papers."""
+        Raises KeyError where there are no gold problems."""
         return self.measure(arm, exam, "similarity")
 
     def newly_solved(self, arm: str, over: str, exam: str) -> np.ndarray:

@@ -238,13 +238,14 @@ class Scale:
         return self.sampled_exam(), self.sampled_exam("band")
 
     def diversity_exam(self) -> DiversityExam:
-        """In how many ways a model tells problems of the edge: half as many as of the sampled exam, as often each."""
+        """How diverse a model's solutions at the edge are: on half the problems of the sampled exam, with as many
+        samples."""
         asked = self.sampled_exam()
         more = {"samples": asked.samples, "max_new_tokens": asked.max_new_tokens}
         return DiversityExam(f"{WORLDS[0]}-edge-diversity", asked.source, self.problems // 4, **more)
 
     def modes_exam(self, names: tuple[str, ...]) -> ModesExam:
-        """Among which of these approaches a model divides its probability at the edge: on diversity's problems."""
+        """How a model divides its probability among these approaches at the edge, on the diversity exam's problems."""
         asked = self.diversity_exam()
         return ModesExam(f"{WORLDS[0]}-edge-modes", replace(asked.source, approach=names), asked.problems)
 

@@ -1,4 +1,4 @@
-"""What the counts of an exam say: pass@k, intervals over seeds and problems, paired differences.
+"""Statistics of exam results: pass@k, intervals over seeds and problems, paired differences.
 
 Axes: S seeds, P problems, R resamples.
 """

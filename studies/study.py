@@ -1,4 +1,4 @@
-"""A study is a question: arms to train, exams to sit, seeds to repeat it with, and a budget the arms share."""
+"""A study is a question: the arms to train, the exams that evaluate them, the seeds, and the budget that arms share."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Study:
     """A study at one scale.
 
     prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
-    share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms
-    (arm, over) whose paired difference is reported. headline: the exams shown first. gold: papers of training problems,
-    one for each number of operations, that every examined problem is compared with (see ``similarities``). results:
-    the folder of its table (None: ``results.FOLDER``). whole: the study that this one is some arms of, as its rows keep
-    their places in the table.
+    share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms (arm,
+    over) whose paired difference is reported. headline: the exams shown first. gold: sets of training problems, one for
+    each number of operations, that every examined problem is compared with (see ``similarities``). results: the folder
+    of its table (None: ``results.FOLDER``). whole: the study that this one is some arms of, as its rows keep their
+    places in the table.
 
     Raises ValueError naming the field and the study.
     """
@@ -102,8 +102,8 @@ class Study:
         return replace(self, seeds=seeds)
 
     def with_arms(self, patterns: tuple[str, ...]) -> Study:
-        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?),
-        and the contrasts among them. Raises ValueError if a pattern matches no arm."""
+        """The study with only the arms whose names match one of ``patterns`` (as in a shell: * and ?), and the
+        contrasts among them. Raises ValueError if a pattern matches no arm."""
         names = [arm.name for arm in self.arms]
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
@@ -203,7 +203,7 @@ def execute(
 
 
 def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, note: Callable[[str], None]) -> None:
-    """Train one run if need be, sit its exams, and store the rows."""
+    """Train one run if need be, evaluate its exams, and store the rows."""
     if not run.examined:
         note(f"seed {run.seed}, {run.arm}")
         lm = train_or_load(run.recipe, machine, observe)
@@ -213,7 +213,7 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
 
 
 def keep(study: Study, *runs: Run) -> None:
-    """Store what finished runs have to say: their table rows, and training curves of those that sampled or weighed
+    """Store the results of finished runs: their table rows, and training curves of those that sampled or weighed
     tokens. All at once, as each call reads and writes the whole table, which is kept in the order of the plan."""
     where = {} if study.results is None else {"folder": study.results}
     place = places(study)
@@ -258,8 +258,8 @@ def wasted(run: Run) -> list[str]:
 
 
 def curves(run: Run) -> list[dict]:
-    """Rows of the training curves of a finished run, for every stage that samples or weighs;
-    see ``results.CURVE_COLUMNS``."""
+    """Rows of the training curves of a finished run, for every stage that samples or weighs; see
+    ``results.CURVE_COLUMNS``."""
     found = []
     recipe = run.recipe
     while recipe.stages:
@@ -351,14 +351,14 @@ def each_once(names: Iterable[str]) -> str:
 
 
 def compared(study: Study, exam: Exam) -> dict:
-    """The cell that only a study with gold papers fills."""
+    """The cell that only a study with gold problems fills."""
     return {"similarity": results.cell(similarities(exam, study.gold), 4)} if study.gold else {}
 
 
 @cache  # the same for every arm and seed
 def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
-    """For each problem of an exam, the similarity of its graph (synth.graph.similarity) to the nearest of the graphs of
-    the gold paper with as many operations. Raises ValueError unless there is one such paper."""
+    """For each problem of an exam, the similarity of its graph (synth.graph.similarity) to the nearest of the gold
+    graphs with as many operations. Raises ValueError unless there is exactly one such set."""
     same = [each for each in gold if span(each.source) == span(exam.source)]
     if len(same) != 1:
         raise ValueError(
@@ -383,7 +383,7 @@ def sampled(run: Run) -> list[float]:
 
 
 def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
-    """What the Interplay paper charges for a stage: training tokens, or for RL their equivalent (appendix A.10.1).
+    """What arXiv 2512.07783 charges for a stage: training tokens, or for RL their equivalent (appendix A.10.1).
 
     The paper charges a rollout 2,048 tokens, the longest prompt and the longest response it allows, 1,024 each,
     whatever was sampled; here that is twice ``max_new_tokens``. NaN for sampling stages that the formula does not
@@ -400,7 +400,7 @@ def paper_tokens(stage: Stage, cost: Cost, responses: float) -> float:
 def row(study: Study, run: Run, exam: Exam, found: ExamResult) -> dict:
     """One row without its costs; see ``results.COLUMNS``."""
     about = {"arm": run.arm, "seed": run.seed, "exam": exam.name, "kind": exam.kind}
-    return about | described(exam) | asked(exam) | dict.fromkeys(results.NUMBERS, math.nan) | exam.cells(found)
+    return about | described(exam) | distribution(exam) | dict.fromkeys(results.NUMBERS, math.nan) | exam.cells(found)
 
 
 def described(exam: Exam) -> dict:
@@ -417,8 +417,8 @@ def described(exam: Exam) -> dict:
 
 
 @cache  # the same for every arm and seed
-def asked(exam: Exam) -> dict:
-    """What the problems of an exam are like."""
+def distribution(exam: Exam) -> dict:
+    """The distribution of an exam's problems, as cells of a row."""
     return {"structures": exam.structures, "guess_floor": float(exam.guess_floor)}
 
 

@@ -1,4 +1,4 @@
-"""The closed vocabulary: one noun, one number, one operator, one mark is one token."""
+"""The closed vocabulary: each noun, number, operator and mark is one token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact examination, beside sampling the same problems."""
+"""Speed of exact exams, compared with sampling the same problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is asked of one CUDA card, in twelve minutes: tests, speed, the quickstart, then a longer calibration.
+"""Everything to run on one CUDA GPU in twelve minutes: tests, speed, the quickstart, then a longer calibration.
 
 It runs with the interpreter that is there and installs nothing: ``python3 models/bench/gpu.py``. Every part has a limit
 of its own, a part that fails does not stop the next, and results are written as each ends, to $OUT or runs/gpu.

@@ -1,4 +1,4 @@
-"""What a figure was measured on: processor, threads, versions, and how busy it was."""
+"""The machine that a speed was measured on: processor, threads, versions, and how busy it was."""
 
 from __future__ import annotations
 

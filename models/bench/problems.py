@@ -1,4 +1,4 @@
-"""Problems made, and worked solutions judged, on one core."""
+"""Speed of generating problems and of verifying worked solutions, on one core."""
 
 from __future__ import annotations
 

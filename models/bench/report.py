@@ -1,4 +1,4 @@
-"""Turns become rates and ratios, and those that a busy machine has spoilt are not printed."""
+"""From timed turns to rates and ratios; those measured while the machine was busy are not printed."""
 
 from __future__ import annotations
 

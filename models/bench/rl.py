@@ -1,4 +1,4 @@
-"""A whole step of RL (sample, judge, learn), beside TRL's GRPO trainer."""
+"""Speed of a whole RL step (sample, judge, update), compared with TRL's GRPO trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New tokens sampled, beside transformers' generate."""
+"""Speed of sampling, compared with transformers' generate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sides take turns at the same work, and each turn is timed beside what the rest of the machine did meanwhile."""
+"""Two sides take turns at the same work; each turn is timed, with the load of the rest of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ReMiT: mid-training in which a model tuned by RL says how much each token of the corpus should count."""
+"""ReMiT: mid-training whose token weights come from an RL-tuned reference model."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ class ReMiT(Stage):
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         chosen_BT, logp_N = predicted(models.learner, batch)
         weight_BT = self.weigh(self.gap(models, batch, chosen_BT, logp_N), chosen_BT, batch.extra.get("order"))
-        told = self.told(batch, chosen_BT, weight_BT[chosen_BT])
+        metrics = self.weight_metrics(batch, chosen_BT, weight_BT[chosen_BT])
         if self.renormalise:
             weight_BT = weight_BT * (chosen_BT.sum(1, keepdim=True) / (weight_BT * chosen_BT).sum(1, keepdim=True))
-        return -(weight_BT[chosen_BT] * logp_N).sum() / batch.total, told
+        return -(weight_BT[chosen_BT] * logp_N).sum() / batch.total, metrics
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
         return self.loss_and_metrics(models, batch)[0]
@@ -134,7 +134,7 @@ class ReMiT(Stage):
             weight_BT = torch.empty_like(weight_BT).scatter(1, reading, weight_BT.gather(1, drawn))
         return weight_BT
 
-    def told(self, batch: Batch, chosen_BT: Tensor, weight_N: Tensor) -> dict[str, tuple[float, float]]:
+    def weight_metrics(self, batch: Batch, chosen_BT: Tensor, weight_N: Tensor) -> dict[str, tuple[float, float]]:
         """What the log says of the weights before they are renormalised, each as a sum and a count."""
         measures = {"weight": weight_N, "low": weight_N <= 1 - self.eps, "high": weight_N >= 1 + self.eps}
         if "role" in batch.extra:

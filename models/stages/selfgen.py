@@ -1,4 +1,4 @@
-"""Mid-training on the model's own solutions: several right ones of one question, each told by another approach."""
+"""Mid-training on self-generated data: several correct solutions to each question, each by another approach."""
 
 from __future__ import annotations
 
@@ -169,7 +169,9 @@ class SelfGen(Stage):
         ids = [prompt + response for prompt, response in pairs]
         gains = [[0.0] * len(prompt) + [1.0] * len(response) for prompt, response in pairs]
         batch = pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
-        return replace(batch, spent=tuple(spent), metrics=told([trace for _, trace in taught], paid) if taught else {})
+        return replace(
+            batch, spent=tuple(spent), metrics=trace_metrics([trace for _, trace in taught], paid) if taught else {}
+        )
 
     def kept(self, generator: LM, seed: int, slot: int) -> Kept:
         """Question ``slot`` of the pool: the first of its candidates that has n traces."""
@@ -290,7 +292,7 @@ def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
     return Trace(group.asked, group.ids[n], verify(judged, text).strict, signature(problem, text), adherence)
 
 
-def told(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
+def trace_metrics(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
     """What the log says: of the traces taught, the shares without any fault, that show the approach asked for and no
     other, and that show two or more, and how many come from a hint; of the questions new in this step, how many were
     dropped before them, and the responses sampled and those with a right answer."""

@@ -1,1 +1,1 @@
-"""The commands, by what they need: looking loads no torch."""
+"""The commands, grouped by what they import: looking loads no torch."""

@@ -219,7 +219,8 @@ def audit_(args, screen) -> None:
 
 
 def audited(exam, source, problems: int) -> dict:
-    """An exam's guess floor, how much of its paper pre-training could contain, and questions asked twice."""
+    """An exam's guess floor, how many of its problems pre-training could contain, and how many questions are
+    repeated."""
     paper = exam.draw_problems()
     trained = {problem.graph.canonical for problem in draws(source, problems, ("audit",))}
     return {

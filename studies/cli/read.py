@@ -53,16 +53,24 @@ def show_claims(args, screen) -> None:
     if args.json:
         return print_json(rows)
     for name, found in rows.items():
-        _, *rest = tables.verdict_table(found)
+        _, *rest = tables.claim_table(found)
         print_tables(screen, [(name, *rest)])
 
 
 def print_tables(screen, shown: list[Table]) -> None:
-    """Tables below each other, cut where they are too wide."""
+    """Tables below each other, cut where they are too wide; lines that begin alike name what they are about once."""
     for title, heads, rows, caption in shown:
         screen.print()
-        for part in show_.tables(screen, title, heads, rows, caption):
+        for part in show_.tables(screen, title, heads, named_once(rows), caption):
             screen.print(part)
+
+
+def named_once(rows: list[list]) -> list[list]:
+    """Rows of a table of at least three columns, without a first cell that repeats the one above."""
+    above = [None, *(row[0] for row in rows)]
+    return [
+        ["", *row[1:]] if len(row) > 2 and row[0] == before else row for row, before in zip(rows, above, strict=False)
+    ]
 
 
 def report_(args, screen) -> None:

@@ -26,10 +26,10 @@ from interlude.synth.verify import Verdict, verify
 
 @dataclass(frozen=True)
 class Ways:
-    """How the responses to one problem tell it.
+    """How diverse the responses to one problem are.
 
-    vendi_runs, vendi_approaches: their Vendi score by runs of tokens and by approaches (arXiv 2210.02410: from 1 to the
-    number of responses). shown: the approaches that each response with the right answer shows.
+    vendi_runs, vendi_approaches: their Vendi score over n-grams of words and over approaches (arXiv 2210.02410: from 1
+    to the number of responses). shown: the approaches that each response with the right answer shows.
 
     What stands in thoughts is no part of the solution, and from a broken thought on nothing is (``synth.thoughts``).
     Where steps are skipped, those shown have to keep what is promised: a plan is broken, a restatement is not.
@@ -117,16 +117,16 @@ class DiversityExam(Exam):
 def sampled_ways(
     lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
 ) -> list[Ways]:
-    """How ``samples`` responses to each problem tell it. Every response has a random stream of its own."""
+    """The diversity of ``samples`` responses to each problem. Every response has a random stream of its own."""
     prompts = [lm.encode_prompt(problem.question) for problem in problems for _ in range(samples)]
     places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
     streams = np.stack([uniforms("diversity", seed, *place, n=max_new_tokens) for place in places])
     texts = [lm.decode(ids) for ids in continuations(lm, prompts, streams, max_new_tokens, temperature)]
-    return [told(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
+    return [diversity_of(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
 
 
-def told(problem: Problem, texts: Sequence[str]) -> Ways:
-    """How these responses to one problem tell it."""
+def diversity_of(problem: Problem, texts: Sequence[str]) -> Ways:
+    """The diversity of these responses to one problem."""
     bare = [without(text)[0] for text in texts]
     signatures = [signature(problem, text) for text in bare]
     runs = vendi(similarity([token_runs(text) for text in bare]))

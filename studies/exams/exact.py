@@ -1,4 +1,4 @@
-"""An exact exam: the probability of each problem's one canonical solution, without sampling, and what it is lost to."""
+"""An exact exam: the probability of each problem's one canonical solution, without sampling, split by token role."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class ExactResult(ExamResult):
 class ExactExam(Exam):
     """The log-probability of the canonical worked solution, by teacher forcing, and its split by token role.
 
-    In an ordered dialect this is the log of the probability p that a sample is strictly correct, so pass@k =
-    1 - (1 - p)^k is known for every k, at any ``temperature``, in one forward pass.
+    In an ordered dialect this is the log of the probability p that a sample is strictly correct, so pass@k = 1 - (1 -
+    p)^k is known for every k, at any ``temperature``, in one forward pass.
     """
 
     kind: ClassVar[str] = "exact"

@@ -1,4 +1,4 @@
-"""A control exam: are operands bound to the noun that is written, whichever noun it is, or only to the next in turn?"""
+"""A control exam: are operands bound to the noun that is written, whichever it is, or only to the one expected next?"""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ForcedExam(Exam):
     question; measured is the probability (exact, teacher-forced) of its operands, the noun tokens and operators of its
     statement, given that noun.
 
-    A model whose planning is one thing and whose recall another copies the forced noun's own operands at every place;
-    one that reads statements off in turn does so at the first place only.
+    A model that plans and recalls separately copies the forced noun's own operands at every place; one that reads
+    statements in order does so at the first place only.
     """
 
     kind: ClassVar[str] = "forced"

@@ -24,7 +24,7 @@ from interlude.synth.verify import Verdict
 
 OTHER = "other"
 THOUGHTS = ("own", "empty", "shuffled", OTHER)
-VERSION = 2  # of what is asked; 1 asked before any segment, also where no step is skipped
+VERSION = 2  # of the probe; 1 cut before any segment, also where no step is skipped
 DRAWS = 100  # problems looked at, at most, for each that is asked
 
 
@@ -158,7 +158,7 @@ def skips(problem: Problem) -> bool:
 def places(lm: LM, problems: list[Problem]) -> list[Cut]:
     """Where each problem is cut."""
     if not all(map(skips, problems)):
-        raise ValueError("a probe asks after a skipped step, and a problem skips none")
+        raise ValueError("a probe cuts after a skipped step, and a problem skips none")
     raw = [chunk(lm, unthought(problem)) for problem in problems]
     return [cut(lm, each, needed(each), "probe", row) for row, each in enumerate(raw)]
 

@@ -1,4 +1,4 @@
-"""What the models themselves write: responses of every arm to problems of every depth, with the verifier's marks."""
+"""What the models write: responses of every arm to problems of every depth, with the verifier's marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawings of a study's page: solved by depth and by attempts, and where the right solution is lost."""
+"""The plots of a study's page: pass@k by depth and by k, and where the right solution is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers that ``show`` prints of a study and that its page is made of, and each kind of them as a table."""
+"""The numbers of a study that ``show`` and its page present, and each kind of them as a table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from interlude.studies.console import duration, large, with_interval
 from interlude.studies.evidence import BINS, Bands
 from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_words, resampled
 from interlude.studies.results import Results
-from interlude.studies.verdicts import OPEN, Claim, Verdict, decide
+from interlude.studies.verdicts import NOT_RUN, OPEN, Claim, Verdict, decide
 
 FEW = (1, 128)  # of the k that pass@k is known for, those shown at once
+SOLVED = 0.99  # from here on a column of pass@k for k > 1 has nothing left to compare
 
 
 def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
-    """Everything ``show`` says, as JSON-able values: verdicts, scores by exam and by band, differences, what was newly
-    solved, what each kind of exam adds, what the exams hold, and costs."""
+    """Everything ``show`` prints, as JSON-able values: verdicts, scores by exam and by band, differences, what was
+    newly solved, what each kind of exam adds, what the exams hold, and costs."""
     kinds = kinds_of(study)
     return {
         "study": study.name,
@@ -76,17 +77,16 @@ def verdict_row(verdict: Verdict) -> dict:
 
 
 def short(found: dict) -> list[Table]:
-    """The few numbers that answer the question: the headline's scores, differences in them, and verdicts."""
+    """The few numbers that answer the question: verdicts, the headline's scores, and differences in them."""
     worlds, exams = shown_first(found)
     sampled = [r for r in found["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
-    made = [ranking_table(sampled)] if sampled else []
+    made = [claim_table(found["verdicts"])] if found["verdicts"] else []
+    made += [ranking_table(sampled)] if sampled else []
     if bands := [row for row in found["band_scores"] if row["world"] in worlds and row["k"] in FEW]:
-        made.append(band_table(bands))
+        made.append(arm_table(bands))
     gaps = [row for row in found["contrasts"] if row.get("world") in worlds or row.get("exam") in exams]
     if gaps := [row for row in gaps if row["k"] in FEW]:
         made.append(contrast_table(gaps))
-    if found["verdicts"]:
-        made.append(verdict_table(found["verdicts"]))
     return made or full(found, {})
 
 
@@ -122,11 +122,30 @@ def full(found: dict, kinds: dict[str, type]) -> list[Table]:
 def verdict_table(rows: list[dict]) -> Table:
     """A claim a line: what was published and where, what was measured, the verdict, and what deciding would take."""
     cells = [[row["claim"], published(row), ours(row), decided(row)] for row in rows]
-    caption = (
-        "differences paired by seed, 95 % Student t over seeds; in square brackets 95 % bootstrap over seeds and "
-        f"problems; p corrected by Holm over the {sum(len(row['ours']) for row in rows)} comparisons of this study"
-    )
-    return "claims", ["claim", "published", "measured", "verdict"], cells, caption
+    return "claims", ["claim", "published", "measured", "verdict"], cells, decided_by(rows, resampled=True)
+
+
+def claim_table(rows: list[dict]) -> Table:
+    """The same for a terminal: the verdict, and the claim over what was measured and published, in two columns."""
+    cells = []
+    for row in rows:
+        verdict, *needed = decided(row).split("\n")
+        said = [f"published: {row['published']} ({row['place']})"] if row["published"] else []
+        measured = [compared(part, resampled=False, alone=len(row["ours"]) == 1) for part in row["ours"]]
+        needed = [] if verdict == NOT_RUN else needed
+        cells.append([verdict, "\n".join([row["claim"], *(f"  {line}" for line in (*measured, *said, *needed))])])
+    return "claims", ["verdict", "claim, what was measured, and what was published"], cells, decided_by(rows)
+
+
+def decided_by(rows: list[dict], resampled: bool = False) -> str:
+    """By which test claims were decided; nothing where none was."""
+    comparisons = sum(len(row["ours"]) for row in rows)
+    if not comparisons:
+        return ""
+    sizes = dict.fromkeys(size(part) for row in rows for part in row["ours"])
+    again = "; in square brackets 95 % bootstrap over seeds and problems" * resampled
+    corrected = f"; p corrected by Holm over the {comparisons} comparisons of this study" * (comparisons > 1)
+    return f"{', '.join(sizes)} problems; paired by seed, 95 % Student t over seeds{again}{corrected}"
 
 
 def published(row: dict) -> str:
@@ -138,20 +157,26 @@ def ours(row: dict) -> str:
     return "\n".join(map(compared, row["ours"])) or "–"
 
 
-def compared(part: dict) -> str:
-    seeds = f"{part['seeds']} seed{'s' * (part['seeds'] != 1)} × {part['problems']}"
+def size(part: dict) -> str:
+    return f"{part['seeds']} seed{'s' * (part['seeds'] != 1)} × {part['problems']}"
+
+
+def compared(part: dict, resampled: bool = True, alone: bool = False) -> str:
+    """A comparison in one line: its size only with bootstrap intervals, its own verdict unless it is ``alone``."""
     span = "" if math.isnan(part["low"]) else f" ({part['low']:+.3f} to {part['high']:+.3f})"
-    again = f" [{part['resampled_low']:+.3f} to {part['resampled_high']:+.3f}]"
-    return f"{part['words']}: {part['mean']:+.3f}{span}{again}, {seeds}, {part['verdict']}"
+    again = f" [{part['resampled_low']:+.3f} to {part['resampled_high']:+.3f}]" * resampled
+    found = [*([size(part)] if resampled else []), *([] if alone else [part["verdict"]])]
+    return ", ".join([f"{part['words']}: {part['mean']:+.3f}{span}{again}", *found])
 
 
 def decided(row: dict) -> str:
     """A verdict, how sure it is, and for an open one what would decide it."""
-    lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, "not run"))]
+    lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, NOT_RUN))]
     if row["seeds_needed"] is not None:
         width = max(part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"])
-        lines.append(f"half-width reached {width:.3f}; a difference of {row['margin']:g}")
-        lines.append(f"would take {row['seeds_needed']} seeds")
+        lines.append(
+            f"half-width {width:.3f}; {row['seeds_needed']} seeds would find a difference of {row['margin']:g}"
+        )
     return "\n".join([*lines, *([row["note"]] if row["note"] else [])])
 
 
@@ -159,8 +184,8 @@ def decided(row: dict) -> str:
 
 
 def ranking_table(rows: list[dict]) -> Table:
-    """An arm a line, the best first, in every sampled exam at the first attempt:
-    strict, and beside it the answer alone."""
+    """An arm a line, the best first, in every sampled exam at the first attempt: strict, and beside it the answer
+    alone."""
     exams = {row["exam"]: row["guess_floor"] for row in rows}
     at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
     first = next(iter(exams))
@@ -191,6 +216,25 @@ def score_table(title: str, rows: list[dict]) -> Table:
 def over_floor(row: dict) -> str:
     floor = f"\nfloor {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
     return with_interval(row) + floor
+
+
+def arm_table(rows: list[dict]) -> Table:
+    """Arms by bands and k, each arm in one line, without columns in which every arm has solved nearly everything."""
+    columns = list(dict.fromkeys((row["world"], row["mode"], row["band"], row["ops"], row["k"]) for row in rows))
+    at = {(r["arm"], r["world"], r["mode"], r["band"], r["ops"], r["k"]): r for r in rows}
+    solved = [c for c in columns if c[-1] > 1 and all(r["mean"] >= SOLVED for key, r in at.items() if key[1:] == c)]
+    columns = [column for column in columns if column not in solved]
+    cells = [
+        [arm, *(with_interval(at[arm, *column]) if (arm, *column) in at else "–" for column in columns)]
+        for arm in dict.fromkeys(row["arm"] for row in rows)
+    ]
+    several = len({(world, mode) for world, mode, *_ in columns}) > 1
+    heads = [
+        f"{band} ({ops})" + f"\n{world}" * several + f"\n{mode}" * (mode != "forward") + f"\npass@{k}"
+        for world, mode, band, ops, k in columns
+    ]
+    left_out = "".join(f"; {band} pass@{k} is at least {SOLVED:g} in every arm" for *_, band, _, k in solved)
+    return "by band, exact: strictly right", ["arm", *heads], cells, resampled(rows) + left_out
 
 
 def band_table(rows: list[dict]) -> Table:

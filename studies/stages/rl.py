@@ -1,8 +1,8 @@
 """Does RL learn at all: are problems beyond the band likelier to be solved after it, at once and in 128 tries?
 
 "RL" is the arm of `stages/quickstart`; "RL twice" is followed by as much again and still fits ten minutes of two cores.
-Bases differ so much at the edge that three seeds could not tell (pass@128 +0.20, -0.33 to +0.73). So this
-study has five seeds, after those of its scale, on which nothing had been run when it was written.
+Bases differ so much at the edge that three seeds decided nothing (pass@128 +0.20, -0.33 to +0.73). So this study has
+five seeds, after those of its scale, on which nothing had been run when it was written.
 """
 
 from __future__ import annotations

@@ -20,7 +20,15 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.studies import results, scoring
 from interlude.studies.exam import Exam, cached_result, evaluate
 from interlude.studies.exams import diversity as diversity_
-from interlude.studies.exams.diversity import DiversityExam, Ways, sampled_ways, similarity, token_runs, told, vendi
+from interlude.studies.exams.diversity import (
+    DiversityExam,
+    Ways,
+    diversity_of,
+    sampled_ways,
+    similarity,
+    token_runs,
+    vendi,
+)
 from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.methods import arena
 from interlude.studies.midtraining import leaderboard, selfgen
@@ -119,9 +127,9 @@ def test_k_texts_equally_often_are_told_in_k_ways(k):
     # Mutants: rows of one text counted once; logarithms of another base; a text's own features left out.
     problem = SOURCE.problem("ways", 0)
     words = [["lions", "bears"], ["owls", "foxes"], ["seals", "mice"], ["goats"]]
-    assert told(problem, [" ".join(words[n % k]) for n in range(4 * k)]).vendi_runs == pytest.approx(k)
+    assert diversity_of(problem, [" ".join(words[n % k]) for n in range(4 * k)]).vendi_runs == pytest.approx(k)
     solved = [asking(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
-    ways = told(problem, [solved[n % k] for n in range(4 * k)])
+    ways = diversity_of(problem, [solved[n % k] for n in range(4 * k)])
     assert ways.vendi_approaches == pytest.approx(k) and len(ways.shown) == 4 * k and ways.composed == 0
     assert 1 <= ways.vendi_runs <= k + 1e-9 and (ways.vendi_runs < k or k == 1)  # they share their steps
 
@@ -133,9 +141,9 @@ def test_no_approach_is_one_way_however_it_comes_about():
     backwards = " , ".join(plan.split(" ;")[0].split()[:0:-2])
     broken = f"order {backwards} ; {problem.solution}"  # takes the steps the other way
     texts = ["", "answer", problem.solution, broken]
-    assert told(problem, texts).vendi_approaches == pytest.approx(1)
-    assert told(problem, [*texts, *[plan] * 4]).vendi_approaches == pytest.approx(2)
-    assert told(problem, texts).shown == (frozenset(), frozenset())
+    assert diversity_of(problem, texts).vendi_approaches == pytest.approx(1)
+    assert diversity_of(problem, [*texts, *[plan] * 4]).vendi_approaches == pytest.approx(2)
+    assert diversity_of(problem, texts).shown == (frozenset(), frozenset())
 
 
 def test_thoughts_and_what_a_broken_one_hides_are_not_told():
@@ -146,11 +154,14 @@ def test_thoughts_and_what_a_broken_one_hides_are_not_told():
     assert "<think>" in problem.solution
     bare = " ".join(problem.solution[problem.solution.index("</think>") :].split()[1:])
     other = f"<think> bears 3 </think> {bare}"
-    ways = told(problem, [problem.solution, bare, other])
+    ways = diversity_of(problem, [problem.solution, bare, other])
     assert ways.vendi_runs == pytest.approx(1) and len(ways.shown) == 3
     start = f"{bare.split(';')[0]};"
     late = f"{start} <think> lions 1 ; answer {problem.answer} <end>"
-    assert told(problem, [late, start]).vendi_runs == pytest.approx(1) and told(problem, [late]).shown == ()
+    assert (
+        diversity_of(problem, [late, start]).vendi_runs == pytest.approx(1)
+        and diversity_of(problem, [late]).shown == ()
+    )
 
 
 def test_a_skipped_step_breaks_what_is_promised_of_every_step():
@@ -162,8 +173,8 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
         assert full.question == problem.question and len(problem.style.skipped) == 2
         plan = asking(dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False).solution
         head = plan[: plan.index(";") + 2]
-        assert told(problem, [plan]).shown == (frozenset({"plan"}),)
-        assert told(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone
+        assert diversity_of(problem, [plan]).shown == (frozenset({"plan"}),)
+        assert diversity_of(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone
 
 
 def test_an_exam_of_diversity_against_the_slow_way(learned):

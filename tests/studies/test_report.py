@@ -13,6 +13,8 @@ from crafted import rows, sampled_row
 
 from interlude.studies import console as show
 from interlude.studies import layout
+from interlude.studies.__main__ import parser
+from interlude.studies.cli import read
 from interlude.studies.exams.diversity import DiversityExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
@@ -20,7 +22,7 @@ from interlude.studies.report import examples, plots, recipes, tables
 from interlude.studies.report.page import heading, page, table_html
 from interlude.studies.results import Results
 from interlude.studies.stats import exact_pass_at_k
-from interlude.studies.verdicts import above, minus
+from interlude.studies.verdicts import above, decide, minus
 from interlude.synth.source import Source
 
 PLAIN = Source(ops=(1, 1), modulus=3, names=6)
@@ -371,13 +373,23 @@ def test_show_begins_with_the_few_numbers_that_answer_the_question(found):
     """Mutants: every table; another world's bands; single exams among the bands; verdicts left out."""
     numbers = tables.summary(Words(), found, BANDS, CLAIMS)
     few = tables.short(numbers)
-    assert [title for title, *_ in few] == ["by band, exact", "differences, paired by seed and problem", "claims"]
-    assert few[0][1] == ["band (ops)", "ID (1-4)\nzoo", "edge (5-6)\nzoo", "hard (7-8)\nzoo"]
-    assert {line[1] for line in few[1][2]} == {"ID, zoo", "edge, zoo", "hard, zoo"}
-    assert few[1][1][2:] == ["pass@1", "pass@128"]
+    titles = ["claims", "by band, exact: strictly right", "differences, paired by seed and problem"]
+    assert [title for title, *_ in few] == titles
+    bands = ("ID (1-4)", "edge (5-6)", "hard (7-8)")
+    assert few[1][1] == ["arm", *(f"{band}\npass@{k}" for band in bands for k in (1, 128))]
+    assert [line[0] for line in few[1][2]] == list(found.arms)
+    assert {line[1] for line in few[2][2]} == {"ID, zoo", "edge, zoo", "hard, zoo"}
+    assert few[2][1][2:] == ["pass@1", "pass@128"]
     assert len(full(numbers)) > len(few) + 2 and any("school" in title for title, *_ in full(numbers))
-    row = few[2][2][0]
+    verdict, said = few[0][2][0]
+    lines = said.split("\n")
+    assert verdict == "open" and lines[0] == "it helps" and "  published: +0.1 points (arXiv 1, Figure 9)" in lines
+    assert lines[1].startswith("  mid-training + RL - RL, edge pass@1: +") and "[" not in lines[1]
+    row = full(numbers)[0][2][0]
     assert row[0] == "it helps" and row[1] == "+0.1 points\narXiv 1, Figure 9" and row[3].startswith("open")
+    assert "[" in row[2]
+    nothing = tables.claim_table([tables.verdict_row(verdict) for verdict in decide(CLAIMS, None, BANDS)])
+    assert nothing[3] == "" and nothing[2][0][0] == "not run"
 
 
 def test_an_arm_equal_to_its_base_is_shown(found):
@@ -417,3 +429,39 @@ def test_stages_are_listed_once(real):
         and first[5] == "optim matrix_lr=0.01 other_lr=0.004 schedule=constant; without arithmetic"
     )
     assert "<table>" in table_html(recipes.recipe_tables(real)[1])
+
+
+def shown(*words: str) -> list[str]:
+    """What a command prints on a terminal of 100 columns, line by line."""
+    screen = show.Console(file=io.StringIO(), width=100)
+    args = parser().parse_args([*words, "--scale", "nano"])
+    read.show(args, screen)
+    return screen.file.getvalue().splitlines()
+
+
+def test_show_fits_a_terminal_of_100_columns():
+    """Mutants: claims last; a line for every number; an arm named in each of its lines; lines that are wrapped by the
+    terminal; an interval cut in two."""
+    lines = shown("show", "stages/quickstart")
+    assert len(lines) < 65 and max(map(len, lines)) <= 100
+    text = "\n".join(lines)
+    assert text.index("claims") < text.index("by band") < text.index("differences")
+    assert sum(line.startswith("  RL – pre-training") for line in lines) == 1
+    spans = re.findall(r"[+-]0\.\d{3} to [+-]0\.\d{3}", text)
+    assert len(spans) == text.count(" to ")  # of claims and of differences, each whole
+    everything = shown("show", "stages/quickstart", "--all")
+    assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
+
+
+def test_the_claims_of_a_topic_fit_a_terminal():
+    """Mutants: a claim without its verdict; the same note under every claim that was not run."""
+    lines = shown("show", "interplay")
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
+
+
+def test_rows_name_their_arm_once():
+    """Mutants: other columns blanked; the first row; tables of two columns."""
+    rows = [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
+    assert read.named_once(rows) == [["a", "x", "1"], ["", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
+    assert read.named_once([["holds", "x"], ["holds", "y"]]) == [["holds", "x"], ["holds", "y"]]
