@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
@@ -18,9 +17,12 @@ from interlude.models.lm import LM
 from interlude.models.recipe import Recipe, references
 from interlude.studies.layout import Table
 from interlude.studies.results import Results
+from interlude.synth.audit import guess_floor
 from interlude.synth.problem import Problem
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import ORDERED, Verdict
+
+FLOOR_PROBLEMS = 2000  # drawn to estimate what a constant answer scores: to 0.008 where one answer in seven is right
 
 
 def span(source: Source | Mixture) -> tuple[int, int]:
@@ -157,8 +159,9 @@ class Exam(ABC):
 
     @property
     def guess_floor(self) -> float:
-        """The score of the best constant answer: the share of the commonest answer among these problems."""
-        return Counter(problem.answer for problem in self.draw_problems()).most_common(1)[0][1] / self.problems
+        """The score of the best constant answer on the exam's source; the commonest answer of the few problems of one
+        exam would overstate it."""
+        return guess_floor(self.source, None, FLOOR_PROBLEMS)
 
     @property
     def structures(self) -> int:

@@ -38,7 +38,7 @@ COLUMNS = (
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
     Column("problems", int, "", "problems in the exam"),
     Column("structures", int, "", "different graphs among them (0: not recorded)", later=0),
-    Column("guess_floor", float, "", "share of the commonest answer"),
+    Column("guess_floor", float, "", "score of the best constant answer on the exam's source"),
     Column("samples", int, "", "responses a problem (0: none is sampled)"),
     *(Column(f"{r}_nats", float, "nats", f"exact: mean surprise of {r} tokens a problem", nan=True) for r in ROLES),
     Column("process", float, "", "sampled: mean share of right steps", nan=True),

@@ -137,8 +137,14 @@ def test_a_paper_is_the_same_for_everyone():
     # Mutant: problems drawn by the exam's name, so that renaming an exam changes its problems.
     assert EXACT.draw_problems() == dataclasses.replace(EXACT, name="other", temperature=2.0).draw_problems()
     assert dataclasses.replace(EXACT, problems=30).draw_problems()[:20] == EXACT.draw_problems()
-    shares = [problem.answer for problem in EXACT.draw_problems()]
-    assert EXACT.guess_floor == max(shares.count(n) for n in range(3)) / 20
+
+
+def test_the_guess_floor_is_the_sources_not_the_samples():
+    # Mutants: the commonest answer of the exam's own problems, which three problems overstate; one floor for all.
+    few = dataclasses.replace(EXACT, problems=3)
+    answers = [EXACT.source.problem("many", i).answer for i in range(4000)]
+    wanted = max(answers.count(n) for n in range(3)) / 4000
+    assert few.guess_floor == EXACT.guess_floor == pytest.approx(wanted, abs=0.04)
 
 
 def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
