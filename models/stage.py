@@ -16,7 +16,7 @@ from interlude.models.ledger import Spent
 from interlude.models.lm import LM
 from interlude.models.optim import Optim
 from interlude.synth.rng import rng
-from interlude.synth.tasks import Task, TaskProblem, capabilities
+from interlude.synth.tasks import SOLUTIONS, Task, TaskProblem, lacking
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 
@@ -98,18 +98,17 @@ class Stage(ABC):
             raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
         for field_ in ("data", "replay"):
             data = getattr(self, field_, None)
-            known = frozenset(self.data_needs) if data is None else capabilities(data)
-            lacking = [each for each in self.data_needs if each not in known]
-            if lacking:
-                what = f"{', '.join(lacking)}, which a {type(data).__name__} has not"
+            missing = [] if data is None else lacking(data, self.data_needs)
+            if missing:
+                what = f"{', '.join(missing)}, which a {type(data).__name__} has not"
                 raise ValueError(f"{name}.{field_} must be a task with {what}")
         if self.batch_size < 1:
             raise ValueError(f"{name}.rows must be at least 1, got {self.batch_size}")
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        """What the stage asks of its data beyond questions, solutions and judged answers (``synth.tasks``)."""
-        return ()
+        """What the stage asks of its data beyond questions and judged answers (``synth.tasks``)."""
+        return (SOLUTIONS,)
 
     def progress(self, step: int, spent: float) -> float:
         """The share of the stage that is done, in [0, 1], after ``step`` steps and ``spent`` FLOPs."""

@@ -17,7 +17,7 @@ from interlude.synth.added_field import added_field
 from interlude.synth.render import INFERRED
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source, parts
-from interlude.synth.tasks import ROLES, Task, TaskProblem, roles_of
+from interlude.synth.tasks import ROLES, SOLUTIONS, Task, TaskProblem, roles_of
 
 Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
 PLACES = ("any", "inferable")
@@ -60,7 +60,7 @@ class Reasoning(PolicyGradient):
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        return (ROLES,) if self.places == "inferable" else ()
+        return (SOLUTIONS, *((ROLES,) if self.places == "inferable" else ()))
 
     def text(self, lm: LM, seed: int, step: int, row: int) -> tuple[TaskProblem, Text, list[int]]:
         """A row's problem as a text, and the places in it before which a thought may stand."""

@@ -14,8 +14,9 @@ from interlude.studies import console as show_
 from interlude.studies.find import SCALE_NAMES
 from interlude.studies.refusal import expected, sentence
 from interlude.synth.solution_style import APPROACHES, DIALECTS, PLAIN
-from interlude.synth.source import MODES
+from interlude.synth.source import MODES, SPLITS
 
+FORMS = ("hf", "trl", "verl", "lm-eval", "reasoning-gym")
 EXECUTORS = ("ray", "slurm", "local-submitit")
 CARDS = ("b200", "h200", "h100", "a100", "l40s", "4090")  # of studies.price, which loads torch
 
@@ -153,6 +154,18 @@ def parser() -> Parser:
     scaled(made)
     sourced(made, None)
     made.add_argument("--problems", type=positive, default=2000)
+    made = add("export", "export:export_", "hand on a trained model, or problems, to other libraries")
+    made.add_argument("form", choices=FORMS, help="the library that is to read it")
+    made.add_argument("out", help="a folder (hf, lm-eval) or a file (.parquet or .jsonl; reasoning-gym: .py)")
+    made.add_argument("--study", help="hf: the study whose model it is")
+    made.add_argument("--arm", help="hf: the arm of the study")
+    made.add_argument("--seed", type=natural, default=0, help="hf: the seed of the arm")
+    scaled(made)
+    sourced(made, (1, 4))
+    made.add_argument("--split", default="train", choices=SPLITS, help="side of the split")
+    made.add_argument("--problems", type=positive, default=1000)
+    made.add_argument("--conversational", action="store_true", help="trl: lists of messages, for a chat template")
+    made.add_argument("--max-new-tokens", type=positive, default=256, help="lm-eval: room for a response")
     made = add("bench", "bench:bench_", "measure speed on this machine, compared with transformers and TRL")
     scaled(made)
     made.add_argument("--only", type=parts, help="such as train,sample (default: problems,train,sample,rl,exam)")

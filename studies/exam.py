@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
@@ -20,13 +21,16 @@ from interlude.studies.results import Results
 from interlude.synth.audit import guess_floor
 from interlude.synth.problem import Problem
 from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.tasks import ROLES, Task, TaskProblem, lacking
 from interlude.synth.verify import ORDERED, Verdict
 
 FLOOR_PROBLEMS = 2000  # drawn to estimate what a constant answer scores: to 0.008 where one answer in seven is right
 
 
-def span(source: Source | Mixture) -> tuple[int, int]:
-    """The fewest and most operations of a source."""
+def span(source: Task) -> tuple[int, int]:
+    """The fewest and most operations of a source; 0 and 0 of a task that does not count them."""
+    if not isinstance(source, (Source, Mixture)):
+        return 0, 0
     return min(part.ops[0] for part in parts(source)), max(part.ops[1] for part in parts(source))
 
 
@@ -71,26 +75,32 @@ class Exam(ABC):
     fields and:
 
     ``kind``: its name in tables. ``result``: the class of its results. ``judged``: whether its numbers depend on the
-    verifier, whose version then enters its key. ``aligned``: whether it needs the model's tokens to be those of
-    ``Problem.written``, whose roles it reads. ``columns``: the table columns it fills, beside those of every exam, and
-    what each means. ``measure(lm)``: the measurement; ``cells(found)``: its columns of a table row;
-    ``summary(results)`` and ``tables(rows)``: how a study's rows of this kind are shown.
+    verifier, whose version then enters its key. ``needs``: what it requires of its problems (``synth.tasks``).
+    ``aligned``: whether it needs the model's tokens to be those of ``Problem.written``, whose roles it reads.
+    ``columns``: the table columns it fills, beside those of every exam, and what each means. ``measure(lm)``: the
+    measurement; ``cells(found)``: its columns of a table row; ``summary(results)`` and ``tables(rows)``: how a study's
+    rows of this kind are shown.
     """
 
     name: str
-    source: Source | Mixture
+    source: Task
     problems: int = 200
     temperature: float = 1.0
     version: ClassVar[int] = 4
     kind: ClassVar[str]
     result: ClassVar[type[ExamResult]]
     judged: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = (ROLES,)
     aligned: ClassVar[bool] = False
     columns: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
         if self.problems < 1 or not self.temperature > 0:
             raise ValueError(f"Exam.problems and Exam.temperature of {self.name!r} must be positive")
+        missing = lacking(self.source, self.needs)
+        if missing:
+            what = f"{', '.join(missing)}, which a {type(self.source).__name__} has not"
+            raise ValueError(f"exam {self.name!r} is {self.kind} and needs a task with {what}; make it a sampled exam")
 
     @abstractmethod
     def measure(self, lm: LM) -> ExamResult:
@@ -150,23 +160,28 @@ class Exam(ABC):
                     f"makes {found} tokens of a solution of {needed}; examine it with a sampled exam"
                 )
 
-    def draw_problems(self) -> list[Problem]:
+    def draw_problems(self) -> list[Problem | TaskProblem]:
         """The exam's problems: the same whatever is examined, and the same graphs in every world."""
         return [self.drawn(row) for row in range(self.problems)]
 
-    def drawn(self, row: int) -> Problem:
+    def drawn(self, row: int) -> Problem | TaskProblem:
         return self.source.problem("exam", *span(self.source), row)
 
     @property
     def guess_floor(self) -> float:
-        """The score of the best constant answer on the exam's source; the commonest answer of the few problems of one
-        exam would overstate it."""
-        return guess_floor(self.source, None, FLOOR_PROBLEMS)
+        """The score of the best constant answer on the exam's source, as the commonest answer of the few problems of one
+        exam overstates it; of a task whose problems are given and not generated, that is all there is."""
+        if isinstance(self.source, (Source, Mixture)):
+            return guess_floor(self.source, None, FLOOR_PROBLEMS)
+        answers = Counter(problem.answer for problem in self.draw_problems())
+        return answers.most_common(1)[0][1] / self.problems
 
     @property
     def structures(self) -> int:
-        """How many different graphs, names and order of statements aside, the problems have."""
-        return len({problem.graph.canonical for problem in self.draw_problems()})
+        """How many different graphs, names and order of statements aside, the problems have, or, of a task without
+        graphs, different questions."""
+        drawn = self.draw_problems()
+        return len({p.graph.canonical if isinstance(p, Problem) else p.question for p in drawn})
 
     @property
     def strict_floor(self) -> float:
@@ -176,7 +191,9 @@ class Exam(ABC):
 
     def guess_pass_at_k(self, k: int) -> float:
         """``strict_floor`` within ``k`` attempts."""
-        if not self.source.skip_prob or self.source.unwrapped or self.source.modulus is None:
+        if not isinstance(self.source, (Source, Mixture)) or not self.source.skip_prob or self.source.modulus is None:
+            return 0.0
+        if self.source.unwrapped:
             return 0.0
         lacking = []
         for problem in self.draw_problems():

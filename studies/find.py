@@ -134,9 +134,15 @@ def scale_named(name: str) -> Scale:
         if not isinstance(found, Scale):
             raise Refused(f"{path} defines no scale {constant!r}: a Scale from interlude.studies.scales")
         return found
-    if name not in SCALES:
-        raise Refused(f"there is no scale {name!r}; known scales: {', '.join(SCALES)}, or FILE.py:NAME")
-    return SCALES[name]
+    if name in SCALES:
+        return SCALES[name]
+    from interlude.studies.real_scale import named
+
+    found = named(name)
+    if found is None:
+        known = f"{', '.join(SCALES)}, smollm2, smollm2-Nmin"
+        raise Refused(f"there is no scale {name!r}; known scales: {known}, or FILE.py:NAME")
+    return found
 
 
 def bands(scale_name: str) -> dict[str, tuple[int, int]]:

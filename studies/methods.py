@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
+from interlude.models.gpt import GPT
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward
 from interlude.models.stage import Stage
@@ -117,6 +118,8 @@ class Arena(Scale):
 def arena(scale: Scale) -> Arena:
     """The same scale as an ``Arena``, with the tags of thoughts among its model's tokens; a method may spend what
     an arm of other studies does, and the RL after it the same (with more, RL repairs whatever came before it)."""
+    if isinstance(scale, Arena):
+        return scale
     return recast(Arena, replace(scale, method_flops=scale.arm_flops), thoughts=True)
 
 
@@ -158,7 +161,13 @@ def worded(scale: Scale) -> Worded:
 
 
 def recast(kind: type[S], scale: Scale, **more: bool) -> S:
-    """A scale of another kind with every field of ``scale``, and more tokens in its model's vocabulary."""
+    """A scale of another kind with every field of ``scale``, and more tokens in its model's vocabulary.
+
+    Raises ValueError where the model has a tokenizer of its own.
+    """
+    if not isinstance(scale.model, GPT):
+        what = "whose model has a tokenizer of its own"
+        raise ValueError(f"scale {scale.name}, {what}, cannot be made {kind.__name__}: this study is not for it")
     held = {field.name: getattr(scale, field.name) for field in fields(scale)}
     return kind(**held | {"model": replace(scale.model, vocab=replace(scale.model.vocab, **more))})
 

@@ -23,7 +23,7 @@ from interlude.studies import results
 from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
 from interlude.studies.run import Cost, Observe, costs, train_or_load
 from interlude.synth.graph import nearest
-from interlude.synth.source import Mixture
+from interlude.synth.source import Mixture, Source
 
 WASTED = 0.9  # share of groups without variance in a stage from which on a run is worth a warning
 TOLERANCE = 0.05  # how far the budgets of compared arms may lie apart
@@ -406,11 +406,12 @@ def row(study: Study, run: Run, exam: Exam, found: ExamResult) -> dict:
 def described(exam: Exam) -> dict:
     """The cells of a row that say which exam it is of."""
     source = exam.source.parts[0][1] if isinstance(exam.source, Mixture) else exam.source
+    known = isinstance(source, Source)  # of a task there is its name, and operations are not counted
     return {
         "exam_key": key(exam)[:16],
-        "world": source.world,
-        "mode": source.mode,
-        "ops": "-".join(map(str, dict.fromkeys(span(exam.source)))),
+        "world": source.world if known else source.title,
+        "mode": source.mode if known else "",
+        "ops": "-".join(map(str, dict.fromkeys(span(exam.source)))) if known else "",
         "problems": exam.problems,
         "samples": exam.responses,
     }

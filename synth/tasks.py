@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -26,19 +26,26 @@ from interlude.synth.verify import AFTER_END, ANSWER, TRUNCATED, Fault, Verdict,
 WORDS = re.compile(r"[A-Za-z\s]{3,}")  # which math-verify would read as a product of letters
 MOST_ATTEMPTS = 10_000  # draws in a row on the wrong side of the split
 
-# What a stage may ask of its data beyond a question, a solution and a judgement of answers.
+# What a stage or an exam may ask of its problems beyond a question and a judgement of answers.
+SOLUTIONS = "solutions"  # there is a right response to imitate
 STEPS = "steps"  # responses are judged step by step
 ROLES = "roles"  # it is known what each word of a solution is for
 SEGMENTS = "segments"  # solutions are cut into steps, and some leave steps out or hold thoughts
 APPROACHES = "approaches"  # a solution can be asked for and told by approach
-EVERYTHING = frozenset({STEPS, ROLES, SEGMENTS, APPROACHES})
+EVERYTHING = frozenset({SOLUTIONS, STEPS, ROLES, SEGMENTS, APPROACHES})
 
 
 class TaskProblem(Protocol):
-    """One question. ``Problem`` is one too, judged by ``synth.verify``."""
+    """One question. ``Problem`` is one too, judged by ``synth.verify``.
+
+    ``solution`` is asked for only where the task's capabilities hold SOLUTIONS.
+    """
 
     @property
     def question(self) -> str: ...
+
+    @property
+    def answer(self) -> int | str: ...
 
     @property
     def solution(self) -> str:
@@ -56,6 +63,11 @@ class Task(Protocol):
 
     capabilities: ClassVar[frozenset[str]]
 
+    @property
+    def title(self) -> str:
+        """What its problems are called in tables: one printable word or more."""
+        ...
+
     def problem(self, *path: str | int) -> TaskProblem: ...
 
 
@@ -67,6 +79,12 @@ def capabilities(data: object) -> frozenset[str]:
     if found is None or not callable(getattr(data, "problem", None)):
         raise TypeError(f"a {type(data).__name__} is no task: it has no problem(*path) or no capabilities")
     return found
+
+
+def lacking(data: object, needs: Iterable[str]) -> list[str]:
+    """Those of ``needs`` that the problems of ``data`` have not. Raises TypeError for what is no task."""
+    known = capabilities(data)
+    return [each for each in needs if each not in known]
 
 
 def judge(problem: Problem | TaskProblem, text: str) -> Verdict:
@@ -92,6 +110,8 @@ class Question:
     solution: str
     right: Callable[[str], bool | None] = field(compare=False, repr=False)
     """Whether a response without its end names the right answer; None where it names none."""
+    answer: str = ""
+    """The right answer as the data has it."""
 
     def judge(self, text: str) -> Verdict:
         """answer, and process with it: the answer is right. strict: and the response ends, with nothing after it."""
@@ -141,12 +161,16 @@ class TextTask:
     """Questions of which side ("train", "held_out", an eighth of them, or "any")."""
 
     version: ClassVar[int] = 1
-    capabilities: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[frozenset[str]] = frozenset({SOLUTIONS})
 
     def __post_init__(self) -> None:
         check_split("TextTask", self.split)
         if Path(self.path).suffix not in (".jsonl", ".parquet"):
             raise ValueError(f"TextTask.path must end in .jsonl or .parquet, got {self.path!r}")
+
+    @property
+    def title(self) -> str:
+        return Path(self.path).stem
 
     @property
     def content(self) -> str:
@@ -203,7 +227,7 @@ def text_rows(task: TextTask, size: int, changed: int) -> tuple[Question, ...]:
             worked = worked.rpartition(task.answer_after)[0] or worked
         solution = closed("\n".join(filter(None, (worked.strip(), boxed))))
         asked = "\n".join(filter(None, (question, task.instruction)))
-        found.append(Question(asked, solution, lambda text, gold=gold: same_value(gold, text)))
+        found.append(Question(asked, solution, lambda text, gold=gold: same_value(gold, text), answer))
     if not found:
         raise ValueError(f"{task.path} has no question on the side {task.split!r} of the split")
     return tuple(found)
@@ -242,12 +266,16 @@ class GymTask:
     """What is asked for after each question, on a line of its own."""
 
     version: ClassVar[int] = 1
-    capabilities: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[frozenset[str]] = frozenset({SOLUTIONS})
 
     def __post_init__(self) -> None:
         check_split("GymTask", self.split)
         if type(self.size) is not int or self.size < 1:
             raise ValueError(f"GymTask.size must be at least 1, got {self.size!r}")
+
+    @property
+    def title(self) -> str:
+        return self.name
 
     @property
     def content(self) -> str:
@@ -272,7 +300,7 @@ class GymTask:
             return None if answer is None else float(data.score_answer(answer, entry)) >= 1
 
         asked = "\n".join(filter(None, (entry["question"].strip(), self.instruction)))
-        return Question(asked, closed(f"<answer>{entry['answer']}</answer>"), right)
+        return Question(asked, closed(f"<answer>{entry['answer']}</answer>"), right, str(entry["answer"]))
 
 
 def extract_answer(text: str) -> str | None:

@@ -31,7 +31,7 @@ class Pretrain(Stage):
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        return (tasks.ROLES,) if self.without else ()
+        return (tasks.SOLUTIONS, *((tasks.ROLES,) if self.without else ()))
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         problems = [self.data.problem("pretrain", seed, step, row) for row in rows]

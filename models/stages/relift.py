@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interlude.models.policy_gradient import Policy, sampled, weigh
 from interlude.models.stage import Batch, Stage, StageModels, imitate, stacked
+from interlude.synth.tasks import SOLUTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,10 @@ class ReLIFT(Policy):
     step here, so the buffer is emptied with every collection, however few it holds: the step comes more often and is
     smaller. The log's ``taught`` counts the solutions. Fields and errors are Policy's.
     """
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (SOLUTIONS, *super().data_needs)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         kept, seen = self.groups(models.learner, seed, step, rows)

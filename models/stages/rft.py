@@ -38,6 +38,10 @@ class RFT(Stage):
                 f"got {self.num_samples}, {self.temperature} and {self.max_new_tokens}"
             )
 
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return ()
+
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         groups = rollouts(self, models.start, seed, step, list(rows), attempt=0)
         taught = [(group, response) for group in groups for response in correct(group)]

@@ -17,6 +17,7 @@ from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell
 from interlude.studies.run import load
 from interlude.studies.scoring import chunks, encoded, predictions
+from interlude.synth import tasks
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class DivergenceExam(Exam):
     reference: Recipe = field(kw_only=True)
     kind: ClassVar[str] = "divergence"
     result: ClassVar[type[ExamResult]] = DivergenceResult
+    needs: ClassVar[tuple[str, ...]] = (tasks.SOLUTIONS,)
     columns: ClassVar[dict[str, str]] = {"divergence": "KL(reference || arm) along each problem's solution, nats"}
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell
 from interlude.studies.scoring import continuations
+from interlude.synth import tasks
 from interlude.synth.approaches import signature
 from interlude.synth.problem import Problem
 from interlude.synth.rng import uniforms
@@ -70,6 +71,7 @@ class DiversityExam(Exam):
     max_new_tokens: int = 256
     kind: ClassVar[str] = "diversity"
     result: ClassVar[type[ExamResult]] = DiversityResult
+    needs: ClassVar[tuple[str, ...]] = (tasks.APPROACHES,)
     judged: ClassVar[bool] = True
     columns: ClassVar[dict[str, str]] = {
         "vendi_runs": "Vendi score of each problem's responses by runs of words",

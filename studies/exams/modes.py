@@ -13,6 +13,7 @@ from interlude.studies.exam import Exam, ExamResult
 from interlude.studies.layout import Table, mean_over_interval, over_seeds_in_words
 from interlude.studies.results import Results, cell, pairs
 from interlude.studies.scoring import text_logprobs
+from interlude.synth import tasks
 from interlude.synth.approaches import asking
 from interlude.synth.problem import Problem
 from interlude.synth.source import parts
@@ -34,6 +35,7 @@ class ModesExam(Exam):
 
     kind: ClassVar[str] = "modes"
     result: ClassVar[type[ExamResult]] = ModesResult
+    needs: ClassVar[tuple[str, ...]] = (tasks.APPROACHES,)
     columns: ClassVar[dict[str, str]] = {
         "modes": "effective number of approaches, by exact probability, of each problem",
         "masses": "mean probability of each approach's beginnings, approach:mean",

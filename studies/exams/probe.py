@@ -16,6 +16,7 @@ from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell
 from interlude.studies.scoring import continuations, text_logprobs
+from interlude.synth import tasks
 from interlude.synth.problem import Problem
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.segments import unthought
@@ -52,6 +53,7 @@ class ProbeExam(Exam):
     thought: str = "own"
     kind: ClassVar[str] = "probe"
     result: ClassVar[type[ExamResult]] = ProbeResult
+    needs: ClassVar[tuple[str, ...]] = (tasks.SEGMENTS,)
     judged: ClassVar[bool] = True
     columns: ClassVar[dict[str, str]] = {
         "logp": "log-probability (nats) of the corpus' segment after a thought, a mean over thoughts",

@@ -1,4 +1,4 @@
-"""A sampled exam: several responses to each problem, judged by the verifier; the cross-check of exact exams."""
+"""A sampled exam: several responses to each problem, judged by the task; the cross-check of exact exams."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from interlude.studies.results import Results, cell, counted
 from interlude.synth import thoughts
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import uniforms
-from interlude.synth.source import parts
+from interlude.synth.source import Source, parts
+from interlude.synth.tasks import judge
 from interlude.synth.verify import KINDS as FAULTS
-from interlude.synth.verify import verify
 
 ROWS = 512  # responses sampled at once
 OPENED = ("", "start", "answer")
@@ -56,6 +56,7 @@ class SampledExam(Exam):
     kind: ClassVar[str] = "sampled"
     result: ClassVar[type[ExamResult]] = SampledResult
     judged: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[dict[str, str]] = {
         "strict": "strictly correct responses of each problem",
         "correct": "responses of each problem with the right answer",
@@ -67,7 +68,8 @@ class SampledExam(Exam):
         check_samples(self)
         if self.opened not in OPENED:
             raise ValueError(f"SampledExam.opened must be one of {', '.join(map(repr, OPENED))}, got {self.opened!r}")
-        if self.opened and any(part.thoughts == "none" or part.dialect == "prose" for part in parts(self.source)):
+        known = [part for part in parts(self.source) if isinstance(part, Source) and part.thoughts != "none"]
+        if self.opened and (len(known) < len(parts(self.source)) or any(part.dialect == "prose" for part in known)):
             raise ValueError("SampledExam.opened needs a source that allows thoughts, in the terse or direct dialect")
 
     def measure(self, lm: LM) -> SampledResult:
@@ -84,7 +86,7 @@ class SampledExam(Exam):
             for nth, ids in enumerate(self.sampled(lm, prompts, streams)):
                 i = first + nth // self.samples
                 text = lm.decode(ids)
-                verdict = verify(problems[i], text)
+                verdict = judge(problems[i], text)
                 totals["strict"][i] += verdict.strict
                 totals["answer"][i] += verdict.answer
                 totals["process"][i] += verdict.process / self.samples

@@ -113,7 +113,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
         judged.append((problem, verify(problem, text)))
         return judged[-1][1]
 
-    monkeypatch.setattr(sampled_, "verify", spy)
+    monkeypatch.setattr(sampled_, "judge", spy)
     exam = SampledExam("s", PAPER, problems=5, samples=200, max_new_tokens=40)  # two problems a batch
     found, paper = evaluate(lm, exam), exam.draw_problems()
     assert len(judged) == 1000 and found.strict.sum() > 0

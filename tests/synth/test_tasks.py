@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pretrained
@@ -14,13 +16,16 @@ from pretrained import EASY
 
 from interlude.models.hf import HF
 from interlude.models.key import key
+from interlude.models.lm import Samples
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward, rollouts
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
+from interlude.models.stages.distil import Distil
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
@@ -29,9 +34,27 @@ from interlude.models.stages.rmt import RMT
 from interlude.models.stages.selfgen import SelfGen
 from interlude.models.stages.sft import SFT
 from interlude.models.stages.thinking import Thinking
-from interlude.models.train import frozen, train
+from interlude.models.train import Machine, frozen, train
+from interlude.studies.exams.divergence import DivergenceExam
+from interlude.studies.exams.diversity import DiversityExam
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.forced import ForcedExam
+from interlude.studies.exams.modes import ModesExam
+from interlude.studies.exams.probe import ProbeExam
+from interlude.studies.exams.sampled import SampledExam
+from interlude.studies.study import Arm, Study, execute, measured
 from interlude.synth.render import END
-from interlude.synth.tasks import EVERYTHING, GymTask, TextTask, capabilities, extract_answer, is_held_out, judge
+from interlude.synth.tasks import (
+    EVERYTHING,
+    SOLUTIONS,
+    GymTask,
+    Question,
+    TextTask,
+    capabilities,
+    extract_answer,
+    is_held_out,
+    judge,
+)
 from interlude.synth.verify import verify
 
 OPTIM = Optim(kind="adamw", other_lr=1e-3, warmup=0)
@@ -69,7 +92,7 @@ def test_problems_are_a_function_of_their_path(task):
     drawn = [task.problem("p", n) for n in range(30)]
     assert [task.problem("p", n) for n in range(30)] == drawn
     assert len({problem.question for problem in drawn}) > 10
-    assert capabilities(task) == frozenset() and capabilities(EASY) == EVERYTHING
+    assert capabilities(task) == {SOLUTIONS} and capabilities(EASY) == EVERYTHING
 
 
 @both
@@ -220,8 +243,6 @@ def test_rollouts_are_paid_by_the_tasks_own_judge(task, folder):
     said = {}
 
     def answering(prompts, streams, **more):
-        from interlude.models.lm import Samples
-
         ids = [lm.encode(said[lm.tokenizer.decode(prompt)][n % 2]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
@@ -257,3 +278,96 @@ def test_what_a_task_lacks_is_said_at_once(task, make, lacking):
     # Mutant: an AttributeError at the first collection.
     with pytest.raises(ValueError, match=f"{lacking}, which a {type(task).__name__} has not"):
         make(task)
+
+
+# Exams
+
+
+@both
+def test_a_sampled_exam_is_judged_by_the_task(task, folder, monkeypatch):
+    # Mutants: the generator's verifier; responses credited to the neighbouring problem; a floor of another answer.
+    lm = HF(folder).build(0)
+    exam = SampledExam("s", task, problems=4, samples=3, max_new_tokens=12)
+    drawn = exam.draw_problems()
+    assert drawn == [task.problem("exam", 0, 0, row) for row in range(4)] and exam.structures == len(set(drawn))
+    right = {1: 3, 2: 1}  # how many responses to each problem are right
+
+    def answering(prompts, streams, **more):
+        said = [
+            drawn[n // 3].solution if n % 3 < right.get(n // 3, 0) else f"<answer>-7</answer> {END}" for n in range(12)
+        ]
+        assert [lm.tokenizer.decode(prompt) for prompt in prompts] == [f"{drawn[n // 3].question}\n" for n in range(12)]
+        ids = [lm.encode(text) for text in said]
+        return Samples(ids, [[0.0] * len(each) for each in ids], [True] * 12)
+
+    monkeypatch.setattr(lm, "sample", answering)
+    found = exam.evaluate(lm)
+    assert found.strict.tolist() == found.answer.tolist() == [0, 3, 1, 0] and found.faults == {"answer": 8}
+    answers = [problem.answer for problem in drawn]
+    assert exam.guess_floor == max(map(answers.count, answers)) / 4 and exam.strict_floor == 0
+
+
+@both
+def test_a_study_of_a_task_has_a_table(task, folder, runs, monkeypatch):
+    # Mutants: columns that only the generator can fill; a row whose exam is another's.
+    exam = SampledExam("s", task, problems=2, samples=2, max_new_tokens=8)
+    base = Recipe(HF(folder))
+    asked = Study(
+        name="t", scale="s", question="q", prediction="p", rule="r", seeds=(0,), base=base, exams=(exam,),
+        arms=(Arm("raw", base, equal=False), Arm("SFT", base + SFT(**COMMON, data=task), equal=False)),
+        results=runs / "tables", unequal="one step",
+    )  # fmt: skip
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    found = measured(asked)
+    assert found.arms == ("raw", "SFT") and {row["world"] for row in found.rows} == {task.title}
+    assert {(row["mode"], row["ops"], row["samples"]) for row in found.rows} == {("", "", 2)}
+    other = dataclasses.replace(asked, exams=(dataclasses.replace(exam, problems=3),))
+    with pytest.raises(ValueError, match="as it was before"):
+        measured(other)
+
+
+@both
+def test_exams_that_need_more_are_refused(task):
+    # Mutant: an AttributeError once a model is trained.
+    held = Recipe(HF("the fixture"))
+    for make, needed in (
+        (lambda: ExactExam("e", task), "is exact and needs a task with roles"),
+        (lambda: ForcedExam("e", task), "is forced and needs a task with roles"),
+        (lambda: DiversityExam("e", task), "is diversity and needs a task with approaches"),
+        (lambda: ModesExam("e", task), "is modes and needs a task with approaches"),
+        (lambda: ProbeExam("e", task), "is probe and needs a task with segments"),
+    ):
+        with pytest.raises(ValueError, match=f"exam 'e' {needed}, which a {type(task).__name__} has not"):
+            make()
+    DivergenceExam("e", task, reference=held)
+    with pytest.raises(TypeError, match="a str is no task"):
+        SampledExam("e", "rows.jsonl")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A task that can judge a response and knows no right one."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    title: ClassVar[str] = "judged"
+
+    def problem(self, *path):
+        return Question("Say yes.", "", lambda text: text.strip() == "yes")
+
+
+def test_imitation_needs_solutions_and_rl_does_not(folder):
+    # Mutants: RL that asks for solutions; imitation of the empty text.
+    task, held = Judged(), Recipe(HF("the fixture"))
+    for make in (
+        lambda: Pretrain(**COMMON, data=task), lambda: SFT(**COMMON, data=task),
+        lambda: Midtrain(**COMMON, data=EASY, replay=task),
+        lambda: Distil(**COMMON, data=task, replay=EASY, reference=held),
+        lambda: ReMiT(**COMMON, data=task, replay=EASY, reference=held), lambda: ReLIFT(**ROLLS, data=task),
+        lambda: RLP(**ROLLS, data=task), lambda: RMT(**ROLLS, data=task, budget=5),
+        lambda: DivergenceExam("e", task, reference=held),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="solutions, which a Judged has not"):
+            make()
+    for stage in (RL(**ROLLS, data=task), RFT(**ROLLS, data=task)):
+        train(HF(folder).build(0), stage, 3)
+    SampledExam("s", task, problems=1, samples=1, max_new_tokens=4).evaluate(HF(folder).build(0))

@@ -1,0 +1,84 @@
+"""The command that hands on: a model to transformers, problems to TRL, verl, lm-eval and reasoning-gym."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from interlude.studies.console import print_json
+from interlude.studies.find import Wanted, the_study
+from interlude.studies.refusal import Refused
+from interlude.synth.export import trl, verl, write_rows
+from interlude.synth.lm_eval import lm_eval
+from interlude.synth.source import Source
+
+REWARD = "synth/export.py"  # what verl loads by path: its compute_score
+
+
+def export_(args, screen) -> None:
+    """Write ``args.out`` in the form of ``args.form``, and say how it is used."""
+    done = model(args) if args.form == "hf" else problems(args)
+    if args.json:
+        return print_json(done)
+    screen.print(f"{done['wrote']}\n{done['use']}", markup=False, soft_wrap=True)
+
+
+def model(args) -> dict:
+    """The finished model of an arm as a folder that transformers loads."""
+    from interlude.studies.run import load
+
+    if args.study is None:
+        raise Refused("a model to export is named by --study, --arm and --seed, with --scale")
+    study = the_study(Wanted(args.study, args.scale))
+    arms = {arm.name: arm for arm in study.arms}
+    if args.arm not in arms:
+        raise Refused(f"{study.name} has no arm {args.arm!r}; its arms: {', '.join(arms)}")
+    recipe = arms[args.arm].recipe.with_seed(args.seed)
+    if not recipe.finished:
+        again = f"interlude run {args.study} --scale {args.scale} --arms '{args.arm}' --seeds {args.seed}"
+        raise Refused(f"arm {args.arm!r} of {study.name} is not trained here with seed {args.seed}: {again}")
+    save(load(recipe), args.out)
+    use = f"AutoModelForCausalLM.from_pretrained({str(args.out)!r}), or HF({str(args.out)!r}) in a Recipe"
+    return {"wrote": f"{args.out}: {args.arm} of {study.name} at {args.scale}, seed {args.seed}", "use": use}
+
+
+def save(lm, folder: str | Path) -> None:
+    """A model as a folder for transformers; adapters are added to the weights that they belong to."""
+    from interlude.models.gpt import GPTModel
+    from interlude.models.hf_checkpoint import save_pretrained
+
+    if isinstance(lm, GPTModel):
+        return save_pretrained(lm, folder)
+    whole = lm.network if lm.trained is None else lm.network.merge_and_unload()
+    whole.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+
+
+def problems(args) -> dict:
+    """Problems, or for reasoning-gym a module that registers their generator."""
+    asked = {"world": args.world, "mode": args.mode, "dialect": args.dialect, "modulus": args.modulus}
+    source = Source(ops=args.ops, split=args.split, **asked)
+    rows, out = args.problems, Path(args.out)
+    if args.form == "reasoning-gym":
+        settings = {"ops": args.ops, **asked, "split": args.split, "size": rows}
+        words = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        out.write_text(
+            '"""The problems of interlude in reasoning-gym, as data."""\n\nimport reasoning_gym\n\n'
+            f"import interlude.synth.gym  # noqa: F401  (registers them)\n\ndata = reasoning_gym.create_dataset"
+            f'("interlude", {words})\n'
+        )
+        return {"wrote": f"{out}: {rows} problems", "use": "import it; data[0], data.score_answer(answer, data[0])"}
+    if args.form == "lm-eval":
+        written = lm_eval(source, rows, out, max_new_tokens=args.max_new_tokens)
+        use = f"lm_eval --model hf --model_args pretrained=MODEL --include_path {out} --tasks interlude"
+        return {"wrote": f"{out}: {written} problems", "use": use}
+    if args.form == "verl":
+        written = write_rows(verl(source, rows, split=args.split), out)
+        scored = Path(__file__).parents[2] / REWARD
+        use = (
+            f"data.train_files={out} reward.custom_reward_function.path={scored} "
+            "reward.custom_reward_function.name=compute_score"
+        )
+        return {"wrote": f"{out}: {written} problems", "use": use}
+    written = write_rows(trl(source, rows, conversational=args.conversational), out)
+    use = "GRPOTrainer(reward_funcs=interlude.synth.export.reward), or SFTTrainer: see interlude/models/examples"
+    return {"wrote": f"{out}: {written} problems", "use": use}

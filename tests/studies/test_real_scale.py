@@ -1,0 +1,119 @@
+"""Studies run on a real model: the scale that holds one, its study, and the studies that any scale has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pretrained
+import pytest
+
+from interlude.models import fetch
+from interlude.models.hf import HF
+from interlude.models.recipe import Recipe, references
+from interlude.models.train import Machine
+from interlude.studies.find import Wanted, scale_named, the_study
+from interlude.studies.interplay import edge
+from interlude.studies.midtraining import leaderboard, remit
+from interlude.studies.real import methods
+from interlude.studies.real_scale import CHAIN, FLOPS, METHODS, real_scale
+from interlude.studies.refusal import Refused
+from interlude.studies.scales import SMOKE
+from interlude.studies.stages import quickstart
+from interlude.studies.study import execute, measured, plan
+from interlude.synth.tasks import judge
+from interlude.synth.verify import verify
+
+pytest.importorskip("transformers")
+gym = pytest.importorskip("reasoning_gym")
+
+
+def small(folder: str):
+    """The scale with a model that takes milliseconds, and budgets of a few of its steps."""
+    return replace(
+        real_scale(1), name="smoke-real", model=HF(folder, thoughts=True), method_flops=4e8, arm_flops=4e8,
+        anneal_flops=4e8, cold_steps=2, batch_size=4, rl_prompts=2, rl_num_samples=2, problems=4, seeds=(0,),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> str:
+    return pretrained.save_model(tmp_path_factory.mktemp("hub"))
+
+
+def test_a_plan_needs_no_download(monkeypatch, tmp_path):
+    # Mutants: a key that reads the folder; a model fetched while a study is planned; a place in the key.
+    monkeypatch.setenv("INTERLUDE_MODELS", str(tmp_path))
+    monkeypatch.setattr(fetch, "smollm2", lambda: pytest.fail("fetched"))
+    runs = plan(the_study(Wanted("real/methods", "smollm2")))
+    assert len({run.recipe.key for run in runs}) == len(runs) == 2 * (2 * len(METHODS) + 2)
+    assert HF(fetch.FETCHED).content == fetch.SHA256 != HF(fetch.FETCHED, thoughts=True).tokens
+    assert Recipe(HF(fetch.FETCHED)).key != Recipe(HF(fetch.FETCHED, thoughts=True)).key
+
+
+def test_it_is_fetched_when_it_is_built(monkeypatch, folder):
+    # Mutant: the name handed to transformers, which would look for it on a hub.
+    monkeypatch.setattr(fetch, "smollm2", lambda: folder)
+    assert HF(fetch.FETCHED).build(0).vocab_size == pretrained.PADDED
+
+
+def test_minutes_scale_budgets_and_leave_exams_alone():
+    # Mutants: exams that grow with budgets; one name for all budgets, so that their rows would mix.
+    whole, short = scale_named("smollm2"), scale_named("smollm2-9min")
+    assert (whole.name, whole.method_flops, short.name) == ("smollm2", FLOPS, "smollm2-9min")
+    assert short.method_flops == short.arm_flops == FLOPS / 5
+    assert methods.study(whole).exams == methods.study(short).exams
+    for name in ("smollm2-0min", "smollm2-", "smollm3", "smollm2-45"):
+        with pytest.raises(Refused, match="smollm2, smollm2-Nmin"):
+            scale_named(name)
+    with pytest.raises(Refused, match="use --scale smollm2"):
+        methods.study(SMOKE)
+
+
+def test_problems_are_prose_in_plain_integers():
+    # Mutants: questions padded to a length; numbers modulo 7; exams of the training side of the split.
+    scale = real_scale()
+    for n in range(20):
+        problem = scale.corpus().problem("real", n)
+        assert problem.ops in (1, 2) and problem.question.startswith("There are") and problem.graph.modulus is None
+        assert verify(problem, problem.solution).strict
+        asked = scale.sampled_exam().drawn(n)
+        assert asked.held_out and not problem.held_out
+        shown = scale.gym_exam().drawn(n)
+        assert judge(shown, shown.solution).strict
+    assert CHAIN.split == "held_out"
+
+
+def test_the_reference_is_an_arm():
+    # Mutant: a teacher that is trained for a method's sake.
+    asked = methods.study(real_scale())
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    for name in ("ReMiT", "distillation"):
+        (held,) = references(arms[name].stages[-1]).values()
+        assert held == arms["NTP + RL"]
+
+
+@pytest.mark.parametrize("name", ["base", "RL", *METHODS])
+def test_every_method_runs_and_is_examined(name, folder, runs):
+    # Mutants: a stage that the scale builds for another kind of model; an exam that cannot be taken.
+    asked = methods.study(small(folder)).with_arms((name,))
+    asked = replace(asked, results=runs / "tables")
+    if name == "self-generated":  # which refuses where nothing that the model writes is right, as here
+        with pytest.raises(ValueError, match="the pool is empty after filtering"):
+            execute(asked, Machine(save_every=1e9), note=lambda text: None)
+        return
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    found = measured(asked)
+    assert found.arms == (name,) and found.exams == ("zoo-edge-sampled", "chain-sum")
+
+
+def test_other_studies_run_on_it(folder, runs):
+    # Mutants: a study that asks a real scale for what it has not; exact exams of a tokenizer of its own.
+    scale = small(folder)
+    for module in (edge, leaderboard, quickstart):
+        asked = module.study(scale)
+        assert {exam.kind for exam in asked.exams} <= {"sampled", "diversity"} and plan(asked)
+    with pytest.raises(ValueError, match="tokenizer of its own, cannot be made Worded"):
+        remit.study(scale)
+    asked = replace(quickstart.study(scale), results=runs / "tables", unequal="steps of a tiny model")
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    assert measured(asked).arms == ("pre-training", "RL", "mid-training", "mid-training + RL")
