@@ -81,4 +81,15 @@ void swiglu(long rows, long hidden, const float* gate_up, float* act) {
     }
 }
 
+// Gradients of `swiglu` for one token: dgate_up from dact; act is made again, as that costs less than keeping it.
+void swiglu_back(long hidden, const float* dact, const float* gate_up, float* act, float* dgate_up) {
+  for (long f = 0; f < hidden; f += LANES) {
+    const Vec gate = Vec::loadu(gate_up + f), up = Vec::loadu(gate_up + hidden + f), da = Vec::loadu(dact + f);
+    const Vec share = sigmoid(gate), silu = gate * share;
+    (silu * up).store(act + f);
+    (da * silu).store(dgate_up + hidden + f);
+    (da * up * share * (Vec(1.f) + gate - silu)).store(dgate_up + f);
+  }
+}
+
 }  // namespace

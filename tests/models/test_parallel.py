@@ -64,18 +64,20 @@ class Large:
 def test_results_that_were_taken_are_not_kept(two, threads):
     # Mutant: a list of all results, which for gradients of a large model are gigabytes each.
     torch.set_num_threads(threads)
-    done, most = threading.Semaphore(0), 0
+    taken, said = threading.Event(), []
 
-    def job():
-        done.acquire()  # not before the result before the last was taken
+    def job(number):
+        if number == 5:  # what came before was taken, or this waits in vain
+            said.append(taken.wait(timeout=60))
         return Large()
 
-    done.release(threads)
-    for result in one_by_one([job] * 12):
-        most = max(most, Large.kept)
-        del result
-        done.release()
-    assert 1 <= most <= threads and Large.kept == 0 and torch.get_num_threads() == threads
+    results = one_by_one([partial(job, n) for n in range(6)])
+    for _ in range(5):
+        next(results)
+    said.append(Large.kept == 0)
+    taken.set()
+    assert len(list(results)) == 1
+    assert said == [True, True] and Large.kept == 0 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("kernels", ("auto", "torch"))

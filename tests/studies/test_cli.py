@@ -28,7 +28,7 @@ COMMANDS = {
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
     "audit": {"--json", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus", "--problems"},
-    "bench": {"--json", "--scale", "--only", "--quick", "--device", "--threads", "--precision"},
+    "bench": {"--json", "--scale", "--only", "--study", "--busy", "--quick", "--device", "--threads", "--precision"},
 }  # fmt: skip
 TINY = """
 '''A study of seconds.'''

@@ -58,12 +58,6 @@ def study(scale):
     return Study("whatever", scale.name, "Does it run elsewhere?", "Yes.", "It ran.", arms, exams, (0, 1), base,
         unequal="rows differ", contrasts=(("rows3", "rows2"),), headline=("z",))
 '''
-# Some of the cheapest, one with a reference that is itself trained; any name of ``names()`` may stand here.
-STUDIES = (
-    Wanted("stages/quickstart", "smoke"),
-    Wanted("interplay/edge", "smoke"),
-    Wanted("midtraining/remit", "smoke", arms=("ReMiT",)),
-)
 
 
 @pytest.fixture
@@ -387,16 +381,17 @@ def test_ray_leaves_the_same_table_though_a_machine_is_lost(cluster, mine, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("asked", STUDIES, ids=lambda asked: asked.study)
-def test_studies_on_ray_leave_the_table_they_leave_here(asked, cluster, tmp_path, monkeypatch, runs):
+@pytest.mark.parametrize("name", names())
+def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reference that is not trained before what needs it, or a stage that depends on its process."""
+    asked = Wanted(name, "smoke")
     study = the_study(asked)
     began = time.monotonic()
     expected = local(study, tmp_path, monkeypatch)
-    timed(f"{asked.study} here", began)
+    timed(f"{name} here", began)
     began = time.monotonic()
     conduct(at(study, tmp_path / "ray"), Ray(order(asked, "cpu"), None, 1), watch())
-    timed(f"{asked.study} on Ray", began)
+    timed(f"{name} on Ray", began)
     assert table(study, tmp_path / "ray") == expected
 
 

@@ -194,4 +194,4 @@ def test_what_does_not_fit_is_said_instead_of_tried(monkeypatch, runs):
         assert "GB of memory, and 2.0 GB are free" in each.why_not
     monkeypatch.setattr(pace, "free_bytes", lambda: 1e15)
     for each in dry_run(study(), Machine()):
-        assert "minutes here" in each.why_not
+        assert "minutes of one core here" in each.why_not
