@@ -13,6 +13,7 @@ from interlude.models.gpt import GPT
 from interlude.models.hf import HF
 from interlude.models.key import remembering
 from interlude.models.ledger import REFERENCE, TRAIN, Ledger, decode_cost, forward_cost
+from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.stage import Stage
 from interlude.models.train import Machine
 from interlude.studies.exam import Exam

@@ -12,15 +12,16 @@ from interlude.models.bench.report import Race, Report, lines
 from interlude.models.bench.run import say
 from interlude.models.bench.timing import Side, Turn, race
 from interlude.models.bench.workload import Setup, kernels, no_native
+from interlude.models.key import canonical, remembering
 from interlude.models.lm import LM
 from interlude.models.optim import make
-from interlude.models.stages import StageModels
+from interlude.models.recipe import Recipe, dependencies, references
+from interlude.models.stage import StageModels
 from interlude.models.train import State, frozen, one_step
 from interlude.studies.exam import Exam
-from interlude.studies.key import canonical, remembering
 from interlude.studies.price import priced, samples
 from interlude.studies.refusal import Refused
-from interlude.studies.run import Recipe, dependencies, load, references, stage_seed
+from interlude.studies.run import load, stage_seed
 from interlude.studies.study import Run, Study, plan
 
 CHOICES = ("native", "torch")
