@@ -341,7 +341,8 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     store = 100 * 2**20
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
+    head = {"num_cpus": 0, "object_store_memory": store, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
     made.nodes = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
     ray.init(address=made.address, log_to_driver=False, logging_level="error")
     yield made
