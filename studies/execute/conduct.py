@@ -1,4 +1,11 @@
-"""Do a plan: run by run in this process, or by handing its tasks to workers, while it keeps the table."""
+"""Do a plan: run by run in this process, or by handing its tasks to workers, while it keeps the table.
+
+On several machines ``$INTERLUDE_RUNS`` must be one folder that all of them mount: models and exam results are handed
+over there and nowhere else. Assumed of it are atomic renames, hard links, fsync, and flock(2) that reaches across
+machines (NFS 4, or 3 with lockd; Lustre with -o flock; see ``models.files``). A new file may take as long as VISIBLE to
+be seen elsewhere, as NFS caches folders. Numbers are equal byte for byte where processors, libraries and kernels are
+alike; with INTERLUDE_KERNELS=torch a stage may go on where no compiler is.
+"""
 
 from __future__ import annotations
 
