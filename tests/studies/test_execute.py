@@ -187,6 +187,17 @@ def test_a_worker_with_other_code_refuses(mine, runs):
         work(made.text, "any", 1)
 
 
+def test_what_a_worker_answers_is_raised_here(mine, monkeypatch, runs):
+    """Mutants: a refusal or a bug of a worker taken for its result; a traceback that is lost on the way."""
+    made = order(mine(2), "cpu")
+    refused = dataclasses.replace(made, code="0" * 16)
+    with pytest.raises(Refused, match="other code"):
+        working.outcome(working.answer(refused.text, "any", 1))
+    with pytest.raises(RuntimeError, match="(?s)in a worker:\\n.*KeyError: 'no such task'"):
+        working.outcome(json.loads(json.dumps(working.answer(made.text, "no such task", 1))))
+    assert working.outcome((STOPPED, "")) == STOPPED
+
+
 def test_worker_processes_leave_the_same_table_in_the_same_order(mine, tmp_path, monkeypatch, runs):
     """Mutants: rows in the order of finishing; a worker's numbers that differ; a base trained twice."""
     asked = mine(4)
