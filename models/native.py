@@ -1,4 +1,4 @@
-"""The small GPT compiled for this machine's CPU (``native.cpp``): built at first use, and torch's path where it cannot.
+"""The small GPT compiled for this machine's CPU (``cpp/``): built at first use, and torch's path where it cannot.
 
 $INTERLUDE_KERNELS chooses: "auto" (the default) takes compiled kernels wherever they can be had, "torch" never does,
 "native" raises where they cannot be. $INTERLUDE_CACHE is where builds are kept (``~/.cache/interlude`` if not given).
@@ -25,7 +25,7 @@ from torch import Tensor
 
 # Shapes: B rows, T positions, M tokens of all rows end to end, N chosen positions.
 
-SOURCE = Path(__file__).with_name("native.cpp")
+SOURCE = Path(__file__).with_name("cpp") / "native.cpp"  # it includes the headers beside it
 CHOICES = ("auto", "native", "torch")
 M = TypeVar("M", bound=torch.nn.Module)
 KINDS: list[type] = []  # see ``computes``
@@ -39,7 +39,7 @@ class Unavailable(RuntimeError):
 
 
 class Sizes(ctypes.Structure):
-    """``Sizes`` of native.cpp."""
+    """``Sizes`` of cpp/model.h."""
 
     _fields_ = [(name, ctypes.c_int64) for name in ("layers", "width", "heads", "kv_heads", "head_width", "hidden")] + [
         ("vocab", ctypes.c_int64),
@@ -71,7 +71,7 @@ def path(model: torch.nn.Module) -> str:
 
 
 def computes(kind: type[M]) -> type[M]:
-    """Class decorator for the model whose arithmetic native.cpp repeats, ``gpt.GPTModel``: it imports this module."""
+    """Class decorator for the model whose arithmetic cpp/ repeats, ``gpt.GPTModel``: it imports this module."""
     KINDS.append(kind)
     return kind
 
@@ -110,7 +110,7 @@ def library() -> tuple[ctypes.CDLL | None, str | None]:
 
 
 def built() -> Path:
-    """The compiled file, made now if this machine has none of this source, compiler and torch.
+    """The compiled file, made now if this machine has none of these sources, compiler and torch.
 
     It is written beside its place and renamed, under a lock that ends with its process, so that of several processes
     one builds and the others wait, and none finds half a file. Raises Unavailable.
@@ -158,10 +158,11 @@ def torch_flags() -> list[str]:
 
 
 def digest(command: list[str]) -> str:
-    """What a build depends on: the source, the command with its compiler's version, torch, and the processor."""
+    """What a build depends on: the sources, the command with its compiler's version, torch, and the processor."""
     version = subprocess.run([command[0], "--version"], capture_output=True, text=True).stdout
     flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
-    parts = (SOURCE.read_text(), *command, version, torch.__version__, flags)
+    sources = (path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]*")))
+    parts = (*sources, *command, version, torch.__version__, flags)
     return blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
 
 
@@ -190,7 +191,7 @@ def loaded(place: Path) -> ctypes.CDLL:
 
 
 def weights(model: torch.nn.Module) -> list[Tensor | None]:
-    """The model's weights in the order of native.cpp; None where it has none such, and for a tied head."""
+    """The model's weights in the order of cpp/model.h; None where it has none such, and for a tied head."""
     own = model._parameters  # as a module's attributes are found slowly
     found = [own["embed"], own["norm"], own.get("head")]
     for layer in model.layers:
@@ -235,7 +236,7 @@ class Packed:
                 raise IndexError(f"a token is outside 0..{vocab - 1}")
 
     def arguments(self) -> tuple:
-        """As native.cpp wants them."""
+        """As cpp/native.cpp wants them."""
         first = len(self.start) - 1, self.start.ctypes.data, self.ids.ctypes.data
         return (*first, len(self.index), self.index.ctypes.data, self.targets.ctypes.data)
 

@@ -28,10 +28,19 @@ def one_core() -> Iterator[int]:
 def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """The results of all jobs, in order, using as many threads as torch was given (``torch.set_num_threads``).
 
+    The caller's gradient mode and autocast hold in every job. The first exception of a job is raised here.
+    """
+    return list(one_by_one(jobs))
+
+
+def one_by_one(jobs: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """``together``, handing over each result in its turn, so that large ones need not all be kept at once.
+
     Every job computes on one core. At width 128 this is also faster than letting cores share each small product:
     threads meet once a job, not at every operation. Work made of thousands of small operations gains little, as threads
-    wait for Python's lock at every one; compiled kernels (``models.native``) do not hold it. The caller's gradient mode
-    and autocast, which torch keeps for each thread, hold in every job. The first exception of a job is raised here.
+    wait for Python's lock at every one; compiled kernels (``models.native``) do not hold it. Gradient mode and
+    autocast, which torch keeps for each thread, are the caller's in every job; they and the number of threads must stay
+    as they are until the last result.
     """
     grad, cast, dtype = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
@@ -41,8 +50,9 @@ def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
 
     with one_core() as threads:
         if threads == 1 or len(jobs) == 1:
-            return [job() for job in jobs]
-        return list(pool(threads).map(done, jobs))
+            yield from map(done, jobs)
+        else:
+            yield from pool(threads).map(done, jobs)
 
 
 @cache

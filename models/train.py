@@ -23,7 +23,7 @@ from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atom
 from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
 from interlude.models.optim import Optimiser, make, rate
-from interlude.models.parallel import together
+from interlude.models.parallel import one_by_one
 from interlude.models.provenance import check_origin, check_types, types
 from interlude.models.stage import Batch, Stage, StageModels
 from interlude.models.tensors import read_tensors, write_tensors
@@ -210,8 +210,8 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
     """Gradients of a batch, summed over micro-batches of similar length in a fixed order; returns the loss and what the
     stage measured beside it.
 
-    Micro-batches run side by side (``parallel.together``). Each returns its own gradients, as threads adding to
-    ``.grad`` would add in the order in which they finish.
+    Micro-batches run side by side (``parallel.one_by_one``). Each returns its own gradients, which are added up here,
+    as threads adding to ``.grad`` would add in the order in which they finish.
     """
     weights = [weight for weight in models.learner.parameters() if weight.requires_grad]
 
@@ -222,7 +222,7 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
 
     parts = micro_batches(batch, machine.most_tokens)
     if machine.device == "cpu":
-        found = together([partial(piece, part) for part in parts])
+        found = one_by_one([partial(piece, part) for part in parts])
     else:
         found = map(piece, parts)
     losses, seen = [], {}

@@ -169,6 +169,8 @@ def parser() -> Parser:
     made = add("bench", "bench:bench_", "measure speed on this machine, compared with transformers and TRL")
     scaled(made)
     made.add_argument("--only", type=parts, help="such as train,sample (default: problems,train,sample,rl,exam)")
+    made.add_argument("--study", help="one seed of this study on compiled kernels beside torch's, instead")
+    made.add_argument("--busy", action="store_true", help="also figures that a busy machine may have spoilt, marked")
     made.add_argument("--quick", action="store_true", help="fewer and shorter turns, nothing compiled by torch")
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     made.add_argument("--threads", type=positive, default=1, help="CPU threads (default: 1)")

@@ -1,4 +1,4 @@
-"""From timed turns to rates and ratios; those measured while the machine was busy are not printed."""
+"""From timed turns to rates and ratios; those measured while the machine was busy are only printed if asked for."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Line:
     rate: the median over its turns, in ``unit`` (a second is a CPU second, on a GPU one on the wall). ratio: the median
     of its rate over the peer's in the same round. spread: interquartile range over the median, of the ratios if there
     is a peer, else of the rates. others: cores that other processes took meanwhile. note: why there is no figure.
+    doubt: why a figure that is there should not be relied on.
     """
 
     part: str
@@ -51,6 +52,7 @@ class Line:
     others: float | None = None
     load: float | None = None
     note: str = ""
+    doubt: str = ""
 
     def sentence(self) -> str:
         """The line in words."""
@@ -60,7 +62,10 @@ class Line:
     @property
     def figure(self) -> str:
         """The rate or the ratio, or why there is none."""
-        return self.note or (f"{self.rate:,.0f} {self.unit}" if self.peer is None else f"{self.ratio:.2f}x")
+        if self.note:
+            return self.note
+        figure = f"{self.rate:,.0f} {self.unit}" if self.peer is None else f"{self.ratio:.2f}x"
+        return f"{figure} ({self.doubt})" if self.doubt else figure
 
     def cells(self) -> list[str]:
         """The line as a row of a table under ``HEADS``."""
@@ -72,11 +77,12 @@ class Line:
 HEADS = ["part", "what", "side", "beside", "rate or ratio", "spread", "others' cores"]
 
 
-def lines(race: Race) -> list[Line]:
-    """A race's lines: the rate of every side, the ratios of those that are no peers, and what was skipped."""
-    found = [rated(race, side) for side in race.turns]
+def lines(race: Race, busy: bool = False) -> list[Line]:
+    """A race's lines: the rate of every side, the ratios of those that are no peers, and what was skipped. busy: also
+    the figures that are in doubt."""
+    found = [rated(race, side, busy) for side in race.turns]
     found += [
-        compared(race, side, peer)
+        compared(race, side, peer, busy)
         for side in race.turns
         if side not in race.peers
         for peer in race.peers
@@ -86,26 +92,27 @@ def lines(race: Race) -> list[Line]:
     return found + [Line(side=side, note=f"skipped: {why}", **said) for side, why in race.skipped.items()]
 
 
-def rated(race: Race, side: str) -> Line:
+def rated(race: Race, side: str, busy: bool) -> Line:
     """A side's own rate."""
     turns = race.turns[side]
-    return judged(race, side, None, [turn.rate(race.device) for turn in turns], turns)
+    return judged(race, side, None, [turn.rate(race.device) for turn in turns], turns, busy)
 
 
-def compared(race: Race, side: str, peer: str) -> Line:
+def compared(race: Race, side: str, peer: str, busy: bool) -> Line:
     """A side's rate over a peer's, round by round."""
     pairs = list(zip(race.turns[side], race.turns[peer], strict=True))
     ratios = [ours.rate(race.device) / theirs.rate(race.device) for ours, theirs in pairs]
-    return judged(race, side, peer, ratios, race.turns[side] + race.turns[peer])
+    return judged(race, side, peer, ratios, race.turns[side] + race.turns[peer], busy)
 
 
-def judged(race: Race, side: str, peer: str | None, values: list[float], turns: tuple[Turn, ...]) -> Line:
-    """The line with its figure, unless the turns that it rests on were spoilt."""
+def judged(race: Race, side: str, peer: str | None, values: list[float], turns: tuple[Turn, ...], busy: bool) -> Line:
+    """The line with its figure, unless the turns that it rests on were spoilt and it was not asked for all the same."""
     others, spread = shared(turns), spread_of(values)
-    note = spoilt(others, spread, race.load)
+    doubt = spoilt(others, spread, race.load)
+    note, doubt = ("", doubt) if busy or not doubt else (f"not measured: {doubt}", "")
     figure = {} if note else {"rate" if peer is None else "ratio": median(values)}
     said = {"part": race.part, "what": race.what, "unit": race.unit, "side": side, "peer": peer}
-    return Line(**said, **figure, spread=spread, others=others, load=race.load, note=note)
+    return Line(**said, **figure, spread=spread, others=others, load=race.load, note=note, doubt=doubt)
 
 
 def shared(turns: tuple[Turn, ...]) -> float | None:
@@ -122,26 +129,25 @@ def spread_of(values: list[float]) -> float:
 
 
 def spoilt(others: float | None, spread: float, load: float) -> str:
-    """Why a figure is not printed; empty if it may be."""
+    """Why a figure is in doubt; empty if it is not."""
     if others is not None and others > BUSY:
-        return f"not measured: the machine was busy (load {load:.1f}, other processes took {others:.2f} cores)"
+        return f"the machine was busy (load {load:.1f}, other processes took {others:.2f} cores)"
     if spread > SPREAD:
-        return (
-            f"not measured: the turns differ too much (their middle half spans {100 * spread:.0f} %, load {load:.1f})"
-        )
+        return f"the turns differ too much (their middle half spans {100 * spread:.0f} %, load {load:.1f})"
     return ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that a run of the bench found. machine: what it ran on (see ``machine.describe``)."""
+    """All that a run of the bench found. machine: what it ran on (see ``machine.describe``). busy: see ``lines``."""
 
     machine: dict[str, str | int | float]
     races: tuple[Race, ...]
+    busy: bool = False
 
     @property
     def lines(self) -> list[Line]:
-        return [line for race in self.races for line in lines(race)]
+        return [line for race in self.races for line in lines(race, self.busy)]
 
     def as_dict(self) -> dict:
         """For JSON: lines, and every turn they rest on, also of figures that are not printed."""

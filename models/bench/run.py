@@ -36,6 +36,6 @@ def bench(
         with torch.random.fork_rng(devices=[]):
             for race in PARTS[part](work, setup):
                 races.append(race)
-                for line in lines(race):
+                for line in lines(race, setup.busy):
                     note(line.sentence())
-    return Report(machine, tuple(races))
+    return Report(machine, tuple(races), setup.busy)

@@ -58,7 +58,8 @@ QUICK = Size(rounds=3, seconds=0.5, problems=50, steps=2, batch=32)
 
 @dataclass(frozen=True)
 class Setup:
-    """Where and how carefully it is measured. threads: of torch; one, unless waiting for threads is to count.
+    """Where and how carefully it is measured. threads: of torch; one, unless waiting for threads is to count. busy:
+    figures that a busy machine may have spoilt are given too, each with the reason to doubt it.
     Raises ValueError for a bad device or precision or fewer than one thread."""
 
     device: str = "cpu"
@@ -66,6 +67,7 @@ class Setup:
     precision: str = "float32"
     size: Size = Size()
     clock: Clock = field(default_factory=Clock)
+    busy: bool = False
 
     def __post_init__(self) -> None:
         Machine(device=self.device, threads=self.threads)
@@ -77,9 +79,11 @@ class Setup:
         return Machine(device=self.device, threads=self.threads)
 
 
-def setup(device: str = "cpu", threads: int = 1, precision: str = "float32", quick: bool = False) -> Setup:
+def setup(
+    device: str = "cpu", threads: int = 1, precision: str = "float32", quick: bool = False, busy: bool = False
+) -> Setup:
     """A setup with the device's clock."""
-    return Setup(device, threads, precision, QUICK if quick else Size(), clock(device))
+    return Setup(device, threads, precision, QUICK if quick else Size(), clock(device), busy)
 
 
 @contextmanager

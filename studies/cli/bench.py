@@ -7,13 +7,17 @@ from interlude.models.bench.run import PARTS, bench
 from interlude.models.bench.workload import setup
 from interlude.studies import console as show_
 from interlude.studies.console import print_json
-from interlude.studies.find import scale_named
+from interlude.studies.find import Wanted, scale_named, the_study
+from interlude.studies.side_by_side import compare
 from interlude.studies.workload import workload
 
 
 def bench_(args, screen) -> None:
-    how = setup(args.device, args.threads, args.precision, args.quick)
-    found = bench(workload(scale_named(args.scale)), how, args.only or tuple(PARTS))
+    how = setup(args.device, args.threads, args.precision, args.quick, args.busy)
+    if args.study:
+        found = compare(the_study(Wanted(args.study, args.scale)), how)
+    else:
+        found = bench(workload(scale_named(args.scale)), how, args.only or tuple(PARTS))
     if args.json:
         return print_json(found.as_dict())
     screen.print(show_.table("", HEADS, [line.cells() for line in found.lines], found.caption()))

@@ -14,22 +14,17 @@ from interlude.models.key import remembering
 from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
 from interlude.studies import console as show_
-from interlude.studies import execute, results
+from interlude.studies import results
 from interlude.studies.console import print_json
+from interlude.studies.execute.conduct import conduct, here
+from interlude.studies.execute.processes import Processes
+from interlude.studies.execute.ray_cluster import Ray
+from interlude.studies.execute.slurm import Submitit
+from interlude.studies.execute.work import Crew, order
 from interlude.studies.find import Wanted, the_study
-from interlude.studies.price import (
-    CARDS,
-    Price,
-    Speed,
-    cores,
-    dry_run,
-    on_card,
-    price,
-    priceable,
-    this_machine,
-    worker_count,
-)
+from interlude.studies.price import Price, cores, price, priceable, worker_count
 from interlude.studies.refusal import Interrupted
+from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
 from interlude.studies.study import Run, Study, check_budget, plan
 
 UNKNOWN_BYTES = 8e9  # of a worker whose model's sizes are not known
@@ -48,8 +43,16 @@ def plan_(args, screen) -> None:
     cost, speeds = None, []
     if priceable(study):
         cost = price(study)
-        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or [this_machine()]
-        hours = {each.name: {"hours": each.hours(cost.total), "training_flops": each.training} for each in speeds}
+        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or [this_machine(study)]
+        hours = {
+            each.name: {
+                "hours": each.hours(cost.total),
+                "training_flops": each.training,
+                "sampling_flops": each.sampling,
+                "how": each.how,
+            }
+            for each in speeds
+        }
         row["price"] = cost.as_dict() | {"hours": hours}
     if args.json:
         return print_json(row)
@@ -91,10 +94,11 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
         for name, each in parts.items()
     ]
     where = "; ".join(
-        f"{each.name}: {show_.large(each.training)}FLOP/s in training, {show_.large(each.sampling)}FLOP/s in sampling"
+        f"{each.name}: {show_.large(each.training)}FLOP/s in training, {show_.large(each.sampling)}FLOP/s in sampling, "
+        f"{each.how}"
         for each in speeds
     )
-    caption = f"tokens are estimates; hours of one process or GPU, which is assumed to reach {where}"
+    caption = f"tokens are estimates; hours of one core or GPU ({where})"
     screen.print(show_.table("", heads, cells, caption))
     needs = cost.gpu_bytes if args.on else cost.cpu_bytes
     fits = [f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ()]
@@ -110,7 +114,7 @@ def dry(study: Study, args, screen) -> None:
     steps = dry_run(study, Machine(threads=args.threads))
     if args.json:
         return print_json([vars(each) for each in steps])
-    heads = ["stage", "first arm", "s a step", "tokens", "FLOPs", "FLOP/s", "steps", "hours", "peak memory"]
+    heads = ["stage", "first arm", "CPU s a step", "tokens", "FLOPs", "FLOP/s", "steps", "CPU hours", "peak memory"]
     cells = [
         [each.stage, each.arm, "not taken", each.why_not, "", "", "", "", ""]
         if each.why_not
@@ -196,35 +200,35 @@ def run_(args, screen) -> None:
     with interruptible(command(args)) as stop, show_.Watch(screen, len(runs), stop) as watch:
         crew = crew_of(args, asked, study, watch)
         if crew is None:
-            execute.here(study, Machine(device=args.device, threads=args.threads), watch)
+            here(study, Machine(device=args.device, threads=args.threads), watch)
         else:
-            execute.conduct(study, crew, watch)
+            conduct(study, crew, watch)
         check_budget(study, plan(study))
     screen.print(f"done; see it with: {entry()} show {args.study} --scale {args.scale}", markup=False)
 
 
-def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> execute.Crew | None:
+def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | None:
     """Who does the work: None for this process alone."""
     if args.executor == "ray":
-        return execute.Ray(execute.order(asked, args.device), args.address, args.threads)
+        return Ray(order(asked, args.device), args.address, args.threads)
     todo = sum(not run.examined for run in plan(study))
     needs = price(study).cpu_bytes if priceable(study) else UNKNOWN_BYTES
     if args.executor == "slurm":
         options = {"slurm_partition": args.partition} if args.partition else {}
         options |= {"timeout_min": args.minutes}
-        order, gigabytes = execute.order(asked, args.device), 1 + needs / 1e9
-        return execute.Submitit(order, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
+        sent, gigabytes = order(asked, args.device), 1 + needs / 1e9
+        return Submitit(sent, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
     Machine(device=args.device)  # refuses what this machine lacks before anybody is hired
     count = 1 if args.device != "cpu" and args.workers is None else worker_count(args.workers, todo, needs)
     if args.workers is not None and count < min(args.workers, todo):
         watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB a worker")
     if args.executor == "local-submitit":
         options = {"timeout_min": args.minutes}
-        order = execute.order(asked, args.device)
-        return execute.Submitit(order, "local", count, args.threads, 1 + needs / 1e9, options)
+        sent = order(asked, args.device)
+        return Submitit(sent, "local", count, args.threads, 1 + needs / 1e9, options)
     if count == 1 and args.executor is None:
         return None
-    return execute.Processes(execute.order(asked, args.device), count, args.threads)
+    return Processes(order(asked, args.device), count, args.threads)
 
 
 @contextmanager

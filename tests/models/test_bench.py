@@ -161,6 +161,19 @@ def test_a_busy_machine_spoils_what_its_turns_rest_on():
     assert all("0x" not in line.sentence() and "4" not in line.cells()[3] for line in (theirs, ratio))
 
 
+def test_a_spoilt_figure_is_given_on_request_with_the_reason_to_doubt_it():
+    """Kills: a figure that looks like a good one; a reason given for a good one; figures that nobody asked for."""
+    race = raced({"ours": turns(8.0, 8.0), "peer": turns(4.0, 4.0, others=0.4)})
+    ours, theirs, ratio = report.lines(race, True)
+    assert (ours.doubt, ours.figure) == ("", "8 things/s")
+    assert theirs.rate == 4.0 and not theirs.note
+    assert ratio.figure == "2.00x (the machine was busy (load 2.0, other processes took 0.20 cores))"
+    assert (
+        report.Report({}, (race,), True).lines[-1].ratio == 2.0 and report.Report({}, (race,)).lines[-1].ratio is None
+    )
+    assert setup(busy=True).busy and not setup().busy
+
+
 @pytest.mark.parametrize(("others", "measured"), [(0.0, True), (0.149, True), (0.151, False), (1.9, False)])
 def test_the_limit_is_fifteen_hundredths_of_a_core(others, measured):
     """Kills: another limit; CPU seconds of others for their share of the wall time."""

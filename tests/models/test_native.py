@@ -379,6 +379,6 @@ def test_two_processes_build_once(tmp_path):
 
 def test_sizes_are_those_of_the_source():
     # Mutant: a field added on one side only, which would shift all others.
-    source = native.SOURCE.read_text()
+    source = native.SOURCE.with_name("model.h").read_text()
     declared = source[source.index("struct Sizes {") :].split("int64_t ", 1)[1].split(";", 1)[0]
     assert declared.split(", ") == [name for name, kind in native.Sizes._fields_ if kind is ctypes.c_int64]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from interlude.models.parallel import together
+from interlude.models.parallel import one_by_one, together
 from interlude.synth.rng import uniforms
 
 
@@ -46,6 +46,38 @@ def test_a_failure_is_raised_here(two):
     with pytest.raises(ZeroDivisionError):
         together([partial(divmod, 6, 3), partial(divmod, 6, 0)])
     assert together([partial(divmod, 6, 3), partial(divmod, 7, 2)]) == [(2, 0), (3, 1)] and torch.get_num_threads() == 2
+
+
+class Large:
+    """A result that counts how many of its kind are kept."""
+
+    kept = 0
+
+    def __init__(self):
+        Large.kept += 1
+
+    def __del__(self):
+        Large.kept -= 1
+
+
+@pytest.mark.parametrize("threads", (1, 2))
+def test_results_that_were_taken_are_not_kept(two, threads):
+    # Mutant: a list of all results, which for gradients of a large model are gigabytes each.
+    torch.set_num_threads(threads)
+    taken, said = threading.Event(), []
+
+    def job(number):
+        if number == 5:  # what came before was taken, or this waits in vain
+            said.append(taken.wait(timeout=60))
+        return Large()
+
+    results = one_by_one([partial(job, n) for n in range(6)])
+    for _ in range(5):
+        next(results)
+    said.append(Large.kept == 0)
+    taken.set()
+    assert len(list(results)) == 1
+    assert said == [True, True] and Large.kept == 0 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("kernels", ("auto", "torch"))

@@ -28,7 +28,7 @@ COMMANDS = {
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
     "verify": {"--json"},
     "audit": {"--json", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus", "--problems"},
-    "bench": {"--json", "--scale", "--only", "--quick", "--device", "--threads", "--precision"},
+    "bench": {"--json", "--scale", "--only", "--study", "--busy", "--quick", "--device", "--threads", "--precision"},
 }  # fmt: skip
 TINY = """
 '''A study of seconds.'''
@@ -259,7 +259,7 @@ def test_a_study_is_priced_before_it_is_begun(copy):
     before = set((copy / "runs").glob("*"))
     steps = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--seeds", "77", "--dry-run", "--json"))
     assert [each["stage"] for each in steps] == ["Pretrain"] * 3 and set((copy / "runs").glob("*")) == before
-    assert "GB of memory" in good(copy, "plan", "quickstart", "--scale", "paper", "--dry-run")
+    assert "not taken" in good(copy, "plan", "quickstart", "--scale", "paper", "--dry-run")
 
 
 def test_a_file_that_is_not_text_is_refused(copy):

@@ -19,9 +19,16 @@ import pytest
 from interlude.models.files import CLAIM, DONE
 from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
-from interlude.studies import execute, results
+from interlude.studies import results
 from interlude.studies.console import Stop, Watch, console
-from interlude.studies.execute import Order, Processes, conduct, here, order, tasks
+from interlude.studies.execute import conduct as conductor
+from interlude.studies.execute import work as working
+from interlude.studies.execute.conduct import conduct, here
+from interlude.studies.execute.processes import Processes
+from interlude.studies.execute.ray_cluster import Ray
+from interlude.studies.execute.slurm import Submitit
+from interlude.studies.execute.tasks import perform, tasks
+from interlude.studies.execute.work import RESULT, STOPPED, Died, Order, order, work
 from interlude.studies.find import Wanted, names, the_study
 from interlude.studies.refusal import Refused
 from interlude.studies.study import keep, places, plan
@@ -51,12 +58,6 @@ def study(scale):
     return Study("whatever", scale.name, "Does it run elsewhere?", "Yes.", "It ran.", arms, exams, (0, 1), base,
         unequal="rows differ", contrasts=(("rows3", "rows2"),), headline=("z",))
 '''
-# Some of the cheapest, one with a reference that is itself trained; any name of ``names()`` may stand here.
-STUDIES = (
-    Wanted("stages/quickstart", "smoke"),
-    Wanted("interplay/edge", "smoke"),
-    Wanted("midtraining/remit", "smoke", arms=("ReMiT",)),
-)
 
 
 @pytest.fixture
@@ -183,7 +184,18 @@ def test_a_worker_with_other_code_refuses(mine, runs):
     """Mutant: two versions of the code in one table."""
     made = dataclasses.replace(order(mine(2), "cpu"), code="0" * 16)
     with pytest.raises(Refused, match="other code"):
-        execute.work(made.text, "any", 1)
+        work(made.text, "any", 1)
+
+
+def test_what_a_worker_answers_is_raised_here(mine, monkeypatch, runs):
+    """Mutants: a refusal or a bug of a worker taken for its result; a traceback that is lost on the way."""
+    made = order(mine(2), "cpu")
+    refused = dataclasses.replace(made, code="0" * 16)
+    with pytest.raises(Refused, match="other code"):
+        working.outcome(working.answer(refused.text, "any", 1))
+    with pytest.raises(RuntimeError, match="(?s)in a worker:\\n.*KeyError: 'no such task'"):
+        working.outcome(json.loads(json.dumps(working.answer(made.text, "no such task", 1))))
+    assert working.outcome((STOPPED, "")) == STOPPED
 
 
 def test_worker_processes_leave_the_same_table_in_the_same_order(mine, tmp_path, monkeypatch, runs):
@@ -234,13 +246,13 @@ def test_a_task_whose_worker_always_dies_is_given_up(mine, monkeypatch, runs):
             self.begun += 1
 
         def poll(self, handle):
-            raise execute.Died("no power")
+            raise Died("no power")
 
         def stop(self): ...
 
         def close(self): ...
 
-    monkeypatch.setattr(execute, "POLL", 0)
+    monkeypatch.setattr(conductor, "POLL", 0)
     doomed = Doomed()
     with pytest.raises(Refused, match=r"its worker died 4 times \(no power\)"):
         conduct(the_study(mine(3)), doomed, watch())
@@ -263,14 +275,14 @@ def test_what_cannot_be_done_does_not_stop_the_others(mine, tmp_path, monkeypatc
         def poll(self, task):
             if self.bad(task):
                 raise Refused("it diverged")
-            execute.perform(task, Machine(threads=1), None)
-            return execute.RESULT
+            perform(task, Machine(threads=1), None)
+            return RESULT
 
         def stop(self): ...
 
         def close(self): ...
 
-    monkeypatch.setattr(execute, "POLL", 0)
+    monkeypatch.setattr(conductor, "POLL", 0)
     one = Alone(lambda task: task.run is not None and (task.run.arm, task.run.seed) == ("rows3", 0))
     with pytest.raises(Refused, match="seed 0, rows3: it diverged$"):
         conduct(at(study, tmp_path / "a"), one, watch())
@@ -290,14 +302,14 @@ def test_work_that_is_not_seen_here_is_refused(mine, monkeypatch, runs):
         def begin(self, task, threads): ...
 
         def poll(self, handle):
-            return execute.RESULT
+            return RESULT
 
         def stop(self): ...
 
         def close(self): ...
 
-    monkeypatch.setattr(execute, "VISIBLE", 0.0)
-    monkeypatch.setattr(execute, "POLL", 0)
+    monkeypatch.setattr(conductor, "VISIBLE", 0.0)
+    monkeypatch.setattr(conductor, "POLL", 0)
     with pytest.raises(Refused, match="one folder that every machine mounts"):
         conduct(the_study(mine(3)), Elsewhere(), watch())
 
@@ -306,14 +318,14 @@ def test_a_beginning_that_vanishes_is_missed(mine, monkeypatch, runs):
     """Mutant: waiting for ever for what nobody trains."""
     study = the_study(mine(3))
     only = [dataclasses.replace(task, needs=(runs / "gone",)) for task in tasks(study) if task.run is not None]
-    monkeypatch.setattr(execute, "tasks", lambda study: only)
+    monkeypatch.setattr(conductor, "tasks", lambda study: only)
     with pytest.raises(Refused, match="seed 0, rows2 begins with .*gone, which was there and is gone"):
         conduct(study, Processes(order(Wanted("quickstart", "smoke"), "cpu"), 1), watch())
 
 
 def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
     """Mutants: nobody looks; the stage is lost; the file is looked for at every step of a shared disk."""
-    monkeypatch.setattr(execute, "POLL", 0)
+    monkeypatch.setattr(working, "POLL", 0)
     made = order(mine(100_000), "cpu")
     task = tasks(the_study(made.wanted))[0]
     looked = []
@@ -322,8 +334,8 @@ def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
         looked.append(path)
         return len(looked) > 5
 
-    monkeypatch.setattr(execute.os.path, "exists", exists)
-    assert execute.work(made.text, task.name, 1) == execute.STOPPED
+    monkeypatch.setattr(working.os.path, "exists", exists)
+    assert work(made.text, task.name, 1) == STOPPED
     assert [path.parent.name for path in runs.glob("*/state.safetensors")] == [task.folder.name]
     assert set(looked) == {made.stop} and len(looked) == 6
 
@@ -340,7 +352,8 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     store = 100 * 2**20
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
+    head = {"num_cpus": 0, "object_store_memory": store, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
     made.nodes = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
     ray.init(address=made.address, log_to_driver=False, logging_level="error")
     yield made
@@ -370,7 +383,7 @@ def test_ray_leaves_the_same_table_though_a_machine_is_lost(cluster, mine, tmp_p
         cluster.nodes.remove(node)
 
     once_busy(runs, lose)
-    conduct(at(study, tmp_path / "ray"), execute.Ray(order(asked, "cpu"), None, 1), seen)
+    conduct(at(study, tmp_path / "ray"), Ray(order(asked, "cpu"), None, 1), seen)
     timed("a study on two Ray machines, one lost", began)
     assert "its worker died" in said(seen)
     assert table(study, tmp_path / "ray") == expected
@@ -380,16 +393,17 @@ def test_ray_leaves_the_same_table_though_a_machine_is_lost(cluster, mine, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("asked", STUDIES, ids=lambda asked: asked.study)
-def test_studies_on_ray_leave_the_table_they_leave_here(asked, cluster, tmp_path, monkeypatch, runs):
+@pytest.mark.parametrize("name", names())
+def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reference that is not trained before what needs it, or a stage that depends on its process."""
+    asked = Wanted(name, "smoke")
     study = the_study(asked)
     began = time.monotonic()
     expected = local(study, tmp_path, monkeypatch)
-    timed(f"{asked.study} here", began)
+    timed(f"{name} here", began)
     began = time.monotonic()
-    conduct(at(study, tmp_path / "ray"), execute.Ray(order(asked, "cpu"), None, 1), watch())
-    timed(f"{asked.study} on Ray", began)
+    conduct(at(study, tmp_path / "ray"), Ray(order(asked, "cpu"), None, 1), watch())
+    timed(f"{name} on Ray", began)
     assert table(study, tmp_path / "ray") == expected
 
 
@@ -400,7 +414,7 @@ def test_ray_says_what_a_worker_cannot_do(cluster, mine, runs):
     asked = mine(3)
     wrong = dataclasses.replace(order(asked, "cpu"), code="0" * 16)
     with pytest.raises(Refused, match="other code"):
-        conduct(the_study(asked), execute.Ray(wrong, None, 1), watch())
+        conduct(the_study(asked), Ray(wrong, None, 1), watch())
 
 
 @pytest.mark.slow
@@ -413,7 +427,7 @@ def test_submitit_leaves_the_same_table_though_a_job_is_killed(mine, tmp_path, m
     expected = local(study, tmp_path, monkeypatch)
     seen, began = watch(), time.monotonic()
     once_busy(runs, lambda pid: os.kill(pid, signal.SIGKILL))
-    crew = execute.Submitit(order(asked, "cpu"), "local", 2, 1, 1.0, {"timeout_min": 10})
+    crew = Submitit(order(asked, "cpu"), "local", 2, 1, 1.0, {"timeout_min": 10})
     conduct(at(study, tmp_path / "jobs"), crew, seen)
     timed("a study through submitit, one job killed", began)
     assert "its worker died" in said(seen)

@@ -6,30 +6,24 @@ import dataclasses
 import json
 import math
 import os
+import time
 
 import pytest
+import torch
 
 from interlude.models.ledger import Ledger
+from interlude.models.optim import make
+from interlude.models.parallel import one_core
 from interlude.models.recipe import dependencies
-from interlude.models.train import Machine
+from interlude.models.train import Machine, State, one_step
 from interlude.studies import price as pricing
+from interlude.studies import speed as pace
 from interlude.studies.__main__ import CARDS as NAMED
 from interlude.studies.find import Wanted, names, the_study
-from interlude.studies.price import (
-    CARDS,
-    Speed,
-    dry_run,
-    free_bytes,
-    memory,
-    on_card,
-    price,
-    priced,
-    this_machine,
-    utilisation,
-    worker_count,
-)  # fmt: skip
+from interlude.studies.price import free_bytes, memory, price, priced, worker_count
 from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
+from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine, utilisation
 
 
 def study(name: str = "stages/quickstart", scale: str = "smoke"):
@@ -98,9 +92,69 @@ def test_hours_add_up_work_of_both_kinds():
     assert Speed("x", 1e9, 0.5e9).hours(spent) == pytest.approx(4.0)
     assert on_card(CARDS["h100"], 10**8).training == pytest.approx(98.9e12)
     assert on_card(CARDS["a100"], 10**8).sampling == pytest.approx(3.12e12)
-    here = this_machine(0.05)
-    assert 0 < here.sampling < here.training < 1e14
     assert tuple(CARDS) == NAMED
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """A thread whose CPU time is one second a try: every try reads it twice."""
+    ticks = iter(range(10_000))
+    monkeypatch.setattr(pace.time, "thread_time", lambda: float(next(ticks)))
+
+
+def test_this_machine_is_probed_by_the_cpu_time_of_the_studys_own_work(runs, slow_clock, monkeypatch):
+    """Mutants: wall time; a rate of the slowest try; FLOPs of other work than was done; threads of others; a load that
+    is not said."""
+    monkeypatch.setattr(pace.os, "getloadavg", lambda: (7.25, 0.0, 0.0))
+    asked, threads = study(), torch.get_num_threads()
+    here = this_machine(asked)
+    recipe = asked.arms[0].recipe
+    step = max(priced(each).step.total_flops for each in dependencies(recipe))
+    assert here.training == pytest.approx(step, rel=0.5)  # one step a second, by this clock
+    assert here.sampling > 0 and here.how == "measured in CPU time at load 7.2"
+    assert torch.get_num_threads() == threads and not runs.exists()
+
+
+def test_large_steps_are_probed_in_part(runs, slow_clock, monkeypatch):
+    """Mutants: a step of hours at scale paper; every layer of a deep model; FLOPs of the whole for a part."""
+    recipe = study().arms[0].recipe
+    whole = pace.training_speed(recipe)
+    monkeypatch.setattr(pace, "PROBE_FLOPS", priced(recipe).step.total_flops / 2)
+    monkeypatch.setattr(pace, "one_step", lambda *_: pytest.fail("a whole step was taken"))
+    assert 0.3 * whole < pace.training_speed(recipe) < 0.7 * whole
+    monkeypatch.setattr(pace, "PROBE_LAYERS", 1)
+    assert pace.shallow(recipe).model.layers == 1
+
+
+def test_the_fastest_try_counts(monkeypatch):
+    """Mutant: the mean, which whatever else runs would raise."""
+    times = iter((0.0, 0.4, 10.0, 10.1, 20.0, 20.2, 30.0, 32.0))
+    monkeypatch.setattr(pace.time, "thread_time", lambda: next(times))
+    assert pace.fastest(lambda: 6.0) == pytest.approx(60.0)
+    assert pace.fastest(lambda: 6.0) == 3.0  # long enough: it is not taken again
+
+
+def test_what_is_predicted_is_near_what_it_costs(runs):
+    """Mutants: kernels that will not run; FLOPs counted twice; hours for seconds. A step of RL takes as many CPU
+    seconds of this thread as were predicted for its FLOPs, but for a factor of 2.5 (other work shares the caches)."""
+    asked = the_study(Wanted("stages/quickstart", "nano", (30,)))
+    recipe = next(arm.recipe for arm in asked.arms if arm.name == "RL")
+    stage = dataclasses.replace(recipe.stages[-1], batch_size=2)
+    here = this_machine(asked)
+    models = pace.fresh(recipe, Machine())
+    optimiser, state = make(stage.optim, models.learner), State()
+    with one_core():
+        one_step(models, stage, 0, state, optimiser, Machine(threads=1), "float32", None)
+        began, before = time.thread_time(), state.ledger
+        one_step(models, stage, 0, state, optimiser, Machine(threads=1), "float32", None)
+    took = time.thread_time() - began
+    spent = Ledger(
+        *(
+            tuple(a - b for a, b in zip(x, y, strict=True))
+            for x, y in ((state.ledger.tokens, before.tokens), (state.ledger.flops, before.flops))
+        )
+    )
+    assert 0.4 * took < 3600 * here.hours(spent) < 2.5 * took
 
 
 def test_workers_are_as_many_as_fit(monkeypatch):
@@ -133,11 +187,11 @@ def test_a_dry_run_with_references_builds_them(runs):
 
 def test_what_does_not_fit_is_said_instead_of_tried(monkeypatch, runs):
     """Mutants: a process killed for its memory; hours without a word."""
-    monkeypatch.setattr(pricing, "one_step", lambda *_: pytest.fail("a step was taken"))
-    monkeypatch.setattr(pricing, "free_bytes", lambda: 8e9)
+    monkeypatch.setattr(pace, "one_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(pace, "this_machine", lambda study: Speed("slow", 1e3, 1e3))
+    monkeypatch.setattr(pace, "free_bytes", lambda: 2e9)
     for each in dry_run(study(scale="paper"), Machine()):
-        assert "GB of memory, and 8.0 GB are free" in each.why_not
-    monkeypatch.setattr(pricing, "free_bytes", lambda: 1e15)
-    monkeypatch.setattr(pricing, "this_machine", lambda: Speed("slow", 1e3, 1e3))
+        assert "GB of memory, and 2.0 GB are free" in each.why_not
+    monkeypatch.setattr(pace, "free_bytes", lambda: 1e15)
     for each in dry_run(study(), Machine()):
-        assert "minutes here" in each.why_not
+        assert "minutes of one core here" in each.why_not

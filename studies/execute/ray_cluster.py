@@ -1,0 +1,50 @@
+"""Workers that are tasks of a Ray cluster, which finds each a machine with the cores and the GPU that it needs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from interlude.studies.execute.tasks import Task
+from interlude.studies.execute.work import Cluster, Died, Order, answer, outcome
+from interlude.studies.refusal import Refused
+
+
+class Ray(Cluster):
+    """A crew of the cluster at ``address`` (None: one that runs here, or else one of this machine alone)."""
+
+    most = sys.maxsize
+
+    def __init__(self, order: Order, address: str | None, threads: int | None) -> None:
+        super().__init__(order, threads)
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise Refused("--executor ray needs Ray: pip install 'interlude[ray]'") from error
+        self.ray, self.mine = ray, not ray.is_initialized()
+        if self.mine:
+            ray.init(address=address, log_to_driver=False, logging_level="error")
+        needs = {"num_cpus": self.threads, "num_gpus": int(order.device.startswith("cuda"))}
+        # Ray's own retries are off: a task is handed out again here, whatever it died of, so many times and no more.
+        self.task = ray.remote(max_retries=0, **needs)(answer)
+
+    def begin(self, task: Task, threads: int) -> Any:
+        return self.task.remote(self.order.text, task.name, self.threads)
+
+    def poll(self, handle: Any) -> str | None:
+        from ray.exceptions import RayError, RayTaskError
+
+        if not self.ray.wait([handle], timeout=0)[0]:
+            return None
+        try:
+            answered = self.ray.get(handle)
+        except RayTaskError as error:  # it could not even be called
+            raise RuntimeError(f"in a Ray worker:\n{error}") from error
+        except RayError as error:  # its process, its machine or its memory
+            raise Died(f"{type(error).__name__}") from error
+        return outcome(answered)
+
+    def close(self) -> None:
+        if self.mine:
+            self.ray.shutdown()
+        super().close()
