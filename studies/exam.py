@@ -169,8 +169,8 @@ class Exam(ABC):
 
     @property
     def guess_floor(self) -> float:
-        """The score of the best constant answer on the exam's source, as the commonest answer of the few problems of one
-        exam overstates it; of a task whose problems are given and not generated, that is all there is."""
+        """The score of the best constant answer on the exam's source; the commonest answer of one exam's few problems
+        overstates it, but is all there is of a task whose problems are given and not generated."""
         if isinstance(self.source, (Source, Mixture)):
             return guess_floor(self.source, None, FLOOR_PROBLEMS)
         answers = Counter(problem.answer for problem in self.draw_problems())
