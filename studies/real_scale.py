@@ -32,6 +32,7 @@ NAME = "smollm2"
 SIZED = re.compile(rf"{NAME}-([1-9][0-9]*)min")
 MINUTES = 45  # of two quiet cores, for all arms of studies/real/methods and one seed
 FLOPS = 2e13  # of a method then, and as much of the RL after it
+GYM_ROOM = 24  # tokens of an answer to it
 NAMES = 12  # nouns that a problem draws from
 LONGEST_THOUGHT = 32  # tokens
 SKIPPED, TRACED = 0.1, 0.5  # probability of each step but the last to be left out, in the corpus and in shown thoughts
@@ -124,8 +125,8 @@ class RealScale(Arena):
         return SampledExam(name, source, self.problems, temperature=COOL, samples=2, max_new_tokens=most)
 
     def gym_exam(self) -> SampledExam:
-        """Sums of two numbers as reasoning-gym asks them, which no stage shows: what is lost, or carried over."""
-        return self.twice("chain-sum", CHAIN, 24)
+        """Sums of two numbers as reasoning-gym asks them."""
+        return self.twice("chain-sum", CHAIN, GYM_ROOM)
 
 
 def thoughtful(scale: RealScale, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
