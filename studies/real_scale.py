@@ -101,12 +101,12 @@ class RealScale(Arena):
         """Tokens of a worked solution at most: some 37 a step, and a sentence."""
         return 40 * ops + 12
 
-    def exams(self, worlds: tuple[str, ...] = WORLDS[:1]) -> tuple[Exam, ...]:
-        """A sampled exam for every number of operations up to the hard band, in each world."""
+    def exams(self, worlds: tuple[str, ...] = WORLDS[:1], deeper: int = 0) -> tuple[Exam, ...]:
+        """A sampled exam for every number of operations up to the hard band, or deeper by so many, in each world."""
         return tuple(
             self.twice(f"{world}-ops{ops}", self.examined((ops, ops), world), self.room(ops))
             for world in worlds
-            for ops in range(1, self.hard[1] + 1)
+            for ops in range(1, self.hard[1] + deeper + 1)
         )
 
     def sampled_exam(self, band: str = "edge", world: str = WORLDS[0], opened: str = "") -> SampledExam:

@@ -447,7 +447,7 @@ def test_activations_computed_again_give_the_same_gradients(folder):
     for again in (False, True):
         learner = HF(folder).build(0)
         calls.append([])
-        learner.body.layers[0].mlp.register_forward_hook(lambda *_, seen=calls[-1]: seen.append(1))
+        learner.body.layers[0].mlp.register_forward_pre_hook(lambda *_, seen=calls[-1]: seen.append(1))
         train(learner, STAGES["sft"], 3, Machine(save_every=1e9, recompute=again))
         weights.append(learner.state_dict())
     assert len(calls[1]) == 2 * len(calls[0])
