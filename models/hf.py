@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from interlude.models import fetch
+from interlude.models.engine import VLLM
 from interlude.models.lm import Samples
 from interlude.models.sample import sample
 from interlude.synth.added_field import added_field, place
@@ -36,6 +37,7 @@ WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_
 UNUSED = "<unused>"  # what a token is read as that the head has and the tokenizer has not
 NEW_ROW_NOISE = 0.1  # standard deviations of the embeddings: the rows of two new tokens must not be equal
 
+ENGINES = ("local", "vllm")
 EXPERT = re.compile(r"\.experts\.\d+\.")  # a weight of one expert, where they are not stacked
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
@@ -65,6 +67,9 @@ class HF:
     lora: int = added_field(0)
     """Train adapters of this rank on all linear layers, drawn by the recipe's seed (Hu et al. 2021, arXiv 2106.09685),
     scaled by 2, and nothing else; 0 trains all weights. Needs peft."""
+    engine: str = added_field("local")
+    """Who samples: "local", our own loop, in which each row has a random stream of its own; or "vllm", which is faster
+    on a GPU and draws from streams of its own (``models.engine``; extra ``vllm``)."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -73,6 +78,10 @@ class HF:
             raise ValueError(f"HF.dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if type(self.lora) is not int or self.lora < 0:
             raise ValueError(f"HF.lora must be a rank of at least 0, got {self.lora!r}")
+        if self.engine not in ENGINES:
+            raise ValueError(f"HF.engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.engine != "local" and self.lora:
+            raise ValueError(f"HF.engine {self.engine!r} samples from whole weights: it needs HF.lora 0")
 
     @property
     def content(self) -> str | None:
@@ -139,7 +148,10 @@ class HF:
             add_thoughts(network, tokenizer, self.name)
         if self.lora:
             network = adapted(network, self.lora, seed)
-        return HFModel(network.eval(), tokenizer, self.chat)
+        found = HFModel(network.eval(), tokenizer, self.chat)
+        if self.engine == "vllm":
+            found.engine = VLLM(found, self.dtype)
+        return found
 
 
 def _declared_tokenizer(name: str) -> str | None:
@@ -211,6 +223,7 @@ class HFModel(nn.Module):
         self.network = network
         self.tokenizer = tokenizer
         self.chat = chat
+        self.engine = None  # another sampler than our own (``models.engine``)
         adapters = getattr(network, "peft_config", {})
         if any(config.is_prompt_learning for config in adapters.values()):
             raise ValueError("adapters that learn a prompt are not supported, only those inside layers, such as LoRA")
@@ -322,6 +335,11 @@ class HFModel(nn.Module):
             if first[id(weight)] != name
         }
 
+    def recompute(self) -> None:
+        """Compute activations again in the backward pass (``Machine.recompute``)."""
+        older = self.causal.gradient_checkpointing_enable  # before transformers 5.20 or so
+        getattr(self.causal, "activation_checkpointing_enable", older)({"use_reentrant": False})
+
     def forward(self, ids_BT: Tensor) -> Tensor:
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
         return self.network(input_ids=ids_BT, use_cache=False).logits
@@ -344,6 +362,8 @@ class HFModel(nn.Module):
         top_p: float = 1.0,
         stop: tuple[int, int] | None = None,
     ) -> Samples:
+        if self.engine is not None:
+            return self.engine.sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
         return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
 
     def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:

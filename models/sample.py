@@ -47,7 +47,7 @@ def sample(
     Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
     top_p or max_new_tokens, and for logits that are not finite.
     """
-    _check(model, prompts, streams, max_new_tokens, temperature, top_p)
+    check(model, prompts, streams, max_new_tokens, temperature, top_p)
     if not prompts:
         return Samples([], [], [])
     on_cpu = next(model.parameters()).device.type == "cpu"
@@ -147,7 +147,7 @@ def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, stop: 
     )
 
 
-def _check(
+def check(
     model: LM, prompts: list[list[int]], streams: np.ndarray, max_new_tokens: int, temperature: float, top_p: float
 ) -> None:
     if max_new_tokens < 1:

@@ -27,6 +27,7 @@ from interlude.models.parallel import one_by_one
 from interlude.models.provenance import check_origin, check_types, types
 from interlude.models.stage import Batch, Stage, StageModels
 from interlude.models.tensors import read_tensors, write_tensors
+from interlude.models.track import Tracker
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")
@@ -35,6 +36,7 @@ EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; gu
 # more there are; this many make at least two pieces of a step, one for each core.
 CORE_TOKENS = 1024
 ACCELERATOR_TOKENS = 65_536
+LOGITS = 2**29  # numbers in the logits of one forward pass on an accelerator at most: 2 GB in float32, a few times over
 SAVING = 0.05  # share of a run's time that saves may take
 
 
@@ -46,13 +48,16 @@ class Machine:
     device: "cpu", "cuda" or "cuda:N". threads: CPU threads of one run (None: leave torch's). micro_tokens: padded
     tokens of one forward pass at most, as rows are grouped by length and gradients added up (None: what stays in a
     core's cache, or fills an accelerator). save_every: seconds between saves, and longer where saving takes more than
-    ``SAVING`` of the time; 0 saves after every step.
+    ``SAVING`` of the time; 0 saves after every step. recompute: keep of each layer only its input, and compute the rest
+    again in the backward pass (gradient checkpointing, Chen et al. 2016, arXiv 1604.06174): a third more work for a
+    fraction of the memory; of transformers models only.
     """
 
     device: str = "cpu"
     threads: int | None = None
     micro_tokens: int | None = None
     save_every: float = 30.0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
@@ -67,6 +72,12 @@ class Machine:
     def most_tokens(self) -> int:
         """Padded tokens of one forward pass at most."""
         return self.micro_tokens or (CORE_TOKENS if self.device == "cpu" else ACCELERATOR_TOKENS)
+
+    def pass_tokens(self, vocab_size: int) -> int:
+        """The same for a model of so many tokens, whose logits must fit an accelerator too."""
+        if self.micro_tokens or self.device == "cpu":
+            return self.most_tokens
+        return max(1, min(self.most_tokens, LOGITS // vocab_size))
 
 
 class Diverged(ArithmeticError):
@@ -111,6 +122,8 @@ def train(
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     lm.to(machine.device)
+    if machine.recompute:
+        recompute(lm)
     start = frozen(lm) if stage.needs_initial_model else None
     models = StageModels(lm, start, references or {})
     with autocast(machine, precision):
@@ -118,6 +131,7 @@ def train(
     optimiser = make(stage.optim, lm, kernels)
     origin = origin or {}
     state = resume(folder, lm, optimiser, kernels, origin) if folder else State(kernels=kernels)
+    tracker = Tracker(folder) if folder else None
     clock, saved, pause = time.monotonic(), time.monotonic(), machine.save_every
     while stage.progress(state.step, state.ledger.total_flops) < 1:
         line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
@@ -128,6 +142,7 @@ def train(
         line["kernels"] = kernels
         if folder:
             append_jsonl(folder / "log.jsonl", line)
+            tracker.log(line)
             if now - saved >= pause:
                 checkpoint(folder, lm, optimiser, state, origin)
                 saved = time.monotonic()
@@ -141,8 +156,17 @@ def train(
                 raise
     check_weights(lm, f"{type(stage).__name__} at its end", folder)
     if folder:
+        tracker.finish()
         check_log(folder, read_jsonl(folder / "log.jsonl"), state.step)
     return state
+
+
+def recompute(lm: LM) -> None:
+    """Let a model compute its activations again in the backward pass. Raises ValueError for one that cannot."""
+    change = getattr(lm, "recompute", None)
+    if change is None:
+        raise ValueError(f"Machine.recompute is for models of transformers, not for a {type(lm).__name__}")
+    change()
 
 
 def check_weights(lm: LM, when: str, folder: Path | None) -> None:
@@ -220,7 +244,7 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
             loss, measured = stage.loss_and_metrics(models, part.to(machine.device))
         return loss.detach(), measured, torch.autograd.grad(loss, weights, allow_unused=True)
 
-    parts = micro_batches(batch, machine.most_tokens)
+    parts = micro_batches(batch, machine.pass_tokens(models.learner.vocab_size))
     if machine.device == "cpu":
         found = one_by_one([partial(piece, part) for part in parts])
     else:

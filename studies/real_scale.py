@@ -32,6 +32,7 @@ NAME = "smollm2"
 SIZED = re.compile(rf"{NAME}-([1-9][0-9]*)min")
 MINUTES = 45  # of two quiet cores, for all arms of studies/real/methods and one seed
 FLOPS = 2e13  # of a method then, and as much of the RL after it
+GYM_ROOM = 24  # tokens of an answer to it
 NAMES = 12  # nouns that a problem draws from
 LONGEST_THOUGHT = 32  # tokens
 SKIPPED, TRACED = 0.1, 0.5  # probability of each step but the last to be left out, in the corpus and in shown thoughts
@@ -100,12 +101,12 @@ class RealScale(Arena):
         """Tokens of a worked solution at most: some 37 a step, and a sentence."""
         return 40 * ops + 12
 
-    def exams(self, worlds: tuple[str, ...] = WORLDS[:1]) -> tuple[Exam, ...]:
-        """A sampled exam for every number of operations up to the hard band, in each world."""
+    def exams(self, worlds: tuple[str, ...] = WORLDS[:1], deeper: int = 0) -> tuple[Exam, ...]:
+        """A sampled exam for every number of operations up to the hard band, or deeper by so many, in each world."""
         return tuple(
             self.twice(f"{world}-ops{ops}", self.examined((ops, ops), world), self.room(ops))
             for world in worlds
-            for ops in range(1, self.hard[1] + 1)
+            for ops in range(1, self.hard[1] + deeper + 1)
         )
 
     def sampled_exam(self, band: str = "edge", world: str = WORLDS[0], opened: str = "") -> SampledExam:
@@ -124,8 +125,8 @@ class RealScale(Arena):
         return SampledExam(name, source, self.problems, temperature=COOL, samples=2, max_new_tokens=most)
 
     def gym_exam(self) -> SampledExam:
-        """Sums of two numbers as reasoning-gym asks them, which no stage shows: what is lost, or carried over."""
-        return self.twice("chain-sum", CHAIN, 24)
+        """Sums of two numbers as reasoning-gym asks them."""
+        return self.twice("chain-sum", CHAIN, GYM_ROOM)
 
 
 def thoughtful(scale: RealScale, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:

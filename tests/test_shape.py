@@ -17,9 +17,7 @@ IDS = [str(path.relative_to(ROOT)) for path in FILES]
 # Imported where they are used: they take seconds, or are extras that most installations lack.
 HEAVY = {"transformers", "tokenizers", "pyarrow", "ray", "submitit", "trl", "datasets", "matplotlib", "peft"}
 # Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
-LAZY = {
-    name: {"studies", "models"} for name in ("studies/find.py", "studies/cli/look.py", "studies/report/examples.py")
-}
+LAZY = {f"studies/{name}.py": {"studies", "models"} for name in ("find", "cli/look", "cli/export", "report/examples")}
 
 
 def module(path: Path) -> str:

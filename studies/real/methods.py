@@ -1,14 +1,12 @@
 """Which mid-training method helps a real pretrained model most, alone and before RL, at a laptop's budget?
 
-SmolLM2-135M-Instruct, asked in raw text, after a cold start of 128 texts (problems of one operation in prose, and a
-quarter of two operations with thoughts), as it knows neither this form of a solution nor tags of thoughts. Methods
-read, and RL is asked, problems of one and two operations, and so does the exam, on structures held out. Budgets are
-those of minutes on a laptop, a few optimiser steps: what is compared is how much each method gets out of them, not
+The model is asked in raw text, after a cold start of 128 texts: one operation in prose, and a quarter of two operations
+with thoughts. Methods read, RL is asked and the exam asks one and two operations, the exam on structures held out.
+Budgets are those of minutes on a laptop, a few optimiser steps: compared is what each method gets out of them, not
 where it ends.
 
 Not as in midtraining/leaderboard: the annotator of "thinking" is the base itself; "self-generated" are right solutions
-found by sampling, and with the answer as a hint, as a tag for an approach means nothing to this model; ReMiT's
-reference is the arm "NTP + RL", whose training is not charged.
+found by sampling, or with the answer as a hint; ReMiT's reference is the arm "NTP + RL", whose training is not charged.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import torch
 from pretrained import EASY, GAPS
 
 from interlude.models.annotator import chunk
+from interlude.models.gpt import GPT
 from interlude.models.hf import HF, HFModel
 from interlude.models.lm import tags
 from interlude.models.optim import Optim, make
@@ -438,6 +439,50 @@ def test_flops_of_a_mixture_are_those_of_the_experts_that_work(family, tmp_path)
     lm.causal.config.num_experts_per_tok = 0
     with pytest.raises(ValueError, match="its config does not say how many experts"):
         lm.flops(1, 1)
+
+
+def test_activations_computed_again_give_the_same_gradients(folder):
+    # Mutants: nothing computed again; other gradients; a setting that stays with the weights' key.
+    weights, calls = [], []
+    for again in (False, True):
+        learner = HF(folder).build(0)
+        calls.append([])
+        learner.body.layers[0].mlp.register_forward_pre_hook(lambda *_, seen=calls[-1]: seen.append(1))
+        train(learner, STAGES["sft"], 3, Machine(save_every=1e9, recompute=again))
+        weights.append(learner.state_dict())
+    assert len(calls[1]) == 2 * len(calls[0])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    own = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32).build(0)
+    with pytest.raises(ValueError, match="Machine.recompute is for models of transformers, not for a GPTModel"):
+        train(own, STAGES["sft"], 0, Machine(recompute=True))
+
+
+def test_logits_of_large_vocabularies_fit(monkeypatch):
+    # Mutants: one forward pass of 65,536 tokens times 151,936 logits on a GPU; a limit that a user's own is cut to.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    card = Machine("cuda")
+    assert card.pass_tokens(120) == card.most_tokens == 65_536
+    assert 2000 < card.pass_tokens(151_936) < 4000 and card.pass_tokens(2**40) == 1
+    assert Machine("cuda", micro_tokens=9000).pass_tokens(151_936) == 9000
+    assert Machine().pass_tokens(151_936) == Machine().most_tokens
+
+
+# Prompts that are read once
+
+
+def test_equal_prompts_are_read_once(lm):
+    # Mutants: every row of a group read; rows that take another prompt's keys and values.
+    seen = []
+    hook = lm.body.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    prompts = [lm.encode_prompt(EASY.problem("once", n).question) for n in (0, 1, 0, 2, 1, 0)]
+    streams = np.stack([uniforms("once", n, n=20) for n in range(6)])
+    together = lm.sample(prompts, streams, max_new_tokens=20)
+    hook.remove()
+    assert seen[0] == (3, max(map(len, prompts))) and seen[1] == (6, 1)
+    alone = [lm.sample([p], s[None], max_new_tokens=20).ids[0] for p, s in zip(prompts, streams, strict=True)]
+    assert together.ids == alone
 
 
 # Adapters

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pretrained
 import pytest
@@ -14,7 +17,7 @@ from interlude.models.train import Machine
 from interlude.studies.find import Wanted, scale_named, the_study
 from interlude.studies.interplay import edge
 from interlude.studies.midtraining import leaderboard, remit
-from interlude.studies.real import methods
+from interlude.studies.real import gym, methods
 from interlude.studies.real_scale import CHAIN, FLOPS, METHODS, real_scale
 from interlude.studies.refusal import Refused
 from interlude.studies.scales import SMOKE
@@ -24,7 +27,7 @@ from interlude.synth.tasks import judge
 from interlude.synth.verify import verify
 
 pytest.importorskip("transformers")
-gym = pytest.importorskip("reasoning_gym")
+pytest.importorskip("reasoning_gym")
 
 
 def small(folder: str):
@@ -104,6 +107,40 @@ def test_every_method_runs_and_is_examined(name, folder, runs):
     execute(asked, Machine(save_every=1e9), note=lambda text: None)
     found = measured(asked)
     assert found.arms == (name,) and found.exams == ("zoo-edge-sampled", "chain-sum")
+
+
+def test_a_task_of_reasoning_gym_is_studied(folder, runs):
+    # Mutants: a reference that is no arm; exams of questions that were trained on; a scale of no real model.
+    asked = replace(gym.study(small(folder)), results=runs / "tables")
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    assert references(arms["ReMiT"].stages[-1]) == {"reference": arms["NTP + RL"]}
+    assert all(stage.data.split == "train" for recipe in arms.values() for stage in recipe.stages)
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    found = measured(asked)
+    assert found.arms == tuple(arms) and {row["world"] for row in found.rows} == {"chain_sum"}
+    with pytest.raises(Refused, match="use --scale smollm2"):
+        gym.study(SMOKE)
+
+
+def test_the_study_of_the_readme_runs(folder, runs, tmp_path, monkeypatch):
+    # Mutants: an import that moved; a field that is called otherwise; columns that GSM8K has not.
+    pytest.importorskip("math_verify")
+    readme = (Path(methods.__file__).parents[2] / "models" / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.S)
+    rows = [{"question": f"What is {n} + 1?", "answer": f"{n} + 1 = {n + 1}\n#### {n + 1}"} for n in range(64)]
+    (tmp_path / "gsm8k.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    for old, new in (
+        ('"Qwen/Qwen2.5-0.5B", revision="0" * 40', repr(folder)), ("steps=100", "steps=1"), ("320", "8"),
+        ('"batch_size": 32', '"batch_size": 2'), ("batch_size=64", "batch_size=2"), ("200, samples=4", "2, samples=1"),
+    ):  # fmt: skip
+        assert old in code
+        code = code.replace(old, new)
+    (tmp_path / "gsm8k.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    asked = the_study(Wanted("./gsm8k.py", "smoke", seeds=(0,)))
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    assert measured(asked).arms == ("base", "NTP", "RL", "NTP + RL")
+    assert (tmp_path / "results" / "smoke" / "gsm8k.csv").exists()
 
 
 def test_other_studies_run_on_it(folder, runs):
