@@ -124,15 +124,26 @@ def loaded(path: Path) -> ModuleType:
     return module
 
 
+def defined(text: str, kind: str, what: str) -> tuple[str, object]:
+    """The name and the value in "FILE.py:NAME". Raises Refused, saying what ``kind`` of thing was looked for, if there
+    is none."""
+    path, _, name = text.rpartition(":")
+    if not path:
+        raise Refused(f"{text!r} must be FILE.py:NAME of a {kind}: {what}")
+    found = vars(loaded(Path(path)))
+    if name not in found:
+        raise Refused(f"{path} defines no {kind} {name!r}: {what}")
+    return name, found[name]
+
+
 def scale_named(name: str) -> Scale:
     """A scale by its name, or by "path.py:NAME"."""
     from interlude.studies.scales import SCALES, Scale
 
-    path, _, constant = name.rpartition(":")
-    if path:
-        found = vars(loaded(Path(path))).get(constant)
+    if ":" in name:
+        _, found = defined(name, "scale", "a Scale from interlude.studies.scales")
         if not isinstance(found, Scale):
-            raise Refused(f"{path} defines no scale {constant!r}: a Scale from interlude.studies.scales")
+            raise Refused(f"{name} must be a Scale from interlude.studies.scales, not a {type(found).__name__}")
         return found
     if name in SCALES:
         return SCALES[name]

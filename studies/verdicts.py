@@ -350,7 +350,7 @@ def judged(claim: Claim, parts: tuple[Measured, ...]) -> Verdict:
         if part.verdict == HOLDS and part.direction != "within" and abs(part.mean) < claim.margin:
             notes.append(f"{part.words}: established, yet smaller than the margin of {claim.margin:g}")
     if fewest < FEWEST:
-        notes.append(f"{fewest} seed{'s' * (fewest != 1)} decide nothing")
+        notes.append(f"{fewest} seeds decide nothing" if fewest != 1 else "one seed decides nothing")
     undecided = [part for part in parts if part.verdict == OPEN and part.df > 0 and not part.idle]
     needed = max((seeds_needed(part.sd, claim.margin) for part in undecided), default=None)
     needed = None if verdict != OPEN or needed is None else max(needed, FEWEST)

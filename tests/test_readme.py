@@ -20,7 +20,8 @@ README = (ROOT / "README.md").read_text()
 FENCES = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", README, re.S | re.M)
 SHOWN = [line.strip().removeprefix("$ ") for _, kind, text in FENCES if not kind for line in text.splitlines()]
 COMMANDS = sorted({line.split("#")[0].strip() for line in SHOWN if line.startswith("interlude ")})
-(STUDY,) = [text for _, kind, text in FENCES if kind == "python"]
+OWN = {text.split("\n")[0].removeprefix("# "): text for _, kind, text in FENCES if kind == "python"}
+(WORLD,) = [text for _, kind, text in FENCES if kind == "toml"]
 INSTANT = [c for c in COMMANDS if c.split()[1] in ("list", "problem") or c.startswith("interlude plan stages")]
 
 
@@ -59,20 +60,6 @@ def test_make_targets_exist():
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
     named = set(re.findall(r"^make (\w+)", "\n".join(text for _, _, text in FENCES), re.M))
     assert {"quickstart", "test"} <= named <= targets
-
-
-def test_a_users_own_method_and_study_run_outside_the_repository(tmp_path):
-    """Kills: an interface of stages or studies that moved away from the README; a user's own folder `models` that
-    stands in for ours. Followed to the letter: the file, the commands."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "__init__.py").write_text("raise RuntimeError('the user has a package of this name')\n")
-    (tmp_path / "my_study.py").write_text(STUDY)
-    own = {"INTERLUDE_RUNS": str(tmp_path / "runs"), "INTERLUDE_RESULTS": str(tmp_path / "results")}
-    run, _, show = [line.split("#")[0].strip() for line in SHOWN if "./my_study.py" in line]
-    done = interlude(run, tmp_path, **own)
-    assert done.returncode == 0, done.stderr
-    done = interlude(show.replace("nano", "smoke"), tmp_path, **own)
-    assert done.returncode == 0 and "emphasis" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("layer", LAYERS)

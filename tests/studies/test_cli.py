@@ -23,6 +23,7 @@ COMMANDS = {
         "--partition", "--minutes",
     },
     "reproduce": {"--json", "--seeds", "--workers", "--out", "--plan"},
+    "leaderboard": {"--json", "--method", "--scale", "--seeds", "--device", "--threads"},
     "show": {"--all", "--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
@@ -226,6 +227,20 @@ def test_looking_loads_nothing_heavy(words):
     )
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [("list",), ("problem",)])
+def test_looking_takes_less_than_a_second_of_cpu(words):
+    """Mutant: an import of scipy or torch, or every study built: 2 to 6 seconds. The least of three, as what shares a
+    core costs time too."""
+    code = (
+        "import resource, subprocess, sys; "
+        "subprocess.run([sys.executable, '-m', 'interlude.studies', *sys.argv[1:]], check=True, capture_output=True); "
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime)"
+    )
+    call = [sys.executable, "-c", code, *words]
+    took = [float(subprocess.run(call, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    assert min(took) < 1.0, took
 
 
 def test_nobody_has_to_read_the_output(copy):

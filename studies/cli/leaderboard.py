@@ -1,0 +1,88 @@
+"""The command that puts a method of the user's own on the leaderboard of mid-training methods."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from rich.text import Text
+
+from interlude.models.policy_gradient import Policy
+from interlude.models.stage import Stage
+from interlude.models.stages.midtrain import Midtrain
+from interlude.models.train import Machine
+from interlude.studies import console as show_
+from interlude.studies import execute, results
+from interlude.studies.cli.read import print_tables
+from interlude.studies.cli.runs import entry, interruptible
+from interlude.studies.console import print_json
+from interlude.studies.find import bands, defined, scale_named
+from interlude.studies.methods import Row, alike
+from interlude.studies.midtraining import leaderboard as board
+from interlude.studies.refusal import Refused
+from interlude.studies.report import tables
+from interlude.studies.study import Study, check_budget, measured, plan
+
+THEN = ("", " + RL")  # how the names of an arm alone and of an arm followed by RL end
+
+
+def leaderboard(args, screen) -> None:
+    """Train and examine the method and its controls, and print the verdicts, the ranking and the differences."""
+    name, row = method(args.method)
+    study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
+    study = study.with_seeds(args.seeds) if args.seeds else study
+    check_budget(study, plan(study))
+    seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
+    again = f"{entry()} leaderboard --method {args.method} --scale {args.scale}{seeds}"
+    with interruptible(again) as stop, show_.Watch(screen, len(plan(study)), stop) as watch:
+        execute.here(study, Machine(device=args.device, threads=args.threads), watch)
+    found = tables.summary(study, measured(study), bands(args.scale), board.claims(name))
+    if args.json:
+        return print_json(found)
+    screen.print(Text.assemble((f"{name} on the leaderboard at {study.scale}\n", "bold"), study.question))
+    print_tables(screen, tables.short(found))
+    screen.print(f"its table: {results.path(study.name, study.scale, study.results)}", markup=False, soft_wrap=True)
+
+
+def method(text: str) -> tuple[str, Row]:
+    """A method's name, and its stages after the base as a function of the scale and a budget in FLOPs.
+
+    text: "FILE.py:NAME", of a subclass of Midtrain or of a stage of RL, which is given the scale's own data, budget and
+    rates for its kind, or of a function ``NAME(scale, flops)`` that returns a stage or a tuple of stages. Raises
+    Refused for anything else, and for the name of a method that is on the board already.
+    """
+    name, made = defined(text, "method", "a class of stages, or a function (scale, flops) that returns stages")
+    if name in board.ROWS:
+        raise Refused(f"{text}: the leaderboard has a method {name!r} of its own; give yours another name")
+    if isinstance(made, type) and issubclass(made, Stage) and "__dataclass_fields__" not in vars(made):
+        raise Refused(f"{text} must be decorated with @dataclass(frozen=True, kw_only=True): its fields enter its key")
+    if isinstance(made, type) and issubclass(made, Midtrain):
+        return name, lambda scale, flops: (alike(made, scale.midtrain(flops)),)
+    if isinstance(made, type) and issubclass(made, Policy):
+        return name, lambda scale, flops: (alike(made, scale.rl(flops)),)
+    if isinstance(made, type) or not callable(made):
+        raise Refused(
+            f"{text} must be a subclass of Midtrain or of a stage of RL, or a function (scale, flops) that returns "
+            "stages, as other stages have fields that only you can fill"
+        )
+    return name, lambda scale, flops: stages(text, made(scale, flops))
+
+
+def stages(text: str, made: object) -> tuple[Stage, ...]:
+    """One stage or several as a tuple. Raises Refused for anything else."""
+    found = made if isinstance(made, tuple) else (made,)
+    if not found or not all(isinstance(stage, Stage) for stage in found):
+        raise Refused(f"{text} must return a Stage or a tuple of them, not {made!r}")
+    return found
+
+
+def with_method(scale: str, name: str, row: Row, path: Path) -> Study:
+    """The leaderboard with the method and its controls alone, whose table lies in the folder ``results`` beside the
+    method's file, or in $INTERLUDE_RESULTS. Controls are trained here too: arms are paired on one machine."""
+    study = board.study(scale_named(scale), {control: board.ROWS[control] for control in board.CONTROL} | {name: row})
+    kept = (name, *board.CONTROL, "base")
+    pairs = [(name + then, over + then) for then in THEN for over in board.CONTROL]
+    where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
+    study = study.with_arms(tuple(arm.name for arm in study.arms if arm.name.removesuffix(THEN[1]) in kept))
+    return replace(study, contrasts=tuple(pairs), results=Path(where), whole=None)
