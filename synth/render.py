@@ -1,21 +1,16 @@
 """A problem as text: a question and its worked solution, in one of two dialects of few tokens or in plain prose.
 
-Every dialect restates the statement it uses, substitutes the values it recalls, computes, and names the result:
+Every dialect restates a statement, recalls values, computes, and names the result:
 
 terse    bears = foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
-direct   bears foxes + owls , foxes 4 owls 3 , 4 + 3 = 0 , bears 0 ;
+direct   the same without the first =
 prose    The number of bears is the number of foxes plus the number of owls. There are 4 foxes and 3 owls, and
          4 + 3 = 0, so there are 0 bears.
 
-A statement may also repeat a quantity without computing anything:
+A statement may also repeat a quantity (terse: ``bears = foxes , foxes 4 , bears 4 ;``).
 
-terse    bears = foxes , foxes 4 , bears 4 ;
-direct   bears foxes , foxes 4 , bears 4 ;
-prose    The number of bears is the number of foxes. There are 4 foxes, so there are 4 bears.
-
-In the terse and the direct dialect a value follows the noun it belongs to, so that recalling one is a single
-associative look-up: one induction step (arXiv 2209.11895). In the direct dialect the same holds for the operands of a
-statement, as the sign between a noun and its operands is dropped.
+In both short dialects a value follows its noun, so that recalling one is a single associative look-up (one induction
+step, arXiv 2209.11895); in the direct dialect the operands of a statement do too.
 """
 
 from __future__ import annotations
@@ -109,8 +104,8 @@ def styled_script(problem: Blueprint, step, out: list[str], roles: list[str]) ->
 
 
 def turned(problem: Blueprint) -> Blueprint:
-    """The problem with the operands of every sum and product in the opposite order,
-    for its steps to be written from."""
+    """The problem with the operands of every sum and product in the opposite order, for its steps to be written
+    from."""
     nodes = tuple(
         [node._replace(args=node.args[::-1]) if node.op in ("+", "*") else node for node in problem.graph.nodes]
     )

@@ -81,27 +81,26 @@ class Wording(NamedTuple):
 class SolutionStyle:
     """How one problem's solution departs from the plain form, and what freedom that gives to responses. A problem whose
     only right solution is the plain one has no style.
-
-    thoughts: "none", or "ignored" where a response may contain thoughts (see ``synth.thoughts``);
-        with "oracle" the solution itself has its skipped steps in a thought, before the next step that it shows.
-    skipped: statements (node indices) whose steps the solution leaves out; None where no step may be left out.
-    wording: the words of each step shown; None where only the plain ones may be used. With it, a response may use any
-        opening and any conclusion at each step, or the plain form, and remark on what the question states wherever a
-        step may begin.
-    slip: the wrong number that the solution ends in; None if it is right.
-    approach: the one that the solution follows, or PLAIN; None where only the plain solution is right. With it, a
-        response may follow any approach, several or none (see ``synth.scripts``).
-    tagged: whether the question asks for the approach by its name.
-    unwrapped: whether a response must hold every step, in thoughts or outside them: it is judged without the tags of
-        thoughts (``synth.thoughts.unwrapped``), whatever its own text leaves out.
     """
 
+    # "none", or "ignored" where a response may contain thoughts (synth/thoughts.py); with "oracle" the solution itself
+    # has its skipped steps in a thought, before the next step that it shows.
     thoughts: str = "none"
+    # Statements (node indices) whose steps the solution leaves out; None where no step may be left out.
     skipped: tuple[int, ...] | None = None
+    # The words of each step shown; None where only the plain ones may be used. With it, a response may use any opening
+    # and any conclusion at each step, or the plain form, and remark on what the question states wherever a step may
+    # begin.
     wording: tuple[Wording, ...] | None = None
+    # The wrong number that the solution ends in; None if it is right.
     slip: int | None = None
+    # The approach that the solution follows, or PLAIN; None where only the plain solution is right. With it, a response
+    # may follow any approach, several or none (synth/scripts.py).
     approach: str | None = None
+    # Whether the question asks for the approach by its name.
     tagged: bool = False
+    # Whether a response must hold every step, in thoughts or outside them: it is judged without the tags of thoughts
+    # (``synth.thoughts.unwrapped``), whatever the problem's own text leaves out.
     unwrapped: bool = False
 
     def __post_init__(self) -> None:

@@ -46,68 +46,61 @@ LIBERTIES = {"skip_prob": 0.0, "words": None, "thoughts": "none", "approach": No
 
 @dataclass(frozen=True)
 class Source:
-    """A distribution over problems. ``problem(*path)`` is a pure function of the path.
-
-    ops: lowest and highest number of operations, drawn uniformly.
-    modulus: a prime, or None for plain integers 0..999.
-    names: use only the first so many nouns of the world (None: all).
-    order: statements in "dependency" order (operands before results) or "shuffled". In dependency order the operations
-        stand as they are drawn, so that the next step is always the next operation of the question that is needed; what
-        is asked for is the last statement unless distractors follow it: unneeded givens (``filler``, ``length``)
-        anywhere, unneeded operations anywhere after their operands. Shuffled, nothing of this holds. ``audit`` reports
-        both shares.
-    filler, connected, unconnected: ranges for the number of distractors: unneeded givens; unneeded operations on
-        quantities of the problem; unneeded operations on unneeded givens (each adds three statements).
-    length: pad the question with unneeded givens up to a length drawn from this range, so that length and ops are
-        independent; None adds none. Counted in givens, three tokens each, rounded up: in the terse dialect a statement
-        of n operands has 2n + 2 tokens, so an operation on two is as long as two givens; in the direct dialect it has
-        2n + 1, so that a question of ``length`` givens is up to two tokens shorter, by its number of operations modulo
-        three. A question whose copies make it longer than was drawn is as long as it is.
-    split: problems of which side ("train", "held_out" or "any").
-    copies: range for the number of statements that only repeat another quantity (None: no such statement). A graph and
-        its side of the split are drawn without them; then each is put after a random named quantity, whose place it
-        takes in one of the statements that use it; a copy of the quantity asked for is asked for instead. With
-        ``ops`` (0, 0) there is no arithmetic: a given and a chain of so many copies, whose last is asked for.
-    skip_prob: probability that the solution leaves out a step (never its last); the value that the step finds then
-        appears first where it is used. Questions are those of the same source without it.
-    words: which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
-    thoughts: "none"; "ignored" where a response may contain thoughts; "oracle" where the solution also contains its
-        skipped steps as thoughts, the best that an annotator could write.
-    approach: the approach of the solutions (see ``synth.scripts``), "plain" for none, or several to draw from; a
-        response may follow any of all approaches, whichever was drawn. None: only the plain solution is right.
-        Questions are those of the same source without it.
-    chances: the probability of each approach where there are several (None: all equal).
-    tagged: whether a question ends in the name of its solution's approach ("plain" has no tag).
-    stop_prob: probability that the solution stops early: it leaves out its last one to three steps (never all), how
-        many is drawn uniformly, and gives the answer at once. It needs ``unwrapped``, as no text without its last step
-        is right otherwise.
-    unwrapped: whether responses are judged with what they have in thoughts as part of the solution, every step of which
-        must be there, whatever the source's own solutions leave out; in the terse and the direct dialect.
-    copy_ratio: the number of copies k has probability proportional to copy_ratio**k, over the range of ``copies``.
+    """A distribution over problems. ``problem(*path)`` is a pure function of the path. Fields are explained where they
+    stand; ValueError names the field that is out of range or contradicts another.
     """
 
+    # Lowest and highest number of operations, drawn uniformly.
     ops: tuple[int, int]
+    # A prime, or None for plain integers 0..999.
     modulus: int | None = 7
     world: str = "zoo"
     mode: str = "forward"
     dialect: str = "terse"
     shape: Shape = field(default_factory=Shape)
+    # Use only the first so many nouns of the world (None: all).
     names: int | None = None
+    # "dependency": operands are stated before results, in the order in which operations were drawn, so that the next
+    # step is always the next needed operation of the question; the last statement is asked for unless distractors
+    # follow it. "shuffled": in random order. ``audit`` reports both shares.
     order: str = "dependency"
+    # Ranges for the numbers of distractors: unneeded givens; unneeded operations on quantities of the problem; unneeded
+    # operations on unneeded givens (three statements each).
     filler: tuple[int, int] = (0, 0)
     connected: tuple[int, int] = (0, 0)
     unconnected: tuple[int, int] = (0, 0)
+    # Pad the question with unneeded givens to a length from this range, so that length and ops are independent (None:
+    # no padding). Counted in givens of three tokens, rounded up: an operation on two operands is as long as two givens,
+    # and in the direct dialect one token shorter. A question whose copies make it longer stays as it is.
     length: tuple[int, int] | None = None
+    # Side of the split: "train", "held_out" or "any".
     split: str = "train"
+    # Range for the number of statements that only repeat another quantity (None: none). The graph and its side of the
+    # split are drawn without them; then each follows a random named quantity and takes its place in one of the
+    # statements that use it, or in what is asked for. With ``ops`` (0, 0) the problem is a given and a chain of copies.
     copies: tuple[int, int] | None = added_field(None)
+    # Probability that the solution leaves out a step (never its last), whose value then appears first where it is used.
+    # Questions are those of the same source without it.
     skip_prob: float = added_field(0.0)
+    # Which words solutions use beyond the plain ones, with what probability, and how much of their text is noise.
     words: Words | None = added_field(None)
+    # "none"; "ignored": a response may contain thoughts; "oracle": the solution also contains its skipped steps as
+    # thoughts, the best that an annotator could write.
     thoughts: str = added_field("none")
+    # Approach of the solutions (synth/scripts.py), "plain" for none, or several to draw from; a response may then
+    # follow any approach. None: only the plain solution is right. Questions are those of the same source without it.
     approach: str | tuple[str, ...] | None = added_field(None)
+    # Probability of each approach where there are several (None: equal).
     chances: tuple[float, ...] | None = added_field(None)
+    # Whether a question ends in the name of its solution's approach ("plain" has no tag).
     tagged: bool = added_field(False)
+    # The number k of copies has probability proportional to copy_ratio**k over the range of ``copies``.
     copy_ratio: float = added_field(1.0)
+    # Probability that the solution stops early: it leaves out its last one to three steps (never all; how many is
+    # uniform) and gives the answer at once. Needs ``unwrapped``, as no text without its last step is right otherwise.
     stop_prob: float = added_field(0.0)
+    # Whether the steps in a response's thoughts count as part of its solution, every step of which must then be there,
+    # whatever the source's own solutions leave out (terse and direct dialect).
     unwrapped: bool = added_field(False)
     version: ClassVar[int] = 2
 

@@ -76,25 +76,15 @@ class Verdict:
 
 
 def verify(problem: Problem, text: str) -> Verdict:
-    """Judge ``text`` as a solution of ``problem``.
+    """Judge ``text`` as a solution of ``problem``: every value is compared with the quantity's true value (in reverse
+    mode too) and every equality is computed again modulo the problem's modulus.
 
-    Every value is compared with the quantity's true value (in reverse mode too, where the question does not state it)
-    and every equality is computed again modulo the problem's modulus. A terse solution is fixed by its question to the
-    last token. Prose may take its steps in any legal order, and commute operands and recalled values where the
-    operation allows it. Thoughts are ignored where the problem allows them (``synth.thoughts`` says which are broken).
-
-    Where a problem's steps may be skipped, any may but the last, whichever its own text skips: strict asks that each
-    step shown is right with the values that skipped ones would have found, that the order stays legal (a step whose
-    result was used comes too late) and, in the terse dialect, canonical, and that the answer is right.
-
-    Where words may be chosen, any of them is right, the plain form too;
-    a remark must repeat a value the question gives.
-
-    Where approaches may be followed, steps come in any legal order in the terse dialect too, and a sum or product may
-    be turned round as a whole; every line must be right, and whatever it promises about the steps must be kept.
-
-    Where responses are judged unwrapped, the text is first rid of the tags of its thoughts, and the whole solution must
-    be there; faults then say where they are in that text.
+    A terse solution is fixed by its question to the last token. Prose may take steps in any legal order and commute
+    operands and recalled values. A problem's style may allow more: thoughts are ignored (``synth.thoughts`` says which
+    are broken); any step but the last may be skipped, if every step shown is right and in legal (terse: canonical)
+    order; any words may be chosen, and a remark must repeat a value the question gives; with approaches, steps come in
+    any legal order, sums and products may be turned round, and every line's promise must be kept; unwrapped, the tags
+    of thoughts are removed first and the whole solution must be there, faults giving places in that text.
     """
     if problem.unwrapped:
         text = unwrapped(text)

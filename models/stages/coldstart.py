@@ -21,26 +21,27 @@ from interlude.synth.tasks import SEGMENTS
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
     """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
-    step it precedes: what follows is how the text went on. Loss on solution tokens but for opening tags, as the methods
-    open thoughts themselves and a solution nobody asked to think stays plain, and for tokens of a step before its
-    thought, which would teach to skip without having thought.
+    step it precedes: after the thought the text goes on where it was.
 
-    The bases of RLP (arXiv 2510.01265) and RMT (2509.24375) reason already; a GPT from scratch earns nothing before it
-    has seen the format. data: of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that the
-    format is what is new. idle: the share of steps without a skipped one before them that hold an empty thought: after
-    a thought the text must go on where it was left, which a model learns slowly from the few thoughts that say
-    something (closed 0.98 instead of 0.68 after 80 steps). replay: what ``replay_share`` of rows are drawn from
-    instead, as it is, so that solutions without thoughts are not forgotten. told: bins of length: right after an
-    opening tag stands the number of the bin of the thought that follows. It is read and is no target, as whoever asks
-    for a thought gives it. None: nothing stands there.
-
-    Raises ValueError naming the field; at the first collection, if the model's tokens have no tags or numbers.
+    The bases of RLP (arXiv 2510.01265) and RMT (2509.24375) reason already; a GPT from scratch earns no reward before
+    it has seen the format. Loss on solution tokens except opening tags, as the methods open thoughts themselves and a
+    solution without a request for thoughts stays plain, and except tokens of a step before its thought, which would
+    teach to skip without having thought. Raises ValueError naming the field; at the first collection, if the model's
+    tokens have no tags or numbers.
     """
 
+    # Of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that only the format is new.
     data: Source | Mixture
+    # Share of the steps without a skipped one before them that hold an empty thought: after a thought the text must go
+    # on where it was left, which a model learns slowly from the few thoughts with contents (closed 0.98 instead of 0.68
+    # after 80 steps).
     idle: float = added_field(0.0)
+    # What ``replay_share`` of rows are drawn from instead, unchanged, so that solutions without thoughts are not
+    # forgotten.
     replay: Source | Mixture | None = added_field(None)
     replay_share: float = added_field(0.0)
+    # Bins of length: right after an opening tag stands the number of the bin of the thought that follows; it is read
+    # and is no target. None: nothing stands there.
     told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
 

@@ -15,22 +15,19 @@ from interlude.synth.rng import below, rng
 
 @dataclass(frozen=True, kw_only=True)
 class RLP(Reasoning):
-    """One place a row, drawn uniformly among those of ``places``, and a group of thoughts c before its token x_t; the
-    reward in nats is log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (Hatamizadeh
-    et al. 2025, arXiv 2510.01265). It is a number: no gradient goes through it. The clipped
-    surrogate is on thought tokens only.
+    """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is the
+    information gain log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (arXiv
+    2510.01265). No gradient goes through the reward. The clipped surrogate is on thought tokens only.
 
-    plain: whose prediction without a thought counts. The paper's is a moving average of the learner, of decay .999. A
-    stage here is a pure function of weights and step, and its saves hold one model, so no average is kept: "start" is
-    the learner as the stage found it, which over the some hundred steps of a stage still has most of the average's
-    weight (.999^100 = .90); "learner" is the learner itself as it is, the average of decay 0.
-
-    Choices where the source is silent: advantages are r less the group's mean, not scaled, as a nat is a nat (DR_GRPO);
-    a thought still open at ``max_new_tokens`` is closed by a tag that nobody sampled, which is scored but is no
-    target; the
-    predicted token is read from the corpus, never sampled. Other fields and errors are Reasoning's.
+    Where the paper is silent: advantages are rewards less the group's mean, unscaled (DR_GRPO); a thought still open at
+    ``max_new_tokens`` is closed by a tag that is scored but is no target; the predicted token is read from the corpus,
+    never sampled. Other fields and errors are Reasoning's.
     """
 
+    # Whose prediction without a thought is the baseline. The paper's is a moving average of the learner of decay 0.999.
+    # A stage here is a pure function of weights and step and keeps no average: "start" is the learner as the stage
+    # began, which over a stage of some hundred steps has most of the average's weight (0.999^100 = 0.90); "learner" is
+    # the learner as it is, the average of decay 0.
     plain: str = "start"
 
     def __post_init__(self) -> None:

@@ -25,56 +25,50 @@ Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token o
 
 @dataclass(frozen=True, kw_only=True)
 class RMT(Reasoning):
-    """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's
-    ``batch_size`` texts; a group of responses thinks before it and predicts it. One step minimises
-    L_RL + ntp * L_NTP, L_NTP = -sum_pos m_pos log p(x_pos | x_<pos), where m_pos is 0 at places that were drawn and 1
-    elsewhere (arXiv 2509.24375; from public notes on the paper, as its full text was not at hand).
+    """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's texts; a group
+    of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, with L_NTP = -sum_pos m_pos
+    log p(x_pos | x_<pos), m_pos being 0 at drawn places and 1 elsewhere (arXiv 2509.24375, from public notes on the
+    paper).
 
-    budget, least, shrink: a thought should have B_t = max(least, floor(budget * shrink^done)) tokens; 60 is three times
-    a derivation of some 20 tokens, 1 and 0.2 are the paper's. None: no budget, and all reward is for the match.
-    weight, peak: r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. 0.2
-    and 1 are ours: with a weight below 0.5 no length outbids a match.
-    early, late, turn: the probabilities of easy, medium and hard until the first share of the stage in ``turn`` and
-    from the second on, linear between (0.3 and 0.7 are the paper's, the rest ours). Equal ones are no curriculum.
-    pool: the share of the step's candidate tokens of highest entropy under the learner as the stage found it; its
-    thirds are the tiers (0.2, ours). The thirds are those of the step's texts, so that no tier is ever empty. Where
-    only "inferable" ``places`` may be drawn all of them are the pool, and a row whose text has none thinks in another
-    text.
-    ntp: the weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out). ntp_aggregate: "sum", as printed, adds up the
-    tokens of a text and averages over texts, as L_RL adds up the tokens of a response and averages over responses;
-    "mean" averages over all tokens, which makes the term smaller by the length of a text.
+    Choices: no ratio clip is printed, so one step a collection; advantages whitened with Objective's 1e-8; no KL; the
+    predicted token learns with the response. A thought that is not closed before the prediction, or in which another is
+    opened, earns nothing. Other fields and errors are Reasoning's.
 
-    RPT (arXiv 2506.08007) is RMT(budget=None, early=(0, 0, 1), late=(0, 0, 1), ntp=0): a prefix of bytes as the
-    prediction is the same where a number is a token; its fixed thresholds of entropy become the hard tier; its
-    resampling from step 500 on is left out. NTR, the untrained model that thinks and then predicts, is ``match`` in the
-    log's first line.
-
-    Choices: no ratio clip is printed, so one step a collection; whitened advantages with Objective's 1e-8; no KL; the
-    predicted token is part of the response and learns with it. A thought that is not closed before the prediction, or
-    in which another is opened, earns nothing. Other fields and errors are Reasoning's.
-
-    told: bins of length; the number of B_t's stands in the prompt right after the opening tag, where the paper asks for
-    B_t tokens in words, and is no part of the thought. The cold start must have told the same bins. None: only the
-    reward knows the budget.
-
-    The log counts responses (``drawn_``) and the share of them that match (``match_``) by tier and by the role of the
-    token to predict (synth.roles), as entropy is not difficulty; ``plain_`` is the probability that the start gives
-    that token without a thought. Roles are left out where the tokenizer splits words.
+    The log counts responses (``drawn_``) and the share that match (``match_``) by tier and by role of the token (where
+    a word is a token); ``plain_`` is the probability that the start gives that token without a thought.
     """
 
     objective: Objective = Objective(aggregate="sum")
     max_new_tokens: int = 154
+    # A thought should have B_t = max(least, floor(budget * shrink^done)) tokens. 60 is three times a derivation of some
+    # 20 tokens; 1 and 0.2 are the paper's. None: no budget, and all reward is for the match.
     budget: int | None = 60
     least: int = 1
     shrink: float = 0.2
+    # r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. 0.2 and 1 are
+    # ours: with a weight below 0.5 no length outbids a match.
     weight: float = 0.2
     peak: float = 1.0
+    # Probabilities of easy, medium and hard until the first share of the stage in ``turn`` and from the second on,
+    # linear between (0.3 and 0.7 are the paper's, the rest ours). Equal ones are no curriculum. RPT (arXiv 2506.08007)
+    # is budget None, early and late (0, 0, 1) and ntp 0; its prefix of bytes is a token here, its fixed thresholds of
+    # entropy become the hard tier, and its resampling from step 500 on is left out.
     early: tuple[float, float, float] = (0.6, 0.3, 0.1)
     late: tuple[float, float, float] = (0.1, 0.3, 0.6)
     turn: tuple[float, float] = (0.3, 0.7)
+    # Share of the step's candidate tokens of highest entropy under the stage's initial model; its thirds are the tiers
+    # (ours), so that no tier is ever empty. Where only "inferable" ``places`` may be drawn all of them are the pool,
+    # and a row whose text has none thinks in another text.
     pool: float = 0.2
+    # Weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out).
     ntp: float = 0.1
+    # "sum", as printed, adds up the tokens of a text and averages over texts, as L_RL adds up the tokens of a response
+    # and averages over responses; "mean" averages over all tokens, which makes the term smaller by the length of a
+    # text.
     ntp_aggregate: str = "sum"
+    # Bins of length: the number of B_t's bin stands in the prompt right after the opening tag, where the paper asks for
+    # B_t tokens in words; it is no part of the thought. The cold start must have used the same bins. None: only the
+    # reward knows the budget.
     told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
 

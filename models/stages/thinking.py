@@ -79,27 +79,27 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking(Policy):
-    """For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
+    """RL on thoughts before segments of a corpus: the second stage of Thinking Mid-training (arXiv 2601.21343v3,
+    section 2.2).
+
+    For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
     learner reads the raw text up to there and an opening tag, and writes a thought and the next segment; a judge that
-    does not see the thought compares the segment with the corpus' (Thinking Mid-training, arXiv 2601.21343v3,
-    section 2.2). Advantages and loss are Policy's, Dr.GRPO unless said otherwise.
+    does not see the thought compares the segment with the corpus'. Advantages and loss are Policy's, Dr.GRPO unless
+    said otherwise.
 
-    annotator: says where a thought belongs and nothing else. A finished model of the same tokens: one segment of
-    the chunk is drawn in proportion to the probability that this model thinks before it, for one forward pass, which is
-    charged. "oracle": one drawn uniformly among those that come after a skipped step, or among all where nothing is
-    skipped: an upper bound. "any": one drawn uniformly, a control.
-    Where the paper is silent: a prefix has no thoughts and the suffix is the next segment (our reading of its figure
-    10); group, temperature 1, no KL, one update; max_new_tokens bounds thought and segment together, and is what
-    Dr.GRPO divides by; sampling ends with the thought, the length of the corpus' segment and ``margin`` tokens
-    more; text after the segment that was written is neither judged nor reinforced, though sampling it is charged.
-    A thought that never closes earns what a wrong segment earns. Judging is parsing: it costs no FLOPs.
-
-    The log's ``strict`` is the judge's verdict and ``response_tokens`` the cut response; ``thought_tokens`` says how
-    much of it is thought. Raises ValueError naming the field.
+    Where the paper is silent: a prefix has no thoughts (our reading of its figure 10); temperature 1, no KL, one
+    update; Dr.GRPO divides by ``max_new_tokens``, which bounds thought and segment together; text after the segment is
+    neither judged nor reinforced, but charged. An unclosed thought earns what a wrong segment earns. ``strict`` in the
+    log is the judge's verdict. Raises ValueError naming the field.
     """
 
+    # Says only where a thought belongs. A finished model of the same tokens: a segment of the chunk is drawn in
+    # proportion to the probability that this model thinks before it (one forward pass, charged). "oracle": drawn
+    # uniformly among those that come after a skipped step, or among all where nothing is skipped: an upper bound.
+    # "any": drawn uniformly, a control.
     annotator: Recipe | str
     judge: Judge = Judge()
+    # Sampling ends with the thought, the length of the corpus' segment and so many tokens more.
     margin: int = 8
     version: ClassVar[int] = 2
 
