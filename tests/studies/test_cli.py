@@ -23,6 +23,7 @@ COMMANDS = {
         "--partition", "--minutes",
     },
     "reproduce": {"--json", "--seeds", "--workers", "--out", "--plan"},
+    "leaderboard": {"--json", "--method", "--seeds", "--scale"},
     "show": {"--all", "--json", "--scale"},
     "report": {"--json", "--scale", "--html"},
     "problem": {"--json", "--ops", "--world", "--mode", "--dialect", "--modulus", "--seed", "--approach"},
