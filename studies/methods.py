@@ -14,13 +14,16 @@ from interlude.models.stage import Stage
 from interlude.models.stages.annotate import ORACLE, Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
+from interlude.models.stages.interleave import Interleave
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT
+from interlude.models.stages.switch import Switch
 from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.stages.withdraw import Withdraw
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
@@ -268,6 +271,13 @@ def adamw(stage: Stage) -> Stage:
     )
 
 
+def interleaved(scale: Arena, flops: float) -> tuple[Stage, ...]:
+    """RL and next-token prediction on the corpus by turns, at the rate of imitation in SFT."""
+    rl = replace(scale.rl(flops), optim=scale.sft_optim)
+    text = {"text": scale.corpus(), "replay": scale.pretraining(), "replay_share": REPLAY_SHARE}
+    return (alike(Interleave, rl, **text),)
+
+
 ADAMW_RATE = 3e-4
 Row = Callable[[Arena, float], tuple[Stage, ...]]  # a method: its stages after the base, of so many FLOPs in all
 CONTROLS: dict[str, Row] = {
@@ -294,4 +304,8 @@ METHODS: dict[str, Row] = {
     "RMT, entropy": lambda scale, flops: rmt(scale, flops, places="any"),
     "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),
     "thinking": thinking,
+    "switch": lambda scale, flops: (alike(Switch, scale.midtrain(flops), reference=tuned(scale)),),
+    "RLPT": lambda scale, flops: (replace(thought_rl(scale, flops), annotator="any"),),
+    "interleaving": interleaved,
+    "withdrawal": lambda scale, flops: (alike(Withdraw, replace(scale.rl(flops), data=scale.corpus())),),
 }

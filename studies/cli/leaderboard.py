@@ -1,8 +1,9 @@
-"""The command that puts a method of the user's own on the leaderboard of mid-training methods."""
+"""The command that prints the board of mid-training methods, and tries a method of the user's own on it."""
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,36 +14,61 @@ from interlude.models.stage import Stage
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Machine
 from interlude.studies import console as show_
-from interlude.studies import execute, results
+from interlude.studies import results
+from interlude.studies.board import rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.runs import entry, interruptible
 from interlude.studies.console import print_json
+from interlude.studies.execute.conduct import here
 from interlude.studies.find import bands, defined, scale_named
 from interlude.studies.methods import Row, alike
 from interlude.studies.midtraining import leaderboard as board
 from interlude.studies.refusal import Refused
-from interlude.studies.report import tables
 from interlude.studies.study import Study, check_budget, measured, plan
+from interlude.studies.verdicts import decide
 
+FIRST = 3  # seeds of the board that a method is tried with, unless others are asked for
 THEN = ("", " + RL")  # how the names of an arm alone and of an arm followed by RL end
 
 
 def leaderboard(args, screen) -> None:
-    """Train and examine the method and its controls, and print the verdicts, the ranking and the differences."""
+    """The board: rank, differences with intervals, what is established, cost. With ``--method`` that method and its
+    controls are trained and examined first, and the board is theirs."""
+    if args.method:
+        study, claims = tried(args)
+    else:
+        study, claims = board.study(scale_named(args.scale)), board.CLAIMS
+        if not results.path(study.name, study.scale).exists():
+            raise Refused(
+                f"the board has not been run at scale {args.scale}: {entry()} run {study.name} --scale {args.scale}"
+            )
+    found, spans = measured(study), bands(args.scale)
+    names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
+    scores = [(name, board.OPENED if name in board.OPENS else board.FREE) for name in names]
+    made = rows(found, decide(claims, found, spans), spans, scores, board.BANDS)
+    if args.json:
+        return print_json(made)
+    title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
+    seeds = ", ".join(map(str, found.seeds))
+    screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
+    print_tables(screen, tables(made))
+    screen.print(f"its table: {results.path(study.name, study.scale, study.results or results.FOLDER)}", soft_wrap=True)
+    return None
+
+
+def tried(args) -> tuple[Study, tuple]:
+    """The study of a method and its controls, trained and examined, and what is asked of it."""
     name, row = method(args.method)
     study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
-    study = study.with_seeds(args.seeds) if args.seeds else study
+    study = study.with_seeds(args.seeds or study.seeds[:FIRST])
     check_budget(study, plan(study))
     seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
     again = f"{entry()} leaderboard --method {args.method} --scale {args.scale}{seeds}"
+    screen = show_.console(sys.stderr) if args.json else show_.console()
     with interruptible(again) as stop, show_.Watch(screen, len(plan(study)), stop) as watch:
-        execute.here(study, Machine(device=args.device, threads=args.threads), watch)
-    found = tables.summary(study, measured(study), bands(args.scale), board.claims(name))
-    if args.json:
-        return print_json(found)
-    screen.print(Text.assemble((f"{name} on the leaderboard at {study.scale}\n", "bold"), study.question))
-    print_tables(screen, tables.short(found))
-    screen.print(f"its table: {results.path(study.name, study.scale, study.results)}", markup=False, soft_wrap=True)
+        here(study, Machine(device=args.device, threads=args.threads), watch)
+        check_budget(study, plan(study))
+    return study, board.claims(name)
 
 
 def method(text: str) -> tuple[str, Row]:

@@ -28,6 +28,7 @@ from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
+from interlude.models.stages.interleave import Interleave
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.relift import ReLIFT
@@ -38,7 +39,9 @@ from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT
 from interlude.models.stages.selfgen import SelfGen
 from interlude.models.stages.sft import SFT
+from interlude.models.stages.switch import Switch
 from interlude.models.stages.thinking import Judge, Thinking
+from interlude.models.stages.withdraw import Withdraw
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.models.train import Machine, State, backward, frozen
 from interlude.models.train import train as train_
@@ -69,6 +72,7 @@ EXAMPLES = {
     "remit-shuffled": ReMiT(**REPLAYED, reference=STRANGER, weights="shuffled", against="start", renormalise=True),
     "remit-topk": ReMiT(**REPLAYED, reference=STRANGER, weights="topk", targets="solution"),
     "distil": Distil(**REPLAYED, reference=STRANGER),
+    "switch": Switch(**REPLAYED, reference=STRANGER),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
     "selfgen-rejection": SelfGen(**COMMON, source="rejection", n=2, samples=4, instances=8, max_new_tokens=30),
@@ -77,6 +81,9 @@ EXAMPLES = {
     "grpo": RL(**ROLLS, objective=dataclasses.replace(GRPO, kl=0.1), reward=Reward("printed")),
     "dapo-2-updates": RL(**ROLLS, objective=DAPO, updates_per_batch=2),
     "relift": ReLIFT(**ROLLS),
+    "interleave": Interleave(**ROLLS, text=OTHER, replay=EASY, reading=1),
+    "withdraw": Withdraw(**ROLLS, solved=1.0),
+    "withdraw-kl": Withdraw(**ROLLS, objective=GRPO),
     "coldstart": ColdStart(**COMMON | {"data": dataclasses.replace(GAPS, thoughts="oracle")}),
     "coldstart-told": ColdStart(**COMMON | {"data": dataclasses.replace(GAPS, thoughts="oracle")}, told=BINS),
     "rlp": RLP(**THINKS),
@@ -429,6 +436,14 @@ def test_tokens_of_a_run_are_exact(stage, learned):
         passes = len(references(stage)) + stage.needs_initial_model  # of other models over the rows it trains on
         assert row["reference_tokens"] == passes * sum(batch.lengths)
         assert row["rollout_tokens"] == row["judge_tokens"] == 0
+        return
+    if isinstance(stage, Interleave):  # its first step reads
+        assert row["rollout_tokens"] == row["reference_tokens"] == 0
+        return
+    if isinstance(stage, Withdraw):  # the beginning also reads every problem that is looked at
+        charged = Ledger().plus(*batch.spent).as_dict()
+        assert all(row[name] == charged[name] for name in row if "train" not in name)
+        assert row["rollout_tokens"] > 0 < row["reference_tokens"]
         return
     seen = {entry.kind: entry for entry in batch.spent}
     assert row["rollout_tokens"] == sum(entry.tokens for entry in batch.spent if entry.kind == ROLLOUT)

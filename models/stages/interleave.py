@@ -1,0 +1,62 @@
+"""Interleaving: steps of next-token prediction on a corpus between the steps of reinforcement learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from interlude.models.policy_gradient import Policy, weigh
+from interlude.models.stage import Batch, Stage, StageModels, check_replay, imitate, replayed
+from interlude.synth.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interleave(Policy):
+    """``reading`` steps of next-token prediction, a mean over solution tokens, on ``batch_size`` rows of ``text``, of
+    which ``replay_share`` come from ``replay``; then one step of RL; and so on, with one optimiser and one schedule. A
+    cycle ends with RL, as text after RL costs pass@1. Other fields and errors are Policy's; the log of a step that
+    reads has no rewards.
+    """
+
+    text: Task
+    replay: Task
+    replay_share: float = 0.2
+    reading: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_replay(self)
+        if self.reading < 1:
+            raise ValueError(f"Interleave.reading must be at least 1, got {self.reading}")
+        if self.updates_per_batch != 1:
+            raise ValueError(f"Interleave.updates_per_batch must be 1, got {self.updates_per_batch}")
+
+    def reads(self, step: int) -> bool:
+        """Whether a step reads the corpus."""
+        return step % (self.reading + 1) < self.reading
+
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
+        if self.reads(step):
+            corpus = Reader(self.text, self.replay, self.replay_share)
+            return imitate(models.learner, replayed(corpus, seed, step, rows), "solution")
+        return weigh(self, models.learner, *self.groups(models.learner, seed, step, rows))
+
+    def chosen(self, batch: Batch) -> Tensor:
+        return super().chosen(batch) if batch.old_BT is not None else batch.gain_BT != 0
+
+    def updates(self, batch: Batch) -> tuple[Batch, ...]:
+        return super().updates(batch) if batch.old_BT is not None else (batch,)
+
+    def loss(self, models: StageModels, batch: Batch) -> Tensor:
+        """Policy's on what was sampled, cross-entropy on what was read."""
+        return super().loss(models, batch) if batch.old_BT is not None else Stage.loss(self, models, batch)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What ``replayed`` asks of a stage."""
+
+    data: Task
+    replay: Task
+    replay_share: float

@@ -1,0 +1,99 @@
+"""Prefix withdrawal: RL on problems that are never solved, from ever shorter beginnings of their solutions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from interlude.models.ledger import REFERENCE, Spent, forward_cost
+from interlude.models.lm import LM
+from interlude.models.policy_gradient import Policy, weigh
+from interlude.models.rollouts import Group, Reward, responses
+from interlude.models.stage import Batch, StageModels, logprobs
+from interlude.synth.problem import Problem
+from interlude.synth.segments import segments, unthought
+from interlude.synth.tasks import SEGMENTS
+from interlude.synth.verify import verify
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdraw(Policy):
+    """RL whose prompts hold, after the question, the first floor(``begin`` (1 - done / ``free``) n) of the n steps of
+    the corpus' solution, where done is the share of the stage that is over: none from ``free`` on. A response is judged
+    together with them and paid by ``reward``; they are no targets. Problems are those that the stage's beginning never
+    solves: a row passes over those whose solution it gives probability ``solved`` or more, an exact number in place of
+    64 attempts without success (MFC, arXiv 2609.13997, of which only the idea was at hand: the schedule is ours).
+
+    After ``tries`` problems that are solved a row takes the next as it is. Other fields and errors are Policy's.
+    """
+
+    begin: float = 0.9
+    free: float = 0.8
+    solved: float = 0.01
+    tries: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.begin <= 1 or not 0 < self.free <= 1 or not 0 <= self.solved <= 1 or self.tries < 1:
+            what = f"{self.begin}, {self.free}, {self.solved} and {self.tries}"
+            raise ValueError(
+                f"Withdraw.begin and solved must be in [0, 1], free in (0, 1] and tries at least 1, got {what}"
+            )
+        if self.reward != Reward():
+            raise ValueError(f"Withdraw.reward must be {Reward()}, got {self.reward}")
+
+    @property
+    def data_needs(self) -> tuple[str, ...]:
+        return (SEGMENTS,)
+
+    @property
+    def needs_initial_model(self) -> bool:  # type: ignore[override]
+        return True
+
+    def given(self, done: float, steps: int) -> int:
+        """How many steps of a solution stand in the prompt when the share ``done`` of the stage is over."""
+        return math.floor(self.begin * max(0.0, 1 - done / self.free) * steps)
+
+    def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
+        costs: list[Spent] = []
+        kept, seen = self.groups(models.learner, seed, step, rows, partial(self.rolled, models, costs, seed, step))
+        batch = weigh(self, models.learner, kept, seen)
+        shown = float(np.mean([len(g.prompt) - len(models.learner.encode_prompt(g.problem.question)) for g in seen]))
+        return replace(batch, spent=(*batch.spent, *costs), metrics=batch.metrics | {"prefix_tokens": shown})
+
+    def rolled(
+        self, models: StageModels, costs: list[Spent], seed: int, step: int, rows: list[int], attempt: int
+    ) -> list[Group]:
+        """Sampled and judged groups of these rows; ``costs`` gets what finding their problems took."""
+        lm, groups = models.learner, []
+        problems = [self.unsolved(models.start, costs, "rl", seed, step, row, attempt) for row in rows]
+        prefixes = [self.prefix(lm, problem, models.done) for problem in problems]
+        prompts = [lm.encode_prompt(p.question) + prefix for p, prefix in zip(problems, prefixes, strict=True)]
+        samples = responses(self, lm, prompts, seed, step, rows, attempt)
+        for nth, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
+            part = slice(nth * self.num_samples, (nth + 1) * self.num_samples)
+            verdicts = [verify(problem, lm.decode(prefix + ids)) for ids in samples.ids[part]]
+            rewards = np.array([self.reward.of(verdict, len(problem.moves)) for verdict in verdicts])
+            groups.append(Group(problem, prompts[nth], samples.ids[part], samples.logprobs[part], verdicts, rewards))
+        return groups
+
+    def prefix(self, lm: LM, problem: Problem, done: float) -> list[int]:
+        """The first steps of a problem's solution that stand in its prompt."""
+        steps = segments(unthought(problem))[:-1]
+        return lm.encode("".join(steps[: self.given(done, len(steps))]))
+
+    def unsolved(self, start: LM, costs: list[Spent], *path: str | int) -> Problem:
+        """The first problem of a path's stream that ``start`` does not solve."""
+        for again in range(self.tries):
+            problem = self.data.problem(*path, *((again,) if again else ()))
+            question, solution = start.encode_prompt(problem.question), start.encode(problem.solution)
+            ids_1T = torch.tensor([question + solution], device=next(start.parameters()).device)
+            chosen_1T = torch.arange(ids_1T.shape[1], device=ids_1T.device)[None] >= len(question)
+            costs.append(forward_cost(start, REFERENCE, [ids_1T.shape[1]], logits=len(solution)))
+            if float(logprobs(start, ids_1T, chosen_1T).sum()) < math.log(max(self.solved, 1e-300)):
+                return problem
+        return self.data.problem(*path, self.tries)

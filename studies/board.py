@@ -1,0 +1,102 @@
+"""The board of mid-training methods as rows: rank, scores, differences to the controls, verdicts and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from interlude.studies import evidence
+from interlude.studies.evidence import Bands
+from interlude.studies.layout import Table
+from interlude.studies.results import Results
+from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, Score, Verdict
+
+BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
+
+
+def word(verdict: Verdict) -> str:
+    """What a verdict on "method above control" says of the method; "equal" is within the claim's margin."""
+    if verdict.verdict in (HOLDS, NOT_RUN):
+        return BETTER if verdict.verdict == HOLDS else NOT_RUN
+    if verdict.verdict != FAILS:
+        return OPEN
+    return WORSE if any(part.mean < 0 and part.p < 0.05 for part in verdict.measured) else EQUAL
+
+
+def more_seeds(verdict: Verdict) -> int | None:
+    """How many seeds beyond those there are would find a difference of the margin; None unless it is open."""
+    if verdict.seeds_needed is None:
+        return None
+    return max(1, verdict.seeds_needed - min(len(part.seeds) for part in verdict.measured))
+
+
+def rows(
+    found: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Sequence[tuple[str, Score]], then: Sequence[str]
+) -> list[dict]:
+    """A method a row, the best first: by exact pass@1 over the bands ``then`` after RL, which arms called "+ RL" have
+    had. alone: each method's name with the score that it has without RL. A method that the table lacks is left out."""
+    of: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        of.setdefault(verdict.claim.name.split(" > ")[0], []).append(verdict)
+    made = []
+    for name, score in alone:
+        if name not in found.arms or f"{name} + RL" not in found.arms:
+            continue
+        whole = sum(mean(found, f"{name} + RL", Score(band), bands) for band in then) / len(then)
+        cost = evidence.cost(found, f"{name} + RL")
+        made.append(
+            {
+                "method": name,
+                "alone": mean(found, name, score, bands),
+                "with_rl": whole,
+                "seeds": len(cost["seeds"]),
+                "flops": cost["arm_flops"],
+                "seconds": cost["seconds"],
+                "compared": [
+                    {"what": verdict.claim.name.split(" > ")[1], "verdict": word(verdict), "more": more_seeds(verdict)}
+                    | {key: getattr(part, key) for key in ("mean", "low", "high", "p")}
+                    for verdict in of.get(name, [])
+                    for part in verdict.measured
+                ],
+            }
+        )
+    made.sort(key=lambda row: row["with_rl"], reverse=True)
+    return [{"rank": nth, **row} for nth, row in enumerate(made, start=1)]
+
+
+def mean(found: Results, arm: str, score: Score, bands: Bands) -> float:
+    """An arm's mean score over its seeds."""
+    return float(evidence.values(found, arm, score.exams(found, bands), score.k, score.score).mean())
+
+
+def tables(made: list[dict]) -> list[Table]:
+    """The rows as tables: the ranking, and every comparison of every method."""
+    ranking = []
+    for row in made:
+        scores = str(row["rank"]), row["method"], f"{row['alone']:.3f}", f"{row['with_rl']:.3f}"
+        cost = f"{row['flops'] / 1e12:.3g}", f"{row['seconds']:.0f}", str(row["seeds"])
+        ranking.append([*scores, established(row["compared"]), *cost])
+    heads = ["rank", "method", "edge, alone", "all bands, + RL", "established", "TFLOP", "s", "seeds"]
+    lines = [[row["method"], each["what"], difference(each), said(each)] for row in made for each in row["compared"]]
+    caption = "95 % Student t over seeds, variances pooled; verdicts after Holm over all comparisons; margin 0.05"
+    return [
+        ("ranked by pass@1 + RL, mean of band, edge and hard", heads, ranking, "FLOPs include the RL"),
+        ("differences", ["method", "above", "difference", "verdict"], lines, caption),
+    ]
+
+
+def established(compared: list[dict]) -> str:
+    """What is established of a method, shortly."""
+    found = [f"{each['verdict']} than {each['what']}" for each in compared if each["verdict"] in (BETTER, WORSE)]
+    found += [f"equal to {each['what']}" for each in compared if each["verdict"] == EQUAL]
+    return "\n".join(found) or "nothing yet"
+
+
+def difference(each: dict) -> str:
+    span = "" if math.isnan(each["low"]) else f" ({each['low']:+.3f} to {each['high']:+.3f})"
+    return f"{each['mean']:+.3f}{span}"
+
+
+def said(each: dict) -> str:
+    """A verdict, and how many more seeds an open one takes."""
+    return each["verdict"] + (f", about {each['more']} more seeds" if each["more"] else "")

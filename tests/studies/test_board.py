@@ -1,0 +1,81 @@
+"""The board says what is established of each method, and a user's own method is tried beside the controls."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from interlude.studies import board
+from interlude.studies.__main__ import main
+from interlude.studies.midtraining import leaderboard
+from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict
+
+METHOD = '''
+"""A method of one's own."""
+
+def toy(scale, flops):
+    return scale.midtrain(flops)
+
+def broken(scale, flops):
+    return 3
+'''
+
+
+def verdict(decided: str, mean: float = 0.0, p: float = 1.0, needed: int | None = None, seeds: int = 3) -> Verdict:
+    claim = leaderboard.claims("toy")[0]
+    part = Measured(claim.name, "above", mean, mean - 0.1, mean + 0.1, 0, 0, 0.1, 2, tuple(range(seeds)), 10, p=p)
+    return Verdict(claim, decided, (part,), seeds_needed=needed)
+
+
+def test_words_of_verdicts():
+    # Mutants: a claim that fails by equivalence called worse; one that is open called equal; seeds there are counted as
+    # seeds to come.
+    assert board.word(verdict(HOLDS, 0.2, 0.01)) == "better"
+    assert board.word(Verdict(leaderboard.CLAIMS[0], NOT_RUN)) == NOT_RUN
+    assert board.word(verdict(FAILS, -0.2, 0.01)) == "worse" and board.word(verdict(FAILS, -0.01, 0.6)) == "equal"
+    assert board.word(verdict(OPEN, -0.2, 0.2)) == "open"
+    assert board.more_seeds(verdict(OPEN, needed=16)) == 13 and board.more_seeds(verdict(HOLDS)) is None
+    assert board.more_seeds(verdict(OPEN, needed=3)) == 1
+
+
+def test_a_table_of_the_board():
+    # Mutants: an open comparison told as established; the number of seeds to come left out.
+    row = {"rank": 1, "method": "toy", "alone": 0.5, "with_rl": 0.75, "seeds": 3, "flops": 8e12, "seconds": 60.0}
+    compared = [
+        {"what": "NTP: alone", "verdict": "better", "more": None, "mean": 0.2, "low": 0.1, "high": 0.3, "p": 0.001},
+        {"what": "NTP: + RL", "verdict": "open", "more": 13, "mean": 0.02, "low": -0.1, "high": 0.14, "p": 0.6},
+        {"what": "pre-training: alone", "verdict": "open", "more": 4, "mean": 0.1, "low": math.nan, "high": 0, "p": 1},
+    ]
+    ranking, differences = board.tables([row | {"compared": compared}])
+    assert ranking[2] == [["1", "toy", "0.500", "0.750", "better than NTP: alone", "8", "60", "3"]]
+    assert differences[2][0] == ["toy", "NTP: alone", "+0.200 (+0.100 to +0.300)", "better"]
+    assert differences[2][1][-1] == "open, about 13 more seeds" and differences[2][2][2] == "+0.100"
+    assert board.established([compared[1]]) == "nothing yet"
+
+
+def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
+    # Mutants: other seeds for the method than for its controls; an arm without RL left out; a method that the board
+    # has replaced; a table written among the committed ones.
+    file = tmp_path / "own_method.py"
+    file.write_text(METHOD)
+    assert main(["leaderboard", "--scale", "smoke", "--method", f"{file}:toy", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert {row["method"] for row in made} == {"toy", "NTP", "pre-training", "base"}
+    assert [row["rank"] for row in made] == [1, 2, 3, 4]
+    own = next(row for row in made if row["method"] == "toy")
+    same = next(row for row in made if row["method"] == "NTP")  # the same stage under another name
+    assert (own["alone"], own["with_rl"], own["flops"]) == (same["alone"], same["with_rl"], same["flops"])
+    assert len(own["compared"]) == 8 and all(each["verdict"] == "open" for each in own["compared"])  # one seed
+    assert all(each["mean"] == pytest.approx(0, abs=1e-9) for each in own["compared"] if each["what"].startswith("NTP"))
+    assert (tmp_path / "results" / "smoke" / "midtraining.leaderboard.csv").exists()
+    for wrong, why in ((f"{file}:none", "defines no method 'none'"), (f"{file}:broken", "must return a Stage")):
+        assert main(["leaderboard", "--scale", "smoke", "--method", wrong]) != 0
+        assert why in " ".join("".join(capsys.readouterr()).split())
+
+
+def test_a_board_that_was_never_run_says_how_to_run_it(capsys, monkeypatch, tmp_path):
+    # Mutant: a traceback.
+    assert main(["leaderboard", "--scale", "paper"]) != 0
+    assert "interlude run midtraining/leaderboard --scale paper" in " ".join("".join(capsys.readouterr()).split())
