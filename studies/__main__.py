@@ -86,7 +86,7 @@ def parser() -> Parser:
         made.add_argument(
             "--scale",
             default=default,
-            help=f"{', '.join(SCALE_NAMES)} or FILE.py:NAME (default: {default or 'all'})",
+            help=f"{', '.join(SCALE_NAMES)}, smollm2, smollm2-Nmin or FILE.py:NAME (default: {default or 'all'})",
         )
 
     def sourced(made, ops: tuple[int, int] | None) -> None:

@@ -37,9 +37,10 @@ K = TypeVar("K")
 def list_(args, screen) -> None:
     """Every study with its question and how many runs its tables hold; ``--runs`` also builds each to say how many are
     done here, which takes seconds."""
-    if args.scale not in (None, *SCALE_NAMES):
-        raise Refused(f"there is no scale {args.scale!r}; known scales: {', '.join(SCALE_NAMES)}")
-    chosen = [args.scale] if args.scale else list(SCALE_NAMES)
+    known = list(dict.fromkeys((*SCALE_NAMES, *tabled())))
+    if args.scale not in (None, *known):
+        raise Refused(f"there is no scale {args.scale!r}; known scales: {', '.join(known)}")
+    chosen = [args.scale] if args.scale else known
     rows = [about(name, chosen, args.runs) for name in names()]
     if args.json:
         return print_json(rows)
@@ -54,6 +55,11 @@ def list_(args, screen) -> None:
     heads = ["study", "question, and figures for `interlude reproduce`", *chosen]
     caption = "runs (arms x seeds) in the table" + ("; done here/planned" if args.runs else "")
     screen.print(show_.table("", heads, cells, caption))
+
+
+def tabled() -> list[str]:
+    """The scales that have tables, among them those of real models, whose names say a budget."""
+    return sorted({path.parent.name for path in places.FOLDER.glob("*/*.csv")})
 
 
 def about(name: str, scales: list[str], counted: bool) -> dict:

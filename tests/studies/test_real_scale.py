@@ -154,3 +154,18 @@ def test_other_studies_run_on_it(folder, runs):
     asked = replace(quickstart.study(scale), results=runs / "tables", unequal="steps of a tiny model")
     execute(asked, Machine(save_every=1e9), note=lambda text: None)
     assert measured(asked).arms == ("pre-training", "RL", "mid-training", "mid-training + RL")
+
+
+def test_tables_of_a_real_model_are_listed(monkeypatch, tmp_path, capsys):
+    # Mutants: a list of the scales that have a fixed name alone; a scale without a table among them.
+    from interlude.studies import places
+    from interlude.studies.__main__ import main
+
+    monkeypatch.setattr(places, "FOLDER", tmp_path)
+    monkeypatch.setattr(places.path, "__defaults__", (tmp_path,))
+    (tmp_path / "smollm2-7min").mkdir()
+    (tmp_path / "smollm2-7min" / "real.methods.csv").write_text("arm,seed,exam\nbase,0,x\nNTP,0,x\n# rows=2 sha256=0\n")
+    assert main(["list", "--json"]) == 0
+    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["study"] == "real/methods"]
+    assert row["scales"]["smollm2-7min"] == {"in_table": 2} and row["scales"]["nano"] == {"in_table": 0}
+    assert main(["list", "--scale", "smollm2-8min"]) == 2
