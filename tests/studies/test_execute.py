@@ -391,9 +391,13 @@ def test_ray_leaves_the_same_table_though_a_machine_is_lost(cluster, mine, tmp_p
     cluster.nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20))
 
 
+# Its arms learn from a model's own right solutions, of which an untrained one has none.
+UNTRAINABLE = "midtraining/selfgen"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", [name for name in names() if name != UNTRAINABLE])
 def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reference that is not trained before what needs it, or a stage that depends on its process."""
     asked = Wanted(name, "smoke")
@@ -405,6 +409,19 @@ def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, 
     conduct(at(study, tmp_path / "ray"), Ray(order(asked, "cpu"), None, 1), watch())
     timed(f"{name} on Ray", began)
     assert table(study, tmp_path / "ray") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_study_that_cannot_be_trained_here_cannot_on_ray_for_the_same_reason(cluster, tmp_path, monkeypatch, runs):
+    """Mutant: a reason lost on the way."""
+    asked = Wanted(UNTRAINABLE, "smoke", arms=("approaches 8", "no mid-training"))
+    study = the_study(asked)
+    with pytest.raises(ValueError, match="pool is empty") as here:
+        local(study, tmp_path, monkeypatch)
+    with pytest.raises(Refused) as there:
+        conduct(at(study, tmp_path / "ray"), Ray(order(asked, "cpu"), None, 1), watch())
+    assert str(here.value) in str(there.value)
 
 
 @pytest.mark.slow
