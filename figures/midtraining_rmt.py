@@ -10,9 +10,9 @@ from interlude.figures.style import figure, note, panel_letter
 from interlude.studies.results import FOLDER, tallies
 from interlude.studies.stats import Estimate, difference, interval
 
-STUDY, EDGE = "midtraining/rmt", "zoo-edge-sampled"  # in which a response may think and skip steps
-ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "no words": 4, "no curriculum": 5, "no NTP": 6}  # arms that think
-ARMS = ("NTP", "mixed SFT", "cold start", *ABLATED)
+STUDY, EDGE = "midtraining/rmt", "zoo-edge-sampled"  # in which a response may think
+ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "RMT, entropy": 4, "no curriculum": 5, "no NTP": 6}  # arms that think
+ARMS = ("NTP", "mixed SFT", "base", *ABLATED)
 TIERS = ("easy", "medium", "hard")
 ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
 LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, up to the other what was there
