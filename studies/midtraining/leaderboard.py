@@ -20,10 +20,11 @@ from interlude.studies.verdicts import Claim, Comparison, Score, above, minus
 FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 PREDICTION = (
-    "Alone, at the edge: NTP is above the base by 0.4 and below full texts by 0.2 or more; thinking SFT, ReMiT, "
-    "distillation, switch and RL are above NTP, thinking SFT by 0.1 or more; RLP and RPT, which read nothing, are "
-    "below. + RL: full texts lie within 0.05 of NTP over all bands, and so does every method that read the corpus; RL, "
-    "RLP, RPT and pre-training are below NTP beyond the edge; the random reward equals pre-training."
+    "Alone, at the edge: NTP is above the base by 0.4 and below full texts by 0.2 or more; ReMiT, distillation, "
+    "switch and RL are above NTP; thinking SFT (its annotator is often wrong at the edge), RLP and RPT, which read "
+    "nothing, are below; its oracle is above. + RL: full texts lie within 0.05 of NTP over all bands, so does every "
+    "method that read the corpus but thinking SFT; RL, RLP, RPT and pre-training are below NTP beyond the edge; the "
+    "random reward equals pre-training."
 )
 RULE = (
     "Paired differences to NTP and to pre-training. Alone: pass@1 on the sampled edge exam, free, but for RLP, RPT and "
