@@ -69,7 +69,7 @@ def commands(word: str) -> list[str]:
 def test_the_walk_is_the_readmes():
     """Kills: a file that the README names and does not show, a command without a test here."""
     assert set(OWN) == {"my_method.py", "my_study.py", "my_scale.py"} and "garden.toml" in README
-    assert len(commands("my_")) == 5 and len(commands("garden")) == 1
+    assert len(commands("my_")) == 6 and len(commands("garden")) == 1
 
 
 def test_what_is_installed_is_the_wheel(installed, folder):
@@ -98,7 +98,7 @@ def test_a_scale_and_a_world_of_ones_own(installed, folder):
 
 def test_a_method_of_ones_own_on_the_leaderboard(installed, folder):
     """Kills: a method that has to be registered; controls that are not trained beside it; arms of unequal budget."""
-    (command,) = commands("leaderboard")
+    (command,) = commands("my_method.py:Emphasis")
     printed = walk(installed, folder, command)
     assert "Emphasis on the leaderboard at smoke" in printed
     assert all(row in printed for row in ("Emphasis", "NTP: alone", "pre-training: + RL", "more seeds"))

@@ -10,8 +10,9 @@ from pathlib import Path
 from interlude.studies.cli.runs import planned
 from interlude.studies.console import print_json
 from interlude.studies.find import SCALE_NAMES, Wanted, figures, the_study
-from interlude.studies.price import price, this_machine
+from interlude.studies.price import price
 from interlude.studies.refusal import Interrupted, Refused
+from interlude.studies.speed import this_machine
 
 SCALE = SCALE_NAMES[1]  # nano: what every figure is drawn of
 
@@ -26,7 +27,7 @@ def reproduce(args, screen) -> None:
     study = the_study(Wanted(name, SCALE, args.seeds))
     runs = planned(study)["runs"]
     todo = [run for run in runs if not run["examined"]]
-    hours = this_machine().hours(price(study).total) * len(todo) / len(runs)
+    hours = this_machine(study).hours(price(study).total) * len(todo) / len(runs)
     out = Path(args.out).resolve()
     if args.json:
         return print_json(

@@ -78,4 +78,4 @@ def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
 def test_a_board_that_was_never_run_says_how_to_run_it(capsys, monkeypatch, tmp_path):
     # Mutant: a traceback.
     assert main(["leaderboard", "--scale", "paper"]) != 0
-    assert "interlude run midtraining/leaderboard --scale paper" in " ".join("".join(capsys.readouterr()).split())
+    assert "run midtraining/leaderboard --scale paper" in " ".join("".join(capsys.readouterr()).split())

@@ -111,7 +111,8 @@ def test_costs_are_those_of_the_stages(runs):
 def test_a_finished_folder_holds_what_it_should(runs):
     # Mutant: the resume state, three times the size of the weights, left behind.
     train_or_load(BASE)
-    assert sorted(path.name for path in BASE.folder.iterdir()) == sorted([*SEALED, "done.json"])
+    others = ["done.json", "events.out.tfevents.interlude"]
+    assert sorted(path.name for path in BASE.folder.iterdir()) == sorted([*SEALED, *others])
     assert sorted(check(BASE.folder)) == sorted(SEALED)
 
 
