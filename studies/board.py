@@ -9,9 +9,37 @@ from interlude.studies import evidence
 from interlude.studies.evidence import Bands
 from interlude.studies.layout import Table
 from interlude.studies.results import Results
-from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, Score, Verdict
+from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, Claim, Comparison, Score, Verdict, above, minus
 
+THEN = ("", " + RL")  # how the names of an arm alone and of the same followed by RL end
 BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
+
+
+def beside(method: str, controls: Sequence[str], alone: tuple[Score, Score], bands: Sequence[str]) -> tuple[Claim, ...]:
+    """That a method is above each control: at once alone, in its own score and the control's; at once after RL, as the
+    mean of bands; and in pass@128 on the last band, alone and after RL. Comparisons of one kind share a variance."""
+    return tuple(claim for over in controls if over != method for claim in above_one(method, over, alone, bands))
+
+
+def above_one(method: str, over: str, alone: tuple[Score, Score], bands: Sequence[str]) -> tuple[Claim, ...]:
+    """The claims about one control."""
+    mine, theirs = alone
+    at_once = Comparison(((1.0, method, mine), (-1.0, over, theirs)), name=f"{method} - {over}, edge pass@1")
+    terms = tuple(
+        (sign / len(bands), f"{arm} + RL", Score(on)) for sign, arm in ((1, method), (-1, over)) for on in bands
+    )
+    whole = Comparison(terms, name=f"{method} - {over}, + RL, pass@1 of all bands")
+    last = bands[-1]
+    asked = [("alone, edge pass@1", at_once, "edge"), ("+ RL, pass@1", whole, "all")]
+    asked += [
+        (
+            f"{then.strip() or 'alone'}, {last} pass@128",
+            minus(method + then, over + then, last, k=128),
+            f"{last}{then}",
+        )
+        for then in THEN
+    ]
+    return tuple(above(f"{method} > {over}: {what}", each, pool=pool) for what, each, pool in asked)
 
 
 def word(verdict: Verdict) -> str:

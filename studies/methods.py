@@ -309,3 +309,16 @@ METHODS: dict[str, Row] = {
     "interleaving": interleaved,
     "withdrawal": lambda scale, flops: (alike(Withdraw, replace(scale.rl(flops), data=scale.corpus())),),
 }
+
+
+def thoughts_varied(scale: Arena, flops: float) -> dict[str, tuple[Stage, ...]]:
+    """The arms of the study of thoughts: who thinks, what a thought holds, who judges, which tokens have a loss."""
+    rows = METHODS | BOUNDS
+    made = {name: rows[name](scale, flops) for name in ("thinking SFT, oracle", "thinking SFT", "thinking")}
+    raw, sft = scale.midtrain(flops), made["thinking SFT"][0]
+    made |= {"pre-training": (replace(scale.anneal(), flops=flops),), "NTP": (raw,)}
+    made |= {"NTP, all tokens": (replace(raw, targets="all"),)}
+    made |= {"thinking SFT, all tokens": (replace(sft, targets="all"),)}
+    made |= {f"thinking SFT, {content}": (replace(sft, content=content),) for content in ("shuffled", "empty")}
+    made |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in VARIED.items()}
+    return made | {"thinking, RL alone": (scale.midtrain(flops / 2), thought_rl(scale, flops / 2))}

@@ -14,8 +14,11 @@ from interlude.models.stage import Stage
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
+from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.remit import ReMiT
+from interlude.models.stages.rft import RFT
+from interlude.models.stages.rl import RL
 from interlude.models.stages.rlp import RLP
 from interlude.models.stages.rmt import RMT
 from interlude.models.stages.selfgen import SelfGen
@@ -24,7 +27,8 @@ from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.methods import HARD_ONLY, Arena, alike
-from interlude.studies.scales import WORLDS
+from interlude.studies.refusal import Refused
+from interlude.studies.scales import WORLDS, Scale
 from interlude.synth.source import Mixture, Source
 from interlude.synth.tasks import GymTask, Task
 
@@ -178,6 +182,36 @@ METHODS: dict[str, Callable[[RealScale, float], tuple[Stage, ...]]] = {
     "distillation": lambda scale, flops: (alike(Distil, scale.midtrain(flops), reference=tuned(scale)),),
     "RFT": lambda scale, flops: (scale.rft(flops),),
 }
+
+
+def chain_methods(scale: RealScale) -> dict[str, Recipe]:
+    """Every arm on chain_sum, by name: the model as it is, mid-training on its solutions, RL and RFT on its questions.
+    Half a method's budget each, as rows are a third as long as in prose."""
+    base, data = Recipe(replace(scale.model, thoughts=False)), replace(CHAIN, split="train")
+    flops = 0.5 * scale.method_flops
+    plain = Midtrain(
+        flops=flops, batch_size=2 * scale.batch_size, optim=scale.optim, data=data, replay=data, replay_share=0.0
+    )
+    rolls = {"batch_size": scale.rl_prompts, "num_samples": 2 * scale.rl_num_samples, "max_new_tokens": GYM_ROOM}
+    rl = RL(flops=flops, optim=scale.rl_optim, data=data, **rolls)
+    rft = RFT(flops=flops, optim=scale.sft_optim, data=data, **rolls)
+    remit = alike(ReMiT, plain, reference=base + plain + rl)
+    return {
+        "base": base,
+        "NTP": base + plain,
+        "NTP + RL": base + plain + rl,
+        "RL": base + rl,
+        "ReMiT": base + remit,
+        "ReMiT + RL": base + remit + rl,
+        "NTP + RFT": base + plain + rft,
+    }
+
+
+def real(scale: Scale, study: str) -> RealScale:
+    """The scale, if it is that of a real model. Raises Refused, naming the study that needs one."""
+    if not isinstance(scale, RealScale):
+        raise Refused(f"{study} asks about a real model, which scale {scale.name} is not; use --scale {NAME}")
+    return scale
 
 
 def real_scale(minutes: int = MINUTES) -> RealScale:

@@ -127,6 +127,14 @@ def more_on(on: str, elsewhere: str, arm: str, over: str, k: int = 1, world: str
     return Comparison(terms, name=f"({arm} - {over}) on {here.words} - on {there.words}")
 
 
+def more_unsound(arm: str, over: str, exam: str) -> Comparison:
+    """How much larger the share of responses with a right answer and a fault in their working is under ``arm``, on a
+    sampled exam."""
+    answer, strict = Score(exam, score="answer"), Score(exam)
+    terms = ((1.0, arm, answer), (-1.0, arm, strict), (-1.0, over, answer), (1.0, over, strict))
+    return Comparison(terms, name=f"right answers with wrong working, {arm} - {over}, {exam}")
+
+
 def above(name: str, *comparisons: Comparison, **more) -> Claim:
     """Every comparison lies above zero."""
     return Claim(name, comparisons, **more)

@@ -15,7 +15,7 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import results
-from interlude.studies.board import rows, tables
+from interlude.studies.board import THEN, rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.runs import entry, interruptible
 from interlude.studies.console import print_json
@@ -28,7 +28,6 @@ from interlude.studies.study import Study, check_budget, measured, plan
 from interlude.studies.verdicts import decide
 
 FIRST = 3  # seeds of the board that a method is tried with, unless others are asked for
-THEN = ("", " + RL")  # how the names of an arm alone and of an arm followed by RL end
 
 
 def leaderboard(args, screen) -> None:

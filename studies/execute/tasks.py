@@ -42,7 +42,8 @@ class Task:
     @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
-        return (self.folder / DONE).exists() and all(path.exists() for path in self.results)
+        trained = not self.stages or (self.folder / DONE).exists()  # a model as it is has no stage
+        return trained and all(path.exists() for path in self.results)
 
     @property
     def waiting(self) -> Iterator[tuple[Recipe, Path]]:
@@ -80,10 +81,11 @@ def tasks(study: Study) -> list[Task]:
                 listed.add(folder)
                 needs = tuple(each for _, each in first[folder][:-1] if each in first)
                 found.append(Task(folder.name, recipe, folder, first[folder], needs))
-        needs = tuple(folder for _, folder in chain if folder in first and folder != chain[-1][1])
+        own = chain[-1][1] if chain else run.recipe.folder
+        needs = tuple(folder for _, folder in chain if folder in first and folder != own)
         results = tuple(kept_at(run.recipe, exam) for exam in run.exams)
-        name = f"{run.recipe.folder.name} {run.seed} {run.arm}"
-        found.append(Task(name, run.recipe, chain[-1][1], chain, needs, run, results))
+        name = f"{own.name} {run.seed} {run.arm}"
+        found.append(Task(name, run.recipe, own, chain, needs, run, results))
     return found
 
 
@@ -92,7 +94,7 @@ def perform(task: Task, machine: Machine, observe: Observe | None) -> None:
     lm = train_or_load(task.recipe, machine, observe)
     if task.run is not None:
         where = task.folder / "exams"
-        where.mkdir(exist_ok=True)
+        where.mkdir(parents=True, exist_ok=True)
         with turn(where):
             for exam in task.run.exams:
                 cached_result(task.recipe, exam, lm)

@@ -9,39 +9,28 @@ from __future__ import annotations
 from interlude.models.rollouts import Reward
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import Comparison, Score, above, minus, within
+from interlude.studies.verdicts import above, minus, more_unsound, within
 
 FIGURES = ("interplay_fig07_process_reward", "interplay_fig08_errors")
 QUESTION = "Do rewards for the working teach more than rewards for the answer, at the edge and beyond it?"
 PREDICTION = (
-    "At the edge, where the base solves a problem in three, every reward teaches alike: printed and strict are "
-    "within 0.05 of answer in edge pass@1, against the paper. On the hard field, where almost no response is right "
-    "throughout, printed (0.8 for the share of right steps, whatever the answer) beats answer by at least 0.05 in "
-    "hard pass@1, and printed and dense by at least 0.1 on the easier edge; strict, which seldom pays, is below "
-    "printed by at least 0.1; released, which pays nothing unless the answer is right, is within 0.05 of answer. "
-    "Answers leave more right answers with wrong working than printed does on the hard field, and no more at the "
-    "edge."
+    "At the edge, where the base solves a problem in three, every reward teaches alike: printed and strict are within "
+    "0.05 of answer in edge pass@1, against the paper. On the hard field, where almost no response is right "
+    "throughout, printed (0.8 for the share of right steps, whatever the answer) beats answer by at least 0.05 in hard "
+    "pass@1, and printed and dense by at least 0.1 on the easier edge; strict, which seldom pays, is below printed by "
+    "at least 0.1; released, which pays nothing unless the answer is right, is within 0.05 of answer. Answers leave "
+    "more right answers with wrong working than printed does on the hard field, and no more at the edge."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1, and for the working in sampled responses, Student t with "
     "variances pooled over comparisons of like scores, Holm over all comparisons of this file; margin 0.05. All "
-    "rewards have one optimiser and rate (a quarter of it taught less, whatever the reward, at seed 3). Written "
-    "after one pilot at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond "
-    "at seeds 40 and 41, which are this study's strict arms."
+    "rewards have one optimiser and rate (a quarter of it taught less, whatever the reward, at seed 3). Written after "
+    "one pilot at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond at seeds "
+    "40 and 41, which are this study's strict arms."
 )
 PAPER = "arXiv 2512.07783, section 6, Figure 7"
 REWARDS = ("answer", "printed", "released", "strict", "dense")  # the second and third weigh the outcome by 0.2
 FIELDS = ("edge", "hard")
-
-
-def sloppier(kind: str, other: str, field: str) -> Comparison:
-    """How much larger the share of right answers with a fault in their working is under one reward than another, on
-    sampled responses to problems of the field."""
-    exam = f"zoo-{field}-sampled"
-    answer, strict = Score(exam, score="answer"), Score(exam)
-    a, b = f"{kind}, {field}", f"{other}, {field}"
-    terms = ((1.0, a, answer), (-1.0, a, strict), (-1.0, b, answer), (1.0, b, strict))
-    return Comparison(terms, name=f"right answers with wrong working, {kind} - {other}, {field} sampled")
 
 
 CLAIMS = (
@@ -69,30 +58,24 @@ CLAIMS = (
     ),
     above(
         "answers alone leave more right answers with wrong working than a reward for steps, on hard problems",
-        sloppier("answer", "printed", "hard"),
+        more_unsound("answer, hard", "printed, hard", "zoo-hard-sampled"),
     ),
     within(
         "answers alone leave no more right answers with wrong working than a reward for steps, at the edge",
-        sloppier("answer", "printed", "edge"),
+        more_unsound("answer, edge", "printed, edge", "zoo-edge-sampled"),
     ),
 )  # fmt: skip
 
 
 def study(scale: Scale) -> Study:
-    base = scale.base()
+    base, exams, flops = scale.base(), scale.exams(deeper=1), scale.arm_flops
     data = {"edge": scale.corpus(), "hard": scale.mixture(scale.hard)}
-    none = Arm("none", base, equal=False)
-    stages = {
-        f"{kind}, {field}": scale.rl(scale.arm_flops, Reward(kind), data=data[field])
-        for field in FIELDS
-        for kind in REWARDS
-    }
+    rl = {f"{kind}, {field}": scale.rl(flops, Reward(kind), data=data[field]) for field in FIELDS for kind in REWARDS}
     pairs = [(f"{kind}, {field}", f"answer, {field}") for field in FIELDS for kind in REWARDS if kind != "answer"]
-    exams = scale.exams(deeper=1)
     return Study(
         name="interplay/process_reward", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=(none, *(Arm(name, base + stage) for name, stage in stages.items())),
+        arms=(Arm("none", base, equal=False), *(Arm(name, base + stage) for name, stage in rl.items())),
         exams=(*exams, *(scale.sampled_exam(field) for field in FIELDS)),
         seeds=scale.finding_seeds or scale.seeds, base=base,
-        contrasts=(*((name, "none") for name in stages), *pairs), headline=tuple(exam.name for exam in exams),
+        contrasts=(*((name, "none") for name in rl), *pairs), headline=tuple(exam.name for exam in exams),
     )  # fmt: skip

@@ -4,7 +4,8 @@ All begin with one decayed base that knows thoughts, and read one corpus at the 
 (``studies.methods.Arena``); RL and sampled exams demand the whole solution, in thoughts or outside them. What training
 a reference costs is not charged: ReMiT's and distillation's is the arm "NTP + RL"; the annotator of "thinking" stands
 for the paper's ready-made model and has seen thoughts in the band alone. Their passes are charged. "base" has nothing
-more, and "base + RL" the RL alone; bounds read whole texts, or the generator's own thoughts, which no method has.
+more, and "RL" alone the RL that follows every method; bounds read whole texts, or the generator's own thoughts, which
+no method has.
 
 Muon makes updates of matrices equally large whatever the size of advantages: RL has one update a batch and no KL, where
 papers have AdamW, four and 0.001; "RL, AdamW" has theirs.
@@ -12,61 +13,50 @@ papers have AdamW, four and 0.001; "RL, AdamW" has theirs.
 
 from __future__ import annotations
 
+from interlude.studies.board import THEN, beside
 from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, Row, arena, joined
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import Claim, Comparison, Score, above, minus
+from interlude.studies.verdicts import Claim, Score
 
 FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
 PREDICTION = (
-    "Alone, at the edge: NTP is above the base by 0.4 and below full texts by 0.2 or more; ReMiT, distillation, "
-    "switch and RL are above NTP; thinking SFT (its annotator is often wrong at the edge), RLP and RPT, which read "
-    "nothing, are below; its oracle is above. + RL: full texts lie within 0.05 of NTP over all bands, so does every "
-    "method that read the corpus but thinking SFT; RL, RLP, RPT and pre-training are below NTP beyond the edge; the "
-    "random reward equals pre-training."
+    "Alone, at the edge: NTP is 0.4 above the base and 0.2 below full texts or more; ReMiT, distillation, switch and "
+    "RL are above NTP; thinking SFT (its annotator is often wrong at the edge), RLP and RPT, which read nothing, are "
+    "below; its oracle is above. + RL: full texts lie within 0.05 of NTP over all bands, so does every method that "
+    "read the corpus but thinking SFT; RL, RLP, RPT and pre-training are below NTP beyond the edge; the random reward "
+    "equals pre-training."
 )
 RULE = (
-    "Paired differences to NTP and to pre-training. Alone: pass@1 on the sampled edge exam, free, but for RLP, RPT and "
-    "RMT, which open thoughts for the model, with one opened before the answer (both are reported for every arm); and "
-    "exact pass@128 on the hard band. + RL: exact pass@1, the mean of band, edge and hard; and pass@128 on the hard "
-    "band. Student t over seeds, variances pooled by score, Holm over all of this file; margin 0.05. Rank: pass@1 + RL."
+    "Paired differences to NTP and pre-training. Alone: pass@1 on the sampled edge exam, free, but for RLP, RPT and "
+    "RMT, which open thoughts for the model, with one opened before the answer; and exact pass@128 on the hard band. + "
+    "RL: exact pass@1, the mean of band, edge and hard; and pass@128 on the hard band. Student t over seeds, variances "
+    "pooled by score, Holm over all of this file; margin 0.05. Rank: pass@1 + RL."
 )
-THEN, CONTROL, BANDS = ("", " + RL"), ("NTP", "pre-training"), ("ID", "edge", "hard")
+CONTROL, BANDS = ("NTP", "pre-training"), ("ID", "edge", "hard")
 FREE, OPENED = Score("zoo-edge-sampled"), Score("zoo-edge-sampled-answer")
 OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody else opens
-SEEDS = tuple(range(50, 58))
 ROWS: dict[str, Row] = CONTROLS | METHODS | BOUNDS
 
 
-def claims(method: str, opens: bool = False) -> tuple[Claim, ...]:
+def claims(method: str) -> tuple[Claim, ...]:
     """What is asked of a method: in each score, alone and after RL, whether it is above each control."""
-    found = []
-    for over in (each for each in CONTROL if each != method):
-        terms = ((1.0, method, OPENED if opens else FREE), (-1.0, over, FREE))
-        pairs = [("alone, edge pass@1", Comparison(terms, name=f"{method} - {over}, edge pass@1"), "edge")]
-        terms = tuple((w / 3, f"{arm} + RL", Score(on)) for w, arm in ((1, method), (-1, over)) for on in BANDS)
-        pairs.append(("+ RL, pass@1", Comparison(terms, name=f"{method} - {over}, + RL, pass@1 of all bands"), "all"))
-        for then in THEN:
-            reach = minus(method + then, over + then, "hard", k=128)
-            pairs.append((f"{then.strip() or 'alone'}, hard pass@128", reach, f"hard{then}"))
-        found += [above(f"{method} > {over}: {what}", each, pool=pool) for what, each, pool in pairs]
-    return tuple(found)
+    return beside(method, CONTROL, (OPENED if method in OPENS else FREE, FREE), BANDS)
 
 
-CLAIMS = tuple(each for name in (*METHODS, "random reward") for each in claims(name, name in OPENS))
+CLAIMS = tuple(each for name in (*METHODS, "random reward") for each in claims(name))
 
 
 def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
     scale = arena(scale)
     base, flops, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.asked()
     alone = [Arm(name, joined(base, row(scale, flops)), budget="alone") for name, row in rows.items()]
-    alone.append(Arm("NTP, tokens of ReMiT", base + scale.midtrain(0.75 * flops), equal=False))  # passes cost a third
-    alone.append(Arm("base", base, equal=False))
+    alone += [Arm("NTP, tokens of ReMiT", base + scale.midtrain(0.75 * flops), equal=False)]  # passes cost a third
     arms = [each for a in alone for each in (a, Arm(f"{a.name} + RL", a.recipe + rl, a.equal, budget="with RL"))]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*scale.exams(), *asked), seeds=SEEDS if scale.name == "nano" else scale.seeds,
-        base=base, contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"),
-        headline=tuple(exam.name for exam in asked), unequal=UNEQUAL,
+        arms=(*arms, Arm("base", base, equal=False)), exams=(*scale.exams(), *asked), base=base,
+        contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"), unequal=UNEQUAL,
+        seeds=scale.board_seeds or scale.seeds, headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

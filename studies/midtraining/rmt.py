@@ -20,34 +20,32 @@ from interlude.studies.study import Arm, Study
 FIGURES = ("midtraining_rmt",)
 QUESTION = "At equal FLOPs, what do RMT and each of its parts add to NTP and RPT, alone and + the same RL?"
 PREDICTION = (
-    "The paper's shape: RMT matches more than RPT on hard tokens, both more than the untrained base (NTR), easy "
-    "above medium above hard; without NTP it loses most, then without budget, then without curriculum; thoughts "
-    "shorten with B_t. Role tells more than tier: thinking helps inferred values, not choices. On exams NTP and mixed "
-    "SFT are not below RMT, before or after RL."
+    "The paper's shape: RMT matches more than RPT on hard tokens, both more than the untrained base (NTR), easy above "
+    "medium above hard; without NTP it loses most, then without budget, then without curriculum; thoughts shorten with "
+    "B_t. Role tells more than tier: thinking helps inferred values, not choices. On exams NTP and mixed SFT are not "
+    "below RMT, before or after RL."
 )
 RULE = (
-    "Over seeds, 95 % Student-t intervals. Exams: strict pass@1 on zoo-edge-sampled-answer, "
-    "each pair alone and + RL: above or below zero, else not established. Thinking: share of matches in "
-    "each tier over the stage's last quarter, arms paired by seed; length follows if the mean thought of "
-    "that quarter is below the first's."
+    "Over seeds, 95 % Student-t intervals. Exams: strict pass@1 on zoo-edge-sampled-answer, each pair alone and + RL: "
+    "above or below zero, else not established. Thinking: share of matches in each tier over the stage's last quarter, "
+    "arms paired by seed; length follows if the mean thought of that quarter is below the first's."
 )
 UNIFORM = (1 / 3, 1 / 3, 1 / 3)
-ABLATED = {  # what is changed in RMT
-    "no budget": {"budget": None}, "no curriculum": {"early": UNIFORM, "late": UNIFORM}, "no NTP": {"ntp": 0.0},
-    "mean of NTP": {"ntp_aggregate": "mean"},
-}  # fmt: skip
+# What is changed in RMT.
+ABLATED = {"no budget": {"budget": None}, "no curriculum": {"early": UNIFORM, "late": UNIFORM}}
+ABLATED |= {"no NTP": {"ntp": 0.0}, "mean of NTP": {"ntp_aggregate": "mean"}}
 
 
 def study(scale: Scale) -> Study:
     scale = arena(scale)
     base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.asked()
-    methods = {name: CONTROLS[name](scale, budget) for name in ("NTP", "pre-training")}
-    methods |= {name: METHODS[name](scale, budget) for name in ("mixed SFT", "RPT", "RMT", "RMT, entropy")}
+    rows, shared = CONTROLS | METHODS, ("NTP", "pre-training", "mixed SFT", "RPT", "RMT", "RMT, entropy")
+    methods = {name: rows[name](scale, budget) for name in shared}
     methods |= {name: rmt(scale, budget, **more) for name, more in ABLATED.items()}
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
-    arms.append(Arm("base", base, equal=False))
     told = scale.stable() + scale.formats(BINS)
-    arms.append(Arm("words", joined(told, rmt(scale, budget, told=BINS)), base=told, budget="alone"))
+    words = Arm("words", joined(told, rmt(scale, budget, told=BINS)), base=told, budget="alone")
+    arms += [Arm("base", base, equal=False), words]
     arms += [replace(arm, name=f"{arm.name} + RL", recipe=arm.recipe + rl, budget="with RL") for arm in arms]
     pairs = [("RMT", arm.name) for arm in arms if "RL" not in arm.name and arm.name != "RMT"]
     pairs += [(other, over) for other in ("RPT", "mixed SFT", "RMT, entropy") for over in ("NTP", "pre-training")]

@@ -36,18 +36,17 @@ def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
     # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
     half, room, old = scale.arm_flops / 2, 2 * scale.max_new_tokens, scale.pretraining()
-    inside = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1])
-    base, plain = base + anneal, replace(anneal, flops=half)
+    inside, base = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1]), base + anneal
     sft = replace(scale.sft(half), data=scale.mixture(inside))
     gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
     own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
     own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
-    arms = {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
-    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told), **arms}
+    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
+    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
     arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
     arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 1": replace(own, **WRONG)}
     arms["distillation 8"] = replace(own, source="distil", examples=None, n=8, reference=teacher(scale, NAMES, TAGGED))
-    recipes = {"no mid-training": base + plain, **{a: base + s for a, s in arms.items()}}
+    recipes = {"no mid-training": base + replace(anneal, flops=half), **{a: base + s for a, s in arms.items()}}
     rl = replace(scale.rl(half, Reward("answer"), replace(GRPO, kl=0.0)), max_new_tokens=room)
     asked = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
     exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in asked)

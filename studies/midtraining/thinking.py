@@ -9,19 +9,7 @@ segment owes to the thought before it, where steps are left out.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.studies.methods import (
-    BOUNDS,
-    METHODS,
-    UNEQUAL,
-    VARIED,
-    arena,
-    joined,
-    probes,
-    thinking,
-    thought_rl,
-)
+from interlude.studies.methods import UNEQUAL, arena, joined, probes, thoughts_varied
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -43,15 +31,8 @@ RULE = (
 def study(scale: Scale) -> Study:
     scale = arena(scale)
     base, flops, asked, rl = scale.base(), scale.method_flops, scale.asked(), scale.rl(scale.method_flops)
-    rows = METHODS | BOUNDS
-    methods = {name: rows[name](scale, flops) for name in ("thinking SFT, oracle", "thinking SFT", "thinking")}
-    raw, plain = scale.midtrain(flops), replace(scale.anneal(), flops=flops)
-    methods |= {"pre-training": (plain,), "NTP": (raw,), "NTP, all tokens": (replace(raw, targets="all"),)}
-    sft, imitated = methods["thinking SFT"][0], methods["thinking"][0]
-    methods["thinking SFT, all tokens"] = (replace(sft, targets="all"),)
-    methods |= {f"thinking SFT, {content}": (replace(sft, content=content),) for content in ("shuffled", "empty")}
-    methods |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in VARIED.items()}
-    methods |= {"thinking, RL alone": (scale.midtrain(flops / 2), thought_rl(scale, flops / 2))}
+    methods = thoughts_varied(scale, flops)
+    imitated = methods["thinking"][0]
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
     arms += [Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL") for a in arms]
     over = {name: name.partition(",")[0] if "," in name else "NTP" for name in methods} | {"thinking": "thinking SFT"}

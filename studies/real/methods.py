@@ -12,8 +12,7 @@ found by sampling, or with the answer as a hint; ReMiT's reference is the arm "N
 from __future__ import annotations
 
 from interlude.studies.methods import joined
-from interlude.studies.real_scale import METHODS, RealScale
-from interlude.studies.refusal import Refused
+from interlude.studies.real_scale import METHODS, real
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -32,8 +31,7 @@ UNEQUAL = "a stage ends with the step that spends its budget, and a step of roll
 
 
 def study(scale: Scale) -> Study:
-    if not isinstance(scale, RealScale):
-        raise Refused(f"real/methods asks about a real model, which scale {scale.name} is not; use --scale smollm2")
+    scale = real(scale, "real/methods")
     base, flops = scale.base(), scale.method_flops
     rl = scale.rl(flops)
     arms = [Arm("base", base, equal=False)]

@@ -153,10 +153,24 @@ def test_shared_beginnings_are_tasks_of_their_own_and_come_first(mine, runs):
     assert len({task.name for task in found}) == len(found)
 
 
-@pytest.mark.parametrize("name", [name for name in names() if not name.startswith("real/")])
+def test_a_model_as_it_is_is_a_task_of_exams_alone(mine, runs):
+    """Mutants: a recipe without stages has no task, or one that is never complete, or no folder for its results."""
+    trained = the_study(mine(2)).with_seeds((0,))
+    bare = dataclasses.replace(trained.base, stages=())
+    arms = (dataclasses.replace(trained.arms[0], name="as it is", recipe=bare, equal=False), trained.arms[1])
+    found = tasks(dataclasses.replace(trained, arms=arms, base=bare, contrasts=()))
+    task = next(task for task in found if task.run is not None and task.run.arm == "as it is")
+    assert task.stages == task.needs == () and task.ready and not task.complete
+    perform(task, Machine(threads=1), None)
+    assert task.complete and len(list((task.folder / "exams").glob("*.json"))) == len(task.results) == 2
+
+
+@pytest.mark.parametrize("name", names())
 def test_every_stage_of_every_study_belongs_to_a_task(name, runs):
     """Mutant: a reference or a base that no task trains before a run needs it."""
-    study = the_study(Wanted(name, "smoke"))
+    if name.startswith("real/"):
+        pytest.importorskip("reasoning_gym")
+    study = the_study(Wanted(name, "smollm2" if name.startswith("real/") else "smoke"))
     found = tasks(study)
     assert len({task.name for task in found}) == len(found)
     users: dict = {}

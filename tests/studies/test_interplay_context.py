@@ -154,7 +154,7 @@ def test_rl_shares_are_what_they_say():
             arm = made[f"{kind}, RL {100 * share:g} %"]
             told = Counter(problem.world for problem in drawn(arm.recipe.stages[-1].data))
             assert within(told[RARE], DRAWS, share) and arm.base == made[kind].base and arm.equal
-    with pytest.raises(ValueError, match="'festival'"):
+    with pytest.raises(ValueError, match="holds no source in 'festival'"):
         only(late, "festival")
 
 
