@@ -280,6 +280,19 @@ def test_a_study_is_priced_before_it_is_begun(copy):
     assert [each["stage"] for each in steps] == ["Pretrain"] * 3 and set((copy / "runs").glob("*")) == before
 
 
+def test_a_step_that_was_not_taken_is_printed_with_its_reason(monkeypatch, capsys):
+    """Mutants: the reason left out; a stage that was not tried printed as one that took no time."""
+    from interlude.studies.__main__ import main
+    from interlude.studies.cli import runs as commands
+    from interlude.studies.speed import Stepped
+
+    refused_ = Stepped("RL", "RL edge", flops=1e12, why_not="it needs about 90 GB of memory, and 2 GB are free")
+    monkeypatch.setattr(commands, "dry_run", lambda *_: [refused_, Stepped("SFT", "SFT", 2.0, 10, 1e9, 1e9, steps=3)])
+    assert main(["plan", "quickstart", "--scale", "smoke", "--dry-run"]) == 0
+    first, second = (line for line in capsys.readouterr().out.splitlines() if line.split()[:1] in (["RL"], ["SFT"]))
+    assert "not taken" in first and "90 GB" in first and "not taken" not in second and " 2 " in second
+
+
 def test_a_file_that_is_not_text_is_refused(copy):
     """Mutant: the reader's UnicodeDecodeError let through."""
     (copy / "bytes.jsonl").write_bytes(b"\xff\xfe\n")
