@@ -132,12 +132,7 @@ def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> 
             passed.append(move)
             continue
         if style.thoughts == "oracle" and passed:
-            before = len(out)
-            out.append(THINK)
-            for each in passed:
-                step(problem, each, out, [])
-            out.append(CLOSE)
-            roles += (THOUGHT,) * (len(out) - before)
+            think(problem, step, passed, out, roles)
         else:
             unseen.update([each.solves for each in passed])
         passed.clear()
@@ -164,12 +159,17 @@ def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> 
         out += tokens
         roles += kinds
     if passed and style.thoughts == "oracle":  # the last steps are left out: they stand in a thought before the answer
-        before = len(out)
-        out.append(THINK)
-        for each in passed:
-            step(problem, each, out, [])
-        out.append(CLOSE)
-        roles += (THOUGHT,) * (len(out) - before)
+        think(problem, step, passed, out, roles)
+
+
+def think(problem: Blueprint, step, moves: list[Move], out: list[str], roles: list[str]) -> None:
+    """Append a thought that holds the steps of ``moves`` as ``step`` writes them, tags included, and their roles."""
+    before = len(out)
+    out.append(THINK)
+    for move in moves:
+        step(problem, move, out, [])
+    out.append(CLOSE)
+    roles += (THOUGHT,) * (len(out) - before)
 
 
 def stops_early(problem: Blueprint) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from interlude.studies.cli.runs import planned
 from interlude.studies.console import print_json
-from interlude.studies.find import SCALE_NAMES, Wanted, figures, the_study
+from interlude.studies.find import Wanted, figures, the_study
 from interlude.studies.price import price
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import this_machine
 
-SCALE = SCALE_NAMES[1]  # nano: what every figure is drawn of
+SCALE = "nano"  # what every figure is drawn of
 
 
 def reproduce(args, screen) -> None:
@@ -23,7 +23,7 @@ def reproduce(args, screen) -> None:
     if args.figure not in known:
         raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
     name = known[args.figure]
-    seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
+    seeds = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
     study = the_study(Wanted(name, SCALE, args.seeds))
     runs = planned(study)["runs"]
     todo = [run for run in runs if not run["examined"]]
@@ -36,7 +36,7 @@ def reproduce(args, screen) -> None:
     screen.print(
         f"{args.figure}: study {name} at {SCALE}, {len(study.arms)} arms x {len(study.seeds)} seeds\n"
         f"{len(runs) - len(todo)} of {len(runs)} runs are done in {Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
-        f"the others take about {hours:.2g} hours of one process here (shared beginnings counted once)",
+        f"the others take about {hours:.2g} hours of one process here, as the average run does",
         highlight=False,
         soft_wrap=True,
     )
@@ -44,9 +44,8 @@ def reproduce(args, screen) -> None:
         return None
     where = {**os.environ, "INTERLUDE_RESULTS": str(out)}
     workers = ["--workers", str(args.workers)] if args.workers else []
-    asked = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
-    again = f"interlude reproduce {args.figure}{seeds} --out {args.out}"
-    call(["interlude.studies", "run", name, "--scale", SCALE, *asked, *workers], where, again)
+    again = " ".join(["interlude", "reproduce", args.figure, *seeds, "--out", args.out])
+    call(["interlude.studies", "run", name, "--scale", SCALE, *seeds, *workers], where, again)
     call(["interlude.studies", "show", name, "--scale", SCALE], where, again)
     call(["interlude.figures", args.figure], where, again)
     drawn = out / f"{args.figure}.svg"

