@@ -15,9 +15,9 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t with variances pooled over comparisons of like "
-    "scores, Holm over all comparisons of this file; margin 0.05. Measured FLOPs after the base are equal within a "
-    "budget; all arms begin with a base that has decayed, so that none pays for a decay of its own. Written after "
-    "depth_carried (seeds 30 to 37), before any model was examined at seeds 40 to 47."
+    "scores, Holm over all comparisons of this file; margin 0.05. All arms begin with a base that has decayed, so that "
+    "none pays for a decay of its own. Written after depth_carried (seeds 30 to 37), before any model was examined at "
+    "seeds 40 to 47."
 )
 PAPER = "arXiv 2512.07783, section 5"
 BUDGETS = {"half": 0.5, "full": 1.0}
@@ -60,14 +60,12 @@ def study(scale: Scale) -> Study:
     pairs = [(arm.name, f"{pure} RL, {arm.budget}") for arm in arms for pure in ("0%", "100%")]
     return Study(
         name="interplay/mid_or_rl",
-        scale=scale.name,
-        question=QUESTION,
-        prediction=PREDICTION,
-        rule=RULE,
+        scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        unequal="a stage ends with the step that spends its budget: up to 8 % at the half budget, 3 % at the full one",
         arms=tuple(arms),
         exams=(*scale.exams(deeper=1), scale.sampled_exam()),
         seeds=scale.finding_seeds or scale.seeds,
         base=base,
         contrasts=tuple((arm, pure) for arm, pure in pairs if arm != pure and not arm.startswith("0%")),
         headline=tuple(exam.name for exam in scale.exams(deeper=1)),
-    )
+    )  # fmt: skip

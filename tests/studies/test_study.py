@@ -260,6 +260,20 @@ def test_committed_tables_are_complete():
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_committed_arms_spent_alike_or_the_study_says_why(path):
+    """Kills: an arm of a committed table that had more compute than another, without a word."""
+    name, scale = path.stem.replace(".", "/", 1), path.parent.name
+    asked, table = study(name, scale), results.load(name, scale)
+    groups: dict = {}
+    for row in table.rows:
+        arm = next(arm for arm in asked.arms if arm.name == row["arm"])
+        if arm.equal:
+            groups.setdefault((row["seed"], arm.budget), set()).add(row["arm_flops"])
+    most = max((max(spent) / min(spent) for spent in groups.values()), default=1.0)
+    assert most <= 1.05 or asked.unequal, f"{most:.3f}"
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
 def test_committed_tables_can_be_told(path):
     # Mutant: the similarity of what an arm solves with 5e-324, which ended every report of interplay/topology.
     name, scale = path.stem.replace(".", "/", 1), scale_named(path.parent.name)
