@@ -1,4 +1,4 @@
-"""What studies of mid-training methods share: the first reference, stages made of a scale's own, those that think."""
+"""Shared parts of the studies of mid-training methods: scales, the reference model, and each method's stages."""
 
 from __future__ import annotations
 
@@ -34,68 +34,70 @@ from interlude.synth.source import Mixture
 
 S = TypeVar("S", bound=Scale)
 
-# Share of the arena's texts that stop early, leaving out their last one to three steps, and of the base's own texts
-# that show thoughts, where the missing steps stand in one.
+# STOPS: share of the corpus' texts that stop early, without their last one to three steps. SHOWN: the same share in the
+# base's own texts, where a thought contains the missing steps.
 STOPS, SHOWN = 0.2, 0.5
-PLAIN_SHARE = 0.5  # of the rows of the base's decay: without them it unteaches solutions without thoughts
-LONGEST_THOUGHT = 64  # tokens: three steps of 17, and the closing tag and the predicted token
-BINS = Bins(longest=128)  # in which RMT's budget is told: seven numbers, log-spaced (one bin is empty below 128)
-BUDGET = 60  # RMT's first, in tokens: about twice the mean of what texts leave out, two steps
+PLAIN_SHARE = 0.5  # of the rows in the base's decay: without them the base forgets solutions without thoughts
+LONGEST_THOUGHT = 64  # tokens: three steps of 17, the closing tag and the predicted token
+BINS = Bins(longest=128)  # how RMT's budget is stated in the prompt: seven log-spaced bins (below 128 one is empty)
+BUDGET = 60  # RMT's initial budget in tokens: two steps, about twice the mean of what texts leave out
 THOUGHTS_A_PLACE = 8
-SEGMENT = 24  # tokens of a step, at most
-PROBED = 4  # thoughts a problem in the causal probe
-# Three solutions in ten wrong (with replay a quarter of rows) and words of choice in every step: where every
-# token is pivotal, weighing tokens is vacuous. Few remarks: one in four names what is not given, and costs a solution.
+SEGMENT = 24  # most tokens of a step
+PROBED = 4  # thoughts per problem in the causal probe
+# Three solutions in ten are wrong (a quarter of the rows, with replay) and every step contains freely chosen words: if
+# every token mattered, token weights would have nothing to do. Remarks are rare: one in four names a quantity that is
+# not given, which costs a solution.
 NOISY = Words(remarks=0.1, error_rate=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 UNEQUAL = (
-    "a stage ends with the step that spends its budget, and at nano one step of rollouts costs up to 3 % of a method's"
+    "a stage ends with the step that uses up its budget; at nano one step of rollouts costs up to 3 % of that budget"
 )
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
-    """The recipe and then these stages."""
+    """The recipe, continued with these stages."""
     return replace(recipe, stages=recipe.stages + stages)
 
 
 def tuned(scale: Scale) -> Recipe:
-    """The first reference of methods that need one: the base after next-token prediction and RL with a method's
-    budget each. It is an arm of every study here, so no teacher is trained for a method's sake (arXiv 2602.03075)."""
+    """The reference model of methods that need one: the base after next-token prediction, then RL, each with the budget
+    of one method. Every study here has it as an arm, so no method needs an extra teacher (arXiv 2602.03075)."""
     return scale.base() + scale.midtrain(scale.method_flops) + scale.rl(scale.method_flops)
 
 
 def alike(kind: type[Stage], stage: Stage, **more) -> Stage:
-    """A stage of another kind with every field of ``stage`` (data, budget, rate) and ``more``. Raises TypeError if that
-    kind lacks one of them."""
+    """A stage of class ``kind`` with all fields of ``stage`` (data, budget, learning rate) and ``more``. Raises
+    TypeError if the class lacks one of these fields."""
     return kind(**{field.name: getattr(stage, field.name) for field in fields(stage)}, **more)
 
 
 @dataclass(frozen=True)
 class Arena(Scale):
-    """A scale on which methods of mid-training can differ. All begin with one decayed base that knows thoughts, as a
-    GPT from scratch has no format to begin with; all read one corpus at the edge, a share of whose texts stop early and
-    give the answer at once; and RL and sampled exams demand the whole solution, in thoughts or outside them.
+    """A scale on which mid-training methods can differ. All arms start from one base after learning-rate decay that
+    already knows the format of thoughts, because a GPT from scratch does not. All train on one corpus at the edge. A
+    share of its texts stop early: they skip the last steps and give the answer at once. RL and sampled exams require
+    every step, inside a thought or outside.
 
-    A text that stops early breaks nothing before its end, so that next-token prediction on it teaches depth; what it
-    teaches wrongly is where to stop, and what it leaves out a thought can supply.
+    A text that stops early is correct up to its end, so next-token prediction on it still teaches depth. It teaches one
+    thing wrongly, where to stop, and a thought can supply the missing steps.
     """
 
     def corpus(self) -> Mixture:
         return self.mixture(self.edge, stop_prob=STOPS, thoughts="ignored", unwrapped=True)
 
     def implicit(self) -> Mixture:
-        """The corpus with what it leaves out in thoughts: what annotators are compared with, and an upper bound."""
+        """The corpus with its missing steps in thoughts: an upper bound, and the standard for annotators."""
         return self.mixture(self.edge, stop_prob=STOPS, thoughts="oracle", unwrapped=True)
 
     def within(self) -> Mixture:
         return self.mixture(self.band, thoughts="ignored", unwrapped=True)
 
     def full(self) -> Mixture:
-        """The problems of the corpus with whole solutions."""
+        """The problems of the corpus with complete solutions."""
         return self.mixture(self.edge)
 
     def traces(self, share: float = SHOWN) -> Mixture:
-        """Pre-training's problems, a share of whose solutions have their last steps in a thought."""
+        """The problems of pre-training; a share of the solutions have their last steps in a thought."""
         copies = {"copies": self.copies[0], "copy_ratio": self.copies[1]}
         return self.mixture(self.band, stop_prob=share, thoughts="oracle", unwrapped=True, **copies)
 
@@ -103,7 +105,8 @@ class Arena(Scale):
         return self.stable() + self.formats()
 
     def formats(self, told: Bins | None = None) -> ColdStart:
-        """The base's decay, half on texts that show thoughts: a decay on plain ones unteaches them."""
+        """The base's learning-rate decay, half of it on texts with thoughts: a decay on plain texts alone makes the
+        base forget them."""
         more = {"optim": replace(self.optim, schedule="linear"), "data": self.traces(), "idle": 1.0, "told": told}
         more |= {"replay": self.pretraining(), "replay_share": PLAIN_SHARE}
         return ColdStart(flops=self.anneal_flops, batch_size=self.batch_size, **more)
@@ -114,13 +117,14 @@ class Arena(Scale):
         return replace(exam, name=exam.name + f"-{opened}" * bool(opened), source=source, opened=opened)
 
     def asked(self) -> tuple[Exam, ...]:
-        """The sampled exams of every arm: free, with a thought opened before the answer, and on the band."""
+        """The sampled exams of every arm: at the edge, at the edge with a thought opened before the answer, and in the
+        band."""
         return self.sampled_exam(), self.sampled_exam(opened="answer"), self.sampled_exam("band")
 
 
 def arena(scale: Scale) -> Arena:
-    """The same scale as an ``Arena``, with the tags of thoughts among its model's tokens; a method may spend what
-    an arm of other studies does, and the RL after it the same (with more, RL repairs whatever came before it)."""
+    """The scale as an ``Arena``, with the tags of thoughts in the vocabulary. A method has the budget of an arm in
+    other studies, and the RL after it the same again (longer RL would hide what came before it)."""
     if isinstance(scale, Arena):
         return scale
     return recast(Arena, replace(scale, method_flops=scale.arm_flops), thoughts=True)
@@ -128,10 +132,11 @@ def arena(scale: Scale) -> Arena:
 
 @dataclass(frozen=True)
 class Worded(Scale):
-    """A scale whose mid-training texts are as a corpus is: steps open and conclude with words of one's choice, remarks
-    help no one, and a share of the solutions ends wrong, having concluded with one word throughout. Otherwise every
-    token is pivotal, and weighing tokens is vacuous. The base has read such words in the band, longer
-    than it takes to learn them; RL and exams allow them; the solutions that SFT and the bound read are all right."""
+    """A scale with noisy mid-training texts, like a real corpus: steps open and conclude with freely chosen words, some
+    remarks are useless, and a share of the solutions end wrong (these conclude with the same word throughout). Without
+    noise every token would matter, and token weights would have nothing to do. The base has read such words in the
+    band, for longer than it needs to learn them. RL and exams allow them. SFT and the upper bound train on correct
+    solutions only."""
 
     def corpus(self) -> Mixture:
         return self.mixture(self.edge, words=replace(NOISY, error_rate=0.0))
@@ -158,26 +163,27 @@ class Worded(Scale):
 
 
 def worded(scale: Scale) -> Worded:
-    """The same scale as a ``Worded`` one, with the words of one's choice among its model's tokens and the arena's
-    budgets."""
+    """The scale as a ``Worded`` one, with the freely chosen words in the vocabulary and the budgets of the arena."""
     return recast(Worded, replace(scale, method_flops=scale.arm_flops), words=True)
 
 
 def recast(kind: type[S], scale: Scale, **more: bool) -> S:
-    """A scale of another kind with every field of ``scale``, and more tokens in its model's vocabulary.
+    """A scale of class ``kind`` with all fields of ``scale`` and more tokens in the vocabulary of its model.
 
-    Raises ValueError where the model has a tokenizer of its own.
+    Raises ValueError if the model has its own tokenizer.
     """
     if not isinstance(scale.model, GPT):
-        what = "whose model has a tokenizer of its own"
-        raise ValueError(f"scale {scale.name}, {what}, cannot be made {kind.__name__}: this study is not for it")
+        raise ValueError(
+            f"this study adds tokens to the vocabulary ({kind.__name__}), "
+            f"but the model of scale {scale.name} has its own tokenizer"
+        )
     held = {field.name: getattr(scale, field.name) for field in fields(scale)}
     return kind(**held | {"model": replace(scale.model, vocab=replace(scale.model.vocab, **more))})
 
 
 def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """A stage that thinks before tokens of the corpus, those that can be inferred unless ``more`` says otherwise, at
-    three times RL's rate (with RL's, it has hardly moved at the end of a method's budget)."""
+    """A stage that thinks before tokens of the corpus: by default only before tokens that can be inferred. Its learning
+    rate is three times RL's (at RL's rate the model hardly changes within the budget of a method)."""
     rl = scale.rl(flops)
     optim = replace(rl.optim, matrix_lr=3 * rl.optim.matrix_lr, other_lr=3 * rl.optim.other_lr)
     own = {"flops": flops, "batch_size": rl.batch_size, "num_samples": THOUGHTS_A_PLACE, "optim": optim}
@@ -186,24 +192,24 @@ def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[
 
 
 def rmt(scale: Arena, flops: float, **more) -> tuple[Stage, ...]:
-    """RMT with a budget that only its reward knows, as its base has been told no lengths."""
+    """RMT whose token budget enters only the reward, as its base has not learned to read lengths in the prompt."""
     return thought(scale, flops, RMT, **{"budget": BUDGET} | more)
 
 
 def rpt(scale: Arena, flops: float, **more) -> tuple[Stage, ...]:
-    """RPT: the match is all that is paid, and nothing is read."""
+    """RPT: the reward is only for a matching token, and there is no next-token prediction."""
     return thought(scale, flops, RMT, budget=None, early=HARD_ONLY, late=HARD_ONLY, ntp=0.0, **more)
 
 
 def mixed_sft(scale: Arena, flops: float) -> tuple[Stage, ...]:
-    """The control without which no method that thinks should be reported: one stage on the corpus and, as often, on
-    solutions that think (arXiv 2608.23256)."""
+    """A control that every method with thoughts needs: one stage of SFT, half on the corpus and half on solutions with
+    thoughts (arXiv 2608.23256)."""
     return (replace(scale.midtrain(flops), data=blend((0.5, scale.corpus()), (0.5, scale.traces()))),)
 
 
 def annotated(scale: Arena, flops: float, annotator: Recipe | str) -> Annotate:
-    """Mid-training on the corpus with an annotator's thoughts, the likeliest ones, and the replay that next-token
-    prediction has. The loss is on solutions, as next-token prediction's and all pre-training's here."""
+    """Mid-training on the corpus with an annotator's thoughts (greedy decoding) and the same replay as next-token
+    prediction. The loss is on solutions, as in next-token prediction and all pre-training here."""
     plain = scale.midtrain(flops)
     return Annotate(
         flops=flops, batch_size=plain.batch_size, optim=plain.optim, data=scale.implicit(), replay=plain.replay,
@@ -220,8 +226,8 @@ def annotator(scale: Arena) -> Recipe:
 
 
 def thought_rl(scale: Arena, flops: float, **more) -> Thinking:
-    """RL on thoughts before segments of the corpus, where the learned annotator would think, with as much of the band
-    replayed as other RL has."""
+    """RL on thoughts before segments of the corpus, at the places where the learned annotator would think. It replays
+    as much of the band as other RL."""
     plain = scale.rl(flops)
     own = {"batch_size": plain.batch_size, "num_samples": plain.num_samples, "optim": plain.optim}
     data = blend((1 - REPLAY_SHARE, scale.implicit()), (REPLAY_SHARE, scale.traces(STOPS)))
@@ -230,18 +236,19 @@ def thought_rl(scale: Arena, flops: float, **more) -> Thinking:
 
 
 def thinking(scale: Arena, flops: float, share: float = 0.5, targets: str = "solution", **more) -> tuple[Stage, Stage]:
-    """A budget of which this share is RL on thoughts before segments of one half of the corpus; what comes before it
-    imitates annotated chunks of the other half, or all their tokens."""
+    """Thinking Mid-training in two stages. The first imitates annotated texts of one half of the corpus; the second, RL
+    on thoughts before segments of the other half, gets this share of the budget. targets: the first stage's loss is on
+    the "solution" or on "all" tokens."""
     imitated = replace(annotated(scale, (1 - share) * flops, annotator(scale)), targets=targets)
     return imitated, thought_rl(scale, share * flops, **more)
 
 
-REWEIGHED = {  # ReMiT's controls that differ from it in a token's weight alone
+REWEIGHED = {  # controls that differ from ReMiT only in the token weights
     "shuffled weights": {"weights": "shuffled"},
     "top-k": {"weights": "topk", "renormalise": True},
     "renormalised": {"renormalise": True},
 }
-VARIED = {  # how else "thinking" is run: the share of a budget on RL, half otherwise, who judges, the paper's loss
+VARIED = {  # variants of "thinking": the RL share of the budget (default 1/2), the judge, the paper's loss
     "1/4 RL": {"share": 0.25},
     "3/4 RL": {"share": 0.75},
     "judge of values": {"judge": Judge("value")},
@@ -251,7 +258,7 @@ VARIED = {  # how else "thinking" is run: the share of a budget on RL, half othe
 
 
 def probes(scale: Arena) -> tuple[Exam, ...]:
-    """What follows a thought in which stands the model's own, none, its own tokens shuffled, or another problem's."""
+    """Probes of what follows a thought that is the model's own, empty, shuffled, or taken from another problem."""
     asked = scale.sampled_exam()
     source = replace(asked.source, stop_prob=1.0)
     more = {"samples": PROBED, "max_new_tokens": LONGEST_THOUGHT + SEGMENT}
@@ -259,9 +266,10 @@ def probes(scale: Arena) -> tuple[Exam, ...]:
 
 
 def adamw(stage: Stage) -> Stage:
-    """The same RL with the optimiser and the settings of its papers (arXiv 2402.03300, 2503.14476): AdamW, under which
-    the size of advantages counts, as Muon makes every update of a matrix equally large; four updates a batch and a KL
-    to the stage's beginning of weight 0.001. The rate is ours, as a small model's is larger."""
+    """The same RL with the optimiser and settings of the papers (arXiv 2402.03300, 2503.14476): AdamW, four updates per
+    batch, and a KL penalty to the stage's initial model with weight 0.001. With AdamW the size of advantages matters;
+    Muon makes every update of a matrix equally large. The learning rate is our choice: small models need a larger
+    one."""
     optim = replace(stage.optim, kind="adamw", other_lr=ADAMW_RATE)
     return replace(
         stage,
@@ -272,20 +280,20 @@ def adamw(stage: Stage) -> Stage:
 
 
 def interleaved(scale: Arena, flops: float) -> tuple[Stage, ...]:
-    """RL and next-token prediction on the corpus by turns, at the rate of imitation in SFT."""
+    """RL and next-token prediction on the corpus in alternation, at the learning rate of SFT."""
     rl = replace(scale.rl(flops), optim=scale.sft_optim)
     text = {"text": scale.corpus(), "replay": scale.pretraining(), "replay_share": REPLAY_SHARE}
     return (alike(Interleave, rl, **text),)
 
 
 ADAMW_RATE = 3e-4
-Row = Callable[[Arena, float], tuple[Stage, ...]]  # a method: its stages after the base, of so many FLOPs in all
+Row = Callable[[Arena, float], tuple[Stage, ...]]  # a method: (scale, FLOPs in total) -> its stages after the base
 CONTROLS: dict[str, Row] = {
     "NTP": lambda scale, flops: (scale.midtrain(flops),),
     "pre-training": lambda scale, flops: (replace(scale.anneal(), flops=flops),),
     "random reward": lambda scale, flops: (scale.rl(flops, Reward("random")),),
 }
-BOUNDS: dict[str, Row] = {  # what no method has: whole texts, or the generator's own thoughts
+BOUNDS: dict[str, Row] = {  # upper bounds, with data that no method has: complete texts, or the generator's thoughts
     "NTP, full texts": lambda scale, flops: (replace(scale.midtrain(flops), data=scale.full()),),
     "thinking SFT, oracle": lambda scale, flops: (annotated(scale, flops, ORACLE),),
 }
@@ -312,7 +320,8 @@ METHODS: dict[str, Row] = {
 
 
 def thoughts_varied(scale: Arena, flops: float) -> dict[str, tuple[Stage, ...]]:
-    """The arms of the study of thoughts: who thinks, what a thought holds, who judges, which tokens have a loss."""
+    """The arms of the study of thoughts. They differ in the annotator, the content of thoughts, the judge, and the
+    tokens with a loss."""
     rows = METHODS | BOUNDS
     made = {name: rows[name](scale, flops) for name in ("thinking SFT, oracle", "thinking SFT", "thinking")}
     raw, sft = scale.midtrain(flops), made["thinking SFT"][0]

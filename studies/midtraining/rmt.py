@@ -1,12 +1,14 @@
 """What do RMT's budget, curriculum and next-token prediction each add, on the tokens it thinks about and after RL?
 
-On the arena's base, corpus and exams. What RMT itself claims is in the training curves: of stages that think, by tier
-of entropy and by role of the token, how often a thought led to the corpus' token, what the model the stage began with
-expected without one, and thought length. Problems do not repeat.
+Base, corpus and exams are the arena's (``studies.methods.Arena``). RMT's own claims (arXiv 2509.24375) are about
+quantities in the training curves, by entropy tier and by token role: how often a prediction after a thought matches the
+corpus, how probable a match is for the stage's initial model without a thought, and thought length. Problems do not
+repeat.
 
-The base, thinking and predicting at once, is the paper's NTR (first points of RMT's curve). RMT thinks where the corpus
-leaves out what a token follows from; "RMT, entropy" has the paper's filter, the fifth of tokens of highest entropy:
-that it selects irreducible tokens is a question here. Only "words" states the budget, and its base was told lengths.
+The untrained base, which thinks and then predicts, is the paper's NTR (the first points of RMT's curve). RMT thinks
+where the corpus skips the steps that a token follows from. "RMT, entropy" uses the paper's filter, the fifth of tokens
+with the highest entropy; the study asks whether this filter selects irreducible tokens. Only "words" states the budget
+in the prompt; its base has learned to read lengths there.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ RULE = (
     "arms paired by seed; length follows if the mean thought of that quarter is below the first's."
 )
 UNIFORM = (1 / 3, 1 / 3, 1 / 3)
-# What is changed in RMT.
+# Ablations: the fields of RMT that change.
 ABLATED = {"no budget": {"budget": None}, "no curriculum": {"early": UNIFORM, "late": UNIFORM}}
 ABLATED |= {"no NTP": {"ntp": 0.0}, "mean of NTP": {"ntp_aggregate": "mean"}}
 

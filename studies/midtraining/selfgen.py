@@ -1,11 +1,12 @@
-"""Does mid-training on a model's own solutions by several approaches make RL gain more than as many alike ones do?
+"""Does RL gain more after mid-training on own solutions by several approaches than on as many by one approach?
 
-Its base differs from other studies', and is decayed before any arm begins, so that none spends its budget on a decay:
-TAGGED of all rows hold solutions by approaches below the band's top, asked for by tags. The model generates at the
-two deepest of these operations, as at nano it tells no approach one operation deeper than it was shown. Replay shows
-no approach, so none is taught but by what the model wrote. RL is at the edge, with the paper's objective, GRPO
-without KL, and its reward, the answer (arXiv 2605.08472). What training the larger model of "distillation 8" cost is
-not charged, as it stands for the paper's ready-made one; its sampling is.
+The base is not that of other studies. Its learning rate decays before any arm starts, so that no arm spends budget on
+the decay. A share TAGGED of its rows are solutions by approaches that a tag requests, with fewer operations than the
+top of the band. The model generates at the two largest of these numbers of operations: at nano it follows no approach
+at one operation more than it was trained on. Replay contains no approaches, so the arms learn them only from generated
+solutions. RL is at the edge, with the paper's objective (GRPO without KL) and reward (the answer; arXiv 2605.08472).
+"distillation 8" samples from a larger model; the sampling is charged, but not its training, as it stands for the
+paper's off-the-shelf model.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from interlude.synth.approaches import PLAIN
 
 FIGURES = ("midtraining_selfgen",)
 QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
-# What is said of distillation was added when all other arms were known, before any of its own.
+# The prediction for distillation was added after the results of all other arms, but before any of its own.
 PREDICTION = "Edge pass@64 after RL: approaches above rejection, distilled; 8 > 4 > 1; wrong below RL; before RL none."
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."
-# One wrong solution a question: no question has a wrong one by each of eight approaches.
-# Without replay, solutions of two and three operations unteach all deeper ones.
+# WRONG: one wrong solution per question, as no question has a wrong one by each of eight approaches.
+# REPLAY: without it, training on two and three operations makes the model forget all deeper problems.
 TAGGED, REPLAY, WRONG = 0.25, 0.8, {"traces": "incorrect", "n": 1, "attempts": 256}
 NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
 
 
 def study(scale: Scale) -> Study:
     scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
-    # Approaches are longer, hence the room; questions have one of the two deepest operations of the tags.
+    # Solutions by approaches are longer, hence twice the tokens. Questions have the two largest numbers of operations.
     half, room, old = scale.arm_flops / 2, 2 * scale.max_new_tokens, scale.pretraining()
     inside, base = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1]), base + anneal
     sft = replace(scale.sft(half), data=scale.mixture(inside))

@@ -1,10 +1,11 @@
-"""Does imitating thoughts in a corpus, and RL on own thoughts, beat reading it raw, before and after RL with thoughts?
+"""Do SFT on a corpus with annotated thoughts, and RL on own thoughts, beat next-token prediction on the raw corpus?
 
-On the arena's base, corpus and exams. All arms but pre-training learn from one corpus, some of whose texts stop early;
-annotating it is charged, training the annotator is not: it stands for the paper's ready-made model. "NTP" reads the
-corpus raw, "RL alone" half of it. Losses are on solutions, as in our pre-training; three arms have the paper's, on all
-tokens. After it comes RL whose responses may think and must hold every step. The probe asks what the probability of a
-segment owes to the thought before it, where steps are left out.
+Base, corpus and exams are the arena's (``studies.methods.Arena``). All arms but pre-training learn from one corpus,
+some of whose texts stop early. Annotating it is charged; training the annotator is not, as it stands for the paper's
+off-the-shelf model (arXiv 2601.21343). "NTP" trains on the raw corpus, "RL alone" on the raw corpus for half of its
+budget. Losses are on solutions, as in our pre-training; three arms have the paper's loss on all tokens. Then comes RL,
+whose responses may contain thoughts and must contain every step. The probe measures how much the probability of a
+segment after a skipped step depends on the thought before it.
 """
 
 from __future__ import annotations
