@@ -1,4 +1,4 @@
-"""An annotator writes thoughts between the segments of a corpus chunk; all other tokens must be the chunk's."""
+"""An annotator inserts thoughts between the segments of a corpus chunk and copies all other tokens unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from interlude.synth.source import Mixture, Source
 
 HALVES = SFT_HALF, RL_HALF = 0, 1
 CONTENTS = ("own", "shuffled", "empty")
-MOST_ATTEMPTS = 1000  # draws on the wrong side of a fair coin
+MOST_ATTEMPTS = 1000  # draws in a row from the wrong half before an error
 
 
 @dataclass(frozen=True)
@@ -37,35 +37,35 @@ class Chunk:
 
 
 def half(problem: Problem) -> int:
-    """Which half of the corpus a problem is in: decided by its question, so that no problem is ever in both."""
+    """Which half of the corpus a problem belongs to: a hash of its question, so no problem is in both."""
     return key("half", problem.question) % len(HALVES)
 
 
 def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
-    """The first problem of this path's stream in the half ``which``, as it stands in the raw corpus."""
+    """The first problem of this path's stream that is in the half ``which``, as in the raw corpus (no thoughts)."""
     for attempt in range(MOST_ATTEMPTS):
         problem = data.problem(*path, attempt)
         if half(problem) == which:
             return unthought(problem)
-    raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: thinking needs data of more problems")
+    raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: thinking needs data with more problems")
 
 
 def chunk(lm: LM, problem: Problem) -> Chunk:
-    """A problem without thoughts in the tokens of ``lm``. Raises ValueError if segments share tokens."""
+    """A problem without thoughts, as token ids of ``lm``. Raises ValueError if two segments share a token."""
     question, parts = lm.encode_prompt(problem.question), [lm.encode(text) for text in segments(problem)]
     if list(chain.from_iterable(parts)) != lm.encode(problem.solution):
-        raise ValueError("this model's tokenizer joins the segments of a solution: no thought can stand between them")
+        raise ValueError("this model's tokenizer joins segments of a solution: no thought can be inserted between them")
     return Chunk(problem, question, parts)
 
 
 def check_tokens(lm: LM, annotator: LM, chunks: list[Chunk]) -> None:
-    """Raises ValueError unless the annotator reads these chunks in the same tokens."""
+    """Raises ValueError unless the annotator encodes these chunks to the same tokens as the learner."""
     if tags(lm) != tags(annotator) or any(annotator.encode_prompt(c.problem.question) != c.question for c in chunks):
-        raise ValueError("the annotator reads other tokens than the learner: their tokenizers must be equal")
+        raise ValueError("the annotator and the learner must have equal tokenizers, but encode a chunk differently")
 
 
 def oracle(lm: LM, problem: Problem) -> list[int]:
-    """The solution with its skipped steps in thoughts, which only the generator knows; no annotator can better it."""
+    """The solution with its skipped steps in thoughts. Only the generator knows them; no annotator can be better."""
     told = problem.style
     thinks = told is not None and told.skipped is not None
     text = replace(problem, style=replace(told, thoughts="oracle")) if thinks else problem
@@ -74,9 +74,10 @@ def oracle(lm: LM, problem: Problem) -> list[int]:
 
 @dataclass
 class Hand:
-    """What one row may write next: the chunk's next token, or where a segment begins a thought.
+    """The decoding state of one row: it may write the chunk's next token or, where a segment begins, a thought.
 
-    tokens: the solution's. starts: where in them segments begin. left: thought tokens it may still write.
+    tokens: of the solution. starts: the indices in ``tokens`` where segments begin. at: the index of the next token to
+    copy. left: thought tokens that may still be written. never: tokens that are not allowed in a thought.
     """
 
     tokens: list[int]
@@ -87,7 +88,7 @@ class Hand:
     never: tuple[int, ...]
     at: int = 0
     inside: bool = False
-    thought: bool = False  # since the last token of the chunk
+    thought: bool = False  # whether a thought was written since the last token of the chunk
     out: list[int] = field(default_factory=list)
 
     @property
@@ -120,22 +121,22 @@ class Hand:
 
 
 def starts(each: Chunk) -> list[int]:
-    """Where in a chunk's solution its segments begin."""
+    """The indices in a chunk's solution where its segments begin."""
     return [0, *np.cumsum([len(part) for part in each.segments])[:-1].tolist()]
 
 
 def room(each: Chunk, most: int) -> int:
-    """The longest an annotated solution of this chunk can be."""
+    """The largest possible length of an annotated solution of this chunk, in tokens."""
     return len(each.solution) + 2 * len(each.segments) + most
 
 
 @torch.inference_mode()
 def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temperature: float = 1.0) -> list[list[int]]:
-    """Each chunk's solution with the thoughts of ``lm`` in it: at most one before each segment, ``most`` tokens in all.
+    """Each chunk's solution with thoughts written by ``lm``: at most one before each segment, ``most`` tokens in total.
 
-    The model decides whether to think by its probabilities of the opening tag and of the chunk's next token, and writes
-    a thought until it closes it; outside thoughts there is no other choice than the chunk. ``streams[b, t]`` is the
-    uniform number that chooses token t of row b.
+    This is constrained decoding. Before a segment, only the opening tag and the chunk's next token are allowed. Inside
+    a thought the model writes until the closing tag; everywhere else only the chunk's next token is allowed.
+    ``streams[b, t]`` is the uniform number that chooses token t of row b.
     """
     opening, closing = tags(lm)
     never = (opening, lm.end, lm.pad)
@@ -159,8 +160,8 @@ def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temper
 
 
 def willing(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
-    """For every segment of each chunk, the probability that ``lm`` opens a thought before it rather than going on, when
-    it has written none before: one forward pass."""
+    """For every segment of each chunk, the probability that ``lm`` opens a thought before it instead of continuing with
+    the text, given a prefix without thoughts. One forward pass."""
     opening, _ = tags(lm)
     rows = [c.question + c.solution for c in chunks]
     longest = max(map(len, rows))
@@ -176,7 +177,7 @@ def willing(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
 
 
 def with_content(ids: list[int], opening: int, closing: int, content: str, *path: str | int) -> list[int]:
-    """An annotated text whose thoughts have their "own" tokens, their own "shuffled", or none ("empty")."""
+    """An annotated text with the content of its thoughts kept ("own"), "shuffled" within each thought, or "empty"."""
     found, thought, inside = [], [], False
     for token in ids:
         if inside and token == closing:

@@ -1,4 +1,4 @@
-"""Rollouts: groups of sampled responses to a prompt, judged by the verifier, and what each is paid."""
+"""Rollouts: groups of sampled responses to a prompt, each judged by the verifier and given a reward."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from interlude.synth.tasks import Task, TaskProblem, judge, steps
 from interlude.synth.verify import TRUNCATED, Verdict
 
 REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
-# Why a group of responses has no variance, and so teaches nothing.
+# Why all rewards of a group are equal, so that the group gives no gradient.
 NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED = "never_right", "always_right", "cut_off", "not_parsed"
 REASONS = (NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED)
 
 
 @dataclass(frozen=True)
 class Reward:
-    """What a response is paid, in [0, 1].
+    """The reward of a response, in [0, 1].
 
-    kind: "answer" (final answer right), "process" (share of gold steps that are right, ungated), "strict" (no fault),
-    "dense" ("process" less the share of surplus steps, ungated: partial working is paid whatever the answer), "random"
-    (1 or 0 by a fair coin, whatever the response: a control that can teach nothing about the problem); or a mixture of
-    outcome and process with weight ``outcome`` on the outcome (arXiv 2512.07783): "printed" is the paper's Eq. 3,
-    outcome * answer + (1 - outcome) * process; "released" is what its code does: the process score is lowered by
-    surplus steps, and everything is zero unless the answer is right.
+    kind: "answer" (the final answer is right), "process" (share of gold steps that are right, whatever the answer),
+    "strict" (no fault), "dense" ("process" minus the share of surplus steps, whatever the answer), "random" (0 or 1 by
+    a fair coin, whatever the response: a control that teaches nothing about the problem), or one of two mixtures with
+    weight ``outcome`` on the answer (arXiv 2512.07783). "printed" is the paper's Eq. 3: outcome * answer + (1 -
+    outcome) * process. "released" is the paper's code: surplus steps lower the process score, and the reward is 0
+    unless the answer is right.
     """
 
     kind: str = "strict"
@@ -41,12 +41,12 @@ class Reward:
 
     @property
     def stepwise(self) -> bool:
-        """Whether it pays for steps, so that responses must be judged step by step."""
+        """Whether the reward depends on steps, so that responses must be judged step by step."""
         return self.kind not in ("answer", "strict", "random")
 
     @property
     def content(self) -> int | None:
-        """What a key of this reward rests on beyond its fields: how responses are judged, once that has changed."""
+        """What enters the key of this reward besides its fields: the verifier's version, from 2 on."""
         return Verdict.version if Verdict.version > 1 else None
 
     def of(self, verdict: Verdict, gold_steps: int) -> float:
@@ -60,7 +60,7 @@ class Reward:
         if self.kind == "printed":
             return self.outcome * verdict.answer + (1 - self.outcome) * verdict.process
         if self.kind == "random":
-            raise ValueError("Reward.kind 'random' depends on no verdict: see ``rollouts``")
+            raise ValueError("Reward.kind 'random' depends on no verdict: the function ``rollouts`` draws it")
         if self.kind == "released" and not verdict.answer:
             return 0.0
         surplus = sum(fault.kind in ("extra", "unknown", "repeated") for fault in verdict.faults)
@@ -69,7 +69,7 @@ class Reward:
 
 
 class Sampling(Protocol):
-    """What a stage says about its rollouts: where prompts come from, what pays, and how responses are sampled."""
+    """The fields of a stage with rollouts: the source of its prompts, the reward, and the sampling parameters."""
 
     data: Task
     reward: Reward
@@ -97,8 +97,8 @@ class Group:
 
     @property
     def reason(self) -> str | None:
-        """Why all rewards are equal, one of REASONS; None if they are not. Where not all responses are paid in full,
-        it is what most of them failed by: no room to end, no solution's form, or else a wrong solution."""
+        """Why all rewards are equal, one of REASONS; None if they are not. If they are equal and below 1, it is the
+        most frequent failure: cut off at the token limit, not parsed, or a wrong solution."""
         if self.varied:
             return None
         if self.rewards.min() >= 1:
@@ -108,7 +108,7 @@ class Group:
 
 
 def failure(verdict: Verdict) -> str:
-    """What a response that is not paid in full failed by first."""
+    """The first reason why a response did not get the full reward."""
     if any(fault.kind == TRUNCATED for fault in verdict.faults):
         return CUT_OFF
     return NEVER_RIGHT if verdict.parsed else NOT_PARSED
@@ -143,9 +143,9 @@ def responses(
     attempt: int,
     stop: tuple[int, int] | None = None,
 ) -> Samples:
-    """``stage.num_samples`` responses to the prompt of each row, prompt by prompt, each from a random stream of its
-    own. stop: as in ``LM.sample``."""
-    # A stage that samples anew draws from other streams, whose names are those of the first with a word more.
+    """``stage.num_samples`` responses to the prompt of each row, in the order of the prompts, each from its own random
+    stream. stop: as in ``LM.sample``."""
+    # A stage with another rollout_seed draws from other streams; 0 keeps the names that streams had before the field.
     name = ("rollout",) if stage.rollout_seed == 0 else ("rollout", "anew", stage.rollout_seed)
     streams = np.stack(
         [
@@ -166,8 +166,8 @@ def responses(
 
 
 def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:
-    """What a log line says of a collection: rewards, the three scores, length, the share of responses that were cut
-    off or not parsed, and the share of groups without variance, which teach nothing, in all and by reason."""
+    """The metrics of a collection: reward, the three scores, length, the shares of responses that were cut off or not
+    parsed, and the share of groups whose rewards are all equal, in total and by reason."""
     verdicts = [v for g in seen for v in g.verdicts]
     reasons = [g.reason for g in seen]
     return {

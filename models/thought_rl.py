@@ -1,4 +1,4 @@
-"""Thinking before a token of a text: groups of sampled thoughts, and what the methods that pay for them share."""
+"""RL on thoughts before a token of a text: sampling groups of thoughts, and what RLP, RPT and RMT share."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from interlude.synth.rng import uniforms
 from interlude.synth.source import Source, parts
 from interlude.synth.tasks import ROLES, SOLUTIONS, Task, TaskProblem, roles_of
 
-Text = tuple[list[int], int]  # its tokens, and the first of them before which a thought may stand
+Text = tuple[list[int], int]  # the tokens, and the index of the first token that a thought may precede
 PLACES = ("any", "inferable")
-MOST_ATTEMPTS = 1000  # texts in a row in which nothing can be inferred
-PIECE = 64  # rows of one scoring pass; fixed, so that a row's bits do not depend on the machine
+MOST_ATTEMPTS = 1000  # texts in a row without an inferable token before an error
+PIECE = 64  # rows per scoring pass; fixed, so that the bits of a row do not depend on the machine
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reasoning(PolicyGradient):
-    """What stages share that think before a token of the corpus: ``batch_size`` places a step, ``num_samples`` thoughts
-    at each. ``max_new_tokens``: longest response in tokens, closing tag included; sampling ends there, after the
-    closing tag (and, where one is asked for, the predicted token), or at the end token.
+    """Base class of stages that think before a token of the corpus: ``batch_size`` places per step and ``num_samples``
+    thoughts at each. ``max_new_tokens`` is the longest response in tokens, closing tag included. Sampling ends there,
+    at the end token, or after the closing tag (and the predicted token, if the method samples one).
 
-    Raises ValueError naming the field; at the first collection, if the model's tokens have no tags.
+    Raises ValueError naming the field; at the first collection, if the model has no tokens for the tags.
     """
 
-    data: Task  # the corpus: some solutions leave steps out (a full one leaves nothing to infer), none holds thoughts
-    targets: str = "solution"  # where a place may be, in the "solution" or in "all" of the text but its first token
-    # "any" of these, as in the papers, or only "inferable" ones, where the corpus leaves out what the token follows
-    # from (``synth.render.INFERRED``). The graph behind a text knows them, no statistic of a model does; a text without
-    # one is passed over for the next of the row's stream.
+    # The corpus. Some solutions skip steps (a complete one leaves nothing to infer); none contains thoughts.
+    data: Task
+    # Where a place may be: in the "solution", or anywhere in the text except its first token ("all").
+    targets: str = "solution"
+    # "any" token, as in the papers, or only "inferable" ones: those that follow from a step which the corpus skips
+    # (``synth.render.INFERRED``). They are read from the graph behind the text, not from a model's statistics. A text
+    # without such a token is replaced by the next one of the row's stream.
     places: str = added_field("any")
 
     def __post_init__(self) -> None:
@@ -56,14 +58,14 @@ class Reasoning(PolicyGradient):
         if any(source.thoughts == "oracle" for source in found):
             raise ValueError(f"{name}.data must not hold thoughts (Source.thoughts 'oracle'): the model finds its own")
         if self.objective.zero_variance == "resample":
-            raise ValueError(f"{name}.objective must not resample: its places are not drawn again")
+            raise ValueError(f"{name}.objective must not resample: {name} draws its places only once")
 
     @property
     def data_needs(self) -> tuple[str, ...]:
         return (SOLUTIONS, *((ROLES,) if self.places == "inferable" else ()))
 
     def text(self, lm: LM, seed: int, step: int, row: int) -> tuple[TaskProblem, Text, list[int]]:
-        """A row's problem as a text, and the places in it before which a thought may stand."""
+        """The problem of a row, its text, and the indices of the tokens that a thought may precede."""
         path = ("think", seed, step, row)
         for attempt in range(MOST_ATTEMPTS):
             problem = self.data.problem(*path, *(("again", attempt) if attempt else ()))
@@ -73,7 +75,7 @@ class Reasoning(PolicyGradient):
                 return problem, text, list(range(first, len(ids)))
             purposes = roles_of(problem)
             if len(purposes) != len(ids):
-                raise ValueError("places='inferable' needs one token a word, but this model's tokenizer splits words")
+                raise ValueError("places='inferable' needs one token per word, but this tokenizer splits words")
             if found := [t for t in range(first, len(ids)) if purposes[t] == INFERRED]:
                 return problem, text, found
         raise ValueError(f"nothing can be inferred in {MOST_ATTEMPTS} texts of row {row}: {type(self).__name__}.data")
@@ -81,12 +83,12 @@ class Reasoning(PolicyGradient):
 
 @dataclass(frozen=True)
 class Bins:
-    """Words for the length of a thought: the number k, right after the opening tag, says that the length is in bin k of
-    ``count``, which begins at longest^(k/count) tokens (the first at none; the last has no end).
+    """Log-spaced bins that state the length of a thought in the prompt: the number k right after the opening tag means
+    bin k of ``count``. Bin k starts at longest^(k/count) tokens; bin 0 starts at 0, and the last bin has no upper end.
 
-    They state RMT's token budget (arXiv 2509.24375, in words there) in log-spaced steps. Each is a number, which every
-    model of these problems has as a token, as new tokens would make every base another one; so at most 7, the usual
-    modulus. Raises ValueError naming the field, also where a bin would hold no length.
+    They state RMT's token budget (arXiv 2509.24375, which states it in words). Numbers are used because every model of
+    these problems already has them as tokens; new tokens would change every base. So there are at most 7, the usual
+    modulus. Raises ValueError naming the field, also if a bin would contain no length.
     """
 
     longest: int
@@ -99,28 +101,31 @@ class Bins:
             raise ValueError(f"Bins.longest must be at least {2**self.count}, got {self.longest}: a bin would be empty")
 
     def of(self, tokens: int) -> int:
-        """The bin of a length or a budget, in whole numbers, so that no edge depends on rounding."""
+        """The bin of a length or a budget, in integer arithmetic, so that no boundary depends on rounding."""
         return sum(tokens**self.count >= self.longest**k for k in range(1, self.count))
 
     def names(self, lm: LM) -> list[int]:
         """The model's token of each bin. Raises ValueError unless each number is one token."""
         found = [lm.encode(str(k)) for k in range(self.count)]
         if any(len(ids) != 1 for ids in found):
-            raise ValueError(f"the numbers of Bins must be one token each, but this model's tokenizer reads {found}")
+            raise ValueError(f"each number of Bins must be one token, but this model's tokenizer gives {found}")
         return [ids[0] for ids in found]
 
 
 def check_told(stage: Told) -> None:
-    """Raises ValueError unless every bin's number is a number of the stage's problems."""
+    """Raises ValueError unless every bin number also occurs as a number in the stage's problems."""
     found = [source for source in parts(stage.data, drawn=True) if isinstance(source, Source)]
     moduli = [source.modulus for source in found if source.modulus is not None]
     if stage.told is not None and moduli and min(moduli) < stage.told.count:
         name = type(stage).__name__
-        raise ValueError(f"{name}.told has {stage.told.count} bins, more than the modulus of {name}.data has numbers")
+        raise ValueError(
+            f"{name}.told has {stage.told.count} bins, but {name}.data has modulus {min(moduli)}: "
+            "there must not be more bins than numbers"
+        )
 
 
 class Told(Protocol):
-    """A stage whose thoughts may be told their length."""
+    """A stage that may state the length of a thought in the prompt."""
 
     data: Task
     told: Bins | None
@@ -128,7 +133,7 @@ class Told(Protocol):
 
 @dataclass(frozen=True)
 class Thoughts:
-    """One prompt, which ends in an opened thought, and the group of responses that were sampled and paid."""
+    """One prompt, which ends with the opening tag of a thought, and its group of sampled responses with rewards."""
 
     prompt: list[int]
     responses: list[list[int]]
@@ -137,7 +142,7 @@ class Thoughts:
 
 
 def document(lm: LM, problem: TaskProblem, targets: str) -> Text:
-    """A problem as a text; all tokens from the first candidate on are candidates."""
+    """A problem as a text, with the index of its first candidate token; all later tokens are candidates too."""
     question, solution = lm.encode_prompt(problem.question), lm.encode(problem.solution)
     return question + solution, 1 if targets == "all" else len(question)
 
@@ -152,8 +157,9 @@ def think(
     after: int,
     told: tuple[int, ...] = (),
 ) -> list[Thoughts]:
-    """A group of responses, not yet paid, after each prefix, an opening tag and what is told about the thought: the
-    thought, its closing tag and ``after`` more tokens. Every response has a random stream of its own."""
+    """Samples a group of responses for each prefix, without rewards yet. A prompt is the prefix, an opening tag and the
+    tokens ``told``; a response is the thought, its closing tag and ``after`` more tokens. Every response has its own
+    random stream."""
     opening, closing = tags(lm)
     prompts = [[*prefix, opening, *told] for prefix in prefixes]
     members = [(row, member) for row in rows for member in range(stage.num_samples)]
@@ -189,8 +195,8 @@ def last_logprobs(lm: LM, rows: list[list[int]]) -> list[float]:
 
 
 def unsure(lm: LM, documents: list[Text]) -> list[np.ndarray]:
-    """For each text and every candidate (2N), the entropy in nats of the model's next-token distribution and the
-    probability in it of the text's own token: how often a prediction without a thought would match."""
+    """For each text an array (2N) over its candidate tokens: the entropy in nats of the model's next-token
+    distribution, and the probability of the text's own token (how often a sample without a thought would match)."""
     device = next(lm.parameters()).device
     found = []
     for first in range(0, len(documents), PIECE):
@@ -214,8 +220,8 @@ def padded(rows: list[list[int]], pad: int) -> Tensor:
 
 
 def paid(stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
-    """A batch from paid groups, with what sampling them and ``costs`` took, and a log line of what all methods share
-    and ``told``. Raises FloatingPointError for a reward that is not finite."""
+    """A batch from groups with rewards. It is charged for sampling and for ``costs``; its metrics are those of all
+    methods here and ``told``. Raises FloatingPointError for a reward that is not finite."""
     rewards = np.concatenate([group.rewards for group in groups])
     if not np.isfinite(rewards).all():
         raise FloatingPointError(f"a thought's reward is not finite: {rewards.tolist()}")
@@ -233,5 +239,5 @@ def paid(stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, .
 
 
 def length(response: list[int], closing: int) -> int:
-    """How many tokens of a response are thought: those before its first closing tag, or all."""
+    """Number of thought tokens in a response: those before its first closing tag, or all."""
     return response.index(closing) if closing in response else len(response)

@@ -1,4 +1,4 @@
-"""Thinking mid-training, its first stage: imitate a corpus into which an annotator has written thoughts."""
+"""Thinking mid-training, first stage: next-token prediction on a corpus with thoughts inserted by an annotator."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True, kw_only=True)
 class Annotate(Stage):
-    """Next-token prediction on annotated chunks, a mean over target tokens, thoughts included: the first stage of
-    Thinking Mid-training (arXiv 2601.21343v3, chapter 2).
+    """Next-token prediction on annotated chunks: the first stage of Thinking Mid-training (arXiv 2601.21343v3, chapter
+    2). The loss is a mean over target tokens, thoughts included.
 
-    A chunk is one problem with its worked solution. Only problems of one half of ``data`` are used; the other half is
-    for the RL stage (``Thinking``). Raises ValueError naming the field and, before any update, where annotator and
-    learner do not read the same tokens.
+    A chunk is one problem with its worked solution. Only one half of the problems of ``data`` is used; the other half
+    is for the RL stage (``Thinking``). Raises ValueError naming the field and, before any update, if annotator and
+    learner have different tokenizers.
     """
 
     data: Source | Mixture
-    # As in Midtrain, without thoughts. The paper has no replay, nor has the default.
+    # As in Midtrain, without thoughts. The paper uses no replay; neither does the default.
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
-    # A finished model of the same tokens that writes thoughts between the segments of a solution, under constrained
-    # decoding that copies all the rest (models/annotator.py), or "oracle" for the generator's own thoughts: an upper
-    # bound. What the annotator reads and writes is charged. A thought may open where a segment begins (our reading of
-    # the paper).
+    # A trained model with the same tokenizer that inserts thoughts between the segments of a solution, by constrained
+    # decoding that copies all other tokens (models/annotator.py); or "oracle" for the generator's own thoughts, an
+    # upper bound. The FLOPs of annotation are charged. A thought may open where a segment begins (our reading of the
+    # paper).
     annotator: Recipe | str
-    # "own", or a control that keeps the format: "shuffled" permutes the tokens in every thought, "empty" leaves only
-    # the tags.
+    # "own", or a control that keeps the format: "shuffled" permutes the tokens of every thought, "empty" keeps only the
+    # tags.
     content: str = "own"
-    # Of the annotator (the paper does not give it).
+    # Sampling temperature of the annotator (the paper does not give it).
     temperature: float = 1.0
-    # Most tokens in all thoughts of a chunk together.
+    # Most thought tokens per chunk, over all its thoughts.
     max_thought: int = 128
-    # "all", as in the paper, or "solution", which leaves the question's tokens out: a base that was pre-trained on
-    # solutions alone first loses what it knows when it is trained on questions.
+    # "all" tokens, as in the paper, or only those of the "solution": a base that was pre-trained on solutions only
+    # gets worse at first when it is trained on questions.
     targets: str = added_field("all")
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Annotate(Stage):
         check_replay(self)
         check_targets(self, self.targets)
         if self.replay is None and self.replay_share:
-            raise ValueError(f"Annotate.replay must be given where Annotate.replay_share is {self.replay_share}")
+            raise ValueError(f"Annotate.replay must be given if Annotate.replay_share is {self.replay_share}")
         if isinstance(self.annotator, str) and self.annotator != ORACLE:
             raise ValueError(f"Annotate.annotator must be a Recipe or {ORACLE!r}, got {self.annotator!r}")
         if self.content not in CONTENTS:

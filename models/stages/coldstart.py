@@ -1,4 +1,4 @@
-"""The cold start: imitate solutions with thoughts at any place, so that a base knows the formats methods ask for."""
+"""Cold start: SFT on solutions with thoughts at any position, so that the base knows the format that methods need."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from interlude.synth.tasks import SEGMENTS
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStart(Stage):
-    """Solutions that hold their skipped steps in thoughts, each moved to a token drawn uniformly among those of the
-    step it precedes: after the thought the text goes on where it was.
+    """Solutions with their skipped steps in thoughts. Each thought is moved to a random position within the step that
+    it precedes, drawn uniformly; after the thought the step continues where it was interrupted.
 
-    The bases of RLP (arXiv 2510.01265) and RMT (2509.24375) reason already; a GPT from scratch earns no reward before
-    it has seen the format. Loss on solution tokens except opening tags, as the methods open thoughts themselves and a
-    solution without a request for thoughts stays plain, and except tokens of a step before its thought, which would
-    teach to skip without having thought. Raises ValueError naming the field; at the first collection, if the model's
-    tokens have no tags or numbers.
+    The bases of RLP (arXiv 2510.01265) and RMT (2509.24375) can already reason; a GPT from scratch gets no reward until
+    it knows the format. The loss is on solution tokens, with two exceptions. Opening tags: the methods open thoughts
+    themselves, and other solutions shall stay without thoughts. Tokens of a step before its thought: they would teach
+    the model to skip steps without thinking. Raises ValueError naming the field; at the first collection, if the model
+    has no tokens for tags or numbers.
     """
 
-    # Of ``thoughts="oracle"``, at depths that pre-training has shown in full, so that only the format is new.
+    # With ``thoughts="oracle"``, at depths that pre-training has shown in full, so that only the format is new.
     data: Source | Mixture
-    # Share of the steps without a skipped one before them that hold an empty thought: after a thought the text must go
-    # on where it was left, which a model learns slowly from the few thoughts with contents (closed 0.98 instead of 0.68
-    # after 80 steps).
+    # Share of the steps that follow no skipped step and get an empty thought. After a thought the text must continue
+    # where it was interrupted; a model learns this slowly from the few thoughts with content (closed: 0.98 instead of
+    # 0.68 after 80 steps).
     idle: float = added_field(0.0)
-    # What ``replay_share`` of rows are drawn from instead, unchanged, so that solutions without thoughts are not
+    # A share ``replay_share`` of rows comes unchanged from ``replay``, so that solutions without thoughts are not
     # forgotten.
     replay: Source | Mixture | None = added_field(None)
     replay_share: float = added_field(0.0)
-    # Bins of length: right after an opening tag stands the number of the bin of the thought that follows; it is read
-    # and is no target. None: nothing stands there.
+    # States the length of thoughts: the number of the bin of the thought follows its opening tag, without a loss on it.
+    # None: no number.
     told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
 
@@ -76,7 +76,7 @@ class ColdStart(Stage):
 
 
 def encoded(lm: LM, words: list[tuple[str, float]], dialect: str) -> tuple[list[int], list[float]]:
-    """The ids of words, and each one's worth. Raises ValueError if words of different worth share a token."""
+    """The token ids of words, and the loss weight of each token. Raises ValueError if a token spans two weights."""
     ids: list[int] = []
     gains: list[float] = []
     text, at = join([word for word, _ in words], dialect), 0
@@ -89,12 +89,12 @@ def encoded(lm: LM, words: list[tuple[str, float]], dialect: str) -> tuple[list[
         ids += piece
         gains += [worth] * len(piece)
     if ids != lm.encode(text):
-        raise ValueError("this model's tokenizer joins what is a target and what is none: it cannot have a cold start")
+        raise ValueError("ColdStart: this model's tokenizer joins a word with a loss and a word without one in a token")
     return ids, gains
 
 
 def told(lm: LM, bins: Bins, solution: list[int], gains: list[float]) -> tuple[list[int], list[float]]:
-    """A solution's tokens with the number of its bin in front of each thought, and what each is worth as a target."""
+    """A solution's tokens with the bin number after the opening tag of each thought, and each token's loss weight."""
     (opening, closing), names = tags(lm), bins.names(lm)
     ids: list[int] = []
     worth: list[float] = []
@@ -106,8 +106,8 @@ def told(lm: LM, bins: Bins, solution: list[int], gains: list[float]) -> tuple[l
 
 
 def moved(problem: Problem, idle: float, *path: str | int) -> list[tuple[str, float]]:
-    """The solution's words with their worth as targets: each thought moved to before a word of the statement it
-    preceded, whose words before it are worth nothing; empty thoughts in the share ``idle`` of the other statements."""
+    """The words of a solution with their loss weights. Each thought is moved into the statement that it precedes; the
+    statement's words before it get weight 0. A share ``idle`` of the other statements get an empty thought."""
     tokens, roles = problem.written.solution_tokens, problem.written.solution_roles
     found: list[tuple[str, float]] = []
     draw, at = rng("moved", *path), 0
@@ -121,7 +121,7 @@ def moved(problem: Problem, idle: float, *path: str | int) -> list[tuple[str, fl
         step, owed = tokens[first:at], bool(thought)
         if idle and not thought and draw.random() < idle:
             thought = (THINK, CLOSE)
-        # What is thought before the answer is what it follows from: it comes before the answer's value.
+        # A thought before the answer contains the steps that the answer follows from: put it before the answer's value.
         room = len(step) if step[-1:] != (END,) or not owed else 1 + step.index("answer")
         place = below(draw, room + (room < len(step))) if thought else 0
         found += [(word, float(not owed)) for word in step[:place]]

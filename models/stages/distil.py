@@ -1,4 +1,4 @@
-"""Distillation: mid-training towards both the corpus and the whole distribution of a reference at each token."""
+"""Distillation: mid-training with cross-entropy on the corpus plus KL to a reference model at each token."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from interlude.synth.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Distil(Stage):
-    """Rows as in Midtrain. Loss: (1 - alpha) times the cross-entropy plus alpha times KL(reference || learner) at
-    temperature 1, both in nats and means over target tokens, the KL summed over the vocabulary.
+    """Rows as in Midtrain. Loss: (1 - alpha) * cross-entropy + alpha * KL(reference || learner) at temperature 1, both
+    in nats and averaged over target tokens; the KL is a sum over the vocabulary.
 
-    The distillation baseline of ReMiT (arXiv 2602.03075), whose exact form the paper does not give. Raises ValueError
-    naming the field.
+    This is the distillation baseline of ReMiT (arXiv 2602.03075), whose exact form the paper does not give. Raises
+    ValueError naming the field.
     """
 
     data: Task
     replay: Task
-    # A finished model of the same tokens.
+    # The recipe of a model with the same tokenizer.
     reference: Recipe
     replay_share: float = 0.2
     targets: str = "all"
@@ -42,9 +42,9 @@ class Distil(Stage):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         batch = imitate(models.learner, replayed(self, seed, step, rows), self.targets)
         lengths, reference = list(batch.lengths), models.references["reference"]
-        if reference.vocab_size != models.learner.vocab_size:  # equal tokenizers, but tables padded differently
+        if reference.vocab_size != models.learner.vocab_size:  # equal tokenizers, but differently padded vocabularies
             sizes = f"{reference.vocab_size} and {models.learner.vocab_size}"
-            raise ValueError(f"Distil.reference and the learner must have heads of equally many tokens, not {sizes}")
+            raise ValueError(f"Distil.reference and the learner must have equal vocabulary sizes, got {sizes}")
         return replace(batch, spent=(forward_cost(reference, REFERENCE, lengths, logits=self.target_count(batch)),))
 
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:

@@ -1,4 +1,4 @@
-"""Interleaving: steps of next-token prediction on a corpus between the steps of reinforcement learning."""
+"""Interleaving: RL steps alternate with steps of next-token prediction on a corpus."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from interlude.synth.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Interleave(Policy):
-    """``reading`` steps of next-token prediction, a mean over solution tokens, on ``batch_size`` rows of ``text``, of
-    which ``replay_share`` come from ``replay``; then one step of RL; and so on, with one optimiser and one schedule. A
-    cycle ends with RL, as text after RL costs pass@1. Other fields and errors are Policy's; the log of a step that
-    reads has no rewards.
+    """A cycle is ``reading`` steps of next-token prediction, then one RL step; optimiser and schedule are shared. Each
+    of the former has ``batch_size`` rows, a share ``replay_share`` from ``replay`` and the others from ``text``; the
+    loss is a mean over solution tokens. A cycle ends with RL, as text after RL lowers pass@1. Other fields and errors
+    are Policy's. Steps of next-token prediction log no rewards.
     """
 
     text: Task
@@ -33,7 +33,7 @@ class Interleave(Policy):
             raise ValueError(f"Interleave.updates_per_batch must be 1, got {self.updates_per_batch}")
 
     def reads(self, step: int) -> bool:
-        """Whether a step reads the corpus."""
+        """Whether a step is next-token prediction on the corpus."""
         return step % (self.reading + 1) < self.reading
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
@@ -49,13 +49,13 @@ class Interleave(Policy):
         return super().updates(batch) if batch.old_BT is not None else (batch,)
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
-        """Policy's on what was sampled, cross-entropy on what was read."""
+        """Policy's loss on a sampled batch, cross-entropy on a batch of the corpus."""
         return super().loss(models, batch) if batch.old_BT is not None else Stage.loss(self, models, batch)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """What ``replayed`` asks of a stage."""
+    """The fields of a stage that ``replayed`` needs."""
 
     data: Task
     replay: Task

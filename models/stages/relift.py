@@ -1,4 +1,4 @@
-"""ReLIFT: reinforcement learning, and imitation of gold solutions where no response of a group solved the prompt."""
+"""ReLIFT: RL, plus SFT on gold solutions of the prompts that no response of the group solved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from interlude.synth.tasks import SOLUTIONS
 
 @dataclass(frozen=True, kw_only=True)
 class ReLIFT(Policy):
-    """A collection feeds the RL steps that RL would take, then one step of cross-entropy, a mean over solution tokens,
-    on the gold solutions of its prompts without any reward (Ma et al. 2025, arXiv 2506.07527).
+    """Each batch gives the usual RL updates, then one SFT update: cross-entropy, a mean over solution tokens, on the
+    gold solutions of prompts whose rewards are all 0 (Ma et al. 2025, arXiv 2506.07527).
 
-    The paper fills a buffer over steps and takes the step when it is full. Collecting is a pure function of weights and
-    step here, so the buffer is emptied with every collection, however few it holds: the step comes more often and is
-    smaller. The log's ``taught`` counts the solutions. Fields and errors are Policy's.
+    The paper fills a buffer over several steps and makes the SFT update when it is full. Here collecting is a pure
+    function of weights and step, so the buffer is used after every batch, even if it holds few solutions: SFT updates
+    are more frequent and smaller. The metric ``taught`` counts these solutions. Fields and errors are Policy's.
     """
 
     @property
@@ -34,7 +34,7 @@ class ReLIFT(Policy):
         return replace(batch, metrics=batch.metrics | {"taught": float(len(failed))})
 
     def updates(self, batch: Batch) -> tuple[Batch, ...]:
-        """The updates of RL on the rows that were sampled, then one on those that were not."""
+        """The RL updates on the sampled rows, then one SFT update on the gold rows."""
         own_B = sampled(batch).any(1)
         own, gold = (flags_B.nonzero()[:, 0].tolist() for flags_B in (own_B, ~own_B))
         if not gold:
@@ -46,5 +46,5 @@ class ReLIFT(Policy):
         return super().chosen(batch) if bool(sampled(batch).any()) else batch.gain_BT != 0
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
-        """Policy's on sampled rows, cross-entropy on the others; a batch of ``updates`` has one kind only."""
+        """Policy's loss on sampled rows, cross-entropy on gold rows; a batch from ``updates`` has only one kind."""
         return super().loss(models, batch) if bool(sampled(batch).any()) else Stage.loss(self, models, batch)

@@ -1,4 +1,4 @@
-"""RLP: think before a token of the corpus, and be paid by how much likelier the thought makes that token."""
+"""RLP: RL on thoughts before corpus tokens; the reward is how much a thought raises the token's log-probability."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from interlude.synth.rng import below, rng
 
 @dataclass(frozen=True, kw_only=True)
 class RLP(Reasoning):
-    """One place a row, drawn uniformly, and a group of thoughts c before its token x_t; the reward in nats is the
-    information gain log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t), the second without thinking (arXiv
-    2510.01265). No gradient goes through the reward. The clipped surrogate is on thought tokens only.
+    """One place per row, drawn uniformly, and a group of thoughts c before its token x_t. The reward, in nats, is the
+    information gain log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t); the second term has no thought (arXiv
+    2510.01265). No gradient flows through the reward. The clipped policy-gradient loss is on thought tokens only.
 
-    Where the paper is silent: advantages are rewards less the group's mean, unscaled (DR_GRPO); a thought still open at
-    ``max_new_tokens`` is closed by a tag that is scored but is no target; the predicted token is read from the corpus,
-    never sampled. Other fields and errors are Reasoning's.
+    Where the paper is silent: advantages are rewards minus the group mean, unscaled (DR_GRPO). A thought still open at
+    ``max_new_tokens`` is closed by a tag that is scored but not trained on. The predicted token comes from the corpus
+    and is never sampled. Other fields and errors are Reasoning's.
     """
 
-    # Whose prediction without a thought is the baseline. The paper's is a moving average of the learner of decay 0.999.
-    # A stage here is a pure function of weights and step and keeps no average: "start" is the learner as the stage
-    # began, which over a stage of some hundred steps has most of the average's weight (0.999^100 = 0.90); "learner" is
-    # the learner as it is, the average of decay 0.
+    # The model of the baseline p_plain. The paper uses a moving average of the learner with decay 0.999. A stage here
+    # is a pure function of weights and step and keeps no average. "start" is the stage's initial model, which has most
+    # of the weight of that average in a stage of some hundred steps (0.999^100 = 0.90). "learner" is the current
+    # learner, the average with decay 0.
     plain: str = "start"
 
     def __post_init__(self) -> None:

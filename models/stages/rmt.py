@@ -1,4 +1,4 @@
-"""RMT: think before uncertain tokens of the corpus and predict them, within a shrinking budget, and read the rest."""
+"""RMT: RL on thoughts before uncertain corpus tokens, with a shrinking length budget, plus next-token prediction."""
 
 from __future__ import annotations
 
@@ -20,55 +20,55 @@ from interlude.synth.rng import below, rng, weighted
 from interlude.synth.tasks import roles_of
 
 TIERS = ("easy", "medium", "hard")
-Draw = tuple[int, int, int]  # of a place: its tier, its text, and which token of that
+Draw = tuple[int, int, int]  # a drawn place: its tier, its text, and its token in that text
 
 
 @dataclass(frozen=True, kw_only=True)
 class RMT(Reasoning):
-    """Each of ``batch_size`` draws picks a tier of entropy, then a token of that tier among the step's texts; a group
-    of responses thinks before it and predicts it. One step minimises L_RL + ntp * L_NTP, with L_NTP = -sum_pos m_pos
-    log p(x_pos | x_<pos), m_pos being 0 at drawn places and 1 elsewhere (arXiv 2509.24375, from public notes on the
-    paper).
+    """Each of ``batch_size`` draws picks an entropy tier, then a token of that tier among the texts of the step. A
+    group of responses thinks before this token and predicts it. One step minimises L_RL + ntp * L_NTP, with L_NTP =
+    -sum_pos m_pos log p(x_pos | x_<pos); m_pos is 0 at drawn places and 1 elsewhere (arXiv 2509.24375, from public
+    notes on the paper).
 
-    Choices: no ratio clip is printed, so one step a collection; advantages whitened with Objective's 1e-8; no KL; the
-    predicted token learns with the response. A thought that is not closed before the prediction, or in which another is
-    opened, earns nothing. Other fields and errors are Reasoning's.
+    Our choices: one update per batch, as no ratio clip is given; advantages divided by std + 1e-8 (Objective); no KL;
+    the loss on a response includes the predicted token. The reward is 0 if the thought is not closed before the
+    prediction or contains another opening tag. Other fields and errors are Reasoning's.
 
-    The log counts responses (``drawn_``) and the share that match (``match_``) by tier and by role of the token (where
-    a word is a token); ``plain_`` is the probability that the start gives that token without a thought.
+    Metrics by tier and by token role (if each word is one token): ``drawn_``, the number of responses; ``match_``, the
+    share that match; ``plain_``, the initial model's probability of the token without a thought.
     """
 
     objective: Objective = Objective(aggregate="sum")
     max_new_tokens: int = 154
-    # A thought should have B_t = max(least, floor(budget * shrink^done)) tokens. 60 is three times a derivation of some
-    # 20 tokens; 1 and 0.2 are the paper's. None: no budget, and all reward is for the match.
+    # The target length of a thought is B_t = max(least, floor(budget * shrink^done)) tokens, where done is the finished
+    # share of the stage. 60 is three times a derivation of some 20 tokens; 1 and 0.2 are the paper's. None: no budget;
+    # the reward is r_match only.
     budget: int | None = 60
     least: int = 1
     shrink: float = 0.2
-    # r = (1 - weight) r_match + weight r_len, with r_len = peak at B_t and 0 at 0 and from 2 B_t on. 0.2 and 1 are
-    # ours: with a weight below 0.5 no length outbids a match.
+    # r = (1 - weight) r_match + weight r_len. r_len is a triangle: peak at B_t tokens, 0 at 0 and from 2 B_t on. 0.2
+    # and 1 are ours: with a weight below 0.5 no length is worth more than a match.
     weight: float = 0.2
     peak: float = 1.0
-    # Probabilities of easy, medium and hard until the first share of the stage in ``turn`` and from the second on,
-    # linear between (0.3 and 0.7 are the paper's, the rest ours). Equal ones are no curriculum. RPT (arXiv 2506.08007)
-    # is budget None, early and late (0, 0, 1) and ntp 0; its prefix of bytes is a token here, its fixed thresholds of
-    # entropy become the hard tier, and its resampling from step 500 on is left out.
+    # Probabilities of (easy, medium, hard): ``early`` up to the first share of the stage in ``turn``, ``late`` from the
+    # second on, linear in between (0.3 and 0.7 are the paper's, the rest ours). Equal probabilities: no curriculum. RPT
+    # (arXiv 2506.08007) is budget None, early and late (0, 0, 1) and ntp 0. Differences to that paper: one token
+    # instead of a prefix of bytes, the hard tier instead of fixed entropy thresholds, and no resampling from step 500.
     early: tuple[float, float, float] = (0.6, 0.3, 0.1)
     late: tuple[float, float, float] = (0.1, 0.3, 0.6)
     turn: tuple[float, float] = (0.3, 0.7)
-    # Share of the step's candidate tokens of highest entropy under the stage's initial model; its thirds are the tiers
-    # (ours), so that no tier is ever empty. Where only "inferable" ``places`` may be drawn all of them are the pool,
-    # and a row whose text has none thinks in another text.
+    # The pool is this share of the step's candidate tokens: those with the highest entropy under the stage's initial
+    # model. Its thirds are the tiers (our choice), so that no tier is empty. With "inferable" ``places``, the pool is
+    # all of them, and a row whose text has none uses another text.
     pool: float = 0.2
     # Weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out).
     ntp: float = 0.1
-    # "sum", as printed, adds up the tokens of a text and averages over texts, as L_RL adds up the tokens of a response
-    # and averages over responses; "mean" averages over all tokens, which makes the term smaller by the length of a
-    # text.
+    # "sum", as in the paper, sums over the tokens of a text and averages over texts, like L_RL over responses. "mean"
+    # averages over all tokens, which makes the term smaller by a factor of the text length.
     ntp_aggregate: str = "sum"
-    # Bins of length: the number of B_t's bin stands in the prompt right after the opening tag, where the paper asks for
-    # B_t tokens in words; it is no part of the thought. The cold start must have used the same bins. None: only the
-    # reward knows the budget.
+    # States the budget in the prompt: the number of B_t's bin follows the opening tag (the paper asks for B_t tokens in
+    # words); it does not count as thought. The cold start must use the same bins. None: the budget is only in the
+    # reward.
     told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
 
@@ -102,7 +102,7 @@ class RMT(Reasoning):
         return True
 
     def tokens(self, done: float) -> int | None:
-        """B_t, how many tokens a thought should have when the share ``done`` of the stage is over."""
+        """B_t, the target length of a thought when the share ``done`` of the stage is over."""
         return None if self.budget is None else max(self.least, math.floor(self.budget * self.shrink**done))
 
     def chances(self, done: float) -> tuple[float, ...]:
@@ -111,7 +111,7 @@ class RMT(Reasoning):
         return tuple((1 - u) * a + u * b for a, b in zip(self.early, self.late, strict=True))
 
     def length_reward(self, tokens: int, budget: int) -> float:
-        """r_len, a triangle over the tokens of a thought."""
+        """r_len, a triangle over the length of a thought."""
         return self.peak * max(0.0, 1 - abs(tokens - budget) / budget)
 
     def drawn(
@@ -123,8 +123,8 @@ class RMT(Reasoning):
         step: int,
         inferable: list[list[int]] | None = None,
     ) -> list[Draw]:
-        """C, the step's draws: for each the tier, the text and the place in it. entropy_N: of every candidate.
-        inferable: the places of each text that may be drawn, all of them the pool; None: any of highest entropy."""
+        """C, the draws of a step. entropy_N: the entropy of every candidate token. inferable: if given, the pool is
+        these places of each text; if None, it is the share ``pool`` of candidates with the highest entropy."""
         places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
         order = np.argsort(-entropy_N, kind="stable")
         size = max(len(TIERS), round(self.pool * len(order)))
@@ -143,7 +143,7 @@ class RMT(Reasoning):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         lm, budget = models.learner, self.tokens(models.done)
         opening, closing = tags(lm)
-        # Tiers compare all texts of the step, whichever rows of it are asked for.
+        # Tiers rank the tokens of all texts of the step, even if this call collects only some of its rows.
         problems, texts, places = zip(*(self.text(lm, seed, step, row) for row in range(self.batch_size)), strict=True)
         before = unsure(models.start, texts)
         allowed = None if self.places == "any" else places
@@ -177,15 +177,15 @@ class RMT(Reasoning):
         batch = paid(self, lm, judged, (cost,), line)
         if not self.ntp:
             return batch
-        # The corpus as it comes: texts that were passed over for their places are read all the same.
+        # Next-token prediction uses the corpus unfiltered, including texts without a place to think.
         corpus = [document(lm, self.data.problem("think", seed, step, row), self.targets) for row in rows]
         held_out = {(n, t) for _, n, t in every if n in rows and texts[n] == corpus[n - rows.start]}
         gold = self.read(lm, corpus, {(n - rows.start, t) for n, t in held_out}, batch.total)
         return stacked(batch, gold, lm.pad)
 
     def read(self, lm: LM, corpus: list[Text], held_out: set[tuple[int, int]], total: float) -> Batch:
-        """Texts for next-token prediction, without the places in C. Gains are such that, over ``total``, the divisor of
-        the other loss, they come to ntp times L_NTP."""
+        """Texts for next-token prediction, without the places in C. The gains are scaled so that the loss, divided by
+        ``total`` as L_RL is, equals ntp * L_NTP."""
         gains = [
             [float(t >= first and (n, t) not in held_out) for t in range(len(ids))]
             for n, (ids, first) in enumerate(corpus)
@@ -197,7 +197,7 @@ class RMT(Reasoning):
         return super().chosen(batch) | (batch.gain_BT != 0)
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
-        """The surrogate on responses and next-token prediction on texts, each over the batch's divisor."""
+        """The policy-gradient loss on responses plus next-token prediction on texts, both divided by ``total``."""
         own_B = sampled(batch).any(1)
         loss = torch.zeros((), device=batch.gain_BT.device)
         if bool(own_B.any()):
@@ -208,7 +208,7 @@ class RMT(Reasoning):
 
 
 def by_kind(kinds: list[str], matches: list[np.ndarray], plain: list[float]) -> dict[str, float]:
-    """How many responses each kind of place had, which share matched, and how likely that was without a thought."""
+    """By kind of place: the number of responses, the share that match, and the probability without a thought."""
     line = {}
     for kind in sorted(set(kinds)):
         own = [nth for nth, each in enumerate(kinds) if each == kind]

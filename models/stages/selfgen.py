@@ -1,4 +1,4 @@
-"""Mid-training on self-generated data: several correct solutions to each question, each by another approach."""
+"""Mid-training on self-generated data: several correct solutions per question, each by a different approach."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.verify import verify
 
-NAMES = (*APPROACHES, PLAIN)  # PLAIN is asked for without a tag
-HINT = "hint"  # what a rationalised response was asked with
+NAMES = (*APPROACHES, PLAIN)  # PLAIN has no tag
+HINT = "hint"  # marks a response to a prompt that contains the answer (STaR's rationalisation)
 CHOICES = {"source": ("approaches", "rejection", "star", "distil"), "traces": ("correct", "incorrect")}
-# How a solution of the dialect states its answer.
+# How a hint states the answer, by dialect.
 HINTS = {"terse": "answer {} ; ", "direct": "answer {} ; ", "prose": "The answer is {}. "}
 
 
 class Trace(NamedTuple):
-    """A kept response: the approach it was asked for (None: none), its tokens, whether it has no fault at all, which
-    approaches it shows, and the ranker's log-probability of the one asked for (0 where nothing was ranked)."""
+    """A kept response: the requested approach (None: no approach), its tokens, whether it has no fault, the approaches
+    it shows, and the ranker's log-probability of the requested approach (0 without ranking)."""
 
     approach: str | None
     response: list[int]
@@ -40,8 +40,8 @@ class Trace(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """One question of the pool, its ``n`` traces, and what finding them took: questions dropped on the way, responses
-    sampled, those of them with the right answer, and the work."""
+    """One question of the pool, its ``n`` traces, and the cost of finding them: questions dropped before it, responses
+    sampled, responses with the right answer, and compute."""
 
     problem: Problem
     traces: tuple[Trace, ...]
@@ -53,50 +53,50 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfGen(Stage):
-    """A pool of ``instances`` / ``n`` questions with ``n`` responses each, imitated without the tag that asked for
-    them: mid-training on self-generated data of several approaches (arXiv 2605.08472).
+    """Mid-training on self-generated solutions by several approaches (arXiv 2605.08472): SFT on a pool of ``instances``
+    / ``n`` questions with ``n`` responses each, without the tags that requested them.
 
-    For each question and each of ``n`` approaches, the stage's initial model samples ``samples`` responses under the
-    approach's tag. Those with the right final answer stay (no other check), and of them the one that a ranker
-    (models/ranker.py) finds to follow the approach best. A question without n traces is dropped for a fresh one. A step
-    imitates ``batch_size`` instances; every epoch visits all in an order of its own; the loss is a mean over target
-    tokens.
+    For each question and each of ``n`` approaches, the stage's initial model samples ``samples`` responses to the
+    question with the approach's tag. Responses with the right final answer are kept (no other check); of these, a
+    ranker (models/ranker.py) selects the one that best follows the approach. A question without n traces is replaced by
+    a new one. A step trains on ``batch_size`` instances; every epoch visits all of them in a new order. The loss is a
+    mean over target tokens.
 
-    A question's traces are a pure function of the initial weights and its number: kept in memory, sampled again on
-    resume, and charged once, where they are first needed. A response that never ends has no final answer. Raises
-    ValueError naming the field.
+    The traces of a question are a pure function of the initial weights and the question's index. They are kept in
+    memory, sampled again on resume, and charged once, at first use. A response that never ends has no final answer.
+    Raises ValueError naming the field.
     """
 
     data: Source | Mixture
-    # Worked solutions, ``per_approach`` of each approach, that the ranker is trained on.
+    # Worked solutions that the ranker is trained on, ``per_approach`` for each approach.
     examples: Source | None = None
-    # "approaches"; "rejection": n right responses out of n * samples to the plain question, different ones first (more
-    # traces without structured diversity); "distil": the same from ``reference``; "star" (n = 1): the first right
-    # response or, where there is none, the first to the question with its answer before it (STaR, arXiv 2203.14465, one
-    # round; no base was trained on such hints, so the log counts the ``hinted`` traces).
+    # "approaches"; "rejection": n right responses out of n * samples to the plain question, distinct ones first (more
+    # traces without structured diversity); "distil": the same, sampled from ``reference``; "star" (n = 1): the first
+    # right response or, if there is none, the first right response to a prompt with the answer before the question
+    # (STaR, arXiv 2203.14465, one round; no base was trained on such hints, so the metric ``hinted`` counts them).
     source: str = "approaches"
-    # The tag asks alone, without exemplars, as the base was trained on tags. Each question uses n of them and begins
-    # one further, so that n changes how many a question has and not which are taught.
+    # A tag alone requests an approach, without examples in the prompt, as the base was trained on tags. Each question
+    # uses n of them, starting one later than the question before, so that n does not change which are trained on.
     approaches: tuple[str, ...] = NAMES
     n: int = 8
-    # Ours, as is temperature 1: the paper does not give them.
+    # 8 samples and temperature 1 are ours: the paper does not give them.
     samples: int = 8
     temperature: float = 1.0
-    # n times questions, whatever n is. Three epochs are steps = 3 * instances / batch_size.
+    # Number of (question, trace) pairs, for every n. Three epochs are steps = 3 * instances / batch_size.
     instances: int = 4096
-    # "correct", or "incorrect" for wrong answers in place of right ones (the paper's ablation).
+    # "correct", or "incorrect" for wrong answers instead of right ones (the paper's ablation).
     traces: str = "correct"
     reference: Recipe | None = None
     per_approach: int = 64
-    # ValueError if so many questions in a row are dropped; tried for every approach before the first step.
+    # ValueError if this many questions in a row are dropped; every approach is tried before the first step.
     attempts: int = 64
     max_new_tokens: int = 256
-    # Worked solutions that make up ``replay_share`` of every step's rows, rounded. The paper has no replay, nor has the
-    # default; a model that forgets how to go deeper needs some.
+    # Worked solutions that make up ``replay_share`` of the rows of each step, rounded. The paper has no replay; neither
+    # has the default. A model that forgets how to solve deeper problems needs some.
     replay: Source | Mixture | None = None
     replay_share: float = 0.0
     needs_initial_model: ClassVar[bool] = True
-    version: ClassVar[int] = 2  # 1 took the first n approaches for every question
+    version: ClassVar[int] = 2  # version 1 used the first n approaches for every question
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,22 +112,22 @@ class SelfGen(Stage):
                 f"got {self.replay_share}"
             )
         if (self.replay is None) != (self.replay_share == 0):
-            raise ValueError("SelfGen.replay and SelfGen.replay_share are given together or not at all")
+            raise ValueError("SelfGen.replay and SelfGen.replay_share must be given together")
         if self.instances % self.n:
             raise ValueError(f"SelfGen.instances must be a multiple of SelfGen.n {self.n}, got {self.instances}")
         unknown = [name for name in self.approaches if name not in NAMES]
         if unknown or len(set(self.approaches)) < len(self.approaches):
             raise ValueError(f"SelfGen.approaches must be different names of synth.approaches, got {self.approaches}")
         if any(source.tagged for source in parts(self.data)):
-            raise ValueError("SelfGen.data must show no tags: what is imitated is an answer to the plain question")
+            raise ValueError("SelfGen.data must have no tags: the stage trains on responses to the plain question")
         if self.source == "approaches" and self.n > len(self.approaches):
             raise ValueError(
-                f"SelfGen.n must be at most the {len(self.approaches)} of SelfGen.approaches, got {self.n}"
+                f"SelfGen.n must be at most the number of SelfGen.approaches ({len(self.approaches)}), got {self.n}"
             )
         if (self.source == "approaches") != (self.examples is not None):
-            raise ValueError('SelfGen.examples is needed with SelfGen.source "approaches", and with no other')
+            raise ValueError('SelfGen.examples must be given if SelfGen.source is "approaches", and only then')
         if (self.source == "distil") != (self.reference is not None):
-            raise ValueError('SelfGen.reference is needed with SelfGen.source "distil", and with no other')
+            raise ValueError('SelfGen.reference must be given if SelfGen.source is "distil", and only then')
         if self.source == "star" and (self.n, self.traces) != (1, "correct"):
             got = f"got {self.n}, {self.traces!r}"
             raise ValueError(f'SelfGen.n and SelfGen.traces must be 1 and "correct" with "star", {got}')
@@ -138,19 +138,19 @@ class SelfGen(Stage):
 
     @property
     def own(self) -> int:
-        """How many rows of a step are of the pool: its first ones."""
+        """How many rows of a step are from the pool (the first ones); the others are replay."""
         return self.batch_size - round(self.replay_share * self.batch_size)
 
     @property
     def tried(self) -> int:
-        """How many of the first questions, together, ask for every approach."""
+        """How many of the first questions together request every approach."""
         every = len(self.approaches) - self.n + 1 if self.source == "approaches" else 1
         return min(every, self.instances // self.n)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
-        for slot in range(self.tried if step == 0 else 0):  # so that an empty pool is refused before a weight moves
+        for slot in range(self.tried if step == 0 else 0):  # so that an empty pool raises before any update
             self.kept(generator, seed, slot)
         for row in (row for row in rows if row < self.own):
             epoch, place = divmod(step * self.own + row, self.instances)
@@ -174,7 +174,7 @@ class SelfGen(Stage):
         )
 
     def kept(self, generator: LM, seed: int, slot: int) -> Kept:
-        """Question ``slot`` of the pool: the first of its candidates that has n traces."""
+        """Question ``slot`` of the pool: the first candidate with n traces."""
         pool = memory(generator, self, seed)
         if slot not in pool:
             pool[slot] = self.found(generator, seed, slot)
@@ -200,14 +200,14 @@ class SelfGen(Stage):
             if len(traces) == self.n:
                 return Kept(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
         raise ValueError(
-            f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row kept that many "
-            f"{self.traces} traces out of SelfGen.samples {self.samples} (source {self.source!r}): "
+            f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row gave {self.n} "
+            f"{self.traces} traces with SelfGen.samples {self.samples} (source {self.source!r}): "
             "the pool is empty after filtering"
         )
 
     def groups(self, generator: LM, problem: Problem, slot: int, path: tuple) -> list[Group]:
-        """What is sampled for a question, by what was asked: every approach, or nothing, or a hint where that
-        failed."""
+        """The responses sampled for a question, one group per prompt: a prompt for each approach, or the plain question
+        and, for STaR without a usable response, the question with a hint."""
         if self.source == "approaches":
             names = [self.approaches[(slot + nth) % len(self.approaches)] for nth in range(self.n)]
             asked = [(name, asking(problem, name).question) for name in names]
@@ -221,7 +221,7 @@ class SelfGen(Stage):
     def sampled(
         self, generator: LM, problem: Problem, asked: list[tuple[str | None, str]], times: int, path: tuple
     ) -> list[Group]:
-        """``times`` responses to each prompt, sampled in one batch, which depends on nothing but the question."""
+        """``times`` responses to each prompt, sampled in one batch that depends only on the question."""
         prompts = [generator.encode_prompt(text) for _, text in asked]
         streams = [uniforms(*path, name or "", n, n=self.max_new_tokens) for name, _ in asked for n in range(times)]
         found = generator.sample(
@@ -257,8 +257,8 @@ class SelfGen(Stage):
 
 
 class Group(NamedTuple):
-    """Responses to one prompt: what it asked for, and for each its tokens, its text, whether its answer is right, and
-    whether it may be taught."""
+    """Responses to one prompt: the requested approach, and for each response its tokens, its text, whether its answer
+    is right, and whether it may be trained on."""
 
     asked: str | None
     ids: list[list[int]]
@@ -269,7 +269,7 @@ class Group(NamedTuple):
 
 
 def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent]:
-    """The usable response that follows its approach best by the ranker (the first of equals), and what ranking cost."""
+    """The usable response that the ranker finds to follow its approach best (the first of equals), and the cost."""
     usable = [n for n, good in enumerate(group.usable) if good]
     scores_NC, cost = ranker.scores(problem.question, [group.texts[n] for n in usable])
     scores_N = scores_NC[:, ranker.approaches.index(group.asked)]
@@ -278,7 +278,7 @@ def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent
 
 
 def plain(problem: Problem, groups: list[Group], wanted: int) -> list[Trace]:
-    """At most so many usable responses, different ones first, else in the order of sampling."""
+    """At most ``wanted`` usable responses, distinct ones first, otherwise in the order of sampling."""
     found = [(group, n) for group in groups for n, good in enumerate(group.usable) if good]
     seen = [group.ids[n] for group, n in found]
     first = sorted(range(len(found)), key=lambda i: seen[i] in seen[:i])  # stable
@@ -286,16 +286,16 @@ def plain(problem: Problem, groups: list[Group], wanted: int) -> list[Trace]:
 
 
 def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
-    """A response as it is kept. Whether it has no fault is judged by the question that was asked."""
+    """A response as a Trace. ``strict`` is judged on the question with the requested approach."""
     text = group.texts[n]
     judged = asking(problem, group.asked) if group.asked in NAMES else problem
     return Trace(group.asked, group.ids[n], verify(judged, text).strict, signature(problem, text), adherence)
 
 
 def trace_metrics(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
-    """What the log says: of the traces taught, the shares without any fault, that show the approach asked for and no
-    other, and that show two or more, and how many come from a hint; of the questions new in this step, how many were
-    dropped before them, and the responses sampled and those with a right answer."""
+    """The metrics of a step. Of the traces trained on: the shares without fault, showing only the requested approach,
+    and showing two or more, and how many come from a hint. Of the questions new in this step: how many were dropped
+    before them, the responses sampled, and the responses with a right answer."""
     more = {}
     if asked := [each for each in taught if each.approach in NAMES]:
         more["adherence"] = float(np.mean([each.adherence for each in asked]))
@@ -314,7 +314,7 @@ MEMORY: WeakKeyDictionary[LM, dict] = WeakKeyDictionary()
 
 
 def memory(generator: LM, stage: SelfGen, seed: int) -> dict:
-    """What was already computed for this stage and seed with a generator, whose weights do not change."""
+    """The cache of this stage and seed for a generator, whose weights do not change."""
     return MEMORY.setdefault(generator, {}).setdefault((stage, seed), {})
 
 
@@ -328,6 +328,6 @@ def order(instances: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 @cache
 def debuts(instances: int, n: int, seed: int) -> frozenset[int]:
-    """The places of the first epoch at which a question comes for the first time."""
+    """The positions in the first epoch at which a question occurs for the first time."""
     slots = [instance // n for instance in order(instances, seed, 0)]
     return frozenset(dict(zip(reversed(slots), reversed(range(instances)), strict=True)).values())

@@ -1,4 +1,4 @@
-"""Switch: reverse KL to a reference on the tokens of a text where it is surest, cross-entropy on all others."""
+"""Switch: reverse KL to a reference on the tokens where its entropy is lowest, cross-entropy on all others."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from interlude.synth.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Switch(Stage):
-    """Rows as in Midtrain. Of each text's T target tokens the ``share`` of lowest reference entropy, rounded up, have
-    ``weight`` times tau^2 KL(learner || reference), both at temperature tau, in nats and summed over the vocabulary;
-    the others have cross-entropy with the text; the loss is their mean (facebookresearch/midtraining-distillation,
-    "switch": a fifth, tau 2, weight 1). The factor tau^2, which keeps gradients as large as at temperature 1 (arXiv
-    1503.02531, section 2), and ranking within a text are our choices.
+    """Rows as in Midtrain. In each text, the ``share`` of target tokens with the lowest reference entropy (rounded up)
+    get the loss ``weight`` * tau^2 * KL(learner || reference), both at temperature tau, in nats and summed over the
+    vocabulary. The other target tokens get cross-entropy. The loss is the mean over target tokens
+    (facebookresearch/midtraining-distillation, "switch": a fifth, tau 2, weight 1). Two choices are ours: the factor
+    tau^2, which keeps gradients as large as at temperature 1 (arXiv 1503.02531, section 2), and ranking within a text.
 
-    reference: a finished model of the same tokens. Raises ValueError naming the field.
+    reference: the recipe of a model with the same tokenizer. Raises ValueError naming the field.
     """
 
     data: Task
@@ -48,7 +48,7 @@ class Switch(Stage):
         lengths, reference = list(batch.lengths), models.references["reference"]
         if reference.vocab_size != models.learner.vocab_size:
             sizes = f"{reference.vocab_size} and {models.learner.vocab_size}"
-            raise ValueError(f"Switch.reference and the learner must have heads of equally many tokens, not {sizes}")
+            raise ValueError(f"Switch.reference and the learner must have equal vocabulary sizes, got {sizes}")
         return replace(batch, spent=(forward_cost(reference, REFERENCE, lengths, logits=self.target_count(batch)),))
 
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
@@ -77,7 +77,7 @@ def entropy(logits_NV: Tensor) -> Tensor:
 
 
 def surest(entropy_N: Tensor, chosen_BT: Tensor, share: float) -> Tensor:
-    """Which of the chosen tokens (bool N, in row order) are among the ``share`` of lowest entropy of their row."""
+    """Whether each target token (bool N, in row order) is in the ``share`` of its row with the lowest entropy."""
     entropy_BT = torch.full(chosen_BT.shape, torch.inf, device=entropy_N.device).masked_scatter(chosen_BT, entropy_N)
     rank_BT = entropy_BT.argsort(dim=1, stable=True).argsort(dim=1)
     return (rank_BT < (share * chosen_BT.sum(1, keepdim=True)).ceil())[chosen_BT]

@@ -1,4 +1,4 @@
-"""Thinking mid-training, its second stage: RL in which a thought is paid for the corpus segment that follows it."""
+"""Thinking mid-training, second stage: RL that rewards a thought if the model then writes the corpus segment."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ POSITIONS = ("oracle", "any")
 
 @dataclass(frozen=True)
 class Judge:
-    """Says whether a written segment means what the corpus segment means.
+    """Decides whether a written segment has the same meaning as the corpus segment.
 
-    strictness: "facts" asks for equal sets of parsed facts (relation, values, equation), in any order that is legal;
-    "exact" for the same tokens; "value" for the same number found and nothing else. noise: share of verdicts that are
-    turned round, as those of a language model would be now and then; 0 turns none.
+    strictness: "facts" requires equal sets of parsed facts (relation, values, equation) in any legal order; "exact" the
+    same tokens; "value" only the same resulting number. noise: share of verdicts that are flipped at random, like the
+    errors of a language model as judge.
     """
 
     strictness: str = "facts"
@@ -48,11 +48,11 @@ class Judge:
 
     @property
     def content(self) -> int | None:
-        """What a key of this judge rests on beyond its fields: how segments are read, once that has changed."""
+        """What enters the key of this judge besides its fields: the verifier's version, from 2 on."""
         return Verdict.version if Verdict.version > 1 else None
 
     def accepts(self, written: Assertion, gold: Assertion) -> bool:
-        """Without noise."""
+        """The verdict without noise."""
         if self.strictness == "exact":
             return split(written.text) == split(gold.text)
         if self.strictness == "value":
@@ -60,8 +60,8 @@ class Judge:
         return written.facts == gold.facts
 
     def verdict(self, written: Assertion | None, gold: Assertion, uniform: float = 1.0) -> Verdict:
-        """parsed: a whole segment was written. answer: it finds the right number. process: the share of the corpus'
-        facts that it states. strict: accepted, or the reverse where ``uniform``, in [0, 1), is below the noise."""
+        """parsed: a complete segment was written. answer: its number is right. process: the share of the corpus
+        segment's facts that it states. strict: accepted; flipped if ``uniform``, in [0, 1), is below the noise."""
         if written is None:
             return Verdict(False, False, 0.0, uniform < self.noise, ())
         stated = len(written.facts & gold.facts) / len(gold.facts)
@@ -70,7 +70,7 @@ class Judge:
 
 
 class Cut(NamedTuple):
-    """Where a chunk is cut: the tokens before a segment, and the segment with what it asserts."""
+    """A chunk, cut before one segment: the tokens before it, the segment, and what the segment asserts."""
 
     prefix: list[int]
     segment: list[int]
@@ -82,24 +82,24 @@ class Thinking(Policy):
     """RL on thoughts before segments of a corpus: the second stage of Thinking Mid-training (arXiv 2601.21343v3,
     section 2.2).
 
-    For each row a chunk of the half of ``data`` that ``Annotate`` never sees is cut before one of its segments; the
-    learner reads the raw text up to there and an opening tag, and writes a thought and the next segment; a judge that
-    does not see the thought compares the segment with the corpus'. Advantages and loss are Policy's, Dr.GRPO unless
-    said otherwise.
+    For each row, a chunk is cut before one of its segments. It comes from the half of ``data`` that ``Annotate`` never
+    sees. The prompt is the raw text before the cut and an opening tag; the response is a thought and the next segment.
+    A judge that does not see the thought compares this segment with the corpus segment. Advantages and loss are
+    Policy's, by default Dr.GRPO.
 
-    Where the paper is silent: a prefix has no thoughts (our reading of its figure 10); temperature 1, no KL, one
-    update; Dr.GRPO divides by ``max_new_tokens``, which bounds thought and segment together; text after the segment is
-    neither judged nor reinforced, but charged. An unclosed thought earns what a wrong segment earns. ``strict`` in the
-    log is the judge's verdict. Raises ValueError naming the field.
+    Where the paper is silent: a prefix has no thoughts (our reading of its figure 10); temperature 1, no KL, one update
+    per batch; Dr.GRPO divides by ``max_new_tokens``, which bounds thought and segment together. Text after the segment
+    is charged, but neither judged nor trained on. An unclosed thought gets the same reward as a wrong segment.
+    ``strict`` in the log is the judge's verdict. Raises ValueError naming the field.
     """
 
-    # Says only where a thought belongs. A finished model of the same tokens: a segment of the chunk is drawn in
-    # proportion to the probability that this model thinks before it (one forward pass, charged). "oracle": drawn
-    # uniformly among those that come after a skipped step, or among all where nothing is skipped: an upper bound.
-    # "any": drawn uniformly, a control.
+    # Chooses where to think. A trained model with the same tokenizer: the segment is drawn in proportion to the
+    # probability that this model thinks before it (one forward pass, charged). "oracle": drawn uniformly among the
+    # segments after a skipped step, or among all if no step is skipped (an upper bound). "any": drawn uniformly (a
+    # control).
     annotator: Recipe | str
     judge: Judge = Judge()
-    # Sampling ends with the thought, the length of the corpus' segment and so many tokens more.
+    # After the thought, sampling stops after the length of the corpus segment plus this many tokens.
     margin: int = 8
     version: ClassVar[int] = 2
 
@@ -109,7 +109,7 @@ class Thinking(Policy):
             what = f"a Recipe, {' or '.join(map(repr, POSITIONS))}"
             raise ValueError(f"Thinking.annotator must be {what}, got {self.annotator!r}")
         if self.reward != Reward():
-            raise ValueError(f"Thinking.reward must be {Reward()}, got {self.reward}: the judge's verdict is paid")
+            raise ValueError(f"Thinking.reward must be {Reward()} (the judge decides), got {self.reward}")
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
 
@@ -127,7 +127,7 @@ class Thinking(Policy):
 
         kept, seen = self.groups(models.learner, seed, step, rows, draw)
         batch = weigh(self, models.learner, kept, seen)
-        # Policy charges the responses it is shown, which are cut; what was sampled is charged instead.
+        # Policy would charge the responses after truncation; charge all sampled tokens instead.
         others = (entry for entry in batch.spent if entry.kind != ROLLOUT)
         closing = tags(models.learner)[1]
         written = [response for group in seen for response in group.responses]
@@ -138,7 +138,7 @@ class Thinking(Policy):
     def rolled(
         self, models: StageModels, seed: int, step: int, rows: list[int], attempt: int
     ) -> tuple[list[Group], list[Spent]]:
-        """Sampled and judged groups of these rows, and what they cost."""
+        """Sampled and judged groups of these rows, and their cost."""
         lm = models.learner
         cuts, costs = self.cuts(models, seed, step, rows, attempt)
         opening, closing = tags(lm)
@@ -164,7 +164,7 @@ class Thinking(Policy):
     def cuts(
         self, models: StageModels, seed: int, step: int, rows: list[int], attempt: int
     ) -> tuple[list[tuple[Problem, Cut]], list[Spent]]:
-        """For each row a problem of the RL half and where it is cut; and what finding that place cost."""
+        """For each row a problem of the RL half and its cut; and the cost of choosing the cuts."""
         lm, annotator = models.learner, models.references.get("annotator")
         paths = [("thinking", seed, step, row, attempt) for row in rows]
         chunks = [chunk(lm, drawn(self.data, RL_HALF, *path)) for path in paths]
@@ -179,13 +179,12 @@ class Thinking(Policy):
         return [(each.problem, cut(lm, each, wish, *path)) for path, each, wish in found], costs
 
     def needs(self, each: Chunk) -> list[float]:
-        """How much each segment of a chunk asks for a thought, without an annotator."""
+        """Without an annotator, the weight with which each segment of a chunk is drawn."""
         return [1.0] * len(each.segments) if self.annotator == "any" else needed(each)
 
 
 def needed(each: Chunk) -> list[float]:
-    """1 for each segment of a chunk that comes after a skipped step and 0 for others; where nothing is skipped, 1 for
-    all."""
+    """1 for each segment of a chunk that follows a skipped step, 0 for the others; 1 for all if no step is skipped."""
     told = each.problem.style
     if told is None or not told.skipped:
         return [1.0] * len(each.segments)
@@ -209,14 +208,14 @@ def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
 
 
 def sampled_tokens(response: list[int], closing: int, most: int) -> int:
-    """How many tokens of a response are charged: up to ``most`` after its thought, where its row stops, whatever other
-    rows of the batch have room for."""
+    """How many tokens of a response are charged: those up to ``most`` tokens after its thought, where its row stops,
+    even if other rows of the batch go on."""
     return min(len(response), response.index(closing) + 1 + most) if closing in response else len(response)
 
 
 def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Assertion | None]:
-    """How many tokens of a response to an opening tag are a thought and the first segment after it, of ``most`` tokens
-    at most, and what the segment asserts (None where thought or segment is not whole)."""
+    """For a response to an opening tag: the number of tokens of the thought and the first segment after it (at most
+    ``most`` tokens), and what the segment asserts (None if thought or segment is incomplete)."""
     if closing not in ids:
         return len(ids), None
     after = ids.index(closing) + 1

@@ -1,4 +1,4 @@
-"""Prefix withdrawal: RL on problems that are never solved, from ever shorter beginnings of their solutions."""
+"""Prefix withdrawal: RL on unsolved problems, with prompts that contain an ever shorter prefix of the solution."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from interlude.synth.verify import verify
 
 @dataclass(frozen=True, kw_only=True)
 class Withdraw(Policy):
-    """RL whose prompts hold, after the question, the first floor(``begin`` (1 - done / ``free``) n) of the n steps of
-    the corpus' solution, where done is the share of the stage that is over: none from ``free`` on. A response is judged
-    together with them and paid by ``reward``; they are no targets. Problems are those that the stage's beginning never
-    solves: a row passes over those whose solution it gives probability ``solved`` or more, an exact number in place of
-    64 attempts without success (MFC, arXiv 2609.13997, of which only the idea was at hand: the schedule is ours).
+    """A prompt is the question and the first floor(``begin`` (1 - done / ``free``) n) of the n steps of the corpus
+    solution. done is the finished share of the stage; from ``free`` on the prefix is empty. The verifier judges prefix
+    and response together; the prefix is not trained on.
 
-    After ``tries`` problems that are solved a row takes the next as it is. Other fields and errors are Policy's.
+    Problems are those that the stage's initial model does not solve: a row skips a problem if the initial model gives
+    its solution a probability of ``solved`` or more. This exact number replaces 64 attempts without success (MFC, arXiv
+    2609.13997, of which we knew only the idea: the schedule is ours). After ``tries`` skipped problems a row takes the
+    next one unchecked. Other fields and errors are Policy's.
     """
 
     begin: float = 0.9
@@ -55,7 +56,7 @@ class Withdraw(Policy):
         return True
 
     def given(self, done: float, steps: int) -> int:
-        """How many steps of a solution stand in the prompt when the share ``done`` of the stage is over."""
+        """How many steps of the solution are in the prompt when the share ``done`` of the stage is over."""
         return math.floor(self.begin * max(0.0, 1 - done / self.free) * steps)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
@@ -68,7 +69,7 @@ class Withdraw(Policy):
     def rolled(
         self, models: StageModels, costs: list[Spent], seed: int, step: int, rows: list[int], attempt: int
     ) -> list[Group]:
-        """Sampled and judged groups of these rows; ``costs`` gets what finding their problems took."""
+        """Sampled and judged groups of these rows; the cost of finding their problems is appended to ``costs``."""
         lm, groups = models.learner, []
         problems = [self.unsolved(models.start, costs, "rl", seed, step, row, attempt) for row in rows]
         prefixes = [self.prefix(lm, problem, models.done) for problem in problems]
@@ -82,7 +83,7 @@ class Withdraw(Policy):
         return groups
 
     def prefix(self, lm: LM, problem: Problem, done: float) -> list[int]:
-        """The first steps of a problem's solution that stand in its prompt."""
+        """The tokens of the first solution steps, as they are put in the prompt."""
         steps = segments(unthought(problem))[:-1]
         return lm.encode("".join(steps[: self.given(done, len(steps))]))
 

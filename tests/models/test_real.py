@@ -248,7 +248,7 @@ def test_distillation_between_heads_of_other_sizes_is_refused(lm, tmp_path):
     # Mutant: tables padded differently meet in the KL, and torch complains of shapes.
     wide = HF(pretrained.save_model(tmp_path, padded=512)).build(0)
     stage = Distil(**COMMON, replay=EASY, reference=Recipe(HF(str(tmp_path))))
-    with pytest.raises(ValueError, match="heads of equally many tokens, not 512 and 448"):
+    with pytest.raises(ValueError, match="equal vocabulary sizes, got 512 and 448"):
         train(lm, stage, 0, references={"reference": wide})
 
 

@@ -529,7 +529,7 @@ def test_a_tokenizer_that_joins_targets_with_others_is_refused():
     # Mutant: the check left out, and what stands in a row is not the text.
     whole = SimpleNamespace(encode=lambda text: [len(text)])
     assert encoded(whole, [("one", 1.0), ("two", 1.0)], "terse") == ([7], [1.0])
-    with pytest.raises(ValueError, match="tokenizer joins what is a target"):
+    with pytest.raises(ValueError, match="tokenizer joins a word with a loss and a word without one"):
         encoded(whole, [("one", 1.0), ("two", 0.0)], "terse")
 
 

@@ -156,7 +156,7 @@ def test_too_few_problems_are_an_error():
 
     only = half(EASY.problem("the only one"))
     assert half(drawn(Same(), only, "x")) == only
-    with pytest.raises(ValueError, match="thinking needs data of more problems"):
+    with pytest.raises(ValueError, match="thinking needs data with more problems"):
         drawn(Same(), 1 - only, "x")
 
 
@@ -195,7 +195,7 @@ def test_other_tokens_are_an_error_before_training(kind, primed):
     with pytest.raises(ValueError, match="annotator reads other tokens than the model"):
         Recipe(sizes) + stage
     shifted = Recipe(dataclasses.replace(SMALL, vocab=Vocabulary(modulus=5, worlds=("zoo",), names=6, thoughts=True)))
-    with pytest.raises(ValueError, match="annotator reads other tokens than the learner"):
+    with pytest.raises(ValueError, match="annotator and the learner must have equal tokenizers"):
         collected(dataclasses.replace(stage, annotator=shifted), primed())
     mute = dataclasses.replace(sizes, vocab=dataclasses.replace(sizes.vocab, thoughts=False)).build(0)
     with pytest.raises(ValueError, match="<think>"):
