@@ -1,4 +1,4 @@
-"""The command line: list, plan, run and show studies, write reports, and look at problems, verdicts and sources."""
+"""The command line: list, plan, run and show studies, write reports, and inspect problems, verdicts and data."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CARDS = ("b200", "h200", "h100", "a100", "l40s", "4090")  # of studies.price, wh
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
+    """An argument parser whose errors are one sentence."""
 
     def error(self, message: str):
-        self.exit(2, f"interlude: {message}; {self.prog} --help lists what there is\n")
+        self.exit(2, f"interlude: {message}; see {self.prog} --help\n")
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -91,17 +91,17 @@ def parser() -> Parser:
 
     def sourced(made, ops: tuple[int, int] | None) -> None:
         made.add_argument("--ops", type=span, default=ops, help="operations, such as 4 or 2-5")
-        made.add_argument("--world", default="zoo", help="the world that gives a problem its nouns")
+        made.add_argument("--world", default="zoo", help="the set of nouns of a problem (default: zoo)")
         made.add_argument("--mode", default="forward", choices=MODES)
         made.add_argument("--dialect", default="terse", choices=DIALECTS)
         made.add_argument("--modulus", type=modulus, default=7, help="a prime, or none for plain integers")
 
-    made = add("list", "look:list_", "list every study with its question and what its tables hold")
+    made = add("list", "look:list_", "list every study with its question and how many runs its tables contain")
     scaled(made, None)
-    made.add_argument("--runs", action="store_true", help="also say how many runs are done here (takes seconds)")
+    made.add_argument("--runs", action="store_true", help="also count the runs done on this machine (takes seconds)")
     for name, do, about_ in (
-        ("plan", "runs:plan_", "print what a study would train, and what it costs"),
-        ("run", "runs:run_", "train and evaluate the runs of a study that are missing"),
+        ("plan", "runs:plan_", "print the runs of a study and what they cost, without running them"),
+        ("run", "runs:run_", "train and evaluate the missing runs of a study"),
     ):
         made = add(name, do, about_)
         made.add_argument("study", help="a name, or a file that defines study(scale)")
@@ -111,15 +111,15 @@ def parser() -> Parser:
             "--arms", type=parts, help="such as 'RL,mid*'; write ? for a comma in a name (default: the study's)"
         )
         if name == "plan":
-            made.add_argument("--on", type=cards, help=f"GPUs to price it for: {', '.join(CARDS)}, separated by commas")
-            made.add_argument("--dry-run", action="store_true", help="take one step of every stage at its real size")
-        made.add_argument("--threads", type=positive, help="CPU threads of one process")
+            made.add_argument("--on", type=cards, help=f"estimate hours on GPUs, such as h100,a100: {', '.join(CARDS)}")
+            made.add_argument("--dry-run", action="store_true", help="measure one step of every stage at its real size")
+        made.add_argument("--threads", type=positive, help="CPU threads per process")
         if name == "run":
             made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
             made.add_argument(
                 "--workers", type=positive, help="processes that share the runs (default: as many as fit)"
             )
-            made.add_argument("--executor", choices=EXECUTORS, help="where runs are done (default: on this machine)")
+            made.add_argument("--executor", choices=EXECUTORS, help="where to do the runs (default: on this machine)")
             made.add_argument("--address", help="address of a Ray cluster (default: $RAY_ADDRESS, or one started here)")
             made.add_argument("--partition", help="Slurm partition")
             made.add_argument("--minutes", type=positive, default=720, help="time limit of a Slurm job (default: 720)")
@@ -130,54 +130,54 @@ def parser() -> Parser:
     made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
     made.add_argument("--workers", type=positive, help="processes that share the runs (default: as many as fit)")
     made.add_argument("--out", default="reproduced", help="folder of your table and figure (default: reproduced)")
-    made.add_argument("--plan", action="store_true", help="only print what it would cost")
-    made = add("leaderboard", "leaderboard:leaderboard", "print the board of mid-training methods, or try yours")
-    made.add_argument("--method", metavar="FILE.py:NAME", help="a class of stages, or a function, to train and compare")
+    made.add_argument("--plan", action="store_true", help="only print the cost")
+    made = add("leaderboard", "leaderboard:leaderboard", "print the leaderboard of mid-training methods, or try yours")
+    made.add_argument("--method", metavar="FILE.py:NAME", help="your stage class, or function, to train and compare")
     scaled(made)
-    made.add_argument("--seeds", type=seeds, help="to try it with, such as 50,51 (default: the board's first three)")
+    made.add_argument("--seeds", type=seeds, help="of --method, such as 50,51 (default: the leaderboard's first three)")
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     made.add_argument("--threads", type=positive, help="CPU threads")
     made = add("show", "read:show", "print a study's results with intervals, or the claims of a topic")
     made.add_argument("study", help="a study, or a topic for the claims of all its studies")
-    made.add_argument("--all", action="store_true", help="every table, not only those that answer the question")
+    made.add_argument("--all", action="store_true", help="all tables, not only those that answer the question")
     scaled(made)
-    made = add("report", "read:report_", "write one HTML page about studies that were run")
+    made = add("report", "read:report_", "write one HTML page about studies that have results")
     made.add_argument("study", nargs="*", help="studies or topics (default: all)")
     made.add_argument("--html", required=True, metavar="FILE")
     scaled(made)
-    made = add("problem", "look:problem_", "print a problem, its solution and what each token is for")
+    made = add("problem", "look:problem_", "print a problem, its solution and the role of each token")
     sourced(made, (4, 4))
     made.add_argument(
         "--approach",
         choices=(PLAIN, *APPROACHES),
         metavar="NAME",
-        help=f"its approach: {', '.join(APPROACHES)}",
+        help=f"the approach of the solution: {', '.join(APPROACHES)}",
     )
     made.add_argument("--seed", type=natural, default=0)
-    made = add("verify", "look:verify_", "judge responses: JSON lines of problem and response in, a verdict a line out")
-    made.add_argument("file")
-    made = add("audit", "look:audit_", "report what a scale's pre-training data and exams contain, or any source")
+    made = add("verify", "look:verify_", "judge responses: JSON lines of problem and response in, JSON lines out")
+    made.add_argument("file", help="a JSON-lines file, or - for standard input")
+    made = add("audit", "look:audit_", "report what the pre-training data and exams of a scale contain")
     scaled(made)
     sourced(made, None)
     made.add_argument("--problems", type=positive, default=2000)
-    made = add("export", "export:export_", "hand on a trained model, or problems, to other libraries")
-    made.add_argument("form", choices=FORMS, help="the library that is to read it")
+    made = add("export", "export:export_", "write a trained model, or problems, for another library")
+    made.add_argument("form", choices=FORMS, help="the library to write for (hf: a model; others: problems)")
     made.add_argument("out", help="a folder (hf, lm-eval) or a file (.parquet or .jsonl; reasoning-gym: .py)")
-    made.add_argument("--study", help="hf: the study whose model it is")
+    made.add_argument("--study", help="hf: the study of the model")
     made.add_argument("--arm", help="hf: the arm of the study")
-    made.add_argument("--seed", type=natural, default=0, help="hf: the seed of the arm")
+    made.add_argument("--seed", type=natural, default=0, help="hf: the seed of the arm (default: 0)")
     scaled(made)
     sourced(made, (1, 4))
-    made.add_argument("--split", default="train", choices=SPLITS, help="side of the split")
+    made.add_argument("--split", default="train", choices=SPLITS, help="training or held-out problems (default: train)")
     made.add_argument("--problems", type=positive, default=1000)
     made.add_argument("--conversational", action="store_true", help="trl: lists of messages, for a chat template")
-    made.add_argument("--max-new-tokens", type=positive, default=256, help="lm-eval: room for a response")
+    made.add_argument("--max-new-tokens", type=positive, default=256, help="lm-eval: longest response (default: 256)")
     made = add("bench", "bench:bench_", "measure speed on this machine, compared with transformers and TRL")
     scaled(made)
     made.add_argument("--only", type=parts, help="such as train,sample (default: problems,train,sample,rl,exam)")
-    made.add_argument("--study", help="one seed of this study on compiled kernels beside torch's, instead")
-    made.add_argument("--busy", action="store_true", help="also figures that a busy machine may have spoilt, marked")
-    made.add_argument("--quick", action="store_true", help="fewer and shorter turns, nothing compiled by torch")
+    made.add_argument("--study", help="instead: compare one seed of this study with compiled kernels and with torch")
+    made.add_argument("--busy", action="store_true", help="also print (marked) numbers measured on a busy machine")
+    made.add_argument("--quick", action="store_true", help="fewer and shorter measurements, without torch.compile")
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     made.add_argument("--threads", type=positive, default=1, help="CPU threads (default: 1)")
     made.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="number type of training")
@@ -185,8 +185,8 @@ def parser() -> Parser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 2 for a request that cannot be met, 130 for Ctrl-C."""
-    if sys.stdout is None:  # closed by the caller: there is nobody to print to
+    """Run one command and return its exit code: 0, 2 for an invalid request, 130 for Ctrl-C."""
+    if sys.stdout is None:  # the caller has closed standard output
         sys.stdout = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
     args = parser().parse_args(words)
     try:
@@ -195,7 +195,7 @@ def main(words: list[str] | None = None) -> int:
         getattr(importlib.import_module(f"interlude.studies.cli.{module}"), name)(args, show_.console())
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reading process has ended
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "stopped", file=sys.stderr)
         return 130

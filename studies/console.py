@@ -1,4 +1,4 @@
-"""What the command line shows: tables, numbers with intervals, and the progress of training while it goes on."""
+"""Output of the command line: tables, numbers with intervals, and the progress of training."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
-PIPED_WIDTH = 140  # columns where there is no terminal to ask
-QUIET_SECONDS = 20.0  # between lines of progress where there is no terminal to redraw
-REASONS = ("never_right", "always_right", "cut_off", "not_parsed")  # of models.rollouts, which loads torch
-LIVE = ("loss", "reward", "strict")  # what a log line is shown of
+PIPED_WIDTH = 140  # columns if the output is not a terminal
+QUIET_SECONDS = 20.0  # between lines of progress if the output is not a terminal
+REASONS = ("never_right", "always_right", "cut_off", "not_parsed")  # copied from models.rollouts, which loads torch
+LIVE = ("loss", "reward", "strict")  # the metrics shown during training
 
 
 def console(stream=None) -> Console:
-    """A console on ``stream`` (standard output unless given); rich drops colours where that is no terminal."""
+    """A console on ``stream`` (default: standard output); rich drops colours if it is not a terminal."""
     stream = sys.stdout if stream is None else stream
     return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False)
 
 
 def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> Table:
-    """A table of strings or Texts; columns of numbers are aligned right."""
+    """A table of strings or Texts; columns of numbers are right-aligned."""
     made = Table(
         title=title or None, caption=caption or None, title_justify="left", caption_justify="left", box=SIMPLE_HEAD
     )
@@ -39,14 +39,14 @@ def table(title: str, heads: list[str], rows: list[list], caption: str = "") -> 
 
 
 def numeric(rows: list[list], nth: int) -> bool:
-    """Whether all cells of column ``nth`` begin as numbers do."""
+    """Whether all cells of column ``nth`` begin like a number."""
     return all(str(row[nth])[:1] in "0123456789+-–" for row in rows)
 
 
 def tables(screen: Console, title: str, heads: list[str], rows: list[list], caption: str = "") -> list[Table]:
-    """``table``; where its numbers do not fit ``screen``, several below each other, each with the first column.
+    """``table``, split if it is too wide for ``screen``: several tables below each other, each with the first column.
 
-    A table with words in other columns too, which name its rows, stays one and folds its cells.
+    A table with words in columns other than the first is not split; its cells wrap.
     """
 
     def of(part: list[int], title: str = "", caption: str = "") -> Table:
@@ -82,21 +82,21 @@ def duration(seconds: float) -> str:
 
 
 def share(value: float) -> str:
-    """A probability with three decimals, with its power of ten where those would hide it, or "~0" below 1e-12."""
+    """A probability with three decimals; as a power of ten if it would round to 0; "~0" below 1e-12."""
     if value >= 0.0005 or value == 0:
         return f"{value:.3f}"
     return f"{value:.0e}" if value >= 1e-12 else "~0"
 
 
 def with_interval(row: dict, sign: bool = False) -> str:
-    """A mean over its interval, on two lines so that tables stay narrow."""
+    """A mean and, on a second line, its interval, so that tables stay narrow."""
     if sign:
         return f"{row['mean']:+.3f}\n{row['low']:+.3f} {row['high']:+.3f}"
     return f"{share(row['mean'])}\n{share(row['low'])}–{share(row['high'])}"
 
 
 def live(line: dict) -> str:
-    """The numbers of a log line worth watching; of groups that teach nothing, how many and mostly why."""
+    """The main metrics of a log line, and the share of groups whose rewards are all equal, with the main reason."""
     shown = [f"{name} {line[name]:.3f}" for name in LIVE if name in line]
     if line.get("zero_variance") and "never_right" in line:
         why = max(REASONS, key=line.get)
@@ -106,7 +106,7 @@ def live(line: dict) -> str:
 
 @dataclass
 class Stop:
-    """What Ctrl-C does: the first ends training after the present step, where it is saved; the second ends at once."""
+    """The handler of Ctrl-C: the first stops training after the current step, with a save; the second stops at once."""
 
     asked: bool = False
     training: bool = False
@@ -124,9 +124,9 @@ class Stop:
 
 @dataclass
 class Watch:
-    """Progress of a plan on a terminal (bars with time left) or in a file (a line now and then).
+    """Progress of a plan: bars with the time left on a terminal, a line from time to time elsewhere.
 
-    total: runs of the plan. Used as a context; ``observe`` and ``note`` are what ``studies.study.examine`` calls.
+    total: runs of the plan. Used as a context manager; ``studies.study.examine`` calls ``observe`` and ``note``.
     """
 
     screen: Console
@@ -161,19 +161,19 @@ class Watch:
             self.bars.update(self.tasks["all"], completed=done)
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a line that stays above the bars."""
         self.stop.check()
         (self.bars.console if self.bars else self.screen).print(text, markup=False)
 
     def observe(self, recipe, done: float, line: dict) -> None:
-        """One step of ``recipe`` is over: redraw, then obey Ctrl-C (training saves before it passes that on)."""
+        """After a step of ``recipe``: redraw, then handle Ctrl-C (training saves before it re-raises it)."""
         self.stop.training = done < 1
         name = f"{type(recipe.stages[-1]).__name__} seed {recipe.seed} {recipe.key[:12]}"
         self.draw(name, done, line)
         self.stop.check()
 
     def draw(self, name: str, done: float, line: dict) -> None:
-        """Show that ``name`` has come to ``done`` (share) with this log line."""
+        """Show that the share ``done`` of ``name`` is finished, with this log line."""
         if self.bars:
             self.redraw(name, done, line)
             return
@@ -199,7 +199,7 @@ def print_json(value) -> None:
 
 
 def without_nan(value):
-    """The value with null for what was not measured."""
+    """The value with None in place of NaN and infinities."""
     if isinstance(value, dict):
         return {name: without_nan(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,8 @@
-"""The numbers of a study's table: scores pooled over exams and bands, paired differences, and where solutions are lost.
+"""The numbers computed from a study's table: pooled scores, paired differences, and at which tokens solutions fail.
 
-The one place where rows become numbers (no torch): ``show``, pages, figures and verdicts all read these. Axes: S seeds,
-P problems. Of one arm, intervals are bootstrap intervals over seeds and problems; of a difference, Student's t over
-seeds.
+This is the only place where table rows become numbers (no torch); ``show``, pages, figures and verdicts use it. Axes: S
+seeds, P problems. Intervals of one arm are bootstrap intervals over seeds and problems; intervals of a difference are
+Student's t over seeds.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from interlude.studies.results import ROLES, Results, by_place, fault_counts, ta
 from interlude.studies.stats import Estimate, difference, exact_pass_at_k, interval, over_seeds, paired
 from interlude.synth.verify import KINDS as FAULTS
 
-Bands = dict[str, tuple[int, int]]  # name to fewest and most operations
+Bands = dict[str, tuple[int, int]]  # name: (fewest, most operations)
 
 KS = (1, 16, 128)
-ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # k from 1 to 10^6, two a decade
-COMMON = "zoo"  # the world that every study's models know best
-VISIBLE = 0.0005  # what rounds to nothing at three decimals
-BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last holds the graphs that are equal
-UNLIKELY = (1 / 128, 1e-4, 1e-6)  # probabilities below which the share of newly solved problems is given
+ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # k from 1 to 10^6, two per decade
+COMMON = "zoo"  # the world that the models of every study know best
+VISIBLE = 0.0005  # smaller values are printed as 0.000
+BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last bin holds equal graphs
+UNLIKELY = (1 / 128, 1e-4, 1e-6)  # thresholds: share of newly solved problems with a smaller probability before
 COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens")
 
 
@@ -32,17 +32,17 @@ COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts",
 
 
 def scored(row: dict) -> bool:
-    """Whether a row knows pass@k: exact, or with counts of correct responses."""
+    """Whether pass@k can be computed from a row: an exact exam, or one with counts of correct responses."""
     return row["kind"] == "exact" or bool(row.get("strict", ""))
 
 
 def exams_of(found: Results, arm: str) -> list[str]:
-    """The exams with a pass@k that an arm has taken, in the order of the table."""
+    """The exams of an arm that have a pass@k, in the order of the table."""
     return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and scored(row)))
 
 
 def of_kind(found: Results, arm: str, kind: str) -> list[str]:
-    """The exams of one kind that an arm has taken, in the order of the table."""
+    """The exams of an arm of one kind, in the order of the table."""
     return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == kind))
 
 
@@ -68,8 +68,8 @@ def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]
 
 
 def values(found: Results, arm: str, exams: Sequence[str], k: int = 1, score: str = "strict") -> np.ndarray:
-    """A score of every seed and problem (SP) of several exams, side by side: pass@k of "strict" or of right "answer"s,
-    or a measure with a number a problem by its column's name; of one with several places, their mean."""
+    """A score of every seed and problem (SP), with the problems of several exams concatenated. score: "strict" or
+    "answer" for pass@k, or the column of a measure per problem; "operands" is averaged over its places."""
     if score in ("strict", "answer"):
         return np.concatenate([found.solved(arm, exam, k, score) for exam in exams], axis=1)
     if score == "operands":
@@ -78,30 +78,30 @@ def values(found: Results, arm: str, exams: Sequence[str], k: int = 1, score: st
 
 
 def place_means(found: Results, arm: str, exam: str, name: str) -> np.ndarray:
-    """The mean over places of a measure with several a problem (SP)."""
+    """The mean over places (SP) of a measure with several values per problem."""
     return np.array([[each.mean() for each in by_place(row[name])] for row in found.of(arm, exam)])
 
 
 def log_probabilities(found: Results, arm: str, exams: Sequence[str]) -> np.ndarray:
-    """The log-probability (nats) of every seed's canonical solution of every problem (SP) of exact exams."""
+    """The log-probability (nats) of the canonical solution, for every seed and problem (SP) of exact exams."""
     return np.concatenate([found.measure(arm, exam, "logp") for exam in exams], axis=1)
 
 
 def pooled(found: Results, arm: str, exams: Sequence[str], k: int) -> Estimate:
-    """Mean pass@k over the problems of several exams that the same seeds took."""
+    """Mean pass@k over the problems of several exams of the same seeds."""
     return interval(values(found, arm, exams, k), path=(found.study, arm, *exams, k))
 
 
 def pass_at_k_curve(
     found: Results, arm: str, exams: Sequence[str], ks: Sequence[int] = ATTEMPTS
 ) -> list[tuple[int, Estimate]]:
-    """Exact pass@k = 1 - (1 - p)^k over several exact exams for each k, up to a million and beyond without sampling."""
+    """Exact pass@k = 1 - (1 - p)^k over several exact exams, for each k. No sampling, so k can be a million or more."""
     logp_SP = log_probabilities(found, arm, exams)
     return [(k, interval(exact_pass_at_k(logp_SP, k), path=(found.study, arm, *exams, k))) for k in ks]
 
 
 def scores(found: Results, arm: str, exam: str) -> list[dict]:
-    """pass@k of one arm and exam for each k that the exam knows, and for sampled exams the answer-only score."""
+    """pass@k of one arm and exam for each available k, and for sampled exams the answer-only score."""
     row = found.of(arm, exam)[0]
     about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "world", "mode", "ops", "guess_floor")}}
     known = [k for k in KS if row["kind"] == "exact" or k <= row["samples"]]
@@ -125,14 +125,14 @@ def band_scores(found: Results, bands: Bands) -> list[dict]:
 
 
 def machines(found: Results, arm: str) -> dict[int, str]:
-    """By seed, the machine and kernels that an arm was trained on; empty where they were not recorded."""
+    """By seed, the machine and kernels that an arm was trained on; an empty string if not recorded."""
     rows = [row for row in found.rows if row["arm"] == arm]
     return {row["seed"]: f"{row.get('machine', '')} {row.get('kernels', '')}".strip() for row in rows}
 
 
 def pairing(found: Results, *arms: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The seeds in which all of these arms can be paired, and those in which they cannot because they were trained on
-    different machines, whose rounding makes another run of the same seed."""
+    """The seeds with which all of these arms can be paired, and those with which they cannot: there the arms were
+    trained on different machines, whose rounding differs."""
     each = [machines(found, arm) for arm in arms]
     both = sorted(set.intersection(*(set(seeds) for seeds in each)))
     same = tuple(seed for seed in both if len({seeds[seed] for seeds in each}) == 1)
@@ -140,28 +140,28 @@ def pairing(found: Results, *arms: str) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def shared(found: Results, *arms: str) -> Results | None:
-    """The rows of some arms for the seeds in which they can be paired; None if there are none."""
+    """The rows of some arms for the seeds with which they can be paired; None if there are none."""
     same, _ = pairing(found, *arms)
     kept = tuple(row for row in found.rows if row["arm"] in arms and row["seed"] in same)
     return Results(found.study, found.scale, kept) if same else None
 
 
 def gain(found: Results, arm: str, over: str, exams: Sequence[str], k: int, score: str = "strict") -> Estimate:
-    """The difference of two arms in a score over several exams, paired by seed; by problem too for one seed."""
+    """The difference of two arms in a score over several exams, paired by seed; with one seed, paired by problem."""
     a, b = (values(found, each, exams, k, score) for each in (arm, over))
     path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
     return paired(a, b, path=path) if len(found.seeds) == 1 else over_seeds(a, b)
 
 
 def compute_ratio(found: Results, arm: str, over: str) -> float:
-    """How many times the FLOPs after the base of ``over`` those of ``arm`` are; NaN where ``over`` is the base."""
+    """FLOPs after the base of ``arm``, divided by those of ``over``; NaN if ``over`` is the base."""
     spent, base = (cost(found, each)["arm_flops"] for each in (arm, over))
     return spent / base if base else (1.0 if spent == base else math.nan)
 
 
 def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequence[str], bands: Bands) -> list[dict]:
-    """Paired differences between two arms, over the seeds both have: by band, by each exam of the headline and by each
-    sampled exam. apart: the seeds left out, as the two arms ran on different machines."""
+    """Paired differences between two arms over the seeds that both have: by band, by headline exam and by sampled exam.
+    apart: the seeds left out because the two arms ran on different machines."""
     rows = []
     for arm, over in pairs:
         both = shared(found, arm, over)
@@ -185,8 +185,8 @@ def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequen
 
 
 def known(found: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int]]:
-    """The scores and k in which arms are compared: those of KS that all these exams know, and for sampled ones the
-    right answers too and as many attempts as were sampled."""
+    """The scores and k to compare arms by: the k of KS that all these exams have; for sampled exams also the
+    answer-only score, and k equal to the number of samples."""
     first = [found.of(arm, exam)[0] for exam in exams]
     sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
     ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
@@ -194,8 +194,8 @@ def known(found: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int
 
 
 def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
-    """Of the problems whose solution is likelier than not under ``arm`` and was not under ``over``, by band: how many,
-    and which shares had a probability under ``over`` below each of UNLIKELY."""
+    """By band, the problems whose solution has a probability above 1/2 under ``arm`` but not under ``over``: their
+    number, and the shares whose probability under ``over`` is below each of UNLIKELY."""
     both = shared(found, arm, over)
     if both is None:
         return []
@@ -212,11 +212,11 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
 
 
 def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
-    """How similar to gold the correct graphs of an arm are, by band: every problem weighs as much as its pass@k.
+    """Similarity to gold of the graphs that an arm solves, by band. Each problem is weighted by its pass@k.
 
-    correct: the weight of a mean problem. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity
-    of the correct graphs, as the mean over seeds, and of all. The rest is the difference of the two. A band of which a
-    seed solves less than VISIBLE has no row: nobody would see such a graph.
+    correct: the mean pass@k. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity of the solved
+    graphs (a mean over seeds) and of all graphs. The estimate is the difference of the two. A band has no row if a
+    seed's mean pass@k is below VISIBLE.
     """
     rows = []
     for about, exams in groups(found, arm, bands):
@@ -230,8 +230,7 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
             weight_SP = solved_SP / solved_SP.mean(1, keepdims=True)
             centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
-            # The weighted mean as a plain one, each problem moved by its influence:
-            # a bootstrap must not see the weights vary.
+            # The weighted mean, written as a plain mean of shifted values: a bootstrap must not vary the weights.
             correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
             path = (found.study, arm, *exams, k)
             one = len(like_SP) == 1
@@ -249,12 +248,12 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
 
 
 def seed_mean(values_SP: np.ndarray, problems: int) -> Estimate:
-    """A mean with Student's t over seeds, of values that rest on so many problems."""
+    """A mean with Student's t over seeds, for values computed from so many ``problems``."""
     return replace(difference(values_SP, 0 * values_SP), problems=problems)
 
 
 def measure_rows(found: Results, kind: str, names: Sequence[str]) -> list[dict]:
-    """Means of measures with a number a problem, of every arm and exam of a kind."""
+    """Means of measures with one value per problem, for every arm and exam of a kind."""
     return [
         {"arm": arm, "exam": exam, "what": name}
         | asdict(seed_mean(found.measure(arm, exam, name), found.of(arm, exam)[0]["problems"]))
@@ -265,7 +264,7 @@ def measure_rows(found: Results, kind: str, names: Sequence[str]) -> list[dict]:
 
 
 def share_rows(found: Results, kind: str, name: str, shares: str) -> list[dict]:
-    """The mean of a measure of every arm and exam of a kind, and beside it the mean over seeds of shares by name."""
+    """For every arm and exam of a kind, the mean of a measure and the mean over seeds of each of its ``shares``."""
     rows = []
     for arm in found.arms:
         for exam in of_kind(found, arm, kind):
@@ -278,8 +277,8 @@ def share_rows(found: Results, kind: str, name: str, shares: str) -> list[dict]:
 
 
 def diversities(found: Results, arm: str) -> list[dict]:
-    """How diverse an arm's solutions are: Vendi scores, the share of right responses, and the share of these that show
-    two approaches or more (0 where none is right)."""
+    """The diversity of an arm's solutions: Vendi scores, the share of right responses, and the share of these that
+    combine two or more approaches (0 if none is right)."""
     rows = []
     for exam in of_kind(found, arm, "diversity"):
         first = found.of(arm, exam)[0]
@@ -294,8 +293,8 @@ def diversities(found: Results, arm: str) -> list[dict]:
 
 
 def lengths(found: Results, arm: str) -> list[dict]:
-    """How long an arm's responses to each sampled exam are, in tokens, and how much of them are thoughts, in words. A
-    table from before thoughts were counted holds none."""
+    """For each sampled exam of an arm, the mean length of responses in tokens and of their thoughts in words. Older
+    tables have no counts of thoughts."""
     rows = []
     for exam in of_kind(found, arm, "sampled"):
         taken = found.of(arm, exam)
@@ -308,7 +307,7 @@ def lengths(found: Results, arm: str) -> list[dict]:
 
 
 def faults(found: Results, arm: str) -> list[dict]:
-    """Of an arm's responses to each sampled exam, the share with at least one fault of each kind."""
+    """For each sampled exam of an arm, the share of responses with at least one fault of each kind."""
     rows = []
     for exam in of_kind(found, arm, "sampled"):
         taken = found.of(arm, exam)
@@ -322,7 +321,7 @@ def faults(found: Results, arm: str) -> list[dict]:
 
 
 def nats_by_role(found: Results, arm: str, exams: Sequence[str]) -> dict[str, float]:
-    """Mean nats a problem by token role over seeds and exams of equal size; a role that never occurs holds 0."""
+    """Mean nats per problem by token role, over seeds and exams of equal size; 0 for a role that never occurs."""
     rows = [row for exam in exams for row in found.of(arm, exam)]
     return {
         role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES
@@ -330,8 +329,8 @@ def nats_by_role(found: Results, arm: str, exams: Sequence[str]) -> dict[str, fl
 
 
 def planning_by_step(found: Results) -> list[dict]:
-    """What the choice of each step costs, in nats, of every arm and exact exam: means over seeds, steps from "1", and
-    "stop". A table from before this was measured holds none."""
+    """For every arm and exact exam, the negative log-probability (nats) of the choice of each step: means over seeds,
+    for the steps from "1" on and "stop". Older tables do not have this measure."""
     rows = []
     for arm in found.arms:
         for exam in of_kind(found, arm, "exact"):
@@ -343,8 +342,8 @@ def planning_by_step(found: Results) -> list[dict]:
 
 
 def forced_rows(found: Results) -> list[dict]:
-    """The probability of a forced noun's operands, of every arm and exam of that kind: over all places, at each place
-    of the solution, and at the worst place; by number of operations where an exam has several."""
+    """For every arm and forced-noun exam, the probability of the forced noun's operands: over all places, at each place
+    of the solution, and at the worst place; by number of operations if an exam has several."""
     rows = []
     for arm in found.arms:
         for exam in of_kind(found, arm, "forced"):
@@ -359,11 +358,11 @@ def forced_rows(found: Results) -> list[dict]:
     return rows
 
 
-# --- what it cost, and on what ---------------------------------------------------------------------------------------
+# --- cost and machines -----------------------------------------------------------------------------------------------
 
 
 def cost(found: Results, arm: str) -> dict:
-    """What an arm cost: means over its seeds."""
+    """The cost of an arm: means over its seeds."""
     rows = list({row["seed"]: row for row in found.rows if row["arm"] == arm}.values())
     means = {name: float(np.mean([row[name] for row in rows])) for name in COSTS}
     on = sorted({each for each in machines(found, arm).values() if each})
@@ -371,7 +370,7 @@ def cost(found: Results, arm: str) -> dict:
 
 
 def exam_rows(found: Results) -> list[dict]:
-    """Every exam once: its kind, how many problems it has, and how many different structures among them (0: not
+    """Every exam once: its kind, its number of problems, and how many distinct structures they have (0: not
     recorded)."""
     names = ("exam", "kind", "world", "mode", "ops", "problems", "structures", "samples", "guess_floor")
     first = {row["exam"]: row for row in reversed(found.rows)}

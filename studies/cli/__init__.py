@@ -1,1 +1,1 @@
-"""The commands, grouped by what they import: looking loads no torch."""
+"""The commands, grouped by what they import: those that only look something up load no torch."""

@@ -1,4 +1,4 @@
-"""The command that hands on: a model to transformers, problems to TRL, verl, lm-eval and reasoning-gym."""
+"""The export command: a model for transformers, or problems for TRL, verl, lm-eval and reasoning-gym."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from interlude.synth.export import trl, verl, write_rows
 from interlude.synth.lm_eval import lm_eval
 from interlude.synth.source import Source
 
-REWARD = "synth/export.py"  # what verl loads by path: its compute_score
+REWARD = "synth/export.py"  # verl loads compute_score from this file
 
 
 def export_(args, screen) -> None:
-    """Write ``args.out`` in the form of ``args.form``, and say how it is used."""
+    """Write ``args.out`` for the library ``args.form``, and print how to use it."""
     done = model(args) if args.form == "hf" else problems(args)
     if args.json:
         return print_json(done)
@@ -23,11 +23,11 @@ def export_(args, screen) -> None:
 
 
 def model(args) -> dict:
-    """The finished model of an arm as a folder that transformers loads."""
+    """Writes the trained model of an arm as a folder that transformers loads."""
     from interlude.studies.run import load
 
     if args.study is None:
-        raise Refused("a model to export is named by --study, --arm and --seed, with --scale")
+        raise Refused("to export a model, give --study, --arm, --seed and --scale")
     study = the_study(Wanted(args.study, args.scale))
     arms = {arm.name: arm for arm in study.arms}
     if args.arm not in arms:
@@ -35,14 +35,14 @@ def model(args) -> dict:
     recipe = arms[args.arm].recipe.with_seed(args.seed)
     if not recipe.finished:
         again = f"interlude run {args.study} --scale {args.scale} --arms '{args.arm}' --seeds {args.seed}"
-        raise Refused(f"arm {args.arm!r} of {study.name} is not trained here with seed {args.seed}: {again}")
+        raise Refused(f"arm {args.arm!r} of {study.name} is not trained here with seed {args.seed}; run: {again}")
     save(load(recipe), args.out)
     use = f"AutoModelForCausalLM.from_pretrained({str(args.out)!r}), or HF({str(args.out)!r}) in a Recipe"
     return {"wrote": f"{args.out}: {args.arm} of {study.name} at {args.scale}, seed {args.seed}", "use": use}
 
 
 def save(lm, folder: str | Path) -> None:
-    """A model as a folder for transformers; adapters are added to the weights that they belong to."""
+    """Saves a model as a folder for transformers; LoRA adapters are merged into the weights."""
     from interlude.models.gpt import GPTModel
     from interlude.models.hf_checkpoint import save_pretrained
 
@@ -54,7 +54,7 @@ def save(lm, folder: str | Path) -> None:
 
 
 def problems(args) -> dict:
-    """Problems, or for reasoning-gym a module that registers their generator."""
+    """Writes problems or, for reasoning-gym, a module that registers their generator."""
     asked = {"world": args.world, "mode": args.mode, "dialect": args.dialect, "modulus": args.modulus}
     source = Source(ops=args.ops, split=args.split, **asked)
     rows, out = args.problems, Path(args.out)

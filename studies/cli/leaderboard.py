@@ -1,4 +1,4 @@
-"""The command that prints the board of mid-training methods, and tries a method of the user's own on it."""
+"""The leaderboard command: print the comparison of mid-training methods, or add a method of your own."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, check_budget, measured, plan
 from interlude.studies.verdicts import decide
 
-FIRST = 3  # seeds of the board that a method is tried with, unless others are asked for
+FIRST = 3  # default: a method of the user's own runs with this many of the leaderboard's seeds
 
 
 def leaderboard(args, screen) -> None:
-    """The board: rank, differences with intervals, what is established, cost. With ``--method`` that method and its
-    controls are trained and examined first, and the board is theirs."""
+    """The leaderboard: rank, differences with intervals, verdicts and cost. With ``--method``, first trains and
+    evaluates that method and its controls, and shows only these."""
     if args.method:
         study, claims = tried(args)
     else:
         study, claims = board.study(scale_named(args.scale)), board.CLAIMS
         if not results.path(study.name, study.scale).exists():
             raise Refused(
-                f"the board has not been run at scale {args.scale}: {entry()} run {study.name} --scale {args.scale}"
+                f"the leaderboard has no results at scale {args.scale} yet; "
+                f"run: {entry()} run {study.name} --scale {args.scale}"
             )
     found, spans = measured(study), bands(args.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
@@ -51,12 +52,12 @@ def leaderboard(args, screen) -> None:
     seeds = ", ".join(map(str, found.seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
     print_tables(screen, tables(made))
-    screen.print(f"its table: {results.path(study.name, study.scale, study.results or results.FOLDER)}", soft_wrap=True)
+    screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}", soft_wrap=True)
     return None
 
 
 def tried(args) -> tuple[Study, tuple]:
-    """The study of a method and its controls, trained and examined, and what is asked of it."""
+    """The study of a method and its controls, after training and evaluation, and the claims about the method."""
     name, row = method(args.method)
     study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
     study = study.with_seeds(args.seeds or study.seeds[:FIRST])
@@ -73,13 +74,13 @@ def tried(args) -> tuple[Study, tuple]:
 def method(text: str) -> tuple[str, Row]:
     """A method's name, and its stages after the base as a function of the scale and a budget in FLOPs.
 
-    text: "FILE.py:NAME", of a subclass of Midtrain or of a stage of RL, which is given the scale's own data, budget and
-    rates for its kind, or of a function ``NAME(scale, flops)`` that returns a stage or a tuple of stages. Raises
-    Refused for anything else, and for the name of a method that is on the board already.
+    text: "FILE.py:NAME". NAME is a subclass of Midtrain or of an RL stage (it gets the scale's data, budget and
+    learning rates for that kind), or a function ``NAME(scale, flops)`` that returns a stage or a tuple of stages.
+    Raises Refused for anything else, and for the name of a method that is already on the leaderboard.
     """
     name, made = defined(text, "method", "a class of stages, or a function (scale, flops) that returns stages")
     if name in board.ROWS:
-        raise Refused(f"{text}: the leaderboard has a method {name!r} of its own; give yours another name")
+        raise Refused(f"{text}: the leaderboard already has a method {name!r}; choose another name")
     if isinstance(made, type) and issubclass(made, Stage) and "__dataclass_fields__" not in vars(made):
         raise Refused(f"{text} must be decorated with @dataclass(frozen=True, kw_only=True): its fields enter its key")
     if isinstance(made, type) and issubclass(made, Midtrain):
@@ -88,14 +89,14 @@ def method(text: str) -> tuple[str, Row]:
         return name, lambda scale, flops: (alike(made, scale.rl(flops)),)
     if isinstance(made, type) or not callable(made):
         raise Refused(
-            f"{text} must be a subclass of Midtrain or of a stage of RL, or a function (scale, flops) that returns "
-            "stages, as other stages have fields that only you can fill"
+            f"{text} must be a subclass of Midtrain or of an RL stage, or a function (scale, flops) that returns "
+            "stages: other stages have required fields without a default"
         )
     return name, lambda scale, flops: stages(text, made(scale, flops))
 
 
 def stages(text: str, made: object) -> tuple[Stage, ...]:
-    """One stage or several as a tuple. Raises Refused for anything else."""
+    """One or several stages as a tuple. Raises Refused for anything else."""
     found = made if isinstance(made, tuple) else (made,)
     if not found or not all(isinstance(stage, Stage) for stage in found):
         raise Refused(f"{text} must return a Stage or a tuple of them, not {made!r}")
@@ -103,8 +104,8 @@ def stages(text: str, made: object) -> tuple[Stage, ...]:
 
 
 def with_method(scale: str, name: str, row: Row, path: Path) -> Study:
-    """The leaderboard with the method and its controls alone, whose table lies in the folder ``results`` beside the
-    method's file, or in $INTERLUDE_RESULTS. Controls are trained here too: arms are paired on one machine."""
+    """The leaderboard with only the method and its controls. Its table is in the folder ``results`` next to the
+    method's file, or in $INTERLUDE_RESULTS. The controls are trained here too, as arms are paired on one machine."""
     study = board.study(scale_named(scale), {control: board.ROWS[control] for control in board.CONTROL} | {name: row})
     kept = (name, *board.CONTROL, "base")
     pairs = [(name + then, over + then) for then in THEN for over in board.CONTROL]

@@ -1,4 +1,4 @@
-"""The commands that look: the list of studies, a problem, verdicts on responses, and what a source contains."""
+"""The commands that need no training: list studies, print a problem, verify responses, and audit training data."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ K = TypeVar("K")
 
 
 def list_(args, screen) -> None:
-    """Every study with its question and how many runs its tables hold; ``--runs`` also builds each to say how many are
-    done here, which takes seconds."""
+    """Every study with its question and how many runs its tables contain. ``--runs`` also counts the runs done on this
+    machine, which takes seconds."""
     known = list(dict.fromkeys((*SCALE_NAMES, *tabled())))
     if args.scale not in (None, *known):
         raise Refused(f"there is no scale {args.scale!r}; known scales: {', '.join(known)}")
@@ -52,19 +52,19 @@ def list_(args, screen) -> None:
         ]
         for row in rows
     ]
-    heads = ["study", "question, and figures for `interlude reproduce`", *chosen]
-    caption = "runs (arms x seeds) in the table" + ("; done here/planned" if args.runs else "")
+    heads = ["study", "question, and its figures (see `interlude reproduce`)", *chosen]
+    caption = "by scale: runs (arms x seeds) in the results table" + ("; done here/planned" if args.runs else "")
     screen.print(show_.table("", heads, cells, caption))
 
 
 def tabled() -> list[str]:
-    """The scales that have tables, among them those of real models, whose names say a budget."""
+    """The scales that have tables, including those of real models, whose names contain a budget."""
     return sorted({path.parent.name for path in places.FOLDER.glob("*/*.csv")})
 
 
 def about(name: str, scales: list[str], counted: bool) -> dict:
-    """A study's question and, for each scale, how many runs its table holds and, if ``counted``, how many of its runs
-    are done."""
+    """A study's question and, for each scale, how many runs its table contains and, if ``counted``, how many are done
+    on this machine."""
     row = {"study": name, "question": question(name), "figures": list(constant(name, "FIGURES") or ()), "scales": {}}
     for scale in scales:
         row["scales"][scale] = {"in_table": in_table(name, scale)}
@@ -74,7 +74,7 @@ def about(name: str, scales: list[str], counted: bool) -> dict:
 
 
 def progress(name: str, scale: str) -> dict:
-    """How many of a study's runs are done here, and of how many."""
+    """How many runs of a study are done on this machine, and how many there are."""
     from interlude.studies.study import plan
 
     try:
@@ -85,7 +85,7 @@ def progress(name: str, scale: str) -> dict:
 
 
 def in_table(name: str, scale: str) -> int:
-    """How many runs a study's table holds, read as it stands: ``show`` checks it."""
+    """How many runs a study's table contains, without checking the table (``show`` checks it)."""
     path = places.path(name, scale)
     if not path.exists():
         return 0
@@ -95,7 +95,7 @@ def in_table(name: str, scale: str) -> int:
 
 
 def extent(found: dict) -> str:
-    """A cell of the list."""
+    """A cell of the list: runs in the table and, if counted, runs done and planned."""
     if "unavailable" in found:
         return "–"
     done = f"; {found['done']}/{found['total']}" if "total" in found else ""
@@ -137,7 +137,7 @@ def problem_(args, screen) -> None:
 
 
 def coloured(tokens: tuple[str, ...], kinds: tuple[str, ...]) -> Text:
-    """Tokens in the colours of their roles, a line for every statement."""
+    """Tokens in the colours of their roles, one line per statement."""
     text = Text()
     for token, role in zip(tokens, kinds, strict=True):
         text.append(token, COLOURS[role])
@@ -147,7 +147,7 @@ def coloured(tokens: tuple[str, ...], kinds: tuple[str, ...]) -> Text:
 
 
 def verify_(args, screen) -> None:
-    """One verdict a line, always as JSON: it is meant to be read by programs."""
+    """One verdict per line, always as JSON, for other programs to read."""
     lines = sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb")
     with lines:
         for number, line in enumerate(lines, start=1):
@@ -178,12 +178,12 @@ def judged(line: bytes, place: str) -> tuple[Problem, str]:
 
 
 def source_from(row) -> Source:
-    """A Source from its fields as JSON has them: lists for tuples, objects for ``shape`` and ``words``."""
+    """A Source from its fields in JSON: lists for tuples, objects for ``shape`` and ``words``."""
     return described(Source, row, "source", {"shape": Shape, "words": Words})
 
 
 def described(kind: type[K], row, name: str, inner: dict[str, type] | None = None) -> K:
-    """A description from an object with its fields. Raises Refused naming it and what is wrong."""
+    """A dataclass of type ``kind`` from a JSON object of its fields. Raises Refused naming what is wrong."""
     if type(row) is not dict:
         raise Refused(f"{name} must be an object, got {row!r}")
     unknown = set(row) - {field.name for field in fields(kind)}
@@ -219,14 +219,16 @@ def audit_(args, screen) -> None:
     if rows:
         cells = [[r["exam"], r["problems"], f"{r['guess_floor']:.3f}", r["overlap"], r["repeated"]] for r in rows]
         caption = (
-            f"overlap: problems whose structure is among {args.problems} of pre-training; repeated: same question twice"
+            "constant answer: best score of one fixed answer; overlap: problems with the same graph as one of "
+            f"{args.problems} pre-training problems; repeated: duplicate questions"
         )
-        screen.print(show_.table("exams", ["exam", "problems", "guess floor", "overlap", "repeated"], cells, caption))
+        heads = ["exam", "problems", "constant answer", "overlap", "repeated"]
+        screen.print(show_.table("exams", heads, cells, caption))
 
 
 def audited(exam, source, problems: int) -> dict:
-    """An exam's guess floor, how many of its problems pre-training could contain, and how many questions are
-    repeated."""
+    """For an exam: the score of the best constant answer, the number of problems whose graph occurs in pre-training,
+    and the number of duplicate questions."""
     paper = exam.draw_problems()
     trained = {problem.graph.canonical for problem in draws(source, problems, ("audit",))}
     return {

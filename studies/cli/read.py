@@ -1,4 +1,4 @@
-"""The commands that read what was measured: a study's results, a topic's claims, and an HTML report."""
+"""The commands that show results: a study's tables, the claims of a topic, and an HTML report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from interlude.studies.verdicts import Claim, decide
 
 
 def claims_of(name: str) -> tuple[Claim, ...]:
-    """The claims of a study, by its whole name or its file: CLAIMS of its module; none where it has none."""
+    """The claims of a study, given its full name or its file: CLAIMS of its module, or none."""
     ours = f"interlude.studies.{name.replace('/', '.')}"
     return vars(loaded(Path(name)) if is_file(name) else importlib.import_module(ours)).get("CLAIMS", ())
 
@@ -37,11 +37,11 @@ def show(args, screen) -> None:
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
     print_tables(screen, tables.full(found, tables.kinds_of(study)) if args.all else tables.short(found))
     if not args.all:
-        screen.print(Text("--all shows every exam, what each kind of exam adds, and costs", "dim"))
+        screen.print(Text("--all shows all exams, further measures, and costs", "dim"))
 
 
 def show_claims(args, screen) -> None:
-    """The claims of every study of a topic, and what its table at this scale decides of them."""
+    """The claims of every study of a topic, with the verdicts of its table at this scale."""
     rows = {}
     for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
         there = results.path(name, args.scale).exists()
@@ -49,7 +49,7 @@ def show_claims(args, screen) -> None:
         rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(args.scale))]
     if not rows:
         own = [name for name in names() if name.startswith(f"{args.study}/")]
-        raise Refused(f"{args.study} is a topic without claims; show one of its studies: {', '.join(own)}")
+        raise Refused(f"no study of the topic {args.study} has claims; show one of its studies: {', '.join(own)}")
     if args.json:
         return print_json(rows)
     for name, found in rows.items():
@@ -58,7 +58,7 @@ def show_claims(args, screen) -> None:
 
 
 def print_tables(screen, shown: list[Table]) -> None:
-    """Tables below each other, cut where they are too wide; lines that begin alike name what they are about once."""
+    """Prints tables, split if they are too wide; a first cell equal to the one above it is left empty."""
     for title, heads, rows, caption in shown:
         screen.print()
         for part in show_.tables(screen, title, heads, named_once(rows), caption):
@@ -66,7 +66,7 @@ def print_tables(screen, shown: list[Table]) -> None:
 
 
 def named_once(rows: list[list]) -> list[list]:
-    """Rows of a table of at least three columns, without a first cell that repeats the one above."""
+    """Rows of a table with at least three columns; a first cell that repeats the one above it is emptied."""
     above = [None, *(row[0] for row in rows)]
     return [
         ["", *row[1:]] if len(row) > 2 and row[0] == before else row for row, before in zip(rows, above, strict=False)
@@ -84,7 +84,7 @@ def report_(args, screen) -> None:
             study = the_study(Wanted(name, args.scale))
             pages.append((study, measured(study), claims_of(name)))
     if not pages:
-        raise Refused(f"no study has results at scale {args.scale} yet; run one first")
+        raise Refused(f"no study has results at scale {args.scale} yet; run a study first")
     where.write_text(page(pages, bands(args.scale)), encoding="utf-8")
     if args.json:
         return print_json(

@@ -1,4 +1,4 @@
-"""The command that reproduces a figure: says what its study costs, runs what is missing, and draws it."""
+"""The reproduce command: print what the study of a figure costs, do the missing runs, and draw the figure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from interlude.studies.price import price
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import this_machine
 
-SCALE = "nano"  # what every figure is drawn of
+SCALE = "nano"  # the scale of every figure
 
 
 def reproduce(args, screen) -> None:
-    """Runs a figure's study with its own seeds, or ``--seeds``, and draws the figure from that table alone."""
+    """Runs a figure's study with its seeds, or ``--seeds``, and draws the figure from the new table only."""
     known = figures()
     if args.figure not in known:
         raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
@@ -36,7 +36,7 @@ def reproduce(args, screen) -> None:
     screen.print(
         f"{args.figure}: study {name} at {SCALE}, {len(study.arms)} arms x {len(study.seeds)} seeds\n"
         f"{len(runs) - len(todo)} of {len(runs)} runs are done in {Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
-        f"the others take about {hours:.2g} hours of one process here, as the average run does",
+        f"the others take about {hours:.2g} hours in one process here (estimated from the average run)",
         highlight=False,
         soft_wrap=True,
     )
@@ -50,18 +50,18 @@ def reproduce(args, screen) -> None:
     call(["interlude.figures", args.figure], where, again)
     drawn = out / f"{args.figure}.svg"
     if not drawn.exists():
-        raise Refused(f"{drawn} was not drawn: see above")
+        raise Refused(f"{drawn} was not drawn; see the messages above")
     screen.print(f"drawn from your own runs: {drawn}", highlight=False, soft_wrap=True)
 
 
 def call(words: list[str], where: dict[str, str], again: str) -> None:
-    """One command in a process of its own, as tables and figures are looked for in $INTERLUDE_RESULTS from the start.
-    Raises Refused where it fails, and Interrupted where it was stopped."""
+    """Runs one command in a new process, as $INTERLUDE_RESULTS is read at import. Raises Refused if it fails, and
+    Interrupted if it was stopped."""
     try:
         code = subprocess.run([sys.executable, "-m", *words], env=where, check=False).returncode
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        raise Interrupted(f"stopped; nothing finished is lost. To go on: {again}")
+        raise Interrupted(f"stopped; finished work is kept. To continue: {again}")
     if code:
-        raise Refused(f"`python -m {' '.join(words)}` ended with code {code}: see above")
+        raise Refused(f"`python -m {' '.join(words)}` failed with exit code {code}; see the messages above")

@@ -27,7 +27,7 @@ from interlude.studies.refusal import Interrupted
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
 from interlude.studies.study import Run, Study, check_budget, plan
 
-UNKNOWN_BYTES = 8e9  # of a worker whose model's sizes are not known
+UNKNOWN_BYTES = 8e9  # assumed memory of a worker if the size of its model is not known
 
 
 def wanted(args) -> Wanted:
@@ -57,7 +57,7 @@ def plan_(args, screen) -> None:
     if args.json:
         return print_json(row)
     screen.print(Text.assemble((f"{study.name} at {study.scale}\n", "bold"), study.question))
-    heads = ["run", "stages (key)", "FLOPs after the base", "trained", "examined", "in table"]
+    heads = ["run", "stages (key)", "FLOPs after the base", "trained", "evaluated", "in table"]
     cells = [
         [
             f"{run['arm']}, seed {run['seed']}",
@@ -71,9 +71,11 @@ def plan_(args, screen) -> None:
     ]
     screen.print(show_.table("", heads, cells))
     ratio = row["max_ratio"]
-    screen.print("most over fewest FLOPs among equal arms: " + ("unknown" if ratio is None else f"{ratio:.3f}"))
+    screen.print(
+        "largest ratio of FLOPs between arms with equal budgets: " + ("unknown" if ratio is None else f"{ratio:.3f}")
+    )
     if cost is None:
-        screen.print("no price: the sizes of transformers models lie in their files")
+        screen.print("no cost estimate: the size of a transformers model is not known before it is loaded")
     else:
         print_price(cost, speeds, args, screen)
     if row["budget"]:
@@ -81,8 +83,8 @@ def plan_(args, screen) -> None:
 
 
 def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
-    """What the whole study takes from nothing, and where it fits."""
-    heads = ["from nothing", "training tokens", "rollout tokens", "FLOPs", *(f"hours, {each.name}" for each in speeds)]
+    """The cost of the whole study from scratch, and the memory and disk that it needs."""
+    heads = ["from scratch", "training tokens", "rollout tokens", "FLOPs", *(f"hours, {each.name}" for each in speeds)]
     parts = {"base": cost.base, **cost.arms, "exams": cost.exams, "total": cost.total}
     cells = [
         [
@@ -98,23 +100,23 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
         f"{each.how}"
         for each in speeds
     )
-    caption = f"tokens are estimates; hours of one core or GPU ({where})"
+    caption = f"token counts are estimates; hours are for one core or GPU ({where})"
     screen.print(show_.table("", heads, cells, caption))
     needs = cost.gpu_bytes if args.on else cost.cpu_bytes
     fits = [f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ()]
     screen.print(
-        f"{show_.large(cost.parameters)} parameters; about {needs / 1e9:.2g} GB of memory a process"
+        f"{show_.large(cost.parameters)} parameters; about {needs / 1e9:.2g} GB of memory per process"
         + (f" ({', '.join(fits)})" if fits else f" ({cores()} cores here)")
         + f"; about {cost.disk_bytes / 1e9:.2g} GB of disk under $INTERLUDE_RUNS"
     )
 
 
 def dry(study: Study, args, screen) -> None:
-    """One step of every stage."""
+    """Prints the measured cost of one step of every stage."""
     steps = dry_run(study, Machine(threads=args.threads))
     if args.json:
         return print_json([vars(each) for each in steps])
-    heads = ["stage", "first arm", "CPU s a step", "tokens", "FLOPs", "FLOP/s", "steps", "CPU hours", "peak memory"]
+    heads = ["stage", "first arm", "CPU s/step", "tokens", "FLOPs", "FLOP/s", "steps", "CPU hours", "peak memory"]
     cells = [
         [each.stage, each.arm, "not taken", each.why_not, "", "", "", "", ""]
         if each.why_not
@@ -131,13 +133,16 @@ def dry(study: Study, args, screen) -> None:
         ]
         for each in steps
     ]
-    caption = "one step each, from fresh weights; responses of fresh weights seldom end, so sampling is an upper bound"
+    caption = (
+        "one step per stage, from untrained weights; their responses rarely end, so the cost of sampling is an upper "
+        "bound"
+    )
     screen.print(show_.table("", heads, cells, caption))
 
 
 @remembering()
 def planned(study: Study) -> dict:
-    """Everything a plan says, as JSON-able values."""
+    """Everything that ``plan`` prints, as JSON values."""
     runs, in_table = plan(study), measured(study)
     problem = ""
     try:
@@ -172,8 +177,8 @@ def planned(study: Study) -> dict:
 
 
 def most_over_fewest(runs: list[Run]) -> float | None:
-    """The largest ratio of FLOPs between two equal arms of one seed and budget; None if there are none or one is not
-    known."""
+    """The largest ratio of FLOPs between two arms that must have equal budgets, with the same seed and budget; None if
+    there are no such arms or the FLOPs of one are not known."""
     ratios = []
     for seed, budget in {(run.seed, run.budget) for run in runs}:
         spent = [run.flops for run in runs if (run.seed, run.budget) == (seed, budget) and run.equal]
@@ -185,7 +190,7 @@ def most_over_fewest(runs: list[Run]) -> float | None:
 
 
 def measured(study: Study) -> set[tuple[str, int]]:
-    """The (arm, seed) pairs that the study's table holds."""
+    """The (arm, seed) pairs in the study's table."""
     folder = study.results or results.FOLDER
     if not results.path(study.name, study.scale, folder).exists():
         return set()
@@ -204,11 +209,11 @@ def run_(args, screen) -> None:
         else:
             conduct(study, crew, watch)
         check_budget(study, plan(study))
-    screen.print(f"done; see it with: {entry()} show {args.study} --scale {args.scale}", markup=False)
+    screen.print(f"done; to see the results: {entry()} show {args.study} --scale {args.scale}", markup=False)
 
 
 def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | None:
-    """Who does the work: None for this process alone."""
+    """The workers that do the runs; None if this process does them."""
     if args.executor == "ray":
         return Ray(order(asked, args.device), args.address, args.threads)
     todo = sum(not run.examined for run in plan(study))
@@ -218,10 +223,10 @@ def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | Non
         options |= {"timeout_min": args.minutes}
         sent, gigabytes = order(asked, args.device), 1 + needs / 1e9
         return Submitit(sent, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
-    Machine(device=args.device)  # refuses what this machine lacks before anybody is hired
+    Machine(device=args.device)  # raises if this machine lacks the device, before any worker starts
     count = 1 if args.device != "cpu" and args.workers is None else worker_count(args.workers, todo, needs)
     if args.workers is not None and count < min(args.workers, todo):
-        watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB a worker")
+        watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB per worker")
     if args.executor == "local-submitit":
         options = {"timeout_min": args.minutes}
         sent = order(asked, args.device)
@@ -233,24 +238,24 @@ def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | Non
 
 @contextmanager
 def interruptible(again: str) -> Iterator[show_.Stop]:
-    """SIGINT by ``console.Stop`` inside the block; a KeyboardInterrupt leaves it saying how to go on."""
+    """Inside the block ``console.Stop`` handles SIGINT; a KeyboardInterrupt becomes a message how to continue."""
     stop = show_.Stop()
     before = signal.signal(signal.SIGINT, stop)
     try:
         yield stop
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped; nothing finished is lost. To go on: {again}") from None
+        raise Interrupted(f"stopped; finished work is kept. To continue: {again}") from None
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def entry() -> str:
-    """How this program was called."""
+    """The command with which this program was started."""
     return "python -m interlude.studies" if Path(sys.argv[0]).name == "__main__.py" else Path(sys.argv[0]).name
 
 
 def command(args) -> str:
-    """What to type to go on: the arguments of ``run`` without those that say what is so anyway."""
+    """The command to continue: ``run`` with those arguments that are not defaults."""
     words = [entry(), "run", args.study, "--scale", args.scale]
     words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
     words += ["--arms", ",".join(args.arms)] if args.arms else []

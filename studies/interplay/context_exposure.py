@@ -8,7 +8,7 @@ from interlude.studies.study import Study
 from interlude.studies.verdicts import above, minus, within
 
 FIGURES = ("interplay_fig04_context_exposure", "interplay_fig17_exposure_rewards")
-QUESTION = "What share of pre-training in a second world, of which kind and when, lets RL carry over skills to it?"
+QUESTION = "How much pre-training data from a second world, of which kind and when, lets RL transfer skills to it?"
 PREDICTION = (
     "Without the second world, or with 0.1 % of it, nothing is solved there before or after RL; 0.3 % is the open "
     "case. After 1 % the base solves half of its band there at once, and RL of both worlds raises the edge there by "

@@ -8,7 +8,7 @@ from interlude.studies.study import Arm, Study
 
 SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
 FIGURES = ("interplay_fig12_rl_share_all", "interplay_fig13_rl_share_low", "interplay_fig14_rl_share_rewards")
-QUESTION = "After pre-training that hardly holds a second world, how much of RL has to be in it?"
+QUESTION = "After pre-training with very little data from a second world, what share of RL has to be in that world?"
 PREDICTION = (
     "After 1 % of low ops, 10 % of RL raises the second world's band by at least 0.1 pass@128 over RL without it, "
     "1 % of RL does not, and 50 % raises it further. After 0.1 % of all ops no share raises it by 0.1, as the base "

@@ -8,7 +8,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
 FIGURES = ("interplay_fig09_ladder",)
-QUESTION = "How do band, edge and hard problems open up as pre-training goes on, and where does the base's ladder end?"
+QUESTION = "How does pass@k on band, edge and hard problems grow with pre-training, and which problems stay unsolved?"
 PREDICTION = (
     "At its full length the base solves the band (pass@1 at least .9), has an edge that samples reach (pass@128 from "
     ".2 to .8) and a hard band that they do not (pass@128 at most .1). Twice the long stage instead of none raises "

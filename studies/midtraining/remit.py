@@ -18,7 +18,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
 FIGURES = ("midtraining_remit",)
-QUESTION = "At equal FLOPs with reference passes, what does ReMiT add to next-token prediction, before and after RL?"
+QUESTION = "At equal FLOPs (reference passes included), what does ReMiT add to NTP, before and after RL?"
 PREDICTION = (
     "The paper's shape: ReMiT - NTP at the edge is above zero before RL, smaller but above zero after it, and a second "
     "round adds less. Shuffled weights add nothing; SFT-guided, top-k and distillation less; none wrong more."

@@ -23,7 +23,7 @@ from interlude.studies.study import Arm, Study
 from interlude.synth.approaches import PLAIN
 
 FIGURES = ("midtraining_selfgen",)
-QUESTION = "At equal FLOPs and instances, do own solutions by n approaches serve RL better than n without approaches?"
+QUESTION = "At equal FLOPs and data size, do own solutions by n approaches help later RL more than n plain ones?"
 # The prediction for distillation was added after the results of all other arms, but before any of its own.
 PREDICTION = "Edge pass@64 after RL: approaches above rejection, distilled; 8 > 4 > 1; wrong below RL; before RL none."
 RULE = "Paired difference after RL, sampled edge exam, strict pass@64, 95 % Student t over seeds: excludes zero."

@@ -15,7 +15,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
 FIGURES = ("midtraining_thinking", "midtraining_thinking_curves")
-QUESTION = "At equal FLOPs with annotation, what do thoughts and RL on thoughts add to a raw corpus, alone and + RL?"
+QUESTION = "At equal FLOPs (annotation included), what do thoughts and RL on thoughts add to NTP, alone and + RL?"
 PREDICTION = (
     "The paper's shape at the edge, alone and + RL: NTP < thinking SFT < thinking; more RL on thoughts adds, RL alone "
     "loses, contents not its own equal NTP, bad judges cost. A segment is likelier after the own thought than others."

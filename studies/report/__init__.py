@@ -1,1 +1,1 @@
-"""What a study shows: the numbers of ``show``, and a self-contained HTML page for reading."""
+"""Reports of a study's results: the tables that ``show`` prints, and a self-contained HTML page."""

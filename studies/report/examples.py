@@ -1,4 +1,4 @@
-"""What the models write: responses of every arm to problems of every depth, with the verifier's marks."""
+"""Example responses of every arm to problems of every depth, with the verifier's marks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from interlude.synth.parse import parse
 from interlude.synth.rng import uniforms
 from interlude.synth.verify import verify
 
-PROBLEMS = 4  # of every depth, which every arm is asked
-ROOM = 256  # tokens of a response at most
+PROBLEMS = 4  # per depth, the same for every arm
+ROOM = 256  # most tokens of a response
 RIGHT, LUCKY = "right", "right answer, faulty working"
 
 
 def examples(study, count: int = PROBLEMS) -> list[dict]:
-    """One sampled response of every arm's first seed to the first problems of each depth, judged.
+    """One judged response of every arm's first seed to each of the first problems of each depth.
 
-    Loads models, so it needs the folders of ``runs/``; an arm whose model is not there has ``responses`` None. Each
-    response is one sample at temperature 1 whose random numbers depend on problem and row only.
+    Loads models from the folders in ``runs/``; an arm whose model is not there has ``responses`` None. Each response is
+    one sample at temperature 1; its random numbers depend only on its row.
     """
     from interlude.studies.run import load
 
@@ -43,7 +43,7 @@ def examples(study, count: int = PROBLEMS) -> list[dict]:
 
 
 def depths(study, arm) -> list:
-    """The exams whose problems are shown: one for each number of operations, of the headline where it has any."""
+    """The exams whose problems are shown: one for each number of operations, from the headline if it has any."""
     exams = [exam for exam in study.exams_of(arm) if type(exam.source).__name__ == "Source"]
     headline = [exam for exam in exams if exam.name in study.headline] or exams
     own = [exam for exam in headline if exam.source.world == COMMON] or headline
@@ -51,14 +51,14 @@ def depths(study, arm) -> list:
 
 
 def responses(lm, problems: list) -> list[dict]:
-    """One sampled response to each problem, with the verifier's verdict and the span of every step it could read."""
+    """One sampled response to each problem, with the verifier's verdict and the steps it could parse."""
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
     samples = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=ROOM)
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
 
 
 def judgement(problem, text: str) -> dict:
-    """A response cut into its steps, each with the faults found in it; faults outside any step come last."""
+    """A response split into its steps, each with the faults found in it; faults outside any step come last."""
     verdict = verify(problem, text)
     pieces, at = [], 0
     for nth, step in enumerate(parse(text, problem.grammar).steps):
@@ -86,7 +86,7 @@ def kinds(faults) -> list[str]:
 
 
 def outcome(row: dict) -> str:
-    """What a response is filed under: right, or its first fault."""
+    """The outcome of a response: right, or its first fault."""
     if row["strict"]:
         return RIGHT
     return row["faults"][0] if row["faults"] else LUCKY if row["answer"] else "wrong"
@@ -96,15 +96,15 @@ def outcome(row: dict) -> str:
 
 
 def examples_html(study) -> str:
-    """Every arm's responses, or one sentence saying that there are no models to ask."""
+    """Every arm's responses, or one sentence if no trained model is on this machine."""
     if not any(arm.recipe.with_seed(study.seeds[0]).finished for arm in study.arms):
         return (
-            f'<p class="soft">The trained models are not on this machine, so none could be asked. '
-            f"<code>interlude run {escape(study.name)} --scale {escape(study.scale)}</code> makes them.</p>"
+            f'<p class="soft">The trained models are not on this machine, so there are no example responses. '
+            f"<code>interlude run {escape(study.name)} --scale {escape(study.scale)}</code> trains them.</p>"
         )
     said = (
-        f"One sample of an arm (seed {study.seeds[0]}, temperature 1) to the first {PROBLEMS} problems of each depth; "
-        "none was chosen. Counts lead to the responses."
+        f"One sample per arm (seed {study.seeds[0]}, temperature 1) and problem, for the first {PROBLEMS} problems of "
+        "each depth, without selection. Each count links to the responses."
     )
     return f'<p class="soft">{said}</p>' + "".join(
         arm_html(study, row["arm"], row["responses"]) for row in examples(study)
@@ -112,7 +112,7 @@ def examples_html(study) -> str:
 
 
 def arm_html(study, arm: str, rows: list[dict] | None) -> str:
-    """The responses of one arm: how many of each outcome at each depth, and folded below, every one of them."""
+    """The responses of one arm: a table of outcomes by depth and, folded below it, all responses."""
     if rows is None:
         return f'<p><strong>{escape(arm)}</strong> <span class="soft">not trained on this machine</span></p>'
     mark = f"{study.name.replace('/', '-')}-{[each.name for each in study.arms].index(arm)}"
@@ -139,7 +139,7 @@ def arm_html(study, arm: str, rows: list[dict] | None) -> str:
 
 
 def transcript_html(mark: str, row: dict) -> str:
-    """A problem and its response, a line for each step, ticked or crossed with the kinds of its faults."""
+    """A problem and its response, one line per step with a tick, or a cross and the kinds of its faults."""
     lines = "".join(piece_html(piece) for piece in row["pieces"])
     shown = {fault for piece in row["pieces"] for fault in piece["faults"]}
     other = [fault for fault in dict.fromkeys(row["faults"]) if fault not in shown]

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about studies: published beside measured, differences first, details folded."""
+"""One self-contained HTML page about studies: published and measured results, differences, plots, folded details."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def page(studies: list[tuple], bands: Bands) -> str:
-    """One self-contained HTML page about (study, results, claims) triples, no scripts and nothing fetched."""
+    """One HTML page about (study, results, claims) triples, without scripts or external files."""
     parts = [study_html(study, found, bands, claims) for study, found, claims in studies]
     scales = ", ".join(dict.fromkeys(found.scale for _, found, _ in studies))
     names = [study.name for study, *_ in studies]
@@ -29,15 +29,15 @@ def page(studies: list[tuple], bands: Bands) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Interlude: {escape(', '.join(names))}</title>\n"
         f"<style>\n{style}\n</style>\n</head>\n<body>\n<h1>{escape(heading(names))}</h1>\n"
-        f'<p class="soft">Interlude, scale {escape(scales)}. Every number is measured. Intervals of differences are '
-        "95 % Student t over seeds; those of one arm 95 % bootstrap over seeds and problems, which with three seeds "
-        "cover 75 % where seeds differ more than problems. Strict means that every step of the solution is right.</p>\n"
+        f'<p class="soft">Interlude, scale {escape(scales)}. All numbers are measured. Intervals of differences are '
+        "95 % Student t over seeds. Intervals of one arm are 95 % bootstrap over seeds and problems; with three seeds "
+        "they cover 75 % if seeds differ more than problems. Strict means that every step of a solution is right.</p>\n"
         f'<nav class="soft">{links}</nav>\n' + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
 
 def heading(names: list[str]) -> str:
-    """What the studies of a page are about: their topic's own words, where they are of one topic."""
+    """The title of a page: the description of its topic if all studies are of one topic, else a general one."""
     topics = {name.partition("/")[0] for name in names}
     only = f"interlude.studies.{topics.pop()}" if len(topics) == 1 else "interlude.studies.stages"
     about = importlib.import_module(only).__doc__.splitlines()[0].removeprefix("Studies of ").rstrip(".")
@@ -49,8 +49,8 @@ def anchor(name: str) -> str:
 
 
 def study_html(study, found: Results, bands: Bands, claims=()) -> str:
-    """The section of one study: its question, claims with what was published, differences, drawings, responses, and
-    folded, how it was trained and every score."""
+    """The section of one study: question, claims beside published results, differences, plots, example responses and,
+    folded, the training recipes and all scores."""
     made = summary(study, found, bands, claims)
     seeds = ", ".join(map(str, found.seeds))
     parts = [
@@ -61,13 +61,13 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
         parts += ["<h3>Claims: published and measured</h3>", table_html(verdict_table(made["verdicts"]), "claims")]
     if made["contrasts"]:
         parts += ["<h3>Differences between arms</h3>", table_html(contrast_table(made["contrasts"]))]
-    drawn = ("by band, exact", "strictly right")
+    drawn = ("by band, exact", "strict pass@1")
     parts += [table_html(each) for each in short(made) if each[0].startswith(drawn)]
     parts += [
-        drawing_html("What is solved at the first attempt, by depth", plots.by_ops(made, 1)),
-        drawing_html("How far more attempts carry at the edge", plots.by_k(found, bands)),
-        drawing_html("Where the right solution is lost (mean over seeds, nats)", plots.by_role(found, bands)),
-        drawing_html("What the choice of each step costs", plots.by_step(made)),
+        drawing_html("pass@1 by number of operations", plots.by_ops(made, 1)),
+        drawing_html("pass@k at the edge, for k up to a million", plots.by_k(found, bands)),
+        drawing_html("Loss on the right solution by token role (nats, mean over seeds)", plots.by_role(found, bands)),
+        drawing_html("Loss on the choice of each step (nats)", plots.by_step(made)),
         "<h3>What the models write</h3>",
         examples_html(study),
         "<h3>Details</h3>",
@@ -95,7 +95,7 @@ def drawing_html(title: str, drawing: str) -> str:
 
 
 def table_html(table: Table, kind: str = "") -> str:
-    """A table with its caption below; its title stands above it, in the page."""
+    """A table with its caption; the page puts its title above it."""
     _, heads, rows, caption = table
     head = "".join(f"<th>{escape(str(each))}</th>" for each in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell_html(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
@@ -104,6 +104,6 @@ def table_html(table: Table, kind: str = "") -> str:
 
 
 def cell_html(text: str) -> str:
-    """A cell, with whatever stands below its first line set back."""
+    """A cell whose lines after the first are in a softer style."""
     first, _, rest = text.partition("\n")
     return escape(first) + (f'\n<span class="range">{escape(rest)}</span>' if rest else "")

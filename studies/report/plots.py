@@ -1,4 +1,4 @@
-"""The plots of a study's page: pass@k by depth and by k, and where the right solution is lost."""
+"""The plots of a study's page: pass@k by number of operations and by k, and the loss by token role and by step."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from html import escape
 from interlude.studies.evidence import ATTEMPTS, Bands, exams_of, groups, nats_by_role, of_kind, pass_at_k_curve
 from interlude.studies.results import ROLES, Results
 
-INK = "#010203"  # stands for the colour of the page's text until the drawing is in the page
-SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # stand for --s0 .. --s6
+INK = "#010203"  # placeholder; the page replaces it by the colour of its text
+SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # placeholders of --s0 .. --s6
 MARKERS = "osD^vPX"
 
 
 def svg(figure, label: str) -> str:
-    """A matplotlib figure as inline SVG whose colours are the page's, in light and in dark."""
+    """A matplotlib figure as inline SVG with the colours of the page, in light and dark mode."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = text.getvalue()
     drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
     for nth, colour in enumerate(SERIES):
         drawing = drawing.replace(colour, f"var(--s{nth})")
-    # Ids are names for the whole page, and matplotlib numbers them anew in every drawing.
+    # Ids must be unique in the page, but matplotlib numbers them from the start in every figure.
     mark = f"d{blake2b(drawing.encode(), digest_size=6).hexdigest()}-"
     drawing = drawing.replace('id="', f'id="{mark}').replace('"#', f'"#{mark}').replace("url(#", f"url(#{mark}")
     drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1)
@@ -31,7 +31,7 @@ def svg(figure, label: str) -> str:
 
 
 def canvas(columns: int, height: float, sharey: bool = True):
-    """A figure with a row of axes in the page's ink, and its axes as a list."""
+    """A figure with one row of axes in the text colour of the page, and the axes as a list."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -47,7 +47,7 @@ def canvas(columns: int, height: float, sharey: bool = True):
 
 
 def by_ops(found: dict, k: int) -> str:
-    """Strict pass@k by operations, a panel for each world, a line for each arm with its interval, bands shaded."""
+    """Strict pass@k by operations: a panel per world, a line with interval per arm, bands shaded."""
     rows = [row for row in found["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
     panels = list(dict.fromkeys((row["world"], row["mode"]) for row in rows))
     if not rows:
@@ -68,7 +68,7 @@ def by_ops(found: dict, k: int) -> str:
 
 
 def shade(axis, bands: dict) -> None:
-    """Every second band tinted, and each named at the top."""
+    """Shades every second band and writes the names of all bands at the top."""
     for nth, (name, (low, high)) in enumerate(bands.items()):
         if nth % 2:
             axis.axvspan(low - 0.5, high + 0.5, color=INK, alpha=0.06, linewidth=0)
@@ -88,7 +88,7 @@ def keyed(figure, axis, arms: list[str]) -> None:
 
 
 def by_k(found: Results, bands: Bands) -> str:
-    """Exact pass@k for k up to a million at the edge, a panel for each world."""
+    """Exact pass@k at the edge for k up to a million, a panel per world."""
     arms = found.arms
     panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
     if not panels:
@@ -111,7 +111,7 @@ def by_k(found: Results, bands: Bands) -> str:
 
 
 def by_step(found: dict) -> str:
-    """What the choice of each step costs, a panel for each of the deepest exams of the headline's bands."""
+    """The negative log-probability of the choice of each step, a panel for each of the last three headline exams."""
     rows = [row for row in found["kinds"].get("exact", ()) if len(row["nats"]) > 2]
     chosen = [exam for exam in dict.fromkeys(row["exam"] for row in rows) if exam in found["headline"]][-3:]
     if not chosen:
@@ -128,11 +128,11 @@ def by_step(found: dict) -> str:
         axis.set(title=exam, xlabel="step")
     axes[0].set_ylabel("planning, nats")
     keyed(figure, axes[0], arms)
-    return svg(figure, "surprise of the choice of each step")
+    return svg(figure, "negative log-probability of the choice of each step")
 
 
 def by_role(found: Results, bands: Bands) -> str:
-    """Mean surprise of the canonical solution split over token roles, at each band of the first world."""
+    """Mean negative log-probability of the canonical solution by token role, in each band of the first world."""
     panels = [(about["band"], exams) for about, exams in groups(found, found.arms[0], bands)]
     panels = panels[: len(bands)]
     if not panels:
@@ -144,9 +144,9 @@ def by_role(found: Results, bands: Bands) -> str:
                 stack(axis, at, nats_by_role(found, arm, exams))
         axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
         axis.set_title(band)
-    axes[0].set_ylabel("nats a problem")
+    axes[0].set_ylabel("nats per problem")
     keyed(figure, axes[0], list(ROLES))
-    return svg(figure, "surprise of the worked solution by token role")
+    return svg(figure, "negative log-probability of the solution by token role")
 
 
 def stack(axis, at: int, parts: dict[str, float]) -> None:

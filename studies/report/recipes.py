@@ -1,4 +1,4 @@
-"""How the arms of a study were trained, as one table: every stage once, and which stages each arm goes through."""
+"""Tables of how the arms of a study were trained: each stage once, and the stages of each arm."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import MISSING, fields, is_dataclass
 from interlude.studies.console import large
 from interlude.studies.layout import Table
 
-DATA = ("data", "replay")  # fields that say what is read or asked
+DATA = ("data", "replay")  # fields of a stage that define its data
 
 
 def recipe_tables(study) -> list[Table]:
-    """Two tables: the arms by the numbers of their stages, those of the shared base in brackets; and the stages."""
+    """Two tables: the arms, each as a list of stage numbers (the shared base in brackets); and the numbered stages."""
     numbers: dict = {}
     arms = []
     for arm in study.arms:
@@ -19,14 +19,14 @@ def recipe_tables(study) -> list[Table]:
         each = [numbers.setdefault(stage, len(numbers) + 1) for stage in arm.recipe.stages]
         base, own = each[:shared], each[shared:]
         path = f"[{' '.join(map(str, base))}]" * bool(base) + "".join(f" {n}" for n in own)
-        arms.append([arm.name, path.strip(), "" if arm.equal else "its compute need not equal the others'"])
+        arms.append([arm.name, path.strip(), "" if arm.equal else "budget may differ from the other arms"])
     stages = [
         [n, type(stage).__name__, length(stage), stage.batch_size, data(stage), settings(stage)]
         for stage, n in numbers.items()
     ]
-    heads = ["stage", "method", "length", "rows a step", "data", "settings that are not the method's defaults"]
+    heads = ["stage", "method", "length", "rows per step", "data", "settings that differ from the method's defaults"]
     return [
-        ("arms", ["arm", "[base] own stages", ""], arms, "numbers of the stages below"),
+        ("arms", ["arm", "[base] own stages", ""], arms, "numbers refer to the table of stages"),
         ("stages", heads, stages, ""),
     ]
 
@@ -36,7 +36,7 @@ def length(stage) -> str:
 
 
 def data(stage) -> str:
-    """What a stage reads or asks."""
+    """The data of a stage, in words."""
     held = [(name, getattr(stage, name, None)) for name in DATA]
     return "\n".join(
         in_words(value) if name == "data" else f"{name}: {in_words(value)}" for name, value in held if value
@@ -44,7 +44,7 @@ def data(stage) -> str:
 
 
 def settings(stage) -> str:
-    """The fields of a stage that differ from its class's defaults, data and length aside."""
+    """The fields of a stage that differ from the defaults of its class, except data and length."""
     told = []
     for field in fields(stage):
         value = getattr(stage, field.name)
@@ -57,8 +57,8 @@ def settings(stage) -> str:
 
 
 def in_words(value, default=None) -> str:
-    """A field's value: sources by ops and world, recipes by key, other descriptions by what differs from the
-    default."""
+    """The value of a field in words: a source by ops and world, a recipe by key, another dataclass by the fields that
+    differ from the default."""
     name = type(value).__name__
     if name == "Source":
         given = f", {between(value.length)} givens" if value.length else ""
@@ -77,7 +77,7 @@ def in_words(value, default=None) -> str:
 
 
 def plain_of(field, plain):
-    """The value of a field in the description that serves as default, or its own default."""
+    """The value of a field in ``plain``, the default object, or the default of the field."""
     return getattr(plain, field.name) if plain is not None else field.default
 
 

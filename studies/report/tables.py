@@ -1,4 +1,4 @@
-"""The numbers of a study that ``show`` and its page present, and each kind of them as a table."""
+"""The tables of a study's results that ``show`` prints and its HTML page contains."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_wo
 from interlude.studies.results import Results
 from interlude.studies.verdicts import NOT_RUN, OPEN, Claim, Verdict, decide
 
-FEW = (1, 128)  # of the k that pass@k is known for, those shown at once
-SOLVED = 0.99  # from here on a column of pass@k for k > 1 has nothing left to compare
+FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
+SOLVED = 0.99  # a column of pass@k with k > 1 is left out if every arm reaches this
 
 
 def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
-    """Everything ``show`` prints, as JSON-able values: verdicts, scores by exam and by band, differences, what was
-    newly solved, what each kind of exam adds, what the exams hold, and costs."""
+    """Everything that ``show`` prints, as JSON values: verdicts, scores by exam and by band, differences, newly solved
+    problems, the measures of each kind of exam, the exams themselves, and costs."""
     kinds = kinds_of(study)
     return {
         "study": study.name,
@@ -58,7 +58,7 @@ def kinds_of(study) -> dict[str, type]:
 
 
 def verdict_row(verdict: Verdict) -> dict:
-    """A verdict as JSON-able values."""
+    """A verdict as JSON values."""
     claim = verdict.claim
     return {
         "claim": claim.name,
@@ -77,7 +77,7 @@ def verdict_row(verdict: Verdict) -> dict:
 
 
 def short(found: dict) -> list[Table]:
-    """The few numbers that answer the question: verdicts, the headline's scores, and differences in them."""
+    """The tables that answer the study's question: verdicts, scores of the headline exams, and their differences."""
     worlds, exams = shown_first(found)
     sampled = [r for r in found["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
     made = [claim_table(found["verdicts"])] if found["verdicts"] else []
@@ -91,7 +91,7 @@ def short(found: dict) -> list[Table]:
 
 
 def shown_first(found: dict) -> tuple[set[str], set[str]]:
-    """The worlds whose bands are shown at once, and the exams that are not part of a band; all, without a headline."""
+    """For ``short``: the worlds whose bands are shown, and the exams outside bands; all if there is no headline."""
     rows = [row for row in found["exams"] if row["exam"] in found["headline"]] or found["exams"]
     exact = {row["world"] for row in rows if row["kind"] == "exact"}
     return exact if found["band_scores"] else set(), {
@@ -100,7 +100,7 @@ def shown_first(found: dict) -> tuple[set[str], set[str]]:
 
 
 def full(found: dict, kinds: dict[str, type]) -> list[Table]:
-    """Every table, what decides a study first. kinds: the classes of its exams, which lay out what they alone know."""
+    """Every table, the deciding ones first. kinds: the classes of the exams, which make tables of their measures."""
     sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
     made = [verdict_table(found["verdicts"])] if found["verdicts"] else []
     made += [ranking_table(sampled)] if sampled else []
@@ -120,13 +120,13 @@ def full(found: dict, kinds: dict[str, type]) -> list[Table]:
 
 
 def verdict_table(rows: list[dict]) -> Table:
-    """A claim a line: what was published and where, what was measured, the verdict, and what deciding would take."""
+    """One row per claim: the published result, our measurement, the verdict, and how many seeds would decide it."""
     cells = [[row["claim"], published(row), ours(row), decided(row)] for row in rows]
     return "claims", ["claim", "published", "measured", "verdict"], cells, decided_by(rows, resampled=True)
 
 
 def claim_table(rows: list[dict]) -> Table:
-    """The same for a terminal: the verdict, and the claim over what was measured and published, in two columns."""
+    """The same for a terminal, in two columns: the verdict; and the claim with measured and published results."""
     cells = []
     for row in rows:
         verdict, *needed = decided(row).split("\n")
@@ -134,11 +134,11 @@ def claim_table(rows: list[dict]) -> Table:
         measured = [compared(part, resampled=False, alone=len(row["ours"]) == 1) for part in row["ours"]]
         needed = [] if verdict == NOT_RUN else needed
         cells.append([verdict, "\n".join([row["claim"], *(f"  {line}" for line in (*measured, *said, *needed))])])
-    return "claims", ["verdict", "claim, what was measured, and what was published"], cells, decided_by(rows)
+    return "claims", ["verdict", "claim, measured difference, and published result"], cells, decided_by(rows)
 
 
 def decided_by(rows: list[dict], resampled: bool = False) -> str:
-    """By which test claims were decided; nothing where none was."""
+    """The statistical test behind the verdicts; an empty string if there are none."""
     comparisons = sum(len(row["ours"]) for row in rows)
     if not comparisons:
         return ""
@@ -153,7 +153,7 @@ def published(row: dict) -> str:
 
 
 def ours(row: dict) -> str:
-    """The comparisons of a claim, one a line."""
+    """The comparisons of a claim, one per line."""
     return "\n".join(map(compared, row["ours"])) or "–"
 
 
@@ -162,7 +162,7 @@ def size(part: dict) -> str:
 
 
 def compared(part: dict, resampled: bool = True, alone: bool = False) -> str:
-    """A comparison in one line: its size only with bootstrap intervals, its own verdict unless it is ``alone``."""
+    """A comparison in one line. resampled: with its size and bootstrap interval. alone: without its own verdict."""
     span = "" if math.isnan(part["low"]) else f" ({part['low']:+.3f} to {part['high']:+.3f})"
     again = f" [{part['resampled_low']:+.3f} to {part['resampled_high']:+.3f}]" * resampled
     found = [*([size(part)] if resampled else []), *([] if alone else [part["verdict"]])]
@@ -170,12 +170,12 @@ def compared(part: dict, resampled: bool = True, alone: bool = False) -> str:
 
 
 def decided(row: dict) -> str:
-    """A verdict, how sure it is, and for an open one what would decide it."""
+    """A verdict; if it is open, also the half-width of its interval and how many seeds would decide it."""
     lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, NOT_RUN))]
     if row["seeds_needed"] is not None:
         width = max(part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"])
         lines.append(
-            f"half-width {width:.3f}; {row['seeds_needed']} seeds would find a difference of {row['margin']:g}"
+            f"half-width {width:.3f}; {row['seeds_needed']} seeds would detect a difference of {row['margin']:g}"
         )
     return "\n".join([*lines, *([row["note"]] if row["note"] else [])])
 
@@ -184,8 +184,7 @@ def decided(row: dict) -> str:
 
 
 def ranking_table(rows: list[dict]) -> Table:
-    """An arm a line, the best first, in every sampled exam at the first attempt: strict, and beside it the answer
-    alone."""
+    """pass@1 of every sampled exam, strict and answer-only; one row per arm, the best first."""
     exams = {row["exam"]: row["guess_floor"] for row in rows}
     at = {(row["arm"], row["exam"], row["score"]): row for row in rows}
     first = next(iter(exams))
@@ -195,12 +194,12 @@ def ranking_table(rows: list[dict]) -> Table:
     for arm in sorted(means, key=means.get, reverse=True):
         found = [(at.get((arm, exam, "strict")), at.get((arm, exam, "answer"))) for exam in exams]
         cells.append([arm, *(f"{with_interval(s)}\nanswer {a['mean']:.3f}" if s and a else "–" for s, a in found)])
-    heads = ["arm", *(f"{exam}\nguess floor of answers {floor:.3f}" for exam, floor in exams.items())]
-    return f"strictly right at the first attempt, ordered by {first}", heads, cells, resampled(rows)
+    heads = ["arm", *(f"{exam}\nbest constant answer {floor:.3f}" for exam, floor in exams.items())]
+    return f"strict pass@1, ordered by {first}", heads, cells, resampled(rows)
 
 
 def score_table(title: str, rows: list[dict]) -> Table:
-    """Arms by exams for each k; an answer-only score stands over the guess floor it has to beat."""
+    """Arms by exams for each k; below an answer-only score stands the score of the best constant answer."""
     exams = list(dict.fromkeys((row["exam"], row["ops"]) for row in rows))
     cells = []
     for arm, score, k in dict.fromkeys((row["arm"], row["score"], row["k"]) for row in rows):
@@ -214,12 +213,12 @@ def score_table(title: str, rows: list[dict]) -> Table:
 
 
 def over_floor(row: dict) -> str:
-    floor = f"\nfloor {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
+    floor = f"\nconstant {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
     return with_interval(row) + floor
 
 
 def arm_table(rows: list[dict]) -> Table:
-    """Arms by bands and k, each arm in one line, without columns in which every arm has solved nearly everything."""
+    """Arms by bands and k, one row per arm, without columns in which every arm solves nearly everything."""
     columns = list(dict.fromkeys((row["world"], row["mode"], row["band"], row["ops"], row["k"]) for row in rows))
     at = {(r["arm"], r["world"], r["mode"], r["band"], r["ops"], r["k"]): r for r in rows}
     solved = [c for c in columns if c[-1] > 1 and all(r["mean"] >= SOLVED for key, r in at.items() if key[1:] == c)]
@@ -234,7 +233,7 @@ def arm_table(rows: list[dict]) -> Table:
         for world, mode, band, ops, k in columns
     ]
     left_out = "".join(f"; {band} pass@{k} is at least {SOLVED:g} in every arm" for *_, band, _, k in solved)
-    return "by band, exact: strictly right", ["arm", *heads], cells, resampled(rows) + left_out
+    return "by band, exact: strict pass@k", ["arm", *heads], cells, resampled(rows) + left_out
 
 
 def band_table(rows: list[dict]) -> Table:
@@ -257,21 +256,22 @@ def band_table(rows: list[dict]) -> Table:
 
 
 def contrast_table(rows: list[dict]) -> Table:
-    """Differences, with a star where the interval excludes zero; one seed says nothing about training and gets none."""
+    """Differences, with a star if the interval excludes zero; one seed says nothing about training and gets none."""
     ks = sorted({row["k"] for row in rows})
     lines: dict[tuple[str, str], dict[int, str]] = {}
     for row in rows:
         lines.setdefault((versus(row), where(row)), {})[row["k"]] = gap(row)
     cells = [[*line, *(found.get(k, "–") for k in ks)] for line, found in lines.items()]
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
-    caption = over_seeds_in_words(rows) + "; * excludes zero, not corrected for many" * any(map(excludes_zero, rows))
+    starred = "; *: the interval excludes zero, without correction for multiple comparisons"
+    caption = over_seeds_in_words(rows) + starred * any(map(excludes_zero, rows))
     if apart := sorted({seed for row in rows for seed in row["apart"]}):
-        caption += f"; seeds not paired, as their arms ran on different machines: {', '.join(map(str, apart))}"
+        caption += f"; seeds left out because their arms ran on different machines: {', '.join(map(str, apart))}"
     return "differences, paired by seed and problem", heads, cells, caption
 
 
 def versus(row: dict) -> str:
-    """The arms of a difference, and their ratio of compute where that is not equal."""
+    """The arms of a difference, and their ratio of compute if it is not equal."""
     if math.isnan(row["compute"]):
         return f"{row['arm']} – {row['over']} (the base itself)"
     unequal = not 1 / 1.05 <= row["compute"] <= 1.05
@@ -279,7 +279,7 @@ def versus(row: dict) -> str:
 
 
 def where(row: dict) -> str:
-    """What a difference was measured on."""
+    """The exam, or the band and world, of a difference."""
     if "exam" in row:
         return row["exam"] + ", answers" * (row.get("score") == "answer")
     return f"{row['band']}, {row['world']}" + f", {row['mode']}" * (row["mode"] != "forward")
@@ -291,12 +291,15 @@ def newly_solved_table(rows: list[dict]) -> Table:
         for row in rows
     ]
     heads = ["newly solved", "on", "problems", *(f"p < {p}" for p in rows[0]["below"])]
-    caption = "p from below one half to above it; shares by the probability before; problems of all seeds together"
-    return "what was newly solved, and how likely it was before", heads, cells, caption
+    caption = (
+        "newly solved: the solution's probability rose above 1/2; p: its probability before; columns p < x: share of "
+        "these problems; all seeds pooled"
+    )
+    return "newly solved problems, and their probability before", heads, cells, caption
 
 
 def similarity_table(rows: list[dict]) -> Table:
-    """A histogram a line: which part of the problems is solved, at each similarity to gold."""
+    """One histogram per row: the share of problems solved, by similarity to gold."""
     spans = ["under 0.5", *(f"{low:g} to {high:g}" for low, high in pairwise(BINS[1:6])), "0.9 up", "equal"]
     cells = []
     for row in rows:
@@ -304,7 +307,7 @@ def similarity_table(rows: list[dict]) -> Table:
         parts = [f"{part:.3f}" for part in row["bins"]]
         cells.append([row["arm"], where(row), row["k"], f"{row['correct']:.3f}", *parts, *means, gap(row)])
     heads = ["arm", "on", "pass@", "solved", *spans, "mean", "of all", "difference"]
-    caption = "parts of the problems solved, by similarity; " + over_seeds_in_words(rows)
+    caption = "share of problems solved, by similarity; " + over_seeds_in_words(rows)
     return "similarity of correct graphs to gold", heads, cells, caption
 
 
@@ -312,14 +315,15 @@ def similarity_table(rows: list[dict]) -> Table:
 
 
 def exam_table(rows: list[dict]) -> Table:
-    """What every exam holds."""
+    """The size and kind of every exam."""
     whole = ("exam", "kind", "ops", "problems")
     cells = [
         [*(row[n] for n in whole), row["structures"] or "–", row["samples"] or "–", f"{row['guess_floor']:.3f}"]
         for row in rows
     ]
-    heads = ["exam", "kind", "operations", "problems", "structures", "samples", "guess floor"]
-    return "exams", heads, cells, "structures: different graphs among the problems, whatever their names and order"
+    heads = ["exam", "kind", "operations", "problems", "structures", "samples", "constant answer"]
+    caption = "structures: distinct graphs, ignoring names and order; constant answer: best score of one fixed answer"
+    return "exams", heads, cells, caption
 
 
 def cost_table(rows: list[dict]) -> Table:
@@ -332,7 +336,7 @@ def cost_table(rows: list[dict]) -> Table:
         for r in rows
     ]  # fmt: skip
     heads = [
-        "arm", "seeds", "FLOPs after base", "of it sampling", "FLOPs in all", "tokens in all", "as the paper charges",
-        "time after base", "machine",
+        "arm", "seeds", "FLOPs after base", "of these, sampling", "total FLOPs", "total tokens",
+        "tokens by the paper's formula", "time after base", "machine",
     ]  # fmt: skip
     return "cost, mean over seeds", heads, cells, ""

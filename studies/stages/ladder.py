@@ -6,7 +6,7 @@ from interlude.studies.exams.exact import ExactExam
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
-QUESTION = "Where is the base's band, how does its ladder fall beyond it, and are operands bound to their nouns?"
+QUESTION = "Which numbers of operations does the base solve, how does pass@k fall beyond, and does it bind nouns?"
 PREDICTION = (
     "Strict pass@1 is at least 0.95 over the band and falls gradually beyond it: in no seed from above 0.5 to below "
     "0.02 between neighbouring numbers of operations. At three operations, the lengths of the last stages (13 to 31 "

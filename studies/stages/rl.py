@@ -11,7 +11,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus
 
-QUESTION = "Does RL raise what its base can do at the edge, pass@1 and pass@128, and does as much RL again add to it?"
+QUESTION = "Does RL raise pass@1 and pass@128 of its base at the edge, and does twice as much RL raise them further?"
 PREDICTION = (
     "Pass@1 rises by .2 to .4 after RL and more after RL twice; pass@128 by .1 to .3, and hardly more after RL twice. "
     "The band loses less than .03 pass@1; pass@128 stays below .001 on the hard band."

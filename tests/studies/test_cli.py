@@ -336,7 +336,7 @@ def test_a_study_is_listed_planned_run_shown_and_reported(copy):
     shown = json.loads(good(copy, "show", "one", "--scale", "smoke", "--json"))
     assert {row["arm"] for row in shown["scores"]} == {"a", "b"} and shown["contrasts"][0]["over"] == "a"
     text = " ".join(good(copy, "show", "tiny/one", "--scale", "smoke").split())
-    assert "by band, exact: strictly right" in text and "pass@128" in text
+    assert "by band, exact: strict pass@k" in text and "pass@128" in text
     good(copy, "report", "one", "--scale", "smoke", "--html", "page.html")
     assert "Does it run?" in (copy / "page.html").read_text()
 
@@ -348,7 +348,7 @@ def test_a_topic_with_claims_is_shown_as_them(copy):
 
     from interlude.studies import results
 
-    assert "real is a topic without claims" in refused(copy, "show", "real")
+    assert "no study of the topic real has claims" in refused(copy, "show", "real")
     told = json.loads(good(copy, "show", "interplay", "--scale", "smoke", "--json"))
     assert {row["verdict"] for rows_ in told.values() for row in rows_} == {"not run"}
     assert any(row["published"] and "Figure 3" in row["place"] for row in told["interplay/edge"])

@@ -60,7 +60,7 @@ def test_a_trained_arm_is_exported_as_transformers_reads_it(tmp_path, runs, caps
     # Mutants: untrained weights; another seed's or arm's; a folder without its tokenizer.
     words = ["--study", "stages/quickstart", "--scale", "smoke", "--arm", "pre-training"]
     assert main(["export", "hf", str(tmp_path / "m"), *words]) == 2
-    assert "is not trained here with seed 0: interlude run stages/quickstart" in capsys.readouterr().err
+    assert "is not trained here with seed 0; run: interlude run stages/quickstart" in capsys.readouterr().err
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("interlude.studies.results.FOLDER", tmp_path / "results")
         assert main(["run", "stages/quickstart", "--scale", "smoke", "--arms", "pre-training", "--workers", "1"]) == 0
@@ -78,7 +78,10 @@ def test_a_trained_arm_is_exported_as_transformers_reads_it(tmp_path, runs, caps
     with torch.no_grad():
         assert torch.allclose(theirs(torch.tensor([ids])).logits, ours(torch.tensor([ids])), atol=1e-4)
     assert main(["export", "lm-eval", str(tmp_path / "t"), "--problems", "2"]) == 0
-    for wrong, message in (([*words[:-1], "nobody"], "has no arm 'nobody'"), ([], "is named by --study, --arm")):
+    for wrong, message in (
+        ([*words[:-1], "nobody"], "has no arm 'nobody'"),
+        ([], "to export a model, give --study, --arm"),
+    ):
         assert main(["export", "hf", str(tmp_path / "x"), *wrong]) == 2
         assert message in capsys.readouterr().err
 

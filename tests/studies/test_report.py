@@ -113,7 +113,7 @@ def test_an_answer_only_score_stands_beside_its_guess_floor():
     assert {row["k"] for row in numbers["scores"]} == {1}
     _, _, cells, caption = next(each for each in full(numbers) if each[0] == "sampled, zoo, forward")
     (line,) = [line for line in cells if "answer" in line[0]]
-    assert "floor 0.250" in line[1] and "2 seeds × 4 problems" in caption
+    assert "constant 0.250" in line[1] and "2 seeds × 4 problems" in caption
 
 
 def test_sampled_exams_come_first_and_are_ranked():
@@ -131,8 +131,8 @@ def test_sampled_exams_come_first_and_are_ranked():
     title, heads, cells, caption = full(numbers)[0]
     assert "zoo-edge" in title and heads == [
         "arm",
-        "zoo-edge\nguess floor of answers 0.250",
-        "zoo-band\nguess floor of answers 0.250",
+        "zoo-edge\nbest constant answer 0.250",
+        "zoo-band\nbest constant answer 0.250",
     ]
     assert [line[0] for line in cells] == ["SFT", "RL", "none"] and "2 seeds × 4 problems" in caption
     assert cells[0][1:] == ["0.625\n0.625–0.625\nanswer 0.625", "–"] and cells[2][2].endswith("answer 1.000")
@@ -373,7 +373,7 @@ def test_show_begins_with_the_few_numbers_that_answer_the_question(found):
     """Mutants: every table; another world's bands; single exams among the bands; verdicts left out."""
     numbers = tables.summary(Words(), found, BANDS, CLAIMS)
     few = tables.short(numbers)
-    titles = ["claims", "by band, exact: strictly right", "differences, paired by seed and problem"]
+    titles = ["claims", "by band, exact: strict pass@k", "differences, paired by seed and problem"]
     assert [title for title, *_ in few] == titles
     bands = ("ID (1-4)", "edge (5-6)", "hard (7-8)")
     assert few[1][1] == ["arm", *(f"{band}\npass@{k}" for band in bands for k in (1, 128))]
