@@ -1,4 +1,4 @@
-"""How estimates are written as table cells: a mean over its interval, and the numbers of seeds and problems."""
+"""Estimates as table cells: a mean above its interval, and the numbers of seeds and problems."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Table = tuple[str, list[str], list[list], str]  # title, heads, rows of cells, c
 
 
 def mean_over_interval(row: dict | None, digits: int = 1) -> str:
-    """A mean and, below it, its interval, which one seed has not; a dash where there is no such row."""
+    """A mean and, below it, its interval (none for one seed); a dash if there is no row."""
     if row is None:
         return "–"
     span = f"\n{row['low']:.{digits}f}–{row['high']:.{digits}f}"
@@ -16,19 +16,19 @@ def mean_over_interval(row: dict | None, digits: int = 1) -> str:
 
 
 def gap(row: dict) -> str:
-    """A difference over its interval, with signs, and a star where several seeds exclude zero."""
+    """A difference above its interval, with signs, and a star if the interval over several seeds excludes zero."""
     if math.isnan(row["low"]):
         return f"{row['mean']:+.3f}"
     return f"{row['mean']:+.3f}{'*' * excludes_zero(row)}\n{row['low']:+.3f} to {row['high']:+.3f}"
 
 
 def excludes_zero(row: dict) -> bool:
-    """Whether a difference over several seeds excludes zero, and does not round to it."""
+    """Whether the interval of a difference over several seeds excludes zero, and the mean does not round to zero."""
     return row["seeds"] > 1 and (row["low"] > 0 or row["high"] < 0) and abs(row["mean"]) >= 0.0005
 
 
 def means_table(title: str, rows: list[dict], names: dict[str, str], digits: int = 1, caption: str = "") -> Table:
-    """An arm and exam a line, each ``what`` of the rows that ``names`` gives a head in a column of its own."""
+    """One row per arm and exam, one column per entry of ``names`` (the ``what`` of a row: its column head)."""
     at = {(row["arm"], row["exam"], row["what"]): row for row in rows}
     cells = [
         [arm, exam, *(mean_over_interval(at.get((arm, exam, name)), digits) for name in names)]
@@ -46,13 +46,13 @@ def counts(rows: list[dict]) -> str:
 
 
 def resampled(rows: list[dict]) -> str:
-    """How many seeds and problems stand behind some bootstrap intervals, and what these leave out."""
-    few = "; where seeds differ more than problems, those of three seeds cover 75 %"
+    """A caption for bootstrap intervals: the numbers of seeds and problems, and a warning for few seeds."""
+    few = "; if seeds differ more than problems, intervals of three seeds cover only 75 %"
     return f"95 % bootstrap intervals over {counts(rows)}" + few * any(1 < row["seeds"] <= 3 for row in rows)
 
 
 def over_seeds_in_words(rows: list[dict]) -> str:
-    """How many seeds and problems stand behind some of Student's intervals; those of one seed are about problems."""
+    """A caption for Student-t intervals: the numbers of seeds and problems; with one seed they are over problems."""
     if all(row["seeds"] == 1 for row in rows):
-        return f"{counts(rows)}: intervals, where there are any, are about the problems, not about training"
+        return f"{counts(rows)}: intervals, if any, are about the problems, not about training"
     return f"95 % intervals, Student's t over seeds; {counts(rows)}"

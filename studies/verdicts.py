@@ -234,7 +234,7 @@ def measure(claim: Claim, found: Results, bands: Bands) -> list[Measured] | str:
     for each in claim.comparisons:
         same, apart = pairing(found, *each.arms)
         if not same:
-            return "its arms ran on different machines, seed by seed" if apart else "no seed has all of its arms"
+            return "in every seed its arms ran on different machines" if apart else "no seed has all of its arms"
         kept = tuple(row for row in found.rows if row["arm"] in each.arms and row["seed"] in same)
         made.append(compared(each, Results(found.study, found.scale, kept), bands, apart))
     return made

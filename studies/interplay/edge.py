@@ -25,29 +25,29 @@ RULE = (
 PAPER = "arXiv 2512.07783"
 CLAIMS = (
     above(
-        "RL extends pass@128 at the edge where its problems lie there, and more than RL on easier or harder ones",
+        "RL on edge problems extends pass@128 at the edge, and more than RL on easier or harder problems",
         *(minus("RL edge", over, "edge", k=128) for over in ("none", "RL inside", "RL beyond")),
         published="edge pass@128 +42 points after RL on op 11-14", place=f"{PAPER}, section 3, Figure 3",
     ),
     above(
-        "RL at the edge extends pass@128 on harder problems too, and more than RL on them",
+        "RL on edge problems also extends pass@128 on harder problems, and more than RL on those",
         *(minus("RL edge", over, "hard", k=128) for over in ("none", "RL beyond")),
         published="op 15-20: 23 % after RL on op 11-14, about 0 after RL on op 17-20", place=f"{PAPER}, Figure 3",
     ),
     within(
-        "RL inside the band extends nothing: pass@128 at the edge stays as it was",
+        "RL inside the band does not change pass@128 at the edge",
         minus("RL inside", "none", "edge", k=128), published="no gain", place=f"{PAPER}, Figure 3",
     ),
     within(
-        "RL leaves pass@128 inside the band as it was", minus("RL edge", "none", "ID", k=128), margin=0.02,
+        "RL on edge problems does not change pass@128 in the band", minus("RL edge", "none", "ID", k=128), margin=0.02,
         published="99.3 to 98.2 for the released model", place=f"{PAPER}, Figure 3",
     ),
     *(
-        above(f"RL extends pass@128 at the edge further than {other}", minus("RL edge", f"{other} edge", "edge", k=128))
+        above(f"RL extends pass@128 at the edge more than {other}", minus("RL edge", f"{other} edge", "edge", k=128))
         for other in ("SFT", "RFT")
     ),
     above(
-        "RL creates: on the hard band it solves what its base would not in a million samples",
+        "RL on edge problems solves hard problems that its base would not solve in a million samples",
         minus("RL edge", "none", "hard", k=10**6),
     ),
 )  # fmt: skip
