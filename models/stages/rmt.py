@@ -25,14 +25,13 @@ Draw = tuple[int, int, int]  # a drawn place: its tier, its text, and its token 
 
 @dataclass(frozen=True, kw_only=True)
 class RMT(Reasoning):
-    """Each of ``batch_size`` draws picks an entropy tier, then a token of that tier among the texts of the step. A
-    group of responses thinks before this token and predicts it. One step minimises L_RL + ntp * L_NTP, with L_NTP =
-    -sum_pos m_pos log p(x_pos | x_<pos); m_pos is 0 at drawn places and 1 elsewhere (arXiv 2509.24375, from public
-    notes on the paper).
+    """Each of ``batch_size`` draws picks an entropy tier, then a token of that tier among the step's texts. A group of
+    responses thinks before this token and predicts it. One step minimises L_RL + ntp * L_NTP, with L_NTP = -sum_pos
+    m_pos log p(x_pos | x_<pos); m_pos is 0 at drawn places, else 1 (arXiv 2509.24375, from public notes on the paper).
 
     Our choices: one update per batch, as no ratio clip is given; advantages divided by std + 1e-8 (Objective); no KL;
-    the loss on a response includes the predicted token. The reward is 0 if the thought is not closed before the
-    prediction or contains another opening tag. Other fields and errors are Reasoning's.
+    a loss on the predicted token too. The reward is 0 if the thought is not closed before the prediction or contains
+    another opening tag. Other fields and errors are Reasoning's.
 
     Metrics by tier and by token role (if each word is one token): ``drawn_``, the number of responses; ``match_``, the
     share that match; ``plain_``, the initial model's probability of the token without a thought.

@@ -57,14 +57,13 @@ class SelfGen(Stage):
     / ``n`` questions with ``n`` responses each, without the tags that requested them.
 
     For each question and each of ``n`` approaches, the stage's initial model samples ``samples`` responses to the
-    question with the approach's tag. Responses with the right final answer are kept (no other check); of these, a
-    ranker (models/ranker.py) selects the one that best follows the approach. A question without n traces is replaced by
-    a new one. A step trains on ``batch_size`` instances; every epoch visits all of them in a new order. The loss is a
-    mean over target tokens.
+    question with the approach's tag. Of those with the right final answer (no other check), a ranker
+    (models/ranker.py) selects the one that best follows the approach. A question without n traces is replaced by a new
+    one. A step trains on ``batch_size`` instances; every epoch visits all in a new order. The loss is a mean over
+    target tokens.
 
-    The traces of a question are a pure function of the initial weights and the question's index. They are kept in
-    memory, sampled again on resume, and charged once, at first use. A response that never ends has no final answer.
-    Raises ValueError naming the field.
+    Traces are a pure function of the initial weights and the question's index: kept in memory, sampled again on resume,
+    and charged once, at first use. A response that never ends has no final answer. Raises ValueError naming the field.
     """
 
     data: Source | Mixture

@@ -82,15 +82,15 @@ class Thinking(Policy):
     """RL on thoughts before segments of a corpus: the second stage of Thinking Mid-training (arXiv 2601.21343v3,
     section 2.2).
 
-    For each row, a chunk is cut before one of its segments. It comes from the half of ``data`` that ``Annotate`` never
-    sees. The prompt is the raw text before the cut and an opening tag; the response is a thought and the next segment.
-    A judge that does not see the thought compares this segment with the corpus segment. Advantages and loss are
-    Policy's, by default Dr.GRPO.
+    For each row, a chunk from the half of ``data`` that ``Annotate`` never sees is cut before one of its segments. The
+    prompt is the raw text before the cut and an opening tag; the response is a thought and the next segment. A judge
+    that does not see the thought compares this segment with the corpus segment. Advantages and loss are Policy's
+    (default: Dr.GRPO).
 
     Where the paper is silent: a prefix has no thoughts (our reading of its figure 10); temperature 1, no KL, one update
     per batch; Dr.GRPO divides by ``max_new_tokens``, which bounds thought and segment together. Text after the segment
-    is charged, but neither judged nor trained on. An unclosed thought gets the same reward as a wrong segment.
-    ``strict`` in the log is the judge's verdict. Raises ValueError naming the field.
+    is charged, but neither judged nor trained on. An unclosed thought is rewarded like a wrong segment. The metric
+    ``strict`` is the judge's verdict. Raises ValueError naming the field.
     """
 
     # Chooses where to think. A trained model with the same tokenizer: the segment is drawn in proportion to the

@@ -44,6 +44,8 @@ def list_(args, screen) -> None:
     rows = [about(name, chosen, args.runs) for name in names()]
     if args.json:
         return print_json(rows)
+    if not (args.scale or args.runs):  # a narrow terminal has no room for columns without a number
+        chosen = [scale for scale in chosen if any(row["scales"][scale]["in_table"] for row in rows)]
     cells = [
         [
             row["study"],
