@@ -29,11 +29,13 @@ FEWEST = 3  # seeds that can decide: two that agree by chance have an interval o
 CONFIRMATORY = 8  # fewer seeds are labelled exploratory
 MARGIN = 0.05
 RESAMPLES = 2000
+OOD = "OOD"  # every number of operations beyond the band, up to the hard band's last: what pre-training did not show
 
 
 @dataclass(frozen=True)
 class Score:
-    """What arms are compared in: a score on a band of exact exams of a world, or on one exam by its name.
+    """What arms are compared in: a score on a band of exact exams of a world, on all of them beyond the first band
+    (``OOD``), or on one exam by its name.
 
     score: "strict" or "answer" for pass@k, else a measure with a number a problem, by its column's name.
     """
@@ -46,8 +48,9 @@ class Score:
     def exams(self, found: Results, bands: Bands) -> tuple[str, ...]:
         """The exams it is taken from. Raises KeyError where the table has none."""
         exams = (self.on,) if self.on in found.exams else ()
-        if not exams and self.on in bands:
-            exams = tuple(found.within(bands[self.on], self.world))
+        spans = bands | {OOD: (bands["ID"][1] + 1, bands["hard"][1])} if bands else bands
+        if not exams and self.on in spans:
+            exams = tuple(found.within(spans[self.on], self.world))
         if not exams:
             raise KeyError(f"{found.study} at {found.scale} has neither an exam nor a band {self.on!r} in {self.world}")
         return exams

@@ -45,7 +45,7 @@ def leaderboard(args, screen) -> None:
     found, spans = measured(study), bands(args.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
     scores = [(name, board.OPENED if name in board.OPENS else board.FREE) for name in names]
-    made = rows(found, decide(claims, found, spans), spans, scores, board.BANDS)
+    made = rows(found, decide(claims, found, spans), spans, scores)
     if args.json:
         return print_json(made)
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"

@@ -59,8 +59,11 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
     ]
     if made["verdicts"]:
         parts += ["<h3>Claims: published and measured</h3>", table_html(verdict_table(made["verdicts"]), "claims")]
-    if made["contrasts"]:
-        parts += ["<h3>Differences between arms</h3>", table_html(contrast_table(made["contrasts"]))]
+    whole, single = first_differences(made["contrasts"])
+    if whole:
+        parts += ["<h3>Differences between arms</h3>", table_html(contrast_table(whole))]
+    if single:
+        parts.append(folded("differences on every exam", table_html(contrast_table(single))))
     drawn = ("by band, exact", "strict pass@1")
     parts += [table_html(each) for each in short(made) if each[0].startswith(drawn)]
     parts += [
@@ -79,6 +82,13 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
         *(folded(each[0], table_html(each)) for each in full(made, kinds_of(study)) if each[0] != "claims"),
     ]
     return "\n".join(part for part in parts if part) + "\n</section>"
+
+
+def first_differences(rows: list[dict]) -> tuple[list[dict], list[dict]]:
+    """The differences that are shown at once, those over whole bands, and those on single exams; without bands, all are
+    shown."""
+    whole = [row for row in rows if "band" in row]
+    return (whole, [row for row in rows if "band" not in row]) if whole else (rows, [])
 
 
 def facts(pairs: list[tuple[str, str]]) -> str:

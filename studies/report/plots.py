@@ -13,6 +13,8 @@ from interlude.studies.results import ROLES, Results
 INK = "#010203"  # placeholder; the page replaces it by the colour of its text
 SERIES = ("#a1a2a0", "#a1a2a1", "#a1a2a2", "#a1a2a3", "#a1a2a4", "#a1a2a5", "#a1a2a6")  # placeholders of --s0 .. --s6
 MARKERS = "osD^vPX"
+DASHES = ("-", "--", ":")  # of the first seven arms, the next and the last: as many as can be told apart
+MOST = len(SERIES) * len(DASHES)
 
 
 def svg(figure, label: str) -> str:
@@ -42,7 +44,8 @@ def canvas(columns: int, height: float, sharey: bool = True):
         "ytick.major.width": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False,
         "lines.linewidth": 1.6,
     })  # fmt: skip
-    figure = Figure(figsize=(min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
+    # One panel has its key beside it, several below them.
+    figure = Figure(figsize=(6.4 if columns == 1 else min(8.4, 2.9 * columns + 0.6), height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
 
 
@@ -53,7 +56,7 @@ def by_ops(found: dict, k: int) -> str:
     if not rows:
         return ""
     figure, axes = canvas(len(panels), 2.7)
-    arms = [row["arm"] for row in found["arms"]]
+    arms = [row["arm"] for row in found["arms"]][:MOST]
     for axis, panel in zip(axes, panels, strict=True):
         those = [row for row in rows if (row["world"], row["mode"]) == panel]
         shade(axis, found["bands"])
@@ -63,7 +66,7 @@ def by_ops(found: dict, k: int) -> str:
         axis.set(title=", ".join(panel), xlabel="operations", ylim=(-0.03, 1.13))
         axis.set_xticks(sorted({int(row["ops"]) for row in those}))
     axes[0].set_ylabel(f"strict pass@{k}")
-    keyed(figure, axes[0], arms)
+    keyed(figure, axes, arms)
     return svg(figure, f"strict pass@{k} by number of operations")
 
 
@@ -78,18 +81,28 @@ def shade(axis, bands: dict) -> None:
 
 
 def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
-    colour, marker = SERIES[nth % len(SERIES)], MARKERS[nth % len(MARKERS)]
-    axis.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.18, linewidth=0)
-    axis.plot(x, [r["mean"] for r in rows], color=colour, marker=marker, markersize=3.5, label=label)
+    look = looks(nth)
+    low, high = [r["low"] for r in rows], [r["high"] for r in rows]
+    axis.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+    axis.plot(x, [r["mean"] for r in rows], label=label, **look)
 
 
-def keyed(figure, axis, arms: list[str]) -> None:
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(arms)), fontsize=8)
+def looks(nth: int) -> dict:
+    """Colour, marker and dashes of the nth arm, which no other of the first ``MOST`` has."""
+    nth, dash = nth % len(SERIES), DASHES[nth // len(SERIES) % len(DASHES)]
+    return {"color": SERIES[nth], "marker": MARKERS[nth], "markersize": 3.5, "linestyle": dash}
+
+
+def keyed(figure, axes: list, names: list[str]) -> None:
+    """The key of all panels: beside the only one, else below them."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    below = {"loc": "outside lower center", "ncols": min(4, len(names))}
+    figure.legend(handles, labels, fontsize=8, **({"loc": "outside right upper"} if len(axes) == 1 else below))
 
 
 def by_k(found: Results, bands: Bands) -> str:
     """Exact pass@k at the edge for k up to a million, a panel per world."""
-    arms = found.arms
+    arms = found.arms[:MOST]
     panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
     if not panels:
         exact = of_kind(found, arms[0], "exact")
@@ -106,7 +119,7 @@ def by_k(found: Results, bands: Bands) -> str:
             title=f"{about.get('band', '')} {about['world']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
         )
     axes[0].set_ylabel("strict pass@k")
-    keyed(figure, axes[0], list(arms))
+    keyed(figure, axes, list(arms))
     return svg(figure, "strict pass at k for k from one to a million")
 
 
@@ -117,17 +130,16 @@ def by_step(found: dict) -> str:
     if not chosen:
         return ""
     figure, axes = canvas(len(chosen), 2.7, sharey=False)
-    arms = [row["arm"] for row in found["arms"]]
+    arms = [row["arm"] for row in found["arms"]][:MOST]
     for axis, exam in zip(axes, chosen, strict=True):
         for nth, arm in enumerate(arms):
             for row in (row for row in rows if (row["arm"], row["exam"]) == (arm, exam)):
                 at = range(len(row["nats"]))
-                colour, marker = SERIES[nth % len(SERIES)], MARKERS[nth % len(MARKERS)]
-                axis.plot(at, list(row["nats"].values()), color=colour, marker=marker, markersize=3.5, label=arm)
+                axis.plot(at, list(row["nats"].values()), label=arm, **looks(nth))
                 axis.set_xticks(at, list(row["nats"]))
         axis.set(title=exam, xlabel="step")
     axes[0].set_ylabel("planning, nats")
-    keyed(figure, axes[0], arms)
+    keyed(figure, axes, arms)
     return svg(figure, "negative log-probability of the choice of each step")
 
 
@@ -145,7 +157,7 @@ def by_role(found: Results, bands: Bands) -> str:
         axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
         axis.set_title(band)
     axes[0].set_ylabel("nats per problem")
-    keyed(figure, axes[0], list(ROLES))
+    keyed(figure, axes, list(ROLES))
     return svg(figure, "negative log-probability of the solution by token role")
 
 

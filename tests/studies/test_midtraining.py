@@ -100,13 +100,18 @@ def test_references_are_arms(module):
     )
 
 
-def test_the_annotator_has_seen_no_thought_beyond_the_band():
+def test_the_annotator_learned_from_other_texts_than_those_it_annotates():
     # Mutants: the oracle arm as annotator, which was told what this very corpus leaves out; one that never opens
     # thoughts; one whose texts stop more often than the corpus'; an annotator that draws by chance.
     scale = arena(SMOKE)
     stage, corpus = annotator(scale).stages[-1], scale.corpus()
     assert annotator(scale).parent == scale.base() and isinstance(stage, Midtrain) and stage.flops == SMOKE.arm_flops
-    assert all(source.ops[1] <= SMOKE.band[1] and source.thoughts == "oracle" for _, source in stage.data.parts)
+    assert {source.ops for _, source in stage.data.parts} == {SMOKE.band, SMOKE.edge}
+    assert all(source.thoughts == "oracle" for _, source in stage.data.parts)
+    learned = {stage.data.problem("midtrain", 0, step, row).question for step in range(20) for row in range(20)}
+    written = annotated(scale, 1e9, annotator(scale))
+    read = {written.data.problem("annotate", 0, step, row).question for step in range(20) for row in range(20)}
+    assert len(learned & read) <= 4  # of 400, by chance
     assert {source.stop_prob for _, source in stage.data.parts} == {source.stop_prob for _, source in corpus.parts}
     assert annotated(scale, 1e9, annotator(scale)).temperature == 0
 
@@ -174,7 +179,7 @@ def test_every_claim_is_about_arms_and_exams_of_the_board():
     arms, exams = {arm.name for arm in asked.arms}, {exam.name for exam in asked.exams}
     assert all(set(claim.arms) <= arms for claim in leaderboard.CLAIMS)
     terms = [term for claim in leaderboard.CLAIMS for each in claim.comparisons for term in each.terms]
-    at_once = ("zoo-edge-sampled", "zoo-edge-sampled-answer", "ID", "edge", "hard")
+    at_once = ("zoo-edge-sampled", "zoo-edge-sampled-answer", "OOD")
     assert {(score.on, score.k) for _, _, score in terms} == {*((on, 1) for on in at_once), ("hard", 128)}
     opened = {arm for _, arm, score in terms if score.on == "zoo-edge-sampled-answer"}
     assert (

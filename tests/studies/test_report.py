@@ -243,6 +243,8 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     headings = re.findall(r"<h3>(.*?)</h3>", made)
     assert headings[:2] == ["Claims: published and measured", "Differences between arms"]
     assert "+0.1 points" in text and "Figure 9" in text
+    shown, hidden = made.split("differences on every exam")
+    assert "– " in shown and "zoo-ops1" not in shown and "zoo-ops1" in hidden  # single exams are folded away
 
 
 def test_the_heading_says_what_the_studies_are_about():

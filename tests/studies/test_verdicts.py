@@ -17,6 +17,7 @@ from interlude.studies.verdicts import (
     FAILS,
     HOLDS,
     NOT_RUN,
+    OOD,
     OPEN,
     Claim,
     Comparison,
@@ -172,6 +173,13 @@ def test_what_was_not_run_is_said():
     assert apart.verdict == NOT_RUN and "different machines" in apart.note
     with pytest.raises(KeyError, match="neither an exam nor a band 'deep'"):
         decide((above("x", minus("good", "none", "deep")),), Results("a/b", "nano", rows), BANDS)
+
+
+def test_what_is_beyond_the_band_holds_every_exam_there_and_no_other(found):
+    """Kills: a depth between band and edge left out; the band's own depths counted in; another world's exams."""
+    assert Score(OOD).exams(found, BANDS) == tuple(f"zoo-ops{n}" for n in range(3, 7))
+    wide = {"ID": (1, 2), "edge": (5, 5), "hard": (6, 6)}
+    assert Score(OOD).exams(found, wide) == Score(OOD).exams(found, BANDS)
 
 
 def test_the_bootstrap_shares_problems_within_an_exam_only(found):

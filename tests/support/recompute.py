@@ -29,7 +29,8 @@ def band(rows: pd.DataFrame, score, bands: dict) -> pd.DataFrame:
     """The rows that a score is taken from."""
     if score.on in set(rows.exam):
         return rows[rows.exam == score.on]
-    low, high = bands[score.on]
+    beyond = score.on == "OOD"
+    low, high = (bands["ID"][1] + 1, bands["hard"][1]) if beyond else bands[score.on]
     exact = rows[(rows.kind == "exact") & (rows.world == score.world)]
     ops = pd.to_numeric(exact.ops, errors="coerce")
     return exact[(ops >= low) & (ops <= high)]
