@@ -23,15 +23,18 @@ def draw(folder=FOLDER) -> Figure:
     """pass@128 in the second world by operations: by share, and at one share by kind and time; before RL dotted."""
     bases = SHARES | WAYS
     found = table(STUDY, (*bases, *after(bases), ALONE), folder)
-    made = figure(8.4, 3.3)
+    made = figure(8.4, 3.7)
     shares, ways = made.subplots(1, 2, sharey=True)
     for axis, chosen in ((shares, SHARES), (ways, WAYS)):
         by_depth(axis, found, after(chosen) | ({ALONE: 7} if axis is ways else {}), 128, RARE)
         before(axis, found, chosen)
-        axis.legend(loc="upper right", fontsize=6.5)
-    panel_letter(shares, "a", f"how much of {RARE} later pre-training held, pass@128")
-    panel_letter(ways, "b", "which problems, when, and RL without it")
-    shares.set_ylabel("strictly right within 128 (exact)")
+    panel_letter(shares, "a", "share of the second world in later pre-training")
+    panel_letter(ways, "b", "which problems, when, and RL in the first world alone")
+    shares.set_ylabel("pass@128 in the second world (exact)")
+    keys = {
+        name: line for axis in (shares, ways) for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    made.legend(keys.values(), keys.keys(), loc="outside upper center", ncols=4)
     said(made, found, "; dotted: before RL; 95 % intervals")
     return made
 
