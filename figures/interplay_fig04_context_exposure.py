@@ -31,9 +31,7 @@ def draw(folder=FOLDER) -> Figure:
     panel_letter(shares, "a", "share of the second world in later pre-training")
     panel_letter(ways, "b", "which problems, when, and RL in the first world alone")
     shares.set_ylabel("pass@128 in the second world (exact)")
-    keys = {
-        name: line for axis in (shares, ways) for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
+    keys = {name: line for axis in (shares, ways) for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     made.legend(keys.values(), keys.keys(), loc="outside upper center", ncols=4)
     said(made, found, "; dotted: before RL; 95 % intervals")
     return made
