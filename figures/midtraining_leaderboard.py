@@ -3,64 +3,50 @@ and what does it lose on the band?"""
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import SCALE, by_row, legend, table
+from interlude.figures.panels import BANDS, COMMON, SCALE, by_row, legend, table
 from interlude.figures.style import PALETTE, figure, note, panel_letter
+from interlude.studies.evidence import values
 from interlude.studies.results import FOLDER, Results, load
-from interlude.studies.stats import Estimate, difference, interval
+from interlude.studies.stats import difference, interval
 
 STUDY, CONTROL = "midtraining/leaderboard", "NTP"
-# In which a response may think and skip steps; the edge told in the world that pre-training knows, and in the rare one.
-EXAMS = {"edge": "zoo-edge-sampled", "rare": "school-edge-sampled", "ID": "zoo-band-sampled"}
-MANY = 16  # attempts
-# Strict at the edge at once (as in studies/midtraining/claims.py) and within 16 attempts by skipping all but the last
-# step and guessing: Exam.guess_pass_at_k at nano.
-GUESSED = {1: 0.09, 16: 0.65}
+FREE = "zoo-edge-sampled"  # in which a response may think
+OPS = {"OOD": (BANDS["ID"][1] + 1, BANDS["hard"][1]), "hard": BANDS["hard"], "ID": BANDS["ID"]}  # of exact exams
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 
 
 def draw(folder=FOLDER) -> Figure:
-    """A row a method, ranked by the study's rule: the mean at the edge after RL."""
+    """A row a method, ranked by the study's rule: exact pass@1 beyond the band after RL."""
     found = methods(folder)
-    ranks = {name: score_of(found, f"{name} + RL", "edge").mean for name in names(found)}
+    ranks = {name: solved(found, f"{name} + RL", "OOD").mean() for name in names(found)}
     ranked = sorted(ranks, key=ranks.get, reverse=True)
     made = figure(11.5, 1.3 + 0.3 * len(ranked))
-    score, ahead, reach, rare, lost = made.subplots(1, 5, sharey=True)
-    by_row(score, ranked, series(found, ranked, "edge", ""))
-    by_row(ahead, ranked, series(found, ranked, "edge", "ahead"))
-    by_row(reach, ranked, series(found, ranked, "edge", "", MANY))
-    by_row(rare, ranked, series(found, ranked, "rare", ""))
-    by_row(lost, ranked, series(found, ranked, "ID", "lost"))
+    score, ahead, reach, free, lost = made.subplots(1, 5, sharey=True)
+    by_row(score, ranked, series(found, ranked, "OOD"))
+    by_row(ahead, ranked, series(found, ranked, "OOD", 1))
+    by_row(reach, ranked, series(found, ranked, "hard", k=128))
+    by_row(free, ranked, series(found, ranked, FREE))
+    by_row(lost, ranked, series(found, ranked, "ID", -1))
     for end, colour in THEN.values():
-        own = score_of(found, CONTROL + end, "edge").mean
+        own = solved(found, CONTROL + end, "OOD").mean()
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
-    for axis, k in ((score, 1), (reach, MANY)):
-        axis.axvline(GUESSED[k], color="#999999", linewidth=0.9, linestyle="-.")
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
-    score.set_xlabel(f"edge pass@1 (lines: {CONTROL}, dashed\nafter RL; grey: skipping and guessing)")
-    reach.set_xlabel(f"edge pass@{MANY}\n(grey: skipping and guessing)")
-    rare.set_xlabel("edge pass@1, the world that\nwas rare in pre-training")
-    for axis in (reach, rare):
-        axis.set_xlim(-0.03, 1.03)
-    for axis in (ahead, lost):  # an interval over two seeds would leave nothing else to see
-        axis.set_xlim(-1.05, 1.05)
-    ahead.set_xlabel(f"edge pass@1, method - {CONTROL}")
+        axis.set_xlim(-1.05, 1.05)  # an interval over two seeds would leave nothing else to see
+    low, high = OPS["OOD"]
+    score.set_xlabel(f"{low} to {high} operations, pass@1\n(lines: {CONTROL}, dashed after RL)")
+    ahead.set_xlabel(f"{low} to {high} operations, pass@1,\nmethod - {CONTROL}")
+    reach.set_xlabel("10 and 11 operations, pass@128")
+    free.set_xlabel("edge, sampled pass@1,\nfree to think")
     lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
-    titles = (
-        "strictly right at once",
-        f"ahead of {CONTROL}",
-        f"in {MANY} attempts",
-        "another world",
-        "lost on the band",
-    )
-    for axis, letter, title in zip((score, ahead, reach, rare, lost), "abcde", titles, strict=True):
+    titles = ("beyond the band", f"ahead of {CONTROL}", "hard, 128 attempts", "with thoughts", "lost on the band")
+    for axis, letter, title in zip((score, ahead, reach, free, lost), "abcde", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, score, 2)
-    problems = found.of(CONTROL, EXAMS["edge"])[0]["problems"]
-    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds (dots), {problems} problems an exam"
-    note(made, f"{what}; 95 % intervals (differences: t over seeds)")
+    note(made, f"{STUDY}, {SCALE}, {len(found.seeds)} seeds (dots); 95 % intervals (differences: t over seeds)")
     return made
 
 
@@ -76,21 +62,23 @@ def methods(folder) -> Results:
     return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
 
 
-def score_of(found: Results, arm: str, band: str, k: int = 1) -> Estimate:
-    """Strict pass@k in a band's sampled exam."""
-    return interval(found.solved(arm, EXAMS[band], k), path=(found.study, arm, EXAMS[band]))
+def solved(found: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
+    """Strict pass@k of every seed and problem (SP): exact over a range of OPS, or in one sampled exam."""
+    exams = found.within(OPS[where], COMMON) if where in OPS else (where,)
+    return values(found, arm, exams, k)
 
 
-def series(found: Results, rows: list[str], band: str, over: str, k: int = 1) -> dict:
-    """For each of THEN what ``by_row`` draws: pass@k of every method,
-    or how far it is "ahead" of or has "lost" more than the control."""
+def series(found: Results, rows: list[str], where: str, sign: int = 0, k: int = 1) -> dict:
+    """For each of THEN what ``by_row`` draws: pass@k of every method, or, with a sign, how far it is above the control
+    (1) or below it (-1)."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = found.solved(CONTROL + end, EXAMS[band], k)
-        values = [found.solved(name + end, EXAMS[band], k) for name in rows]
-        if not over:
-            made[label] = colour, values, [score_of(found, name + end, band, k) for name in rows]
-            continue
-        pairs = [(a_SP, own_SP) if over == "ahead" else (own_SP, a_SP) for a_SP in values]
-        made[label] = colour, [a - b for a, b in pairs], [difference(a, b) for a, b in pairs]
+        own_SP = solved(found, CONTROL + end, where, k)
+        values_RSP = [solved(found, name + end, where, k) for name in rows]
+        if sign:
+            drawn = [sign * (each - own_SP) for each in values_RSP]
+            made[label] = colour, drawn, [difference(each, np.zeros_like(each)) for each in drawn]
+        else:
+            drawn = zip(rows, values_RSP, strict=True)
+            made[label] = colour, values_RSP, [interval(v, path=(STUDY, name + end, where)) for name, v in drawn]
     return made

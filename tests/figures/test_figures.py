@@ -236,33 +236,34 @@ def dots(axis, row: int, place: int) -> list[float]:
 
 def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
-    another sign, or of another band; the control's line after RL at its score alone; a seed not drawn; one attempt
-    for many, or one world for another."""
-    ability = {"NTP": 5.1, "A": 6.0, "B": 4.0, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
+    another sign, or over other operations; the control's line after RL at its score alone; a seed not drawn; one
+    attempt for many, or the exact score for the sampled one."""
+    ability = {"NTP": 5.1, "A": 6.0, "B": 0.5, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
     results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3, banded=True), tmp_path)
-    score, ahead, reach, rare, lost = midtraining_leaderboard.draw(tmp_path).axes
+    score, ahead, reach, free, lost = midtraining_leaderboard.draw(tmp_path).axes
     found = results.load("midtraining/leaderboard", "nano", tmp_path)
-    assert labels(score) == ["B", "NTP", "A"]
-    exams = {"edge": "zoo-edge-sampled", "ID": "zoo-band-sampled"}
-    mean = {(a, b): found.solved(a, exam, 1).mean() for a in ability for b, exam in exams.items()}
+    order = ["B", "NTP", "A"]
+    assert labels(score) == order
+
+    def mean(arm: str, first: int, last: int, k: int = 1) -> float:
+        each = [found.solved(arm, f"zoo-ops{n}", k).mean() for n in range(first, last + 1)]
+        return sum(each) / len(each)
+
     drawn = [line for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
-    lines = [line.get_xdata()[0] for line in drawn]
-    assert lines == pytest.approx([mean["NTP", "edge"], mean["NTP + RL", "edge"], midtraining_leaderboard.GUESSED[1]])
-    for axis, sign, band in ((ahead, 1, "edge"), (lost, -1, "ID")):
-        drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
-        for points, end in zip(drawn, ("", " + RL"), strict=True):
-            wanted = [sign * (mean[name + end, band] - mean["NTP" + end, band]) for name in "B NTP A".split()]
-            assert list(points) == pytest.approx(wanted, abs=1e-12) and points[0] != 0
-    drawn = [line for line in reach.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
-    assert [line.get_xdata()[0] for line in drawn] == [midtraining_leaderboard.GUESSED[16]]
-    for axis, exam, k in ((reach, "zoo-edge-sampled", 16), (rare, "school-edge-sampled", 1)):
-        drawn = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
-        for points, end in zip(drawn, ("", " + RL"), strict=True):
-            wanted = [found.solved(name + end, exam, k).mean() for name in "B NTP A".split()]
-            assert list(points) == pytest.approx(wanted) and wanted != [
-                mean[n + end, "edge"] for n in "B NTP A".split()
-            ]
-    own = found.solved("B + RL", "zoo-edge-sampled", 1).mean(1)
+    assert [line.get_xdata()[0] for line in drawn] == pytest.approx([mean("NTP", 5, 11), mean("NTP + RL", 5, 11)])
+    wanted = {
+        score: lambda name, end: mean(name + end, 5, 11),
+        ahead: lambda name, end: mean(name + end, 5, 11) - mean("NTP" + end, 5, 11),
+        reach: lambda name, end: mean(name + end, 10, 11, 128),
+        free: lambda name, end: found.solved(name + end, "zoo-edge-sampled", 1).mean(),
+        lost: lambda name, end: mean("NTP" + end, 1, 4) - mean(name + end, 1, 4),
+    }
+    for axis, told in wanted.items():
+        points = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
+        for found_at, end in zip(points, ("", " + RL"), strict=True):
+            assert list(found_at) == pytest.approx([told(name, end) for name in order], abs=1e-12)
+        assert len(set(points[0])) > 1
+    own = np.mean([found.solved("B + RL", f"zoo-ops{n}", 1).mean(1) for n in range(5, 12)], axis=0)
     assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
 
 
