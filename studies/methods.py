@@ -321,6 +321,15 @@ METHODS: dict[str, Row] = {
 }
 
 
+def alone_and_after_rl(scale: Arena, rows: dict[str, Row]) -> list[tuple[str, Recipe, str]]:
+    """Name, recipe and budget of each method after the base, alone and followed by the same RL."""
+    flops, made = scale.method_flops, []
+    for name, row in rows.items():
+        whole = joined(scale.base(), row(scale, flops))
+        made += [(name, whole, "alone"), (f"{name} + RL", whole + scale.rl(flops), "with RL")]
+    return made
+
+
 def thoughts_varied(scale: Arena, flops: float) -> dict[str, tuple[Stage, ...]]:
     """The arms of the study of thoughts. They differ in the annotator, the content of thoughts, the judge, and the
     tokens with a loss."""

@@ -7,12 +7,9 @@ same problems with whole solutions: what a method could reach that repairs the c
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.studies.midtraining import leaderboard
-from interlude.studies.midtraining.leaderboard import ROWS
+from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, alone_and_after_rl, arena
 from interlude.studies.scales import Scale
-from interlude.studies.study import Study
+from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, minus
 
 QUESTION = "Does NTP gain on the leaderboard's corpus, and does it leave room above, alone and after RL?"
@@ -24,8 +21,8 @@ RULE = (
     "A gate is met where the difference is 0.15 or more at every seed. Seeds are for tuning: nothing here is a result "
     "about a method."
 )
-GATE = 0.15  # the least room: three times the margin of the leaderboard's comparisons
 ROOM = "NTP, full texts"
+SEEDS = (3, 4)  # for tuning
 CLAIMS = (
     above("NTP on the corpus is above the base at the edge", minus("NTP", "base", "edge")),
     above("it leaves room below whole texts at the edge", minus(ROOM, "NTP", "edge")),
@@ -34,10 +31,14 @@ CLAIMS = (
 
 
 def study(scale: Scale) -> Study:
-    rows = {name: ROWS[name] for name in ("NTP", ROOM, "pre-training", "thinking SFT", "RL")}
-    board = leaderboard.study(replace(scale, board_seeds=(3, 4)), rows)
-    arms = tuple(arm for arm in board.arms if not arm.name.startswith("NTP, tokens"))
-    return replace(
-        board, name="midtraining/gates", question=QUESTION, prediction=PREDICTION, rule=RULE, arms=arms,
-        contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in rows if name != "NTP"),
+    scale = arena(scale)
+    base, rows, asked = scale.base(), CONTROLS | METHODS | BOUNDS, scale.asked()
+    names = ("NTP", ROOM, "pre-training", "thinking SFT", "RL")
+    arms = alone_and_after_rl(scale, {name: rows[name] for name in names})
+    return Study(
+        name="midtraining/gates", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
+        arms=(*(Arm(name, recipe, budget=budget) for name, recipe, budget in arms), Arm("base", base, equal=False)),
+        exams=(*scale.exams(), *asked), seeds=SEEDS if scale.board_seeds else scale.seeds, base=base,
+        contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in names if name != "NTP"),
+        unequal=UNEQUAL, headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

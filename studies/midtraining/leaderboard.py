@@ -14,7 +14,7 @@ papers have AdamW, four and 0.001; "RL, AdamW" has theirs.
 from __future__ import annotations
 
 from interlude.studies.board import THEN, beside
-from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, Row, arena, joined
+from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, Row, alone_and_after_rl, arena
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import Claim, Score
@@ -50,10 +50,11 @@ CLAIMS = tuple(each for name in (*METHODS, "random reward") for each in claims(n
 
 def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
     scale = arena(scale)
-    base, flops, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.asked()
-    alone = [Arm(name, joined(base, row(scale, flops)), budget="alone") for name, row in rows.items()]
-    alone += [Arm("NTP, tokens of ReMiT", base + scale.midtrain(0.75 * flops), equal=False)]  # passes cost a third
-    arms = [each for a in alone for each in (a, Arm(f"{a.name} + RL", a.recipe + rl, a.equal, budget="with RL"))]
+    base, flops, asked = scale.base(), scale.method_flops, scale.asked()
+    arms = [Arm(name, recipe, budget=budget) for name, recipe, budget in alone_and_after_rl(scale, rows)]
+    shorter = base + scale.midtrain(0.75 * flops)  # the reference's passes cost ReMiT a third more than NTP
+    arms += [Arm("NTP, tokens of ReMiT", shorter, equal=False)]
+    arms += [Arm("NTP, tokens of ReMiT + RL", shorter + scale.rl(flops), equal=False)]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=(*arms, Arm("base", base, equal=False)), exams=(*scale.exams(), *asked), base=base,
