@@ -182,11 +182,10 @@ def recast(kind: type[S], scale: Scale, **more: bool) -> S:
 
 
 def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
-    """A stage that thinks before tokens of the corpus: by default only before tokens that can be inferred. Its learning
-    rate is three times RL's (at RL's rate the model hardly changes within the budget of a method)."""
+    """A stage that thinks before tokens of the corpus, those that can be inferred unless ``more`` says otherwise, at
+    RL's rate. (At three times this rate RLP forgets whole solutions: 0.00 at the edge instead of 0.53, seed 3.)"""
     rl = scale.rl(flops)
-    optim = replace(rl.optim, matrix_lr=3 * rl.optim.matrix_lr, other_lr=3 * rl.optim.other_lr)
-    own = {"flops": flops, "batch_size": rl.batch_size, "num_samples": THOUGHTS_A_PLACE, "optim": optim}
+    own = {"flops": flops, "batch_size": rl.batch_size, "num_samples": THOUGHTS_A_PLACE, "optim": rl.optim}
     own |= {"max_new_tokens": LONGEST_THOUGHT, "places": "inferable"}
     return (kind(data=scale.corpus(), **own | more),)
 
