@@ -60,7 +60,7 @@ def tried(args) -> tuple[Study, tuple]:
     """The study of a method and its controls, after training and evaluation, and the claims about the method."""
     name, row = method(args.method)
     study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
-    study = study.with_seeds(args.seeds or study.seeds[:FIRST])
+    study = study.with_seeds(args.seeds or (scale_named(args.scale).board_seeds or study.seeds)[:FIRST])
     check_budget(study, plan(study))
     seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
     again = f"{entry()} leaderboard --method {args.method} --scale {args.scale}{seeds}"

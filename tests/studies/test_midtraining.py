@@ -190,8 +190,9 @@ def test_every_claim_is_about_arms_and_exams_of_the_board():
     for method in METHODS:
         own = [claim for claim in leaderboard.CLAIMS if claim.name.startswith((f"{method} >", f"{method} + RL >"))]
         assert len(own) == 8 and len({claim.pool for claim in own}) == 4
-    assert asked.seeds == tuple(range(50, 58))
-    assert not set(asked.seeds) & {*SCALES["nano"].seeds, *SCALES["nano"].calibration_seeds, 3, 4, 5}
+    declared = SCALES["nano"].board_seeds
+    assert declared == tuple(range(50, 58)) and asked.seeds == declared[: leaderboard.RUN]
+    assert not set(declared) & {*SCALES["nano"].seeds, *SCALES["nano"].calibration_seeds, 3, 4, 5}
 
 
 def test_methods_that_think_share_corpus_base_and_rate():
@@ -261,7 +262,8 @@ def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
     table = results.load(asked.name, "smoke", tmp_path)
     rows = {arm.name: table.of(arm.name, asked.exams[0].name)[0] for arm in chosen}
     alone = [rows[name]["arm_flops"] for name in names]
-    assert max(alone) < 1.05 * min(alone) and rows["mixed SFT"]["rollout_flops"] == 0
+    # A stage ends with the step that spends its budget, and a step of RLP is a tenth of one at smoke.
+    assert max(alone) < 1.1 * min(alone) and rows["mixed SFT"]["rollout_flops"] == 0
     assert all(rows[name]["rollout_flops"] > 0 for name in names[1:])
 
 
