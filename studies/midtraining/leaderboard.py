@@ -34,8 +34,7 @@ RULE = (
     "variances pooled by score, Holm over all of this file; margin 0.05. Rank: pass@1 + RL. Written after pilots of "
     "ten rows at seed 3, before any model of this base was examined at seeds 50 to 57."
 )
-RUN = 2  # of the scale's eight seeds, how many have run so far
-CONTROL = ("NTP", "pre-training")
+CONTROL, RUN = ("NTP", "pre-training"), 2  # RUN: how many of the scale's seeds have run so far
 FREE, OPENED = Score("zoo-edge-sampled"), Score("zoo-edge-sampled-answer")
 OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody else opens
 ROWS: dict[str, Row] = CONTROLS | METHODS | BOUNDS

@@ -77,7 +77,7 @@ def test_classes_and_functions_are_methods(named, name, kinds):
         ("number", "subclass of Midtrain"),
         ("Bare", "must be decorated"),
         ("absent", "defines no method 'absent'"),
-        ("ReMiT", "of its own"),
+        ("ReMiT", "already has a method"),
     ),
 )
 def test_what_is_no_method_is_refused(named, name, said):
