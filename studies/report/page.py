@@ -66,6 +66,8 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
         parts.append(folded("differences on every exam", table_html(contrast_table(single))))
     drawn = ("by band, exact", "strict pass@1")
     parts += [table_html(each) for each in short(made) if each[0].startswith(drawn)]
+    if len(found.arms) > plots.MOST:
+        parts.append(f'<p class="soft">Plots show the first {plots.MOST} of {len(found.arms)} arms.</p>')
     parts += [
         drawing_html("pass@1 by number of operations", plots.by_ops(made, 1)),
         drawing_html("pass@k at the edge, for k up to a million", plots.by_k(found, bands)),

@@ -150,11 +150,12 @@ def by_role(found: Results, bands: Bands) -> str:
     if not panels:
         return ""
     figure, axes = canvas(len(panels), 2.9, sharey=False)
+    arms = found.arms[:MOST]
     for axis, (band, exams) in zip(axes, panels, strict=True):
-        for at, arm in enumerate(found.arms):
+        for at, arm in enumerate(arms):
             if set(exams) <= set(exams_of(found, arm)):
                 stack(axis, at, nats_by_role(found, arm, exams))
-        axis.set_xticks(range(len(found.arms)), found.arms, rotation=30, ha="right", fontsize=7)
+        axis.set_xticks(range(len(arms)), arms, rotation=30, ha="right", fontsize=7)
         axis.set_title(band)
     axes[0].set_ylabel("nats per problem")
     keyed(figure, axes, list(ROLES))

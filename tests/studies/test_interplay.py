@@ -91,8 +91,7 @@ def test_mid_or_rl_splits_each_budget(scale, runs):
         assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(share * budget)
         assert [type(stage) for stage in own] == [Midtrain] * (share < 1) + [RL] * (share > 0)
         assert share == 1 or own[0].optim.schedule == "linear"
-    # What is planned for one budget is held to 5 %, whatever is said of the steps that end a stage: half a stage more
-    # is refused.
+    # Plans are equal (above). Without the reason that ``unequal`` gives for last steps, half a stage more is refused.
     long = asked.arms[1]
     stage = long.recipe.stages[-1]
     more = dataclasses.replace(long, recipe=long.recipe.parent + dataclasses.replace(stage, flops=stage.flops * 1.5))

@@ -253,7 +253,8 @@ def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
         results, "store", lambda study, scale, rows, **more: store(study, scale, rows, tmp_path, **more)
     )
     monkeypatch.setattr(results, "store_curves", lambda *args, **more: None)
-    whole = leaderboard.study(SMOKE)
+    # Four times the budget, as one step of RLP would be a tenth of smoke's.
+    whole = leaderboard.study(dataclasses.replace(SMOKE, arm_flops=4 * SMOKE.arm_flops))
     names = ("mixed SFT", "RLP", "RPT", "RMT")
     chosen = tuple(arm for arm in whole.arms if arm.name in (*names, "RMT + RL"))
     opened = tuple(exam for exam in whole.exams if exam.name == "zoo-edge-sampled-answer")
@@ -262,8 +263,7 @@ def test_methods_that_think_from_end_to_end(tmp_path, monkeypatch, runs):
     table = results.load(asked.name, "smoke", tmp_path)
     rows = {arm.name: table.of(arm.name, asked.exams[0].name)[0] for arm in chosen}
     alone = [rows[name]["arm_flops"] for name in names]
-    # A stage ends with the step that spends its budget, and a step of RLP is a tenth of one at smoke.
-    assert max(alone) < 1.1 * min(alone) and rows["mixed SFT"]["rollout_flops"] == 0
+    assert max(alone) < 1.05 * min(alone) and rows["mixed SFT"]["rollout_flops"] == 0
     assert all(rows[name]["rollout_flops"] > 0 for name in names[1:])
 
 

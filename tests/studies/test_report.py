@@ -247,6 +247,21 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     assert "– " in shown and "zoo-ops1" not in shown and "zoo-ops1" in hidden  # single exams are folded away
 
 
+def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):
+    """Mutants: colours that begin anew without another dash; arms dropped without a word."""
+    looks = [tuple(sorted(plots.looks(nth).items())) for nth in range(plots.MOST)]
+    assert len(set(looks)) == plots.MOST == 21
+    own = [row for row in rows(top=4) if row["arm"] == rows(top=4)[0]["arm"]]
+    many = [{**row, "arm": f"arm {n}"} for n in range(plots.MOST + 1) for row in own]
+    bands = {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)}
+    more = replace(
+        real, contrasts=(), arms=tuple(replace(real.arms[0], name=f"arm {n}") for n in range(plots.MOST + 1))
+    )
+    shown = page([(more, Results("stages/quickstart", "smoke", tuple(many)), ())], bands)
+    assert f"Plots show the first 21 of {plots.MOST + 1} arms." in shown
+    assert "Plots show" not in page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), ())], bands)
+
+
 def test_the_heading_says_what_the_studies_are_about():
     # Mutants: one heading for all; the first study's topic for a page of several.
     about = {topic: heading([f"{topic}/any"]) for topic in ("stages", "interplay", "midtraining")}
