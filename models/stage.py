@@ -181,10 +181,14 @@ def replayed(stage: Replaying, seed: int, step: int, rows: range) -> list[TaskPr
     that draw here see the same problems in the same order."""
     problems = []
     for row in rows:
-        path = ("midtrain", seed, step, row)
-        source = stage.replay if rng("replay", *path).random() < stage.replay_share else stage.data
-        problems.append(source.problem(*path))
+        source = stage.replay if replays(stage, seed, step, row) else stage.data
+        problems.append(source.problem("midtrain", seed, step, row))
     return problems
+
+
+def replays(stage: Replaying, seed: int, step: int, row: int) -> bool:
+    """Whether ``replayed`` draws a row from ``replay``."""
+    return rng("replay", "midtrain", seed, step, row).random() < stage.replay_share
 
 
 def imitate(lm: LM, problems: list[TaskProblem], targets: str, without: tuple[str, ...] = ()) -> Batch:

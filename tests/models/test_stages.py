@@ -31,6 +31,7 @@ from interlude.models.stages.distil import Distil
 from interlude.models.stages.interleave import Interleave
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.ra3 import RA3
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.rft import RFT
@@ -73,6 +74,7 @@ EXAMPLES = {
     "remit-topk": ReMiT(**REPLAYED, reference=STRANGER, weights="topk", targets="solution"),
     "distil": Distil(**REPLAYED, reference=STRANGER),
     "switch": Switch(**REPLAYED, reference=STRANGER),
+    "ra3": RA3(**REPLAYED, cost=0.0),
     "sft": SFT(**COMMON),
     "rft": RFT(**ROLLS),
     "selfgen-rejection": SelfGen(**COMMON, source="rejection", n=2, samples=4, instances=8, max_new_tokens=30),
@@ -107,7 +109,7 @@ def learned(request, learned, thinker, primed):
     stage = getattr(request.node, "callspec", None) and request.node.callspec.params.get("stage")
     if isinstance(stage, (Annotate, Thinking)):
         return primed
-    return thinker if isinstance(stage, (Reasoning, ColdStart)) else learned
+    return thinker if isinstance(stage, (Reasoning, ColdStart, RA3)) else learned
 
 
 def groups_of(stage: Policy | RFT, lm, seed: int, step: int, rows: list[int]):
