@@ -18,6 +18,7 @@ from interlude.models.stages.distil import Distil
 from interlude.models.stages.interleave import Interleave
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
+from interlude.models.stages.ra3 import RA3
 from interlude.models.stages.relift import ReLIFT
 from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.rlp import RLP
@@ -322,6 +323,7 @@ METHODS: dict[str, Row] = {
     "thinking SFT": lambda scale, flops: (annotated(scale, flops, annotator(scale)),),
     "thinking": thinking,
     "switch": lambda scale, flops: (alike(Switch, scale.midtrain(flops), reference=tuned(scale)),),
+    "RA3": lambda scale, flops: (alike(RA3, scale.midtrain(flops)),),
     "RLPT": lambda scale, flops: (replace(thought_rl(scale, flops), annotator="any"),),
     "interleaving": interleaved,
     "withdrawal": lambda scale, flops: (alike(Withdraw, replace(scale.rl(flops), data=scale.corpus())),),
