@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -13,21 +15,23 @@ from interlude.models.lm import LM, tags
 from interlude.models.sample import choose
 from interlude.synth.problem import Problem
 from interlude.synth.rng import key, rng, shuffle
-from interlude.synth.segments import segments, unthought
-from interlude.synth.source import Mixture, Source
+from interlude.synth.segments import Assertion, segments, unthought
+from interlude.synth.tasks import Task, TaskProblem
 
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 
 HALVES = SFT_HALF, RL_HALF = 0, 1
 CONTENTS = ("own", "shuffled", "empty")
 MOST_ATTEMPTS = 1000  # draws in a row from the wrong half before an error
+SENTENCE = re.compile(r"[.!?]+['\")\]]*(?=\s)|\S(?=[ \t]*\n)")  # the end of a sentence, or of a line
+FULL_STOP = re.compile(r"[.!?]['\")\]]*\s*$")
 
 
 @dataclass(frozen=True)
 class Chunk:
     """A problem of the raw corpus as token ids: the question, and the segments of its solution."""
 
-    problem: Problem
+    problem: TaskProblem
     question: list[int]
     segments: list[list[int]]
 
@@ -36,26 +40,57 @@ class Chunk:
         return list(chain.from_iterable(self.segments))
 
 
-def half(problem: Problem) -> int:
+def half(problem: TaskProblem) -> int:
     """Which half of the corpus a problem belongs to: a hash of its question, so no problem is in both."""
     return key("half", problem.question) % len(HALVES)
 
 
-def drawn(data: Source | Mixture, which: int, *path: str | int) -> Problem:
+def raw(problem: TaskProblem) -> TaskProblem:
+    """The problem as the raw corpus has it. Text of another origin than the generator has no thoughts to leave out."""
+    return unthought(problem) if isinstance(problem, Problem) else problem
+
+
+def drawn(data: Task, which: int, *path: str | int) -> TaskProblem:
     """The first problem of this path's stream that is in the half ``which``, as in the raw corpus (no thoughts)."""
     for attempt in range(MOST_ATTEMPTS):
         problem = data.problem(*path, attempt)
         if half(problem) == which:
-            return unthought(problem)
+            return raw(problem)
     raise ValueError(f"no problem of half {which} in {MOST_ATTEMPTS} draws: thinking needs data with more problems")
 
 
-def chunk(lm: LM, problem: Problem) -> Chunk:
-    """A problem without thoughts, as token ids of ``lm``. Raises ValueError if two segments share a token."""
+def chunk(lm: LM, problem: TaskProblem) -> Chunk:
+    """A problem without thoughts, as token ids of ``lm``. Its segments are the steps of the solution or, in text of
+    another origin, its sentences. Raises ValueError if two steps share a token."""
+    if not isinstance(problem, Problem):
+        return Chunk(problem, lm.encode_prompt(problem.question), sentences(lm, lm.encode(problem.solution)))
     question, parts = lm.encode_prompt(problem.question), [lm.encode(text) for text in segments(problem)]
     if list(chain.from_iterable(parts)) != lm.encode(problem.solution):
         raise ValueError("this model's tokenizer joins segments of a solution: no thought can be inserted between them")
     return Chunk(problem, question, parts)
+
+
+def sentences(lm: LM, ids: list[int]) -> list[list[int]]:
+    """Token ids of a text, cut after every sentence and line; the model's end belongs to the last. A token that holds
+    the end of a sentence and more, such as a full stop with its line break, belongs to that sentence."""
+    body = ids[: ids.index(lm.end)] if lm.end in ids else ids
+    ends = [found.end() for found in SENTENCE.finditer(lm.decode(body))]
+    cuts = [bisect_left(range(len(body)), end, key=lambda n: len(lm.decode(body[:n]))) for end in ends]
+    cuts = [0, *sorted(set(cuts) - {0, len(body)}), len(ids)]
+    return [ids[first:last] for first, last in pairwise(cuts)]
+
+
+def first_sentence(lm: LM, ids: list[int]) -> int | None:
+    """How many of these tokens its first sentence has; None where it is not whole."""
+    parts = sentences(lm, ids)
+    whole = len(parts) > 1 or lm.end in ids or FULL_STOP.search(lm.decode(ids))
+    return min(len(parts[0]), ids.index(lm.end) + 1 if lm.end in ids else len(ids)) if whole else None
+
+
+def plainly(text: str) -> Assertion:
+    """What a sentence asserts that nobody parses: its own words."""
+    words = " ".join(text.split())
+    return Assertion(words, frozenset({("text", words)}), key("sentence", words))
 
 
 def check_tokens(lm: LM, annotator: LM, chunks: list[Chunk]) -> None:

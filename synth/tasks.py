@@ -15,7 +15,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from interlude.synth.added_field import place
+from interlude.synth.added_field import added_field, place
 from interlude.synth.problem import HELD_OUT_SHARE, Problem
 from interlude.synth.render import END
 from interlude.synth.rng import below, rng
@@ -24,6 +24,7 @@ from interlude.synth.source import SPLITS, Mixture, Source
 from interlude.synth.verify import AFTER_END, ANSWER, TRUNCATED, Fault, Verdict, verify
 
 WORDS = re.compile(r"[A-Za-z\s]{3,}")  # which math-verify would read as a product of letters
+COMMIT = re.compile(r"[0-9a-f]{40}")
 MOST_ATTEMPTS = 10_000  # draws in a row on the wrong side of the split
 
 # What a stage or an exam may ask of its problems beyond a question and a judgement of answers.
@@ -143,10 +144,11 @@ def check_split(name: str, split: str) -> None:
 
 @dataclass(frozen=True)
 class TextTask:
-    """Questions and answers in a file of JSON lines or parquet, judged by math-verify (extra ``real``)."""
+    """Questions and answers from a file or a data set of ``datasets``, judged by math-verify (extra ``real``)."""
 
     path: str = place()
-    """A .jsonl or .parquet file. What it holds enters keys, and not where it lies."""
+    """A .jsonl or .parquet file, or a folder that ``datasets`` saved (``save_to_disk``) or reads, whose content enters
+    keys and not its place; or the name of a data set on the hub ("openai/gsm8k"), with ``revision``."""
     question: str = "question"
     """The column of questions."""
     answer: str = "answer"
@@ -159,27 +161,59 @@ class TextTask:
     """What is asked for after each question, on a line of its own."""
     split: str = "train"
     """Questions of which side ("train", "held_out", an eighth of them, or "any")."""
+    config: str = added_field("")
+    """The configuration of a data set that has several (GSM8K: "main")."""
+    part: str = added_field("train")
+    """Which of a data set's own splits its rows are from. Each has its two sides by ``split``."""
+    revision: str = added_field("")
+    """The commit of a data set on the hub, 40 hexadecimal digits."""
 
     version: ClassVar[int] = 1
     capabilities: ClassVar[frozenset[str]] = frozenset({SOLUTIONS})
 
     def __post_init__(self) -> None:
         check_split("TextTask", self.split)
-        if Path(self.path).suffix not in (".jsonl", ".parquet"):
-            raise ValueError(f"TextTask.path must end in .jsonl or .parquet, got {self.path!r}")
+        if not self.path:
+            raise ValueError("TextTask.path must name a file, a folder or a data set, got an empty string")
+        given = [name for name, default in (("config", ""), ("part", "train")) if getattr(self, name) != default]
+        if self.is_file and given:
+            raise ValueError(f"TextTask.{given[0]} is for a data set of datasets, not for the file {self.path}")
+        if not self.is_file and Path(self.path).suffix in (".csv", ".json", ".txt", ".tsv", ".gz"):
+            raise ValueError(f"TextTask.path must end in .jsonl or .parquet where it is a file, got {self.path!r}")
+
+    @property
+    def is_file(self) -> bool:
+        return Path(self.path).suffix in (".jsonl", ".parquet")
 
     @property
     def title(self) -> str:
         return Path(self.path).stem
 
     @property
-    def content(self) -> str:
-        """A digest of the file."""
-        return file_digest(*unchanged(self.path))
+    def content(self) -> str | None:
+        """A digest of the file or folder; None for a data set on the hub, which its name and commit identify.
+
+        Raises ValueError where there is no such file or folder, and for a name on the hub without a commit.
+        """
+        if self.is_file:
+            return file_digest(*unchanged(self.path))
+        if Path(self.path).is_dir():
+            folder = hashlib.sha256()
+            for each, size, changed in folder_state(self.path):
+                folder.update(f"{each} {file_digest(str(Path(self.path) / each), size, changed)}\n".encode())
+            return folder.hexdigest()
+        if not COMMIT.fullmatch(self.revision):
+            raise ValueError(
+                f"TextTask.path {self.path!r} is no file or folder here, and a data set on the hub needs a commit as "
+                "TextTask.revision"
+            )
+        return None
 
     def problem(self, *path: str | int) -> Question:
         """One row, drawn uniformly from this side of the split, with replacement."""
-        rows = text_rows(self, *unchanged(self.path)[1:])
+        folder = not self.is_file and Path(self.path).is_dir()
+        state = folder_state(self.path) if folder else unchanged(self.path)[1:] if self.is_file else ()
+        rows = text_rows(self, state)
         return rows[below(rng("text", *path), len(rows))]
 
 
@@ -197,16 +231,48 @@ def file_digest(path: str, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@cache
-def text_rows(task: TextTask, size: int, changed: int) -> tuple[Question, ...]:
-    """The rows of a task. Raises ValueError naming the row and column that cannot be used, before any work starts."""
+def folder_state(path: str) -> tuple[tuple[str, int, int], ...]:
+    """The files of a folder, each with what changes with it; hidden ones, as of caches, are not looked at."""
+    root = Path(path)
+    files = sorted(each for each in root.rglob("*") if each.is_file())
+    named = [(each.relative_to(root), each.stat()) for each in files]
+    return tuple(
+        (str(name), about.st_size, about.st_mtime_ns)
+        for name, about in named
+        if not any(part.startswith((".", "cache-")) for part in name.parts)
+    )
+
+
+def table_of(task: TextTask) -> list[dict]:
+    """The rows as the file or the data set has them. Raises ValueError where there is none to be had."""
     if Path(task.path).suffix == ".parquet":
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(task.path).to_pylist()
-    else:
-        table = [json.loads(line) for line in Path(task.path).read_text().splitlines() if line.strip()]
-    found = []
+        return pyarrow.parquet.read_table(task.path).to_pylist()
+    if task.is_file:
+        return [json.loads(line) for line in Path(task.path).read_text().splitlines() if line.strip()]
+    datasets = need_package("datasets", "datasets")
+    _ = task.content  # which refuses a name without a commit
+    saved = (Path(task.path) / "dataset_info.json", Path(task.path) / "dataset_dict.json")
+    if not any(each.is_file() for each in saved):
+        more = {"revision": task.revision} if task.revision else {}
+        try:
+            return list(datasets.load_dataset(task.path, task.config or None, split=task.part, **more))
+        except (OSError, ValueError) as error:  # no network is one of the former, an unknown split one of the latter
+            raise ValueError(f"TextTask.path {task.path!r}: datasets gives no rows: {error}") from error
+    found = datasets.load_from_disk(task.path)
+    if isinstance(found, datasets.Dataset):
+        return list(found)
+    if task.part not in found:
+        raise ValueError(f"TextTask.part must be one of {', '.join(found)} in {task.path}, got {task.part!r}")
+    return list(found[task.part])
+
+
+@cache
+def text_rows(task: TextTask, state: tuple) -> tuple[Question, ...]:
+    """The rows of a task whose files are in this state. Raises ValueError naming the row and column that cannot be
+    used, before any work starts."""
+    table, found = table_of(task), []
     for nth, row in enumerate(table):
         for column in filter(None, (task.question, task.answer, task.solution)):
             if not isinstance(row.get(column), (str, int, float)) or not str(row[column]).strip():

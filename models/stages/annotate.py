@@ -14,18 +14,19 @@ from interlude.models.annotator import (
     chunk,
     drawn,
     oracle,
+    raw,
     room,
     with_content,
 )
+from interlude.models.graders import device_of
 from interlude.models.ledger import REFERENCE, decode_cost
 from interlude.models.lm import tags
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, check_replay, check_targets, pack
+from interlude.models.teacher import Teacher
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import rng, uniforms
-from interlude.synth.segments import unthought
-from interlude.synth.source import Mixture, Source
-from interlude.synth.tasks import SEGMENTS
+from interlude.synth.tasks import SEGMENTS, SOLUTIONS, Task
 
 ORACLE = "oracle"
 
@@ -35,20 +36,21 @@ class Annotate(Stage):
     """Next-token prediction on annotated chunks: the first stage of Thinking Mid-training (arXiv 2601.21343v3, chapter
     2). The loss is a mean over target tokens, thoughts included.
 
-    A chunk is one problem with its worked solution. Only one half of the problems of ``data`` is used; the other half
+    A chunk is one problem with its worked solution, the segments of which are its steps or, in text of another origin
+    than the generator's, its sentences. Only one half of the problems of ``data`` is used; the other half
     is for the RL stage (``Thinking``). Raises ValueError naming the field and, before any update, if annotator and
     learner have different tokenizers.
     """
 
-    data: Source | Mixture
+    data: Task
     # As in Midtrain, without thoughts. The paper uses no replay; neither does the default.
-    replay: Source | Mixture | None = None
+    replay: Task | None = None
     replay_share: float = 0.0
     # A trained model with the same tokenizer that inserts thoughts between the segments of a solution, by constrained
-    # decoding that copies all other tokens (models/annotator.py); or "oracle" for the generator's own thoughts, an
-    # upper bound. The FLOPs of annotation are charged. A thought may open where a segment begins (our reading of the
-    # paper).
-    annotator: Recipe | str
+    # decoding that copies all other tokens (models/annotator.py); a Teacher, which is asked in words and reads with a
+    # tokenizer of its own; or "oracle" for the generator's own thoughts, an upper bound. The FLOPs of annotation are
+    # charged. A thought may open where a segment begins (our reading of the paper).
+    annotator: Recipe | Teacher | str
     # "own", or a control that keeps the format: "shuffled" permutes the tokens of every thought, "empty" keeps only the
     # tags.
     content: str = "own"
@@ -67,7 +69,7 @@ class Annotate(Stage):
         if self.replay is None and self.replay_share:
             raise ValueError(f"Annotate.replay must be given if Annotate.replay_share is {self.replay_share}")
         if isinstance(self.annotator, str) and self.annotator != ORACLE:
-            raise ValueError(f"Annotate.annotator must be a Recipe or {ORACLE!r}, got {self.annotator!r}")
+            raise ValueError(f"Annotate.annotator must be a Recipe, a Teacher or {ORACLE!r}, got {self.annotator!r}")
         if self.content not in CONTENTS:
             raise ValueError(f"Annotate.content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
         if self.temperature < 0 or self.max_thought < 1:
@@ -76,7 +78,7 @@ class Annotate(Stage):
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        return (SEGMENTS,)
+        return (SEGMENTS,) if self.annotator == ORACLE else (SOLUTIONS,)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         learner, annotator = models.learner, models.references.get("annotator")
@@ -84,7 +86,7 @@ class Annotate(Stage):
         paths = [("annotate", seed, step, row) for row in rows]
         old = [rng("replay", *path).random() < self.replay_share for path in paths]
         problems = [
-            unthought(self.replay.problem(*path)) if again else drawn(self.data, SFT_HALF, *path)
+            raw(self.replay.problem(*path)) if again else drawn(self.data, SFT_HALF, *path)
             for path, again in zip(paths, old, strict=True)
         ]
         chunks = [chunk(learner, problem) for problem in problems]
@@ -92,6 +94,12 @@ class Annotate(Stage):
         new = [nth for nth, again in enumerate(old) if not again]
         if self.annotator == ORACLE:
             written = [oracle(learner, problems[nth]) for nth in new]
+        elif new and isinstance(self.annotator, Teacher):
+            asked, device = [chunks[nth] for nth in new], device_of(learner)
+            streams = [paths[nth] for nth in new]
+            written, costs = self.annotator.annotate(
+                learner, asked, streams, self.max_thought, self.temperature, device
+            )
         elif new:
             asked = [chunks[nth] for nth in new]
             check_tokens(learner, annotator, asked)

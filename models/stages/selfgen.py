@@ -9,17 +9,20 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from interlude.models.graders import Asked, RewardModel, check_names, device_of, filled, raised
 from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.synth import tasks
+from interlude.synth.added_field import added_field
 from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
 from interlude.synth.problem import Problem
+from interlude.synth.render import END
 from interlude.synth.rng import rng, shuffle, uniforms
 from interlude.synth.source import Mixture, Source, parts
-from interlude.synth.verify import verify
+from interlude.synth.tasks import Task, TaskProblem, judge
 
 NAMES = (*APPROACHES, PLAIN)  # PLAIN has no tag
 HINT = "hint"  # marks a response to a prompt that contains the answer (STaR's rationalisation)
@@ -29,8 +32,8 @@ HINTS = {"terse": "answer {} ; ", "direct": "answer {} ; ", "prose": "The answer
 
 
 class Trace(NamedTuple):
-    """A kept response: the requested approach (None: no approach), its tokens, whether it has no fault, the approaches
-    it shows, and the ranker's log-probability of the requested approach (0 without ranking)."""
+    """A kept response: the requested approach or heuristic (None: neither), its tokens, whether it has no fault, the
+    approaches it shows, and the ranker's score (of an approach its log-probability; 0 without ranking)."""
 
     approach: str | None
     response: list[int]
@@ -43,7 +46,7 @@ class Kept(NamedTuple):
     """One question of the pool, its ``n`` traces, and the cost of finding them: questions dropped before it, responses
     sampled, responses with the right answer, and compute."""
 
-    problem: Problem
+    problem: TaskProblem
     traces: tuple[Trace, ...]
     dropped: int
     rollouts: int
@@ -66,7 +69,7 @@ class SelfGen(Stage):
     and charged once, at first use. A response that never ends has no final answer. Raises ValueError naming the field.
     """
 
-    data: Source | Mixture
+    data: Task
     # Worked solutions that the ranker is trained on, ``per_approach`` for each approach.
     examples: Source | None = None
     # "approaches"; "rejection": n right responses out of n * samples to the plain question, distinct ones first (more
@@ -92,8 +95,15 @@ class SelfGen(Stage):
     max_new_tokens: int = 256
     # Worked solutions that make up ``replay_share`` of the rows of each step, rounded. The paper has no replay; neither
     # has the default. A model that forgets how to solve deeper problems needs some.
-    replay: Source | Mixture | None = None
+    replay: Task | None = None
     replay_share: float = 0.0
+    # Requests in words in place of tags, each with {question} where the question stands; examples may stand in them too
+    # (``models.heuristics.POLYA`` has sixteen without). ``approaches`` and ``examples`` are not used then.
+    heuristics: tuple[str, ...] = added_field(())
+    # Who ranks by adherence to a heuristic. None: the initial model itself, by how much likelier the request makes the
+    # response than the question alone, per token. A RewardModel, as in the paper, scores the response to the request.
+    # An Asked answers a question with {question}, {heuristic} and {response}.
+    scorer: Asked | RewardModel | None = added_field(None)
     needs_initial_model: ClassVar[bool] = True
     version: ClassVar[int] = 2  # version 1 used the first n approaches for every question
 
@@ -117,14 +127,31 @@ class SelfGen(Stage):
         unknown = [name for name in self.approaches if name not in NAMES]
         if unknown or len(set(self.approaches)) < len(self.approaches):
             raise ValueError(f"SelfGen.approaches must be different names of synth.approaches, got {self.approaches}")
-        if any(source.tagged for source in parts(self.data)):
+        generated = isinstance(self.data, (Source, Mixture))
+        if generated and any(source.tagged for source in parts(self.data)):
             raise ValueError("SelfGen.data must have no tags: the stage trains on responses to the plain question")
-        if self.source == "approaches" and self.n > len(self.approaches):
+        if self.source == "approaches" and self.n > len(self.asked):
+            what = "heuristics" if self.heuristics else "approaches"
             raise ValueError(
-                f"SelfGen.n must be at most the number of SelfGen.approaches ({len(self.approaches)}), got {self.n}"
+                f"SelfGen.n must be at most the number of SelfGen.{what} ({len(self.asked)}), got {self.n}"
             )
-        if (self.source == "approaches") != (self.examples is not None):
-            raise ValueError('SelfGen.examples must be given if SelfGen.source is "approaches", and only then')
+        if (self.source == "approaches" and not self.heuristics) != (self.examples is not None):
+            what = 'if SelfGen.source is "approaches" without SelfGen.heuristics, and only then'
+            raise ValueError(f"SelfGen.examples must be given {what}")
+        if self.heuristics and self.source != "approaches":
+            raise ValueError(f'SelfGen.heuristics needs SelfGen.source "approaches", got {self.source!r}')
+        if self.scorer is not None and not self.heuristics:
+            raise ValueError("SelfGen.scorer ranks responses to SelfGen.heuristics, of which there are none")
+        if len(set(self.heuristics)) < len(self.heuristics):
+            raise ValueError("SelfGen.heuristics must be different from each other")
+        for heuristic in self.heuristics:
+            check_names("each of SelfGen.heuristics", heuristic, "question")
+        if isinstance(self.scorer, Asked):
+            check_names("SelfGen.scorer.question", self.scorer.question, "heuristic", "response")
+        if self.replay is not None and (missing := tasks.lacking(self.replay, [tasks.SOLUTIONS])):
+            raise ValueError(
+                f"SelfGen.replay must be a task with {missing[0]}, which a {type(self.replay).__name__} has not"
+            )
         if (self.source == "distil") != (self.reference is not None):
             raise ValueError('SelfGen.reference must be given if SelfGen.source is "distil", and only then')
         if self.source == "star" and (self.n, self.traces) != (1, "correct"):
@@ -133,7 +160,14 @@ class SelfGen(Stage):
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        return (tasks.APPROACHES,)
+        if self.source == "approaches" and not self.heuristics:
+            return (tasks.APPROACHES,)
+        return (tasks.SOLUTIONS,) if self.source == "star" else ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What solutions are asked for by: heuristics in words, or the names of approaches."""
+        return self.heuristics or self.approaches
 
     @property
     def own(self) -> int:
@@ -143,7 +177,7 @@ class SelfGen(Stage):
     @property
     def tried(self) -> int:
         """How many of the first questions together request every approach."""
-        every = len(self.approaches) - self.n + 1 if self.source == "approaches" else 1
+        every = len(self.asked) - self.n + 1 if self.source == "approaches" else 1
         return min(every, self.instances // self.n)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
@@ -159,7 +193,7 @@ class SelfGen(Stage):
             if epoch == 0 and place in debuts(self.instances, self.n, seed):
                 paid.append(kept)
         spent = [each for kept in paid for each in kept.spent]
-        if self.source == "approaches" and step == 0 and 0 in rows:
+        if self.source == "approaches" and not self.heuristics and step == 0 and 0 in rows:
             spent.append(self.ranker(generator, seed).spent)
         lm = models.learner
         pairs = [(lm.encode_prompt(problem.question), trace.response) for problem, trace in taught]
@@ -191,11 +225,10 @@ class SelfGen(Stage):
             if self.source != "approaches":
                 traces = plain(problem, groups, self.n)
             elif all(any(group.usable) for group in groups):
-                ranker = self.ranker(generator, seed)
                 for group in groups:
-                    best, cost = ranked(problem, group, ranker)
+                    best, costs = self.best(generator, seed, problem, group)
                     traces.append(best)
-                    spent.append(cost)
+                    spent += costs
             if len(traces) == self.n:
                 return Kept(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
         raise ValueError(
@@ -204,21 +237,46 @@ class SelfGen(Stage):
             "the pool is empty after filtering"
         )
 
-    def groups(self, generator: LM, problem: Problem, slot: int, path: tuple) -> list[Group]:
+    def best(self, generator: LM, seed: int, problem: TaskProblem, group: Group) -> tuple[Trace, list[Spent]]:
+        """The usable response of a group that follows its request best (the first of equals), and the cost."""
+        if not self.heuristics:
+            found, cost = ranked(problem, group, self.ranker(generator, seed))
+            return found, [cost]
+        usable = [n for n, good in enumerate(group.usable) if good]
+        request, texts = filled(group.asked, {"question": problem.question}), [group.texts[n] for n in usable]
+        texts = [text.partition(END)[0].rstrip() for text in texts]
+        device = device_of(generator)
+        if self.scorer is None:
+            prompts = generator.encode_prompt(problem.question), generator.encode_prompt(request)
+            scores, costs = raised(generator, *prompts, [group.ids[n] for n in usable])
+        elif isinstance(self.scorer, RewardModel):
+            scores, costs = self.scorer.scores([(request, text) for text in texts], device)
+        else:
+            way = filled(group.asked, {"question": ""}).strip()
+            about = {"question": problem.question, "heuristic": way}
+            scores, costs = self.scorer.odds([about | {"response": text} for text in texts], device)
+        nth = int(np.argmax(scores))
+        return trace(problem, group, usable[nth], scores[nth]), costs
+
+    def groups(self, generator: LM, problem: TaskProblem, slot: int, path: tuple) -> list[Group]:
         """The responses sampled for a question, one group per prompt: a prompt for each approach, or the plain question
         and, for STaR without a usable response, the question with a hint."""
         if self.source == "approaches":
-            names = [self.approaches[(slot + nth) % len(self.approaches)] for nth in range(self.n)]
-            asked = [(name, asking(problem, name).question) for name in names]
+            names = [self.asked[(slot + nth) % len(self.asked)] for nth in range(self.n)]
+            question = {"question": problem.question}
+            asked = [
+                (name, filled(name, question) if self.heuristics else asking(problem, name).question) for name in names
+            ]
             return self.sampled(generator, problem, asked, self.samples, path)
         found = self.sampled(generator, problem, [(None, problem.question)], self.n * self.samples, path)
         if self.source == "star" and not any(found[0].usable):
-            hinted = HINTS[problem.dialect].format(problem.answer) + problem.question
+            dialect = problem.dialect if isinstance(problem, Problem) else "prose"
+            hinted = HINTS[dialect].format(problem.answer) + problem.question
             found += self.sampled(generator, problem, [(HINT, hinted)], self.samples, path)
         return found
 
     def sampled(
-        self, generator: LM, problem: Problem, asked: list[tuple[str | None, str]], times: int, path: tuple
+        self, generator: LM, problem: TaskProblem, asked: list[tuple[str | None, str]], times: int, path: tuple
     ) -> list[Group]:
         """``times`` responses to each prompt, sampled in one batch that depends only on the question."""
         prompts = [generator.encode_prompt(text) for _, text in asked]
@@ -234,7 +292,7 @@ class SelfGen(Stage):
             part = slice(nth * times, (nth + 1) * times)
             ids = found.ids[part]
             texts = [generator.decode(each) for each in ids]
-            right = [verify(problem, text).answer for text in texts]
+            right = [judge(problem, text).answer for text in texts]
             wanted = self.traces == "correct"
             usable = [end and ok == wanted for end, ok in zip(found.stopped[part], right, strict=True)]
             cost = decode_cost(generator, len(prompts[nth]), [len(each) for each in ids])
@@ -276,7 +334,7 @@ def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent
     return trace(problem, group, usable[best], float(scores_N[best])), cost
 
 
-def plain(problem: Problem, groups: list[Group], wanted: int) -> list[Trace]:
+def plain(problem: TaskProblem, groups: list[Group], wanted: int) -> list[Trace]:
     """At most ``wanted`` usable responses, distinct ones first, otherwise in the order of sampling."""
     found = [(group, n) for group in groups for n, good in enumerate(group.usable) if good]
     seen = [group.ids[n] for group, n in found]
@@ -284,11 +342,13 @@ def plain(problem: Problem, groups: list[Group], wanted: int) -> list[Trace]:
     return [trace(problem, *found[i], 0.0) for i in first[:wanted]]
 
 
-def trace(problem: Problem, group: Group, n: int, adherence: float) -> Trace:
-    """A response as a Trace. ``strict`` is judged on the question with the requested approach."""
+def trace(problem: TaskProblem, group: Group, n: int, adherence: float) -> Trace:
+    """A response as a Trace. ``strict`` is judged on the question with the requested approach; which approaches a
+    response shows is known of the generator's problems alone."""
     text = group.texts[n]
     judged = asking(problem, group.asked) if group.asked in NAMES else problem
-    return Trace(group.asked, group.ids[n], verify(judged, text).strict, signature(problem, text), adherence)
+    shown = signature(problem, text) if isinstance(problem, Problem) else frozenset()
+    return Trace(group.asked, group.ids[n], judge(judged, text).strict, shown, adherence)
 
 
 def trace_metrics(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
@@ -296,9 +356,10 @@ def trace_metrics(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
     and showing two or more, and how many come from a hint. Of the questions new in this step: how many were dropped
     before them, the responses sampled, and the responses with a right answer."""
     more = {}
-    if asked := [each for each in taught if each.approach in NAMES]:
+    if asked := [each for each in taught if each.approach not in (None, HINT)]:
         more["adherence"] = float(np.mean([each.adherence for each in asked]))
-        more["kept_adherent"] = float(np.mean([each.shown == {each.approach} - {PLAIN} for each in asked]))
+    if tagged := [each for each in asked if each.approach in NAMES]:
+        more["kept_adherent"] = float(np.mean([each.shown == {each.approach} - {PLAIN} for each in tagged]))
     return more | {
         "kept_strict": float(np.mean([each.strict for each in taught])),
         "kept_composed": float(np.mean([len(each.shown) > 1 for each in taught])),

@@ -8,24 +8,41 @@ from itertools import chain
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 
-from interlude.models.annotator import RL_HALF, Chunk, check_tokens, chunk, drawn, willing
+from interlude.models.annotator import (
+    RL_HALF,
+    Chunk,
+    check_tokens,
+    chunk,
+    drawn,
+    first_sentence,
+    plainly,
+    willing,
+)
+from interlude.models.graders import Asked, check_names, device_of
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Group, Reward, responses
 from interlude.models.stage import Batch, StageModels
+from interlude.models.teacher import Teacher
 from interlude.synth.problem import Problem
-from interlude.synth.render import THINK, split
+from interlude.synth.render import END, THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
 from interlude.synth.segments import Assertion, assertion
-from interlude.synth.tasks import SEGMENTS
+from interlude.synth.tasks import SEGMENTS, SOLUTIONS, TaskProblem
 from interlude.synth.thoughts import without
 from interlude.synth.verify import Verdict
 
 STRICTNESS = ("exact", "facts", "value")
 POSITIONS = ("oracle", "any")
+# A question to a model that judges (``Thinking.judge``); the paper does not give its own.
+SAME = (
+    "Original: {original}\nContinuation: {continuation}\n\n"
+    "Does the continuation say the same as the original, whatever its wording? Answer yes or no."
+)
 
 
 @dataclass(frozen=True)
@@ -94,11 +111,14 @@ class Thinking(Policy):
     """
 
     # Chooses where to think. A trained model with the same tokenizer: the segment is drawn in proportion to the
-    # probability that this model thinks before it (one forward pass, charged). "oracle": drawn uniformly among the
-    # segments after a skipped step, or among all if no step is skipped (an upper bound). "any": drawn uniformly (a
-    # control).
-    annotator: Recipe | str
-    judge: Judge = Judge()
+    # probability that this model thinks before it (one forward pass, charged). A Teacher: in proportion to that of its
+    # yes. "oracle": drawn uniformly among the segments after a skipped step, or among all if no step is skipped (an
+    # upper bound). "any": drawn uniformly (a control).
+    annotator: Recipe | Teacher | str
+    # A Judge reads what the generator's dialects assert; in other text it can only compare words ("exact"). An Asked is
+    # a language model: it answers a question with {original} and {continuation}, such as SAME. Its answer is the
+    # verdict where yes is likelier than no.
+    judge: Judge | Asked = Judge()
     # After the thought, sampling stops after the length of the corpus segment plus this many tokens.
     margin: int = 8
     version: ClassVar[int] = 2
@@ -106,16 +126,19 @@ class Thinking(Policy):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.annotator, str) and self.annotator not in POSITIONS:
-            what = f"a Recipe, {' or '.join(map(repr, POSITIONS))}"
+            what = f"a Recipe, a Teacher, {' or '.join(map(repr, POSITIONS))}"
             raise ValueError(f"Thinking.annotator must be {what}, got {self.annotator!r}")
         if self.reward != Reward():
             raise ValueError(f"Thinking.reward must be {Reward()} (the judge decides), got {self.reward}")
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
+        if isinstance(self.judge, Asked):
+            check_names("Thinking.judge.question", self.judge.question, "original", "continuation")
 
     @property
     def data_needs(self) -> tuple[str, ...]:
-        return (SEGMENTS,)
+        read = isinstance(self.judge, Judge) and self.judge.strictness != "exact"
+        return (SEGMENTS,) if read or self.annotator == "oracle" else (SOLUTIONS,)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         costs: list[Spent] = []
@@ -145,15 +168,20 @@ class Thinking(Policy):
         prompts = [[*cut.prefix, opening] for _, cut in cuts]
         most = [len(cut.segment) + self.margin for _, cut in cuts]
         samples = responses(self, lm, prompts, seed, step, rows, attempt, stop=(closing, max(most)))
+        asked = [nth for nth in range(len(cuts)) for _ in range(self.num_samples)]
+        found = [
+            read(lm, cuts[nth][0], sampled, closing, most[nth]) for nth, sampled in zip(asked, samples.ids, strict=True)
+        ]
+        luck = [uniforms("judge", seed, step, row, attempt, n=self.num_samples).tolist() for row in rows]
+        judged, spent = self.verdicts(
+            [written for _, written in found], [cuts[nth][1].gold for nth in asked], list(chain(*luck)), device_of(lm)
+        )
+        costs += spent
         groups = []
-        for nth, (problem, cut) in enumerate(cuts):
+        for nth, (problem, _) in enumerate(cuts):
             part = slice(nth * self.num_samples, (nth + 1) * self.num_samples)
-            luck = uniforms("judge", seed, step, rows[nth], attempt, n=self.num_samples)
-            ids, verdicts = [], []
-            for sampled, uniform in zip(samples.ids[part], luck.tolist(), strict=True):
-                length, written = read(lm, problem, sampled, closing, most[nth])
-                ids.append(sampled[:length])
-                verdicts.append(self.judge.verdict(written, cut.gold, uniform))
+            ids = [sampled[:n] for sampled, (n, _) in zip(samples.ids[part], found[part], strict=True)]
+            verdicts = judged[part]
             logps = [logp[: len(each)] for logp, each in zip(samples.logprobs[part], ids, strict=True)]
             rewards = np.array([self.reward.of(verdict, 1) for verdict in verdicts])
             groups.append(Group(problem, prompts[nth], ids, logps, verdicts, rewards))
@@ -161,14 +189,31 @@ class Thinking(Policy):
             costs.append(decode_cost(lm, len(prompts[nth]), made))
         return groups, costs
 
+    def verdicts(
+        self, written: list[Assertion | None], gold: list[Assertion], luck: list[float], device: torch.device
+    ) -> tuple[list[Verdict], list[Spent]]:
+        """The verdict on each written segment, and what it cost to ask for them."""
+        if isinstance(self.judge, Judge):
+            return [self.judge.verdict(*each) for each in zip(written, gold, luck, strict=True)], []
+        whole = [n for n, each in enumerate(written) if each is not None]
+        texts = [{"original": spoken(gold[n]), "continuation": spoken(written[n])} for n in whole]
+        odds, spent = self.judge.odds(texts, device)
+        said = {n: each > 0 for n, each in zip(whole, odds, strict=True)}
+        return [
+            Verdict(n in said, said.get(n, False), float(said.get(n, False)), said.get(n, False), ())
+            for n in range(len(written))
+        ], spent
+
     def cuts(
         self, models: StageModels, seed: int, step: int, rows: list[int], attempt: int
-    ) -> tuple[list[tuple[Problem, Cut]], list[Spent]]:
+    ) -> tuple[list[tuple[TaskProblem, Cut]], list[Spent]]:
         """For each row a problem of the RL half and its cut; and the cost of choosing the cuts."""
         lm, annotator = models.learner, models.references.get("annotator")
         paths = [("thinking", seed, step, row, attempt) for row in rows]
         chunks = [chunk(lm, drawn(self.data, RL_HALF, *path)) for path in paths]
-        if annotator is None:
+        if isinstance(self.annotator, Teacher):
+            wishes, costs = self.annotator.willing(lm, chunks, device_of(lm))
+        elif annotator is None:
             wishes, costs = [self.needs(each) for each in chunks], []
         else:
             check_tokens(lm, annotator, chunks)
@@ -201,7 +246,8 @@ def needed(each: Chunk) -> list[float]:
 def cut(lm: LM, each: Chunk, wish: list[float], *path: str | int) -> Cut:
     """A chunk cut before one of its segments, drawn in proportion to ``wish``."""
     at = weighted(rng("cut", *path), tuple(wish))
-    gold = assertion(each.problem, lm.decode(each.segments[at]))
+    text = lm.decode(each.segments[at])
+    gold = assertion(each.problem, text) if isinstance(each.problem, Problem) else plainly(text)
     if gold is None:
         raise ValueError(f"segment {at} of this problem asserts nothing: {lm.decode(each.segments[at])!r}")
     return Cut(each.question + list(chain.from_iterable(each.segments[:at])), each.segments[at], gold)
@@ -213,13 +259,23 @@ def sampled_tokens(response: list[int], closing: int, most: int) -> int:
     return min(len(response), response.index(closing) + 1 + most) if closing in response else len(response)
 
 
-def read(lm: LM, problem: Problem, ids: list[int], closing: int, most: int) -> tuple[int, Assertion | None]:
+def spoken(segment: Assertion) -> str:
+    """A segment without its end mark, which is no part of what it says."""
+    return segment.text.removesuffix(END).rstrip()
+
+
+def read(lm: LM, problem: TaskProblem, ids: list[int], closing: int, most: int) -> tuple[int, Assertion | None]:
     """For a response to an opening tag: the number of tokens of the thought and the first segment after it (at most
     ``most`` tokens), and what the segment asserts (None if thought or segment is incomplete)."""
     if closing not in ids:
         return len(ids), None
     after = ids.index(closing) + 1
     end = min(len(ids), after + most)
+    if not isinstance(problem, Problem):
+        length = first_sentence(lm, ids[after:end])
+        if length is None or {*tags(lm)} & {*ids[after : after + length]}:
+            return end, None
+        return after + length, plainly(lm.decode(ids[after : after + length]))
 
     def written(length: int) -> Assertion | None:
         return assertion(problem, without(f"{THINK} {lm.decode(ids[:length])}")[0])

@@ -57,3 +57,35 @@ def save_model(folder, seed: int = 0, padded: int = PADDED, vocab_size: int = 40
         Qwen2ForCausalLM(config).save_pretrained(folder)
     reads.save_pretrained(folder)
     return str(folder)
+
+
+class Pairs:
+    """A task of fixed questions and responses, and an answer that is right wherever it stands in a box."""
+
+    capabilities = frozenset({"solutions"})
+    title = "pairs"
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self.pairs = pairs
+
+    def problem(self, *path):
+        from interlude.synth.rng import below, rng
+        from interlude.synth.tasks import Question
+
+        question, solution = self.pairs[below(rng("pairs", *path), len(self.pairs))]
+        return Question(question, f"{solution} <end>", lambda text: text == solution, solution)
+
+
+def taught(folder, pairs: list[tuple[str, str]], steps: int = 150, **model) -> str:
+    """The folder of a model that has learned these pairs of question and response by heart."""
+    from interlude.models.hf import HF
+    from interlude.models.optim import Optim
+    from interlude.models.stages.sft import SFT
+    from interlude.models.train import train
+
+    lm = HF(save_model(folder), **model).build(0)
+    optim = Optim(schedule="linear", floor=0.0)
+    train(lm, SFT(steps=steps, batch_size=16, optim=optim, data=Pairs(pairs)), seed=0)
+    lm.network.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    return str(folder)

@@ -197,6 +197,61 @@ def test_parquet_holds_the_same(file, tmp_path):
     ]
 
 
+def test_data_sets_of_datasets_hold_the_same(file, tmp_path):
+    # Mutants: another of a data set's own splits; a folder's place in the key, or its content not in it.
+    datasets = pytest.importorskip("datasets")
+    known = [text(file).problem("p", n) for n in range(9)]
+    whole = datasets.Dataset.from_list(ROWS)
+    whole.save_to_disk(tmp_path / "saved")
+    datasets.DatasetDict({"test": whole.select(range(8)), "train": whole}).save_to_disk(tmp_path / "both")
+    (tmp_path / "files").mkdir()
+    shutil.copy(file, tmp_path / "files" / "train.jsonl")
+    (tmp_path / "files" / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS[:8]))
+    for name in ("saved", "both", "files"):
+        task = text(tmp_path / name)
+        assert [task.problem("p", n) for n in range(9)] == known and task.title == name
+        shutil.copytree(tmp_path / name, tmp_path / f"again-{name}")
+        assert key(text(tmp_path / f"again-{name}")) == key(task)
+        if name != "saved":
+            few = text(tmp_path / name, part="test", split="any")
+            drawn = {few.problem("p", n).question for n in range(200)}
+            assert drawn == {row["q"] for row in ROWS[:8]} and key(few) != key(text(tmp_path / name, split="any"))
+            with pytest.raises(ValueError, match=r"TextTask.*'dev'|TextTask.path .*datasets gives no rows"):
+                text(tmp_path / name, part="dev").problem("p")
+    before = key(text(tmp_path / "files"))
+    with (tmp_path / "files" / "train.jsonl").open("a") as end:
+        end.write(json.dumps({"q": "What is 1?", "a": "#### 1"}) + "\n")
+    assert key(text(tmp_path / "files")) != before
+
+
+def test_a_data_set_on_the_hub_needs_a_commit_and_a_network(file, monkeypatch):
+    # Mutants: a branch's rows under one key; an error from deep inside; a task that is refused before it is used.
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    first, second = (text("openai/gsm8k", config="main", revision=digit * 40) for digit in "01")
+    assert key(first) != key(second) != key(dataclasses.replace(second, config="socratic")) and first.content is None
+    with pytest.raises(ValueError, match=r"TextTask.path 'openai/gsm8k': datasets gives no rows: .*openai/gsm8k"):
+        first.problem("p")
+    for revision in ("", "main"):
+        with pytest.raises(ValueError, match=r"'openai/gsm8k' is no file or folder here.* needs a commit as TextTask"):
+            _ = key(text("openai/gsm8k", revision=revision))
+    asked = {}
+
+    def load(name, config, split, revision):
+        asked.update(name=name, config=config, split=split, revision=revision)
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    held = dataclasses.replace(first, part="test")
+    assert held.problem("p", 0) == text(file).problem("p", 0)
+    assert asked == {"name": "openai/gsm8k", "config": "main", "split": "test", "revision": "0" * 40}
+    with pytest.raises(ValueError, match="TextTask.part is for a data set"):
+        text(file, part="test")
+    with pytest.raises(ValueError, match="TextTask.path must name a file"):
+        TextTask("")
+
+
 def test_the_last_pair_of_tags_holds_the_answer():
     # Mutants: the first pair; a tag without its partner.
     assert extract_answer("<answer>1</answer> no <answer> 2 </answer>.") == "2"
@@ -271,7 +326,7 @@ def test_rollouts_are_paid_by_the_tasks_own_judge(task, folder):
             "Annotate.replay must be a task with segments",
         ),
         (lambda task: Thinking(**ROLLS, data=task, annotator="any"), "Thinking.data must be a task with segments"),
-        (lambda task: SelfGen(**COMMON, data=task, source="star", n=1), "SelfGen.data must be a task with approaches"),
+        (lambda task: SelfGen(**COMMON, data=task, examples=EASY, n=1), "SelfGen.data must be a task with approaches"),
     ],
 )
 def test_what_a_task_lacks_is_said_at_once(task, make, lacking):
