@@ -117,12 +117,21 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
         return [20.0 if each["after"].startswith(("Each", "So")) else -20.0 for each in texts], []
 
     monkeypatch.setattr(graders.Asked, "odds", odds)
+    writer, requests = graders.loaded(HF(other), torch.device("cpu")), []
+
+    def listening(prompts, streams, **more):
+        requests.extend(writer.decode(prompt) for prompt in prompts)
+        return type(writer).sample(writer, prompts, streams, **more)
+
+    monkeypatch.setattr(writer, "sample", listening)
     stage = annotated(task, Teacher(HF(other)))
     batch = stage.collect(StageModels(lm), 3, 0, range(4))
     opening, closing = tags(lm)
     spent = {each.kind for each in batch.spent}
     assert spent == {REFERENCE} and len(asked) == 16
     assert asked[1]["before"].startswith("There are") and asked[1]["before"].endswith("bears.")
+    assert len(requests) == 8  # whose thoughts may turn out empty
+    assert all(request.partition("It goes on: ")[2].startswith(("Each", "So")) for request in requests)
     assert asked[1]["question"].startswith("How many") and "<end>" not in asked[3]["after"]
     thoughts = 0
     for row, length in zip(batch.ids_BT.tolist(), batch.lengths, strict=True):
