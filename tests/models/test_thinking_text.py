@@ -131,7 +131,8 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
     assert spent == {REFERENCE} and len(asked) == 16
     assert asked[1]["before"].startswith("There are") and asked[1]["before"].endswith("bears.")
     assert len(requests) == 8  # whose thoughts may turn out empty
-    assert all(request.partition("It goes on: ")[2].startswith(("Each", "So")) for request in requests)
+    after = [request.partition("It goes on: ")[2].split()[0] for request in requests]
+    assert after == ["Each", "So"] * 4
     assert asked[1]["question"].startswith("How many") and "<end>" not in asked[3]["after"]
     thoughts = 0
     for row, length in zip(batch.ids_BT.tolist(), batch.lengths, strict=True):

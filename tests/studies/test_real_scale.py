@@ -185,6 +185,16 @@ def test_other_studies_run_on_it(folder, runs):
     assert measured(asked).arms == ("pre-training", "RL", "mid-training", "mid-training + RL")
 
 
+@pytest.mark.parametrize("module, arms", ((edge, None), (leaderboard, 3)), ids=("edge", "board"))
+def test_other_studies_are_executed_on_it(module, arms, folder, runs):
+    # Mutants: a stage or an exam that only a model from scratch can have, in a study that is planned without a word.
+    asked = module.study(small(folder))
+    chosen = tuple(arm.name for arm in asked.arms[:arms])
+    asked = replace(asked.with_arms(chosen), results=runs / "tables", unequal="steps of a tiny model")
+    execute(asked, Machine(save_every=1e9), note=lambda text: None)
+    assert measured(asked).arms == chosen
+
+
 def test_tables_of_a_real_model_are_listed(monkeypatch, tmp_path, capsys):
     # Mutants: a list of the scales that have a fixed name alone; a scale without a table among them.
     from interlude.studies import places
