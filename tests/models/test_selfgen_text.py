@@ -92,7 +92,8 @@ def test_solutions_by_heuristics_are_asked_for_in_words(folder, task):
 
 @pytest.mark.parametrize("kind", ("itself", "reward", "asked"))
 def test_the_scorer_chooses(kind, folder, task, tmp_path, monkeypatch):
-    # Mutants: the first right response; a scorer that is not asked; its scores given to other responses.
+    # Mutants: the first right response; every response called right; a scorer that is not
+    # asked; its scores given to other responses.
     seen = []
 
     def reward(self, pairs, device):
@@ -110,8 +111,10 @@ def test_the_scorer_chooses(kind, folder, task, tmp_path, monkeypatch):
     }[kind]  # fmt: skip
     words, start = stage(task, scorer=scorer, samples=8, temperature=1.5), frozen(HF(folder).build(0))
     chosen = words.kept(start, 5, 1)
-    path = ("selfgen", 5, 1, chosen.dropped)
+    path, wrong = ("selfgen", 5, 1, chosen.dropped), 0
     for group, trace in zip(words.groups(start, chosen.problem, 1, path), chosen.traces, strict=True):
+        assert group.right == [judge(chosen.problem, text).answer for text in group.texts]
+        wrong += group.right.count(False)
         right = [n for n, good in enumerate(group.usable) if good]
         texts = [group.texts[n].removesuffix("<end>").rstrip() for n in right]
         request = filled(group.asked, {"question": chosen.problem.question})
@@ -127,6 +130,7 @@ def test_the_scorer_chooses(kind, folder, task, tmp_path, monkeypatch):
             assert set(expected) <= set(seen)
         best = int(np.argmax(scores))
         assert trace.response == group.ids[right[best]] and trace.adherence == pytest.approx(scores[best])
+    assert wrong
 
 
 def test_it_trains_on_every_kind_of_task(folder, task):

@@ -60,6 +60,7 @@ from interlude.synth.verify import verify
 OPTIM = Optim(kind="adamw", other_lr=1e-3, warmup=0)
 COMMON = {"steps": 2, "batch_size": 4, "optim": OPTIM}
 ROLLS = COMMON | {"num_samples": 4, "max_new_tokens": 12}
+HARD = (0.0, 0.0, 1.0)  # tiers that RPT thinks before
 ROWS = [{"q": f"What is {n} + {n + 1}?", "a": f"{n} + {n + 1} = {2 * n + 1}\n#### {2 * n + 1}"} for n in range(64)]
 
 
@@ -277,18 +278,19 @@ def stages(task) -> dict:
         "rft": RFT(**ROLLS, data=task),
         "rlp": RLP(**ROLLS, data=task),
         "rmt": RMT(**ROLLS, data=task, budget=5),
+        "rpt": RMT(**ROLLS, data=task, budget=None, early=HARD, late=HARD, ntp=0.0),
     }
 
 
 @both
-@pytest.mark.parametrize("name", ("pretrain", "sft", "midtrain", "remit", "rl", "rft", "rlp", "rmt"))
+@pytest.mark.parametrize("name", ("pretrain", "sft", "midtrain", "remit", "rl", "rft", "rlp", "rmt", "rpt"))
 def test_stages_run_on_tasks(name, task, folder):
     # Mutants: a stage that asks a task for roles, moves or source fields that only the generator has.
     learner = HF(folder, thoughts=True).build(0)
     start = frozen(learner)
     train(learner, stages(task)[name], 3, references={"reference": start})
     moved = [not torch.equal(a, b) for a, b in zip(learner.parameters(), start.parameters(), strict=True)]
-    assert all(moved) or (name in ("rl", "rft") and not any(moved))  # nothing it writes is right
+    assert all(moved) or (name in ("rl", "rft", "rpt") and not any(moved))  # nothing it writes is right
 
 
 @both
