@@ -36,18 +36,17 @@ NONE = 0  # the state before the first skill of a text
 
 @dataclass(frozen=True, kw_only=True)
 class RA3(Stage):
-    """Rows as in Midtrain, but a skill z_t, one of ``skills``, may begin before each step a_t of a text of ``data``; it
-    lasts until the next one begins (arXiv 2509.25810, a sequential variational bound). E-step: z is drawn from its
-    exact posterior under the learner, where p(a_t | s_t, z_t) times a prior that prefers to keep a skill plays the part
-    of the paper's reward, log p(a_t | s_t, z_t) - cost * [z_t != z_t-1]. M-step: next-token prediction on (s, z, a).
-    Without skills it is Midtrain.
+    """Rows as in Midtrain, but a skill z_t may begin before each step a_t of a text of ``data`` and lasts until the
+    next one begins (arXiv 2509.25810, a sequential variational bound). E-step: z is drawn from its exact posterior
+    under the learner, with the paper's reward log p(a_t | s_t, z_t) - cost * [z_t != z_t-1] as its log-density. M-step:
+    next-token prediction on (s, z, a).
 
-    Our choices. The paper's latents are free text, inferred by RL; a few discrete ones allow forward-backward sampling.
-    Skill k is written as k empty thoughts, the only tokens that the judge of plain solutions looks past. For the
-    E-step a text is scored once under each skill, with the skill before every step.
+    Our choices: the paper's latents are free text, inferred by RL; a few discrete ones allow forward-backward sampling.
+    Skill k is written as k empty thoughts, which the judge of plain solutions looks past. For the E-step a text is
+    scored once under each skill, with the skill before every step.
 
-    Metrics: skills begun per text, steps per skill, nats that the drawn skills add to log p(a), and mutual information
-    of skills and operations in nats. Raises ValueError naming the field.
+    Metrics: skills begun per text, steps per skill, nats that skills add to log p(a), and mutual information of skills
+    and operations in nats. Raises ValueError naming the field.
     """
 
     data: Source | Mixture
