@@ -7,8 +7,8 @@ for the paper's ready-made model and was shown what texts leave out. Their passe
 texts, or the generator's own thoughts, which no method has.
 
 Muon's updates are equally large whatever advantages are: RL has one update a batch and no KL; "RL, AdamW" has
-its papers' four and 0.001. Its rate and that of RLP, RPT and RMT were lowered by pilots (seed 3) after seeds
-50 and 51 were seen.
+its papers' four and 0.001. Its rate and those of methods that think were lowered by pilots (seeds 3, 4) after
+seeds 50 and 51 had been seen.
 """
 
 from __future__ import annotations
