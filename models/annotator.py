@@ -6,17 +6,20 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from interlude.models.lazy import inference_mode, torch
 from interlude.models.lm import LM, tags
 from interlude.models.sample import choose
 from interlude.synth.problem import Problem
 from interlude.synth.rng import key, rng, shuffle
 from interlude.synth.segments import Assertion, segments, unthought
 from interlude.synth.tasks import Task, TaskProblem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 
@@ -165,7 +168,7 @@ def room(each: Chunk, most: int) -> int:
     return len(each.solution) + 2 * len(each.segments) + most
 
 
-@torch.inference_mode()
+@inference_mode
 def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temperature: float = 1.0) -> list[list[int]]:
     """Each chunk's solution with thoughts written by ``lm``: at most one before each segment, ``most`` tokens in total.
 

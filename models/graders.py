@@ -6,15 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from interlude.models.hf import DTYPES, HF, HFModel
+from interlude.models.lazy import no_grad, torch
 from interlude.models.ledger import JUDGE, Spent, forward_cost
 from interlude.models.lm import LM
 from interlude.models.stage import logprobs
 from interlude.synth.added_field import place
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from interlude.models.hf import HF, HFModel
 
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 
@@ -63,7 +66,7 @@ class Asked:
         return found, costs
 
 
-@torch.no_grad()
+@no_grad
 def last_logits(lm: LM, rows: list[list[int]], device: torch.device) -> Tensor:
     """logits_BV after the last token of each row."""
     longest = max(map(len, rows))
@@ -83,10 +86,14 @@ class RewardModel:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        from interlude.models.hf import HF
+
         _ = HF(self.name, self.revision, self.dtype)  # which checks all three
 
     @property
     def content(self) -> str | None:
+        from interlude.models.hf import HF
+
         return HF(self.name, self.revision).content
 
     def scores(self, pairs: Sequence[tuple[str, str]], device: torch.device) -> tuple[list[float], list[Spent]]:
@@ -115,6 +122,8 @@ def reward_network(model: RewardModel, content: str | None, device: torch.device
     """The network and its tokenizer. Raises ValueError where the files hold no such model."""
     from transformers import AutoModelForSequenceClassification
 
+    from interlude.models.hf import DTYPES, HF
+
     source = HF(model.name, model.revision, model.dtype)
     network, about = AutoModelForSequenceClassification.from_pretrained(
         source.where, dtype=DTYPES[model.dtype], output_loading_info=True, **source.pinned
@@ -139,7 +148,7 @@ def device_of(lm: LM) -> torch.device:
     return next(lm.parameters()).device
 
 
-@torch.no_grad()
+@no_grad
 def raised(lm: LM, plain: list[int], asked: list[int], responses: list[list[int]]) -> tuple[list[float], list[Spent]]:
     """How much likelier a request makes each response: log p(response | ``asked``) - log p(response | ``plain``) by
     ``lm``, in nats a token, and the cost. Both are prompts as token ids."""

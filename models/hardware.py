@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-import torch
+from interlude.models.lazy import torch
 
 CPU = Path("/proc/cpuinfo")
 

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from interlude.models.gpt import GPT, POSITIONS, GPTModel, Layer
+from interlude.models.gpt import GPT
+from interlude.models.gpt_network import POSITIONS, GPTModel, Layer
 from interlude.synth.tokens import Vocabulary
 
 

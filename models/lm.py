@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from interlude.synth.render import CLOSE, THINK
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Shapes: B rows, T positions, V tokens of the vocabulary, N chosen positions.
 

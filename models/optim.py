@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, ClassVar
 
 from interlude.models import native
+from interlude.models.lazy import torch
 from interlude.models.lm import LM
 from interlude.models.parallel import one_core, together
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 # Shapes: M matrices of one shape, R rows, C columns, R <= C.
 
@@ -123,27 +124,27 @@ class Muon:
         self.weights, self.rows, self.optim, self.kernels = weights, rows, optim, kernels
         self.momentum = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
 
-    @torch.no_grad()
     def step(self, lr: float) -> None:
-        groups: dict[tuple[int, int], list[tuple[Tensor, Tensor, float]]] = {}
-        for name, weight in self.weights.items():
-            if weight.grad is None:
-                continue
-            update = self._look_ahead(name, weight.grad.float())
-            weight.mul_(1 - lr * self.optim.weight_decay)
-            for piece, target in zip(update.split(self.rows[name]), weight.split(self.rows[name]), strict=True):
-                tall = piece.size(0) > piece.size(1)
-                wide, target = (piece.mT, target.mT) if tall else (piece, target)
-                # Jordan et al. 2024: equal steps as seen by the root mean square of the outputs.
-                scale = max(1.0, piece.size(0) / piece.size(1)) ** 0.5
-                groups.setdefault(tuple(wide.shape), []).append((wide, target, scale))
-        # Two stacks of a shape, so that two cores have equal work; a matrix's bits do not depend on its stack.
-        stacks = [half for pieces in groups.values() for half in (pieces[::2], pieces[1::2]) if half]
-        for pieces, updates in zip(
-            stacks, together([partial(self._orthogonal, pieces) for pieces in stacks]), strict=True
-        ):
-            for update, (_, target, scale) in zip(updates, pieces, strict=True):
-                target.add_(update, alpha=-lr * scale)
+        with torch.no_grad():
+            groups: dict[tuple[int, int], list[tuple[Tensor, Tensor, float]]] = {}
+            for name, weight in self.weights.items():
+                if weight.grad is None:
+                    continue
+                update = self._look_ahead(name, weight.grad.float())
+                weight.mul_(1 - lr * self.optim.weight_decay)
+                for piece, target in zip(update.split(self.rows[name]), weight.split(self.rows[name]), strict=True):
+                    tall = piece.size(0) > piece.size(1)
+                    wide, target = (piece.mT, target.mT) if tall else (piece, target)
+                    # Jordan et al. 2024: equal steps as seen by the root mean square of the outputs.
+                    scale = max(1.0, piece.size(0) / piece.size(1)) ** 0.5
+                    groups.setdefault(tuple(wide.shape), []).append((wide, target, scale))
+            # Two stacks of a shape, so that two cores have equal work; a matrix's bits do not depend on its stack.
+            stacks = [half for pieces in groups.values() for half in (pieces[::2], pieces[1::2]) if half]
+            for pieces, updates in zip(
+                stacks, together([partial(self._orthogonal, pieces) for pieces in stacks]), strict=True
+            ):
+                for update, (_, target, scale) in zip(updates, pieces, strict=True):
+                    target.add_(update, alpha=-lr * scale)
 
     def _orthogonal(self, pieces: list[tuple[Tensor, Tensor, float]]) -> Tensor:
         stack_MRC = torch.stack([wide for wide, _, _ in pieces])
@@ -169,7 +170,9 @@ class Optimiser:
         named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         rows = {name: count for name, count in model.matrices().items() if name in named}
         self.masters = {
-            name: nn.Parameter(weight.detach().float()) for name, weight in named.items() if weight.element_size() < 4
+            name: torch.nn.Parameter(weight.detach().float())
+            for name, weight in named.items()
+            if weight.element_size() < 4
         }
         self.moved = named | self.masters  # what steps are taken on
         matrices = {name: self.moved[name] for name in rows}
@@ -185,7 +188,7 @@ class Optimiser:
     def clip(self) -> Tensor:
         """Scale all gradients so that their global norm is at most ``Optim.clip``; the norm before."""
         with one_core():
-            return nn.utils.clip_grad_norm_(self.named.values(), self.optim.clip)
+            return torch.nn.utils.clip_grad_norm_(self.named.values(), self.optim.clip)
 
     def step(self, multiplier: float) -> None:
         """One update at ``multiplier`` times the learning rates (see ``rate``)."""

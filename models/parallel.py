@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
-import torch
+from interlude.models.lazy import torch
 
 T = TypeVar("T")
 

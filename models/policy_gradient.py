@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM
 from interlude.models.rollouts import Group, Reward, rollouts, summary
 from interlude.models.stage import Batch, Stage, StageModels, logprobs, pack
 from interlude.synth.added_field import added_field
 from interlude.synth.tasks import STEPS, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from interlude.models.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGE = Path(__file__).resolve().parent.parent
 DECIDES = ("models", "synth")  # the folders whose code decides what is trained

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from interlude.models.files import sealed
 from interlude.models.gpt import GPT
-from interlude.models.hf import HF
 from interlude.models.key import folder, key
 from interlude.models.stage import Stage
 from interlude.models.train import PRECISIONS
 from interlude.synth.added_field import added_field
 from interlude.synth.tokens import Vocabulary
+
+if TYPE_CHECKING:
+    from interlude.models.hf import HF
 
 SEEDS = 2**64  # torch's generators take no larger seed
 

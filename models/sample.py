@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from interlude.models import native
+from interlude.models.lazy import inference_mode, torch
 from interlude.models.lm import LM, Samples
 from interlude.models.parallel import together
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Shapes: B rows, L rows still alive, V tokens of the vocabulary, N new tokens.
 
@@ -60,7 +63,7 @@ def sample(
     return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
-@torch.inference_mode()
+@inference_mode
 def sample_piece(
     model: LM,
     prompts: list[list[int]],

@@ -6,17 +6,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from interlude.models import native
+from interlude.models.lazy import torch
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM
 from interlude.models.optim import Optim
 from interlude.synth.rng import rng
 from interlude.synth.tasks import SOLUTIONS, Task, TaskProblem, lacking
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Shapes: B rows, T tokens of the longest row, N predicted tokens, V vocabulary.
 
@@ -147,7 +148,9 @@ def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:
 def logprobs(lm: LM, ids_BT: Tensor, chosen_BT: Tensor, temperature: float = 1.0) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; column 0 cannot be chosen."""
     if native.path(lm) == "native":
-        return native.logprobs(lm, ids_BT, chosen_BT, temperature)
+        from interlude.models import native_logprobs
+
+        return native_logprobs.logprobs(lm, ids_BT, chosen_BT, temperature)
     logits_NV = lm.logits_at(ids_BT[:, :-1], chosen_BT[:, 1:].flatten().nonzero()[:, 0])
     targets_N = ids_BT[:, 1:][chosen_BT[:, 1:]]
     return -torch.nn.functional.cross_entropy(logits_NV.float() / temperature, targets_N, reduction="none")

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from interlude.models.annotator import Chunk
 from interlude.models.graders import Asked, check_names, filled, loaded
-from interlude.models.hf import HF
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, decode_cost
 from interlude.models.lm import LM, tags
 from interlude.synth.render import CLOSE, END, THINK
 from interlude.synth.rng import uniforms
+
+if TYPE_CHECKING:
+    from interlude.models.hf import HF
 
 # The paper's prompt (arXiv 2601.21343v3, figure 19) asks a model of 120B parameters to copy the text with thoughts in
 # it; a small one does not copy, so that it is asked place by place. The wording is ours.

@@ -6,22 +6,23 @@ import hashlib
 import json
 import zlib
 from pathlib import Path
-
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from interlude.models.files import write_atomic
+from interlude.models.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CODES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+    "bool": "BOOL",
 }
 ALIGNMENT = 8  # bytes: where the data begin
 
@@ -44,6 +45,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
     Raises ValueError, KeyError or SafetensorError where the file is not what was written.
     """
+    from safetensors.torch import load_file
+
     tensors = load_file(path)
     with path.open("rb") as file:
         described = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
@@ -57,10 +60,11 @@ def _layout(tensors: dict[str, Tensor]) -> tuple[dict[str, dict], list[memoryvie
     each is aligned. Tensors on CPU are not copied."""
     index, data, at = {}, [], 0
     for name, tensor in sorted(tensors.items(), key=lambda pair: (-pair[1].element_size(), pair[0])):
-        if tensor.dtype not in CODES:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if kind not in CODES:
             raise ValueError(f"{name} holds {tensor.dtype}, which no save is made of")
         flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        index[name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape)}
+        index[name] = {"dtype": CODES[kind], "shape": list(tensor.shape)}
         index[name]["data_offsets"] = [at, at + flat.numel()]
         data.append(memoryview(flat.numpy()))
         at += flat.numel()

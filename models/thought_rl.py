@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from interlude.models.lazy import torch
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
@@ -18,6 +17,9 @@ from interlude.synth.render import INFERRED
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source, parts
 from interlude.synth.tasks import ROLES, SOLUTIONS, Task, TaskProblem, roles_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Text = tuple[list[int], int]  # the tokens, and the index of the first token that a thought may precede
 PLACES = ("any", "inferable")

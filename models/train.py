@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
-from torch import Tensor
 
 from interlude.models import native
 from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
+from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
 from interlude.models.optim import Optimiser, make, rate
@@ -28,6 +28,9 @@ from interlude.models.provenance import check_origin, check_types, types
 from interlude.models.stage import Batch, Stage, StageModels
 from interlude.models.tensors import read_tensors, write_tensors
 from interlude.models.track import Tracker
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from interlude.models import fetch
 from interlude.models.gpt import GPT
-from interlude.models.hf import HF
 from interlude.models.key import remembering
 from interlude.models.ledger import REFERENCE, TRAIN, Ledger, decode_cost, forward_cost
 from interlude.models.recipe import Recipe, dependencies, references
@@ -22,6 +22,9 @@ from interlude.studies.exam import Exam
 from interlude.studies.study import Study, plan
 from interlude.synth.source import Mixture, Source
 from interlude.synth.tasks import Task
+
+if TYPE_CHECKING:
+    from interlude.models.hf import HF
 
 DRAWN = 64  # problems of a source that mean lengths are taken from
 PROCESS_BYTES = 300e6  # of a process that has imported torch and has no model

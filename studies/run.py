@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, write_json
 from interlude.models.hardware import hardware
 from interlude.models.key import canonical
+from interlude.models.lazy import torch
 from interlude.models.ledger import Ledger
 from interlude.models.lm import LM
 from interlude.models.provenance import code, versions
@@ -72,6 +71,8 @@ def stage_seed(recipe: Recipe) -> int:
 
 def load(recipe: Recipe, device: str = "cpu") -> LM:
     """The finished model of a recipe, checked against its seal. Raises Corrupt naming a file that was changed."""
+    from safetensors.torch import load_file  # loads torch
+
     lm = recipe.model.build(recipe.seed)
     if recipe.stages:
         check(recipe.folder)

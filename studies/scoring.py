@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from interlude.models import native, stages
+from interlude.models.lazy import torch
 from interlude.models.lm import LM
 from interlude.models.parallel import together
 from interlude.synth.problem import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Rows of one forward pass: what stays in a core's cache, or fills an accelerator.
 ROWS = {"cpu": 8}

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import torch
 
-from interlude.models.bench.workload import endless
 from interlude.models.key import canonical, remembering
+from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, decode_cost, forward_cost
 from interlude.models.optim import make
 from interlude.models.parallel import one_core
@@ -150,6 +149,8 @@ def sampling_speed(recipe: Recipe) -> float:
     solution. Fresh weights stop anywhere, so stopping is disabled."""
     recipe = shallow(recipe)
     stage = recipe.stages[-1]
+    from interlude.models.bench.workload import endless
+
     rows, question, solution = row_lengths(stage)
     group = stage.num_samples if samples(stage) else 1
     lm = endless(recipe.model, "cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interlude.models.bench.workload import Workload
-from interlude.models.gpt import GPTModel
+from interlude.models.gpt_network import GPTModel
 from interlude.studies.exam import Exam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam

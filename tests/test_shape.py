@@ -16,10 +16,24 @@ LAYERS = ("synth", "models", "studies", "figures")
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 IDS = [str(path.relative_to(ROOT)) for path in FILES]
 # Imported where they are used: they take seconds, or are extras that most installations lack.
-HEAVY = {"transformers", "tokenizers", "pyarrow", "ray", "submitit", "trl", "datasets", "matplotlib", "peft"}
-# Whatever loads torch is imported inside the command that needs it: looking at a problem must not take seconds.
+HEAVY = {
+    "transformers",
+    "tokenizers",
+    "pyarrow",
+    "ray",
+    "submitit",
+    "trl",
+    "datasets",
+    "matplotlib",
+    "peft",
+    "safetensors",
+}
 EXTRAS = {"interlude.synth.gym": "reasoning_gym"}  # modules that stand on a package of an extra
-LAZY = {f"studies/{name}.py": {"studies", "models"} for name in ("find", "cli/look", "cli/export", "report/examples")}
+# Whatever loads torch is imported where it is needed: looking at a problem or a table must not take seconds.
+LAZY = {
+    **{f"studies/{name}.py": {"studies", "models"} for name in ("find", "cli/look", "cli/export", "report/examples")},
+    **{f"{name}.py": {"models"} for name in ("models/gpt", "models/graders", "models/stage", "studies/speed")},
+}
 
 
 def module(path: Path) -> str:
@@ -121,23 +135,18 @@ def test_figures_read_tables_only():
     assert [edge for edge in read if edge[1] not in allowed] == []
 
 
-LIGHT = [name for name in MODULES if layer(name) in ("synth", "figures")]
-LIGHT += [
-    "interlude.models.key",
-    "interlude.studies.stats",
-    "interlude.studies.table",
-    "interlude.studies.results",
-    "interlude.studies.evidence",
-    "interlude.studies.layout",
-    "interlude.studies.verdicts",
-    "interlude.studies.report.tables",
-    "interlude.studies.report.plots",
-    "interlude.models.files",
-]
+# Networks, and what runs them: all else describes, reads or draws.
+NETWORKS = {
+    "interlude.models.bench", "interlude.models.engine", "interlude.models.examples", "interlude.models.gpt_network",
+    "interlude.models.hf", "interlude.models.hf_checkpoint", "interlude.models.kernels",
+    "interlude.models.native_logprobs", "interlude.studies.cli.bench", "interlude.studies.real",
+    "interlude.studies.real_scale", "interlude.studies.side_by_side", "interlude.studies.workload",
+}  # fmt: skip
+LIGHT = [name for name in MODULES if not any(f"{name}.".startswith(f"{heavy}.") for heavy in NETWORKS)]
 
 
 def test_torch_stays_out():
-    # Mutant: one import of a model in synth, and looking at a problem takes seconds.
+    # Mutant: one import of a network in a description, and looking at a table takes seconds.
     names = [name for name in LIGHT if not name.endswith("__main__") and find_spec(EXTRAS.get(name, "numpy"))]
     check = "import sys, importlib\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    "
     check += "assert not {'torch', 'transformers'} & set(sys.modules), name"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from interlude.models.bench.report import Race
 from interlude.models.bench.timing import Side, race
 from interlude.models.bench.workload import Setup, Workload, endless, kernels, no_native
-from interlude.models.gpt import GPTModel
+from interlude.models.gpt_network import GPTModel
 
 
 def races(work: Workload, setup: Setup) -> Iterator[Race]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from interlude.models.gpt import GPTModel
+from interlude.models.gpt_network import GPTModel
 from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.optim import Optim
 from interlude.models.stage import Batch

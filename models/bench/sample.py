@@ -12,7 +12,7 @@ from interlude.models.bench.peer import missing, padded_left, twin
 from interlude.models.bench.report import Race
 from interlude.models.bench.timing import Side, race
 from interlude.models.bench.workload import Setup, Workload, endless, kernels, no_native
-from interlude.models.gpt import GPTModel
+from interlude.models.gpt_network import GPTModel
 from interlude.synth.rng import uniforms
 
 DEFAULT, STATIC = "generate, default cache", "generate, static cache"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from interlude.models import native
 from interlude.models.bench.timing import Clock, clock
-from interlude.models.gpt import GPT, GPTModel
+from interlude.models.gpt import GPT
+from interlude.models.gpt_network import GPTModel
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import PRECISIONS, Machine, autocast

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.stage import Batch, Stage, StageModels, check_replay, imitate, replayed
 from interlude.synth.tasks import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-import torch
 
 from interlude.models.annotator import Chunk, chunk
+from interlude.models.lazy import torch
 from interlude.models.ledger import JUDGE, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.stage import (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from interlude.models.policy_gradient import Policy, sampled, weigh
 from interlude.models.stage import Batch, Stage, StageModels, imitate, stacked
 from interlude.synth.tasks import SOLUTIONS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

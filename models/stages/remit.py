@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.recipe import Recipe
 from interlude.models.stage import (
@@ -23,6 +22,9 @@ from interlude.models.stage import (
 from interlude.synth.render import ROLES
 from interlude.synth.rng import uniforms
 from interlude.synth.tasks import Task, roles_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHOICES = {
     "centring": ("sequence", "standard", "none"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Objective, sampled
@@ -18,6 +17,9 @@ from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, docum
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import below, rng, weighted
 from interlude.synth.tasks import roles_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TIERS = ("easy", "medium", "hard")
 Draw = tuple[int, int, int]  # a drawn place: its tier, its text, and its token in that text

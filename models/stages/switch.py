@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
 from interlude.synth.tasks import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 
 from interlude.models.annotator import (
     RL_HALF,
@@ -33,6 +32,9 @@ from interlude.synth.render import END, THINK, split
 from interlude.synth.rng import rng, uniforms, weighted
 from interlude.synth.segments import Assertion, assertion
 from interlude.synth.tasks import SEGMENTS, SOLUTIONS, TaskProblem
+
+if TYPE_CHECKING:
+    import torch
 from interlude.synth.thoughts import without
 from interlude.synth.verify import Verdict
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 
+from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, forward_cost
 from interlude.models.lm import LM
 from interlude.models.policy_gradient import Policy, weigh

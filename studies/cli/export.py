@@ -43,7 +43,7 @@ def model(args) -> dict:
 
 def save(lm, folder: str | Path) -> None:
     """Saves a model as a folder for transformers; LoRA adapters are merged into the weights."""
-    from interlude.models.gpt import GPTModel
+    from interlude.models.gpt_network import GPTModel
     from interlude.models.hf_checkpoint import save_pretrained
 
     if isinstance(lm, GPTModel):

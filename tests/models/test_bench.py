@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from interlude.models import native
+from interlude.models import native, native_logprobs
 from interlude.models.bench import exam, machine, peer, problems, report, rl, run, sample, timing, train
 from interlude.models.bench.timing import Clock, Turn
 from interlude.models.bench.workload import QUICK, Setup, Size, endless, kernels, setup
@@ -274,7 +274,7 @@ def test_each_side_runs_the_kernels_it_is_named_after(part, monkeypatch):
     def called(*of):
         raise Called
 
-    monkeypatch.setattr(native, "logprobs", called)
+    monkeypatch.setattr(native_logprobs, "logprobs", called)
     monkeypatch.setattr(native, "sample", called)
     model = endless(WORK.model, "cpu")
     make_side = {

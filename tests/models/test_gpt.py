@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from interlude.models.gpt import GPT, POSITIONS, GPTModel
+from interlude.models.gpt import GPT
+from interlude.models.gpt_network import POSITIONS, GPTModel
 from interlude.models.hf_checkpoint import load_pretrained, save_pretrained
 from interlude.models.kernels import Attention, Norm, rotate, swiglu
 from interlude.synth.rng import uniforms

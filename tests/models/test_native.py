@@ -16,7 +16,8 @@ import torch
 
 from interlude.models import native
 from interlude.models.files import Corrupt
-from interlude.models.gpt import GPT, GPTModel
+from interlude.models.gpt import GPT
+from interlude.models.gpt_network import GPTModel
 from interlude.models.optim import ITERATIONS, QUINTIC, Optim, orthogonal
 from interlude.models.stage import logprobs
 from interlude.models.stages.pretrain import Pretrain

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import interlude.models.gpt
-from interlude.models.gpt import GPT, GPTModel
+import interlude.models.gpt_network
+from interlude.models.gpt import GPT
+from interlude.models.gpt_network import GPTModel
 from interlude.models.sample import choose, sample
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary
@@ -113,7 +114,7 @@ def test_prompts_read_in_several_groups(monkeypatch, shared):
     if shared:
         prompts[-1] = prompts[0]
     whole = model.sample(prompts, streams, max_new_tokens=ROOM)
-    monkeypatch.setitem(interlude.models.gpt.PREFILL_TOKENS, "cpu", 1)
+    monkeypatch.setitem(interlude.models.gpt_network.PREFILL_TOKENS, "cpu", 1)
     torch.utils.deterministic.fill_uninitialized_memory = True
     torch.use_deterministic_algorithms(True)  # fills fresh memory with NaN, so nothing may rest on what it held
     try:

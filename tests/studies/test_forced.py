@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from interlude.models.gpt import GPTModel
+from interlude.models.gpt_network import GPTModel
 from interlude.studies import results
 from interlude.studies.exam import evaluate
 from interlude.studies.exams.forced import ForcedExam, statements

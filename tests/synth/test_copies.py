@@ -136,7 +136,7 @@ def test_a_surplus_copy_is_a_fault_of_its_own(dialect):
     draft = fuzz.draft(problem, Random(0))
     first = draft.steps[0]
     noun, value = first.recalled[0]
-    surplus = fuzz.Said("unicorns", "=", (noun,), ((noun, value),), "=", ((value,),), "unicorns", value)
+    surplus = fuzz.Step("unicorns", "=", (noun,), ((noun, value),), "=", ((value,),), "unicorns", value)
     verdict = verify(problem, draft.say([surplus, *draft.steps]))
     assert [fault.kind for fault in verdict.faults] == ["unknown"] and verdict.process == 1.0 and verdict.parsed
     assert verdict.faults[0].detail == "The question does not say how unicorns are computed."
