@@ -39,7 +39,7 @@ def check_names(what: str, template: str, *names: str) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class LMJudge:
     """A language model that answers a yes-or-no question about texts. It reads them with a tokenizer of its own."""
 
     model: HF
@@ -53,7 +53,7 @@ class Asked:
         lm = loaded(self.model, device)
         yes, no = ({lm.encode(word)[0] for word in words} for words in (YES, NO))
         if not yes - no or not no - yes:
-            raise ValueError(f"Asked.model {self.model.name}: its tokenizer begins yes and no alike")
+            raise ValueError(f"LMJudge.model {self.model.name}: its tokenizer begins yes and no alike")
         found: list[float] = []
         costs = []
         for first in range(0, len(texts), ROWS):

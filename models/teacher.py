@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interlude.models.annotator import Chunk
-from interlude.models.graders import Asked, check_names, filled, loaded
+from interlude.models.graders import LMJudge, check_names, filled, loaded
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, decode_cost
 from interlude.models.lm import LM, tags
@@ -55,7 +55,7 @@ class Teacher:
     def willing(self, lm: LM, chunks: list[Chunk], device: torch.device) -> tuple[list[list[float]], list[Spent]]:
         """For every segment of each chunk of ``lm``, the probability that a thought is needed before it; and the
         cost."""
-        odds, costs = Asked(self.model, self.needed).odds([each for c in chunks for each in places(lm, c)], device)
+        odds, costs = LMJudge(self.model, self.needed).odds([each for c in chunks for each in places(lm, c)], device)
         found = iter(torch.tensor(odds, dtype=torch.float64).sigmoid().tolist())
         return [[next(found) for _ in c.segments] for c in chunks], [each._replace(kind=REFERENCE) for each in costs]
 

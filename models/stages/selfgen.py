@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from interlude.models.graders import Asked, RewardModel, check_names, device_of, filled, raised
+from interlude.models.graders import LMJudge, RewardModel, check_names, device_of, filled, raised
 from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM
 from interlude.models.ranker import Ranker, fit
@@ -102,8 +102,8 @@ class SelfGen(Stage):
     heuristics: tuple[str, ...] = added_field(())
     # Who ranks by adherence to a heuristic. None: the initial model itself, by how much likelier the request makes the
     # response than the question alone, per token. A RewardModel, as in the paper, scores the response to the request.
-    # An Asked answers a question with {question}, {heuristic} and {response}.
-    scorer: Asked | RewardModel | None = added_field(None)
+    # An LMJudge answers a question with {question}, {heuristic} and {response}.
+    scorer: LMJudge | RewardModel | None = added_field(None)
     needs_initial_model: ClassVar[bool] = True
     version: ClassVar[int] = 2  # version 1 used the first n approaches for every question
 
@@ -146,7 +146,7 @@ class SelfGen(Stage):
             raise ValueError("SelfGen.heuristics must be different from each other")
         for heuristic in self.heuristics:
             check_names("each of SelfGen.heuristics", heuristic, "question")
-        if isinstance(self.scorer, Asked):
+        if isinstance(self.scorer, LMJudge):
             check_names("SelfGen.scorer.question", self.scorer.question, "heuristic", "response")
         if self.replay is not None and (missing := tasks.lacking(self.replay, [tasks.SOLUTIONS])):
             raise ValueError(

@@ -19,7 +19,7 @@ from interlude.models.annotator import (
     plainly,
     willing,
 )
-from interlude.models.graders import Asked, check_names, device_of
+from interlude.models.graders import LMJudge, check_names, device_of
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Policy, weigh
@@ -117,10 +117,10 @@ class Thinking(Policy):
     # yes. "oracle": drawn uniformly among the segments after a skipped step, or among all if no step is skipped (an
     # upper bound). "any": drawn uniformly (a control).
     annotator: Recipe | Teacher | str
-    # A Judge reads what the generator's dialects assert; in other text it can only compare words ("exact"). An Asked is
-    # a language model: it answers a question with {original} and {continuation}, such as SAME. Its answer is the
+    # A Judge reads what the generator's dialects assert; in other text it can only compare words ("exact"). An LMJudge
+    # is a language model: it answers a question with {original} and {continuation}, such as SAME. Its answer is the
     # verdict where yes is likelier than no.
-    judge: Judge | Asked = Judge()
+    judge: Judge | LMJudge = Judge()
     # After the thought, sampling stops after the length of the corpus segment plus this many tokens.
     margin: int = 8
     version: ClassVar[int] = 2
@@ -134,7 +134,7 @@ class Thinking(Policy):
             raise ValueError(f"Thinking.reward must be {Reward()} (the judge decides), got {self.reward}")
         if self.margin < 0:
             raise ValueError(f"Thinking.margin must not be negative, got {self.margin}")
-        if isinstance(self.judge, Asked):
+        if isinstance(self.judge, LMJudge):
             check_names("Thinking.judge.question", self.judge.question, "original", "continuation")
 
     @property

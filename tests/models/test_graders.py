@@ -7,7 +7,7 @@ import pytest
 import torch
 from pretrained import EASY
 
-from interlude.models.graders import Asked, RewardModel, check_names, filled, raised
+from interlude.models.graders import LMJudge, RewardModel, check_names, filled, raised
 from interlude.models.heuristics import POLYA
 from interlude.models.hf import HF
 from interlude.models.key import key
@@ -41,7 +41,7 @@ def words_of(lm, *words) -> set[int]:
 def test_odds_are_those_of_the_next_token(chat, folder):
     # Mutants: yes and no exchanged; a first token of both counted; the last column of padded rows; one row's answer
     # given to the next.
-    asked = Asked(HF(folder, chat=chat), "Is {text} right?")
+    asked = LMJudge(HF(folder, chat=chat), "Is {text} right?")
     texts = [{"text": "much " * n} for n in range(20)]
     odds, costs = asked.odds(texts, CPU)
     lm = HF(folder, chat=chat).build(0)
@@ -60,11 +60,11 @@ def test_odds_are_those_of_the_next_token(chat, folder):
 def test_a_model_is_what_its_files_are(folder, tmp_path):
     # Mutants: old weights under new files; the question or the model left out of the key.
     copy = pretrained.save_model(tmp_path / "a", seed=0)
-    asked = Asked(HF(copy), "Is {text} right?")
+    asked = LMJudge(HF(copy), "Is {text} right?")
     first = asked.odds([{"text": "it"}], CPU)[0]
     before = key(asked)
     pretrained.save_model(tmp_path / "a", seed=1)
-    assert key(asked) != before != key(Asked(HF(folder), "Is {text} wrong?"))
+    assert key(asked) != before != key(LMJudge(HF(folder), "Is {text} wrong?"))
     assert asked.odds([{"text": "it"}], CPU)[0] != first
 
 

@@ -12,7 +12,7 @@ import torch
 from pretrained import EASY
 
 from interlude.models import graders
-from interlude.models.graders import Asked, RewardModel, filled
+from interlude.models.graders import LMJudge, RewardModel, filled
 from interlude.models.heuristics import POLYA
 from interlude.models.hf import HF
 from interlude.models.key import key
@@ -105,10 +105,12 @@ def test_the_scorer_chooses(kind, folder, task, tmp_path, monkeypatch):
         return [-float(len(t["response"])) for t in texts], []
 
     monkeypatch.setattr(graders.RewardModel, "scores", reward)
-    monkeypatch.setattr(graders.Asked, "odds", odds)
+    monkeypatch.setattr(graders.LMJudge, "odds", odds)
     scorer = {
-        "itself": None, "reward": RewardModel(folder), "asked": Asked(HF(folder), "{question} {heuristic} {response}?"),
-    }[kind]  # fmt: skip
+        "itself": None,
+        "reward": RewardModel(folder),
+        "asked": LMJudge(HF(folder), "{question} {heuristic} {response}?"),
+    }[kind]
     words, start = stage(task, scorer=scorer, samples=8, temperature=1.5), frozen(HF(folder).build(0))
     chosen = words.kept(start, 5, 1)
     path, wrong = ("selfgen", 5, 1, chosen.dropped), 0
@@ -180,7 +182,7 @@ def test_the_answer_is_a_hint_where_nothing_is_right(folder, task):
 
 def test_what_cannot_be_asked_for_is_refused(folder, task):
     # Mutant: each check removed in turn.
-    held = Asked(HF(folder), "{heuristic} {response}?")
+    held = LMJudge(HF(folder), "{heuristic} {response}?")
     for wrong, message in (
         ({"n": 3, "instances": 9}, r"at most the number of SelfGen.heuristics \(2\), got 3"),
         ({"heuristics": ("no name",), "n": 1}, r"each of SelfGen.heuristics must hold \{question\}"),
@@ -189,7 +191,7 @@ def test_what_cannot_be_asked_for_is_refused(folder, task):
         ({"examples": EASY}, "SelfGen.examples must be given if"),
         ({"heuristics": ()}, "SelfGen.data must be a task with approaches, which a TextTask has not"),
         ({"heuristics": (), "source": "rejection", "scorer": held}, "SelfGen.scorer ranks responses"),
-        ({"scorer": Asked(HF(folder), "{response}?")}, r"SelfGen.scorer.question must hold \{heuristic\}"),
+        ({"scorer": LMJudge(HF(folder), "{response}?")}, r"SelfGen.scorer.question must hold \{heuristic\}"),
     ):
         with pytest.raises(ValueError, match=message):
             stage(task, **wrong)

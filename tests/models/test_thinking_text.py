@@ -12,7 +12,7 @@ from pretrained import EASY
 
 from interlude.models import graders
 from interlude.models.annotator import chunk, first_sentence, sentences
-from interlude.models.graders import Asked
+from interlude.models.graders import LMJudge
 from interlude.models.hf import HF
 from interlude.models.ledger import JUDGE, REFERENCE
 from interlude.models.lm import tags
@@ -116,7 +116,7 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
         asked.extend(texts)
         return [20.0 if each["after"].startswith(("Each", "So")) else -20.0 for each in texts], []
 
-    monkeypatch.setattr(graders.Asked, "odds", odds)
+    monkeypatch.setattr(graders.LMJudge, "odds", odds)
     writer, requests = graders.loaded(HF(other), torch.device("cpu")), []
 
     def listening(prompts, streams, **more):
@@ -211,8 +211,8 @@ def test_a_model_judges_what_follows_the_thought(folder, other, task, monkeypatc
         asked.extend(texts)
         return [1.0 if each["continuation"] == "Yes it is." else -1.0 for each in texts], []
 
-    monkeypatch.setattr(graders.Asked, "odds", odds)
-    stage = thinking(task, judge=Asked(HF(other), SAME))
+    monkeypatch.setattr(graders.LMJudge, "odds", odds)
+    stage = thinking(task, judge=LMJudge(HF(other), SAME))
     learner.sample = scripted(
         learner, f"I think.{CLOSE} Yes it is. More", f"a{CLOSE} No it is not. More", f"b{CLOSE} cut off", "no close."
     )
@@ -255,7 +255,7 @@ def test_the_second_stage_trains_on_text(annotator, folder, other, task):
     learner = HF(folder, thoughts=True).build(0)
     start, lines = frozen(learner), []
     chosen = {"any": "any", "recipe": Recipe(HF("the fixture")), "teacher": Teacher(HF(other))}[annotator]
-    stage = thinking(task, annotator=chosen, judge=Asked(HF(other), SAME), num_samples=8)
+    stage = thinking(task, annotator=chosen, judge=LMJudge(HF(other), SAME), num_samples=8)
     closing, plainly = tags(learner)[1], learner.sample
 
     def closed(prompts, streams, **more):  # a fixture that has had no cold start closes no thought
@@ -282,7 +282,7 @@ def test_what_text_cannot_do_is_refused(folder, task):
         (lambda: thinking(task, judge=Judge("value")), "Thinking.data must be a task with segments"),
         (lambda: thinking(task, annotator="oracle"), "Thinking.data must be a task with segments"),
         (
-            lambda: thinking(task, judge=Asked(held, "{original}?")),
+            lambda: thinking(task, judge=LMJudge(held, "{original}?")),
             r"Thinking.judge.question must hold \{continuation\}",
         ),
         (lambda: Teacher(held, needed="well?"), r"Teacher.needed must hold \{before\}"),
@@ -297,8 +297,8 @@ def test_what_text_cannot_do_is_refused(folder, task):
 def test_teacher_and_judge_are_in_the_key(folder, other, task):
     # Mutants: runs of another judge, teacher or question under one key.
     stages = [
-        thinking(task), thinking(task, judge=Asked(HF(other), SAME)), thinking(task, judge=Asked(HF(folder), SAME)),
-        thinking(task, judge=Asked(HF(other), SAME + " Be strict.")), thinking(task, annotator=Teacher(HF(other))),
+        thinking(task), thinking(task, judge=LMJudge(HF(other), SAME)), thinking(task, judge=LMJudge(HF(folder), SAME)),
+        thinking(task, judge=LMJudge(HF(other), SAME + " Be strict.")), thinking(task, annotator=Teacher(HF(other))),
         annotated(task, Teacher(HF(other))), annotated(task, Teacher(HF(folder))),
     ]  # fmt: skip
     assert len({(Recipe(HF(folder)) + stage).key for stage in stages}) == len(stages)
