@@ -113,7 +113,10 @@ def parser() -> Parser:
         if name == "plan":
             made.add_argument("--on", type=cards, help=f"estimate hours on GPUs, such as h100,a100: {', '.join(CARDS)}")
             made.add_argument("--dry-run", action="store_true", help="measure one step of every stage at its real size")
-        made.add_argument("--threads", type=positive, help="CPU threads per process")
+            made.add_argument("--device", help="of --dry-run: cpu, cuda or cuda:N (default: cpu)")
+            made.add_argument("--threads", type=positive, help="of --dry-run: CPU threads")
+        else:
+            made.add_argument("--threads", type=positive, help="CPU threads per process")
         if name == "run":
             made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
             made.add_argument(
@@ -122,7 +125,7 @@ def parser() -> Parser:
             made.add_argument("--executor", choices=EXECUTORS, help="where to do the runs (default: on this machine)")
             made.add_argument("--address", help="address of a Ray cluster (default: $RAY_ADDRESS, or one started here)")
             made.add_argument("--partition", help="Slurm partition")
-            made.add_argument("--minutes", type=positive, default=720, help="time limit of a Slurm job (default: 720)")
+            made.add_argument("--minutes", type=positive, help="time limit of a job of submitit (default: 720)")
     made = add(
         "reproduce", "reproduce:reproduce", "print what the study of a figure costs, run it, and draw the figure"
     )

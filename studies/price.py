@@ -6,18 +6,20 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interlude.models import fetch
+from interlude.models import fetch, native
 from interlude.models.gpt import GPT
 from interlude.models.key import remembering
 from interlude.models.ledger import REFERENCE, TRAIN, Ledger, decode_cost, forward_cost
 from interlude.models.recipe import Recipe, dependencies, references
+from interlude.models.sample import NATIVE_PIECE, PIECE
 from interlude.models.stage import Stage
-from interlude.models.train import LOGITS, Machine
+from interlude.models.train import LOGITS, Machine, autocast
 from interlude.studies.exam import Exam
 from interlude.studies.study import Study, plan
 from interlude.synth.source import Mixture, Source
@@ -31,6 +33,7 @@ PROCESS_BYTES = 300e6  # of a process that has imported torch and has no model
 LINE_BYTES = 600  # of a log line
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a weight
 WORD_TOKENS = 1.4  # of a word, where a tokenizer is not here to count
+CGROUP = Path("/sys/fs/cgroup")  # the limits of this container, if it is one
 
 
 @dataclass(frozen=True)
@@ -278,21 +281,24 @@ def memory(recipe: Recipe, rows: int, length: int) -> tuple[float, float]:
     """Bytes of the process that trains a recipe's last stage, on CPU and on a GPU (GPU: on the card).
 
     Weights, gradients and momenta in float32; copies that the stage holds; activations of the forward passes that are
-    under way; keys and values of all responses sampled at once. On a CPU also the gradients of as
-    many micro-batches as cores, which are added up as they come.
+    under way; keys and values of the responses that are sampled at once: on a GPU all of a step, on a CPU one piece of
+    rows a core (``models.sample``). On a CPU also the gradients of as many micro-batches as cores, which are added up
+    as they come.
     """
     stage, sizes = recipe.stages[-1], shape(recipe)
     held = held_bytes(recipe.model, len(references(stage)) + bool(stage.needs_initial_model))
     weights = 4.0 * parameters(recipe.model) if isinstance(recipe.model, GPT) else 0.0  # transformers adds in place
     token = sizes.wide * (sizes.layers * (14 * sizes.width + 5 * sizes.hidden) + 3 * sizes.vocab)
-    cache_bytes = 0.0
-    if samples(stage):
-        wide = 4.0 if isinstance(recipe.model, GPT) else sizes.wide
-        kept = 2 * wide * sizes.layers * sizes.kv_heads * sizes.head_width
-        cache_bytes = rows * (stage.max_new_tokens + length / stage.num_samples) * kept
-    found = []
+    wide = 4.0 if isinstance(recipe.model, GPT) else sizes.wide
+    kept = 2 * wide * sizes.layers * sizes.kv_heads * sizes.head_width  # of a token
+    on_cpu = piece(recipe.model, recipe.precision, native.choice()) if samples(stage) else rows
     card = 65_536 if isinstance(recipe.model, GPT) else min(65_536, LOGITS // sizes.vocab)
-    for micro, threads in ((Machine().most_tokens, cores()), (card, 1)):
+    found = []
+    for micro, threads, width in ((Machine().most_tokens, cores(), on_cpu), (card, 1, rows)):
+        cache_bytes = 0.0
+        if samples(stage):  # rows of one prompt share its keys and values, within a piece
+            read = length / min(stage.num_samples, width)
+            cache_bytes = min(rows, width * threads) * (stage.max_new_tokens + read) * kept
         at_once = min(max(1.0, rows * length / micro), threads)
         activations = min(rows * length, micro * threads) * token
         gradients = weights * at_once
@@ -300,12 +306,36 @@ def memory(recipe: Recipe, rows: int, length: int) -> tuple[float, float]:
     return found[0], found[1]
 
 
+@cache
+def piece(model: GPT | HF, precision: str, kernels: str) -> int:
+    """Rows that one core decodes at once, on the kernels that will run such a model here; kernels: $INTERLUDE_KERNELS,
+    so that what is kept was found under the same. Raises native.Unavailable as training would."""
+    if not isinstance(model, GPT):
+        return PIECE
+    with autocast(Machine(), precision):
+        runs = native.path(replace(model, layers=1).build(0))  # a layer says as much as all of them
+    return NATIVE_PIECE if runs == "native" else PIECE
+
+
 # --- this machine ----------------------------------------------------------------------------------------------------
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """Cores that this process may use: those that it may run on, or fewer where its container's quota of CPU time is
+    that of fewer (rounded down, as threads that share a core wait for each other); at least one."""
+    most = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, int(min(most, quota())))
+
+
+def quota() -> float:
+    """CPU seconds a second that this container may take, by version 2 or 1 of cgroups; infinity without a limit."""
+    with suppress(OSError, ValueError):  # "max 100000" is no number
+        most, period = map(int, (CGROUP / "cpu.max").read_text().split())
+        return most / period
+    with suppress(OSError, ValueError):
+        most, period = (int((CGROUP / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return most / period if most > 0 else math.inf  # -1: no limit
+    return math.inf
 
 
 def free_bytes() -> float:
@@ -314,7 +344,7 @@ def free_bytes() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / 2
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = 1024.0 * int(lines["MemAvailable"].split()[0])
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    limit, used = CGROUP / "memory.max", CGROUP / "memory.current"
     if limit.exists() and used.exists() and limit.read_text().strip().isdigit():
         free = min(free, float(limit.read_text()) - float(used.read_text()))
     return free

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from interlude.models.bench.timing import clock
 from interlude.models.key import canonical, remembering
 from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, decode_cost, forward_cost
@@ -56,12 +57,14 @@ CARDS = {
 
 @dataclass(frozen=True)
 class Speed:
-    """FLOP/s of one process, training and sampling. name: where. how: in words, how it is known."""
+    """FLOP/s of one process, training and sampling. name: where. how: in words, how it is known. mfu: the share of a
+    GPU's peak that training is assumed to reach."""
 
     name: str
     training: float
     sampling: float
     how: str = "assumed"
+    mfu: float | None = None
 
     def hours(self, ledger: Ledger) -> float:
         """One process, or one GPU, after another. Passes without a gradient are as fast as training, FLOP by FLOP."""
@@ -75,8 +78,9 @@ class Speed:
 
 def on_card(card: Card, parameters: int) -> Speed:
     """What a GPU is assumed to reach with a model of so many parameters."""
-    training = card.peak * utilisation(parameters)
-    return Speed(card.name, training, GPU_SAMPLING * training)
+    mfu = utilisation(parameters)
+    how = f"assumed: {mfu:.2%} of its peak (MFU) in training, {GPU_SAMPLING * mfu:.2%} in sampling"
+    return Speed(card.name, card.peak * mfu, GPU_SAMPLING * card.peak * mfu, how, mfu)
 
 
 def utilisation(parameters: int) -> float:
@@ -192,8 +196,9 @@ def fresh(recipe: Recipe, machine: Machine) -> StageModels:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One step of a stage, as it was taken from fresh weights; or why it was not. seconds: CPU seconds of all threads.
-    steps: that the stage has."""
+    """One step of a stage, as it was taken from fresh weights; or why it was not. seconds: CPU seconds of all threads;
+    on a GPU, seconds on the wall until it had finished. peak_bytes: of the process, or on the card. steps: that the
+    stage has."""
 
     stage: str
     arm: str
@@ -210,9 +215,10 @@ def dry_run(study: Study, machine: Machine) -> list[Stepped]:
     """One step of every different stage of a study, at its real size and from fresh weights, without saving anything.
 
     Responses of fresh weights seldom end, so sampling takes longer than it will. A stage that this machine has no
-    memory or no time for is not begun, and says what it needs.
+    memory or no time for is not begun, and says what it needs; the time of a step on a GPU is not known before.
     """
-    speed, taken, found = None if pretrained(study) else this_machine(study), {}, {}
+    speed = None if pretrained(study) or machine.device != "cpu" else this_machine(study)
+    taken, found = {}, {}
     for run in plan(study):
         for recipe in dependencies(run.recipe):
             stage = recipe.stages[-1]
@@ -228,25 +234,36 @@ def dry_run(study: Study, machine: Machine) -> list[Stepped]:
 
 
 def step_of(recipe: Recipe, arm: str, machine: Machine, speed: Speed | None) -> Stepped:
-    """One step of a recipe's last stage. speed: of this machine, where it is known before."""
+    """One step of a recipe's last stage. speed: of this machine's cores, where it is known and the step is on them."""
     stage, cost = recipe.stages[-1], priced(recipe)
     name = type(stage).__name__
-    free, seconds = free_bytes(), 0.0 if speed is None else 3600 * speed.hours(cost.step)
-    if machine.device == "cpu" and cost.cpu_bytes > free:
-        why = f"it needs about {cost.cpu_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
+    on_cpu = machine.device == "cpu"
+    needs = cost.cpu_bytes if on_cpu else cost.gpu_bytes
+    free = free_bytes() if on_cpu else torch.cuda.mem_get_info(machine.device)[0]
+    if needs > free:
+        why = f"it needs about {needs / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
         return Stepped(name, arm, flops=cost.step.total_flops, why_not=why)
-    if machine.device == "cpu" and seconds > STEP_SECONDS:
+    if speed is not None and (seconds := 3600 * speed.hours(cost.step)) > STEP_SECONDS:
         why = f"one step would take about {seconds / 60:.0f} minutes of one core here"
         return Stepped(name, arm, flops=cost.step.total_flops, why_not=why)
+    timer = clock(machine.device)
+    seconds_now = timer.cpu if on_cpu else timer.wall  # as models.bench.timing
+    if not on_cpu:
+        torch.cuda.reset_peak_memory_stats(machine.device)
     models = fresh(recipe, machine)
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     optimiser, took = make(stage.optim, models.learner), 0.0
     for _ in range(2):
         if took < WARM:
-            state, began = State(), time.process_time()
+            timer.finish()
+            state, began = State(), seconds_now()
             one_step(models, stage, recipe.seed, state, optimiser, machine, recipe.precision, None)
-            took = time.process_time() - began
+            timer.finish()
+            took = seconds_now() - began
     spent = state.ledger
-    peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if on_cpu:
+        peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    else:
+        peak = float(torch.cuda.max_memory_allocated(machine.device))
     return Stepped(name, arm, took, spent.total_tokens, spent.total_flops, peak)

@@ -23,11 +23,13 @@ from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.work import Crew, order
 from interlude.studies.find import Wanted, the_study
 from interlude.studies.price import Price, cores, pretrained, price, priceable, worker_count
-from interlude.studies.refusal import Interrupted
+from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
 from interlude.studies.study import Run, Study, check_budget, plan
 
 UNKNOWN_BYTES = 8e9  # assumed memory of a worker if the size of its model is not known
+MINUTES = 720  # time limit of a job of submitit
+ONLY = {"address": ("ray",), "partition": ("slurm",), "minutes": ("slurm", "local-submitit")}  # option: its executors
 
 
 def wanted(args) -> Wanted:
@@ -35,7 +37,22 @@ def wanted(args) -> Wanted:
     return Wanted(args.study, args.scale, args.seeds, args.arms)
 
 
+def refuse_unused(args) -> None:
+    """Raises Refused for an option of ``plan`` or ``run`` that would change nothing, rather than ignore it."""
+    if args.command == "plan":
+        if args.dry_run and args.on:
+            raise Refused("--on estimates hours on GPUs, which --dry-run does not: give one of the two")
+        for name in ("device", "threads"):
+            if not args.dry_run and getattr(args, name) is not None:
+                raise Refused(f"--{name} is only for --dry-run, which takes the steps that it is for")
+        return
+    for name, executors in ONLY.items():
+        if getattr(args, name) is not None and args.executor not in executors:
+            raise Refused(f"--{name} is only for --executor {' or '.join(executors)}")
+
+
 def plan_(args, screen) -> None:
+    refuse_unused(args)
     study = the_study(wanted(args))
     if args.dry_run:
         return dry(study, args, screen)
@@ -43,15 +60,15 @@ def plan_(args, screen) -> None:
     cost, speeds = None, []
     if priceable(study):
         cost = price(study)
-        speeds = [on_card(CARDS[name], cost.parameters) for name in args.on or ()] or (
-            [] if pretrained(study) else [this_machine(study)]
-        )
+        speeds = [] if pretrained(study) else [this_machine(study)]
+        speeds += [on_card(CARDS[name], cost.parameters) for name in args.on or ()]
         hours = {
             each.name: {
                 "hours": each.hours(cost.total),
                 "training_flops": each.training,
                 "sampling_flops": each.sampling,
                 "how": each.how,
+                "mfu": each.mfu,
             }
             for each in speeds
         }
@@ -107,21 +124,23 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
     hours = f"hours are for one core or GPU ({where})" if speeds else "--on h100 estimates hours on a GPU"
     caption = f"token counts are estimates; {hours}"
     screen.print(show_.table("", heads, cells, caption))
-    needs = cost.gpu_bytes if args.on else cost.cpu_bytes
-    fits = [f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ()]
+    cards = ", ".join(f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ())
     screen.print(
-        f"{show_.large(cost.parameters)} parameters; about {needs / 1e9:.2g} GB of memory per process"
-        + (f" ({', '.join(fits)})" if fits else f" ({cores()} cores here)")
+        f"{show_.large(cost.parameters)} parameters; about {cost.cpu_bytes / 1e9:.2g} GB of memory per process "
+        f"({cores()} cores here)"
+        + (f", {cost.gpu_bytes / 1e9:.2g} GB on a GPU ({cards})" if cards else "")
         + f"; about {cost.disk_bytes / 1e9:.2g} GB of disk under $INTERLUDE_RUNS"
     )
 
 
 def dry(study: Study, args, screen) -> None:
     """Prints the measured cost of one step of every stage."""
-    steps = dry_run(study, Machine(threads=args.threads))
+    machine = Machine(device=args.device or "cpu", threads=args.threads)
+    steps = dry_run(study, machine)
     if args.json:
         return print_json([vars(each) for each in steps])
-    heads = ["stage", "first arm", "CPU s/step", "tokens", "FLOPs", "FLOP/s", "steps", "CPU hours", "peak memory"]
+    of = "CPU" if machine.device == "cpu" else "GPU"
+    heads = ["stage", "first arm", f"{of} s/step", "tokens", "FLOPs", "FLOP/s", "steps", f"{of} hours", "peak memory"]
     cells = [
         [each.stage, each.arm, "not taken", each.why_not, "", "", "", "", ""]
         if each.why_not
@@ -203,6 +222,7 @@ def measured(study: Study) -> set[tuple[str, int]]:
 
 
 def run_(args, screen) -> None:
+    refuse_unused(args)
     asked = wanted(args)
     study = the_study(asked)
     runs = plan(study)
@@ -220,12 +240,12 @@ def run_(args, screen) -> None:
 def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | None:
     """The workers that do the runs; None if this process does them."""
     if args.executor == "ray":
-        return Ray(order(asked, args.device), args.address, args.threads)
+        return Ray(order(asked, args.device), args.address, args.threads, args.workers or sys.maxsize)
     todo = sum(not run.examined for run in plan(study))
     needs = price(study).cpu_bytes if priceable(study) else UNKNOWN_BYTES
     if args.executor == "slurm":
         options = {"slurm_partition": args.partition} if args.partition else {}
-        options |= {"timeout_min": args.minutes}
+        options |= {"timeout_min": args.minutes or MINUTES}
         sent, gigabytes = order(asked, args.device), 1 + needs / 1e9
         return Submitit(sent, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
     Machine(device=args.device)  # raises if this machine lacks the device, before any worker starts
@@ -233,7 +253,7 @@ def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | Non
     if args.workers is not None and count < min(args.workers, todo):
         watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB per worker")
     if args.executor == "local-submitit":
-        options = {"timeout_min": args.minutes}
+        options = {"timeout_min": args.minutes or MINUTES}
         sent = order(asked, args.device)
         return Submitit(sent, "local", count, args.threads, 1 + needs / 1e9, options)
     if count == 1 and args.executor is None:
@@ -265,7 +285,7 @@ def command(args) -> str:
     words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
     words += ["--arms", ",".join(args.arms)] if args.arms else []
     words += ["--device", args.device] if args.device != "cpu" else []
-    for name in ("threads", "workers", "executor", "address", "partition"):
+    for name in ("threads", "workers", "executor", "address", "partition", "minutes"):
         given = getattr(args, name)
         words += [f"--{name}", str(given)] if given is not None else []
     return " ".join(words)

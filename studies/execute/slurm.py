@@ -22,7 +22,8 @@ class Submitit(Cluster):
         try:
             import submitit
         except ModuleNotFoundError as error:
-            raise Refused(f"--executor {cluster} needs submitit: pip install 'interlude[slurm]'") from error
+            name = {"slurm": "slurm", "local": "local-submitit"}[cluster]  # as the command line calls it
+            raise Refused(f"--executor {name} needs submitit: pip install 'interlude[slurm]'") from error
         self.most, self.failures = most, submitit.core.utils.UncompletedJobError
         self.executor = submitit.AutoExecutor(folder=Path(order.runs) / ".submitit", cluster=cluster)
         gpus = {"gpus_per_node": 1} if order.device.startswith("cuda") else {}

@@ -181,8 +181,10 @@ def test_nothing_rests_on_what_fresh_memory_held(monkeypatch):
 
 PROMPTS = np.random.default_rng(0)
 DIFFERENT = [PROMPTS.integers(3, VOCAB.size, size=1 + int(PROMPTS.integers(0, 40))).tolist() for _ in range(40)]
+LONG = [PROMPTS.integers(3, VOCAB.size, size=60 + 4 * row).tolist() for row in range(16)]
 ASKED = {
     "all different": DIFFERENT,
+    "long": LONG,
     "groups": [DIFFERENT[row // 8] for row in range(40)],
     "mixed": [DIFFERENT[row % 7 if row % 3 else row] for row in range(40)],
     "one": DIFFERENT[:1],
@@ -201,7 +203,8 @@ HOW = {
 @pytest.mark.parametrize("prompts", ASKED.values(), ids=ASKED)
 def test_samples(monkeypatch, sizes, prompts):
     # Mutants: a position off by one, a prompt's keys for another's rows, a row's own keys moved when others end, the
-    # stop rule off by one, a nucleus without the token that crosses, log-probabilities after the cut.
+    # stop rule off by one, a nucleus without the token that crosses, log-probabilities after the cut; prompts that are
+    # read later (a piece of 16 "long" ones holds 1,440 tokens, which native.cpp reads 512 at a time) taken for earlier.
     model = shaken(sizes, end=1.5)
     streams = np.stack([uniforms("native", row, n=ROOM + 3) for row in range(len(prompts))])
     for (name, how), room in product(HOW.items(), (1, ROOM)):

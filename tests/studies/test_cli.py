@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("synth", "models", "studies")
 COMMANDS = {
     "list": {"--json", "--scale", "--runs"},
-    "plan": {"--json", "--scale", "--seeds", "--arms", "--threads", "--on", "--dry-run"},
+    "plan": {"--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--on", "--dry-run"},
     "run": {
         "--json", "--scale", "--seeds", "--arms", "--device", "--threads", "--workers", "--executor", "--address",
         "--partition", "--minutes",
@@ -269,12 +269,15 @@ def test_more_workers_than_there_is_room_for_are_not_hired(copy):
 
 
 def test_a_study_is_priced_before_it_is_begun(copy):
-    """Mutants: no hours; a card's name not looked up; a dry run that leaves runs behind."""
+    """Mutants: no hours, here or on a card; a card's name not looked up; a dry run that leaves runs behind."""
     row = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--on", "h100,a100", "--json"))
-    assert set(row["price"]["hours"]) == {"H100 SXM", "A100 SXM 80 GB"}
+    assert list(row["price"]["hours"]) == ["one core here", "H100 SXM", "A100 SXM 80 GB"]
+    assert row["price"]["hours"]["H100 SXM"]["mfu"] > 0
     assert row["price"]["parts"]["total"]["flops"] > 0
     text = good(copy, "plan", "quickstart", "--scale", "paper", "--on", "h200")
-    assert "hours, H200 SXM" in text and "GB of disk" in text
+    words = " ".join(text.split())
+    assert "hours, H200 SXM" in words and "hours, one core here" in words
+    assert "GB of disk" in words and "cores here" in words and "of its peak (MFU)" in words
     before = set((copy / "runs").glob("*"))
     steps = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--seeds", "77", "--dry-run", "--json"))
     assert [each["stage"] for each in steps] == ["Pretrain"] * 3 and set((copy / "runs").glob("*")) == before

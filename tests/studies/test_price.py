@@ -85,6 +85,48 @@ def test_larger_models_take_more_memory_and_use_cards_better():
     assert utilisation(10**7) < utilisation(5 * 10**7) < utilisation(10**8) < utilisation(10**12) == pytest.approx(0.35)
 
 
+def test_on_a_cpu_keys_and_values_are_kept_of_one_piece_a_core(monkeypatch):
+    """Mutants: those of all rows of a step, or of a piece whatever the cores; a GPU's cut too; torch's kernels, which
+    take wider pieces, priced as compiled ones; pieces priced that are larger than the step."""
+    rl = study("stages/quickstart", "small").arms[1].recipe
+    rl = rl.parent + dataclasses.replace(rl.stages[-1], max_new_tokens=100_000)
+    kept = 2 * 4.0 * rl.model.layers * rl.model.kv_heads * rl.model.head_width * 100_000  # of one row
+
+    def rows_kept(rows: int, on: int) -> float:
+        return memory(rl, rows, 300)[on] / kept
+
+    for cores, width, kernels in ((2, 64, "torch"), (5, 64, "torch"), (2, 16, "native")):
+        monkeypatch.setenv("INTERLUDE_KERNELS", kernels)
+        monkeypatch.setattr(pricing, "cores", lambda: cores)  # noqa: B023
+        if kernels == "native":
+            monkeypatch.setattr(pricing.native, "path", lambda model: "native")  # there may be no compiler here
+        assert rows_kept(1024, on=0) == pytest.approx(cores * width, rel=0.1)
+        assert rows_kept(8, on=0) == pytest.approx(8, rel=0.1) and rows_kept(1024, on=1) == pytest.approx(1024, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "files, found",
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "350000 100000\n"}, 3),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "1600000 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+    ],
+)
+def test_cores_are_not_more_than_a_containers_quota(files, found, tmp_path, monkeypatch):
+    """Mutants: a quota not read, in version 2 or 1; rounded up; none at all for half a core; no limit taken for one."""
+    monkeypatch.setattr(pricing.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(pricing.sys, "platform", "linux")
+    monkeypatch.setattr(pricing, "CGROUP", tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert pricing.cores() == found
+
+
 def test_hours_add_up_work_of_both_kinds():
     """Mutants: sampling at training's speed; seconds for hours; a card that is not of its name."""
     spent = Ledger(tokens=(1, 1, 0, 0), flops=(7.2e12, 3.6e12, 0.0, 0.0))
@@ -92,6 +134,8 @@ def test_hours_add_up_work_of_both_kinds():
     assert Speed("x", 1e9, 0.5e9).hours(spent) == pytest.approx(4.0)
     assert on_card(CARDS["h100"], 10**8).training == pytest.approx(98.9e12)
     assert on_card(CARDS["a100"], 10**8).sampling == pytest.approx(3.12e12)
+    assert on_card(CARDS["a100"], 10**8).mfu == pytest.approx(0.10)
+    assert "10.00% of its peak (MFU) in training, 1.00% in sampling" in on_card(CARDS["a100"], 10**8).how
     assert tuple(CARDS) == NAMED
 
 
@@ -195,3 +239,16 @@ def test_what_does_not_fit_is_said_instead_of_tried(monkeypatch, runs):
     monkeypatch.setattr(pace, "free_bytes", lambda: 1e15)
     for each in dry_run(study(), Machine()):
         assert "minutes of one core here" in each.why_not
+
+
+def test_what_does_not_fit_a_gpu_is_said_instead_of_tried(monkeypatch, runs):
+    """Mutants: this machine's memory, or a CPU process's needs, looked at for a GPU; the CPU probed for nothing."""
+    monkeypatch.setattr(Machine, "__post_init__", lambda self: None)  # there may be no GPU here
+    monkeypatch.setattr(pace, "one_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(pace, "this_machine", lambda study: pytest.fail("a CPU was probed"))
+    monkeypatch.setattr(pace, "free_bytes", lambda: 1e15)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1.5e6 if device == "cuda:1" else 1e15, 80e9))
+    needs = [f"about {priced(arm.recipe).gpu_bytes / 1e9:.1f} GB" for arm in study().arms]
+    found = dry_run(study(), Machine(device="cuda:1"))
+    assert found and all("GB of memory, and 0.0 GB are free" in each.why_not for each in found)
+    assert any(need in found[-1].why_not for need in needs)
