@@ -92,7 +92,7 @@ def test_agrees_with_the_second_opinion():
 
 def test_agrees_in_every_style():
     """Kills: a freedom that reaches too far or not far enough (words, skipped steps, thoughts, approaches, copies,
-    reverse mode), and any text at all that raises. ``python -m tests.support.fuzz`` runs the same at length."""
+    reverse mode), and any text at all that raises. ``python -m fuzz`` in tests/support runs the same at length."""
     counts, bad = fuzz.campaign(mutants=6_000, right=2_000, anything=4_000, seed=1)
     assert not bad, bad[0]
     assert (

@@ -1,4 +1,4 @@
-"""How often the verifier and the second opinion differ: ``python -m tests.support.fuzz --mutants N --right N``."""
+"""How often the verifier and the second opinion differ: ``python -m fuzz --mutants N --right N`` in ``tests/support``."""
 
 from __future__ import annotations
 
