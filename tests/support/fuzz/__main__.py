@@ -1,4 +1,4 @@
-"""How often the verifier and the second opinion differ: ``python -m fuzz --mutants N --right N`` in ``tests/support``."""
+"""How often the verifier and the second opinion differ; in tests/support: ``python -m fuzz --mutants N --right N``."""
 
 from __future__ import annotations
 
