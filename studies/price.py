@@ -100,7 +100,7 @@ def priceable(study: Study) -> bool:
 
 def pretrained(study: Study) -> bool:
     """Whether a study has a transformers model, of which only a GPU's speed is estimated."""
-    return any(isinstance(arm.recipe.model, HF) for arm in study.arms)
+    return not all(isinstance(arm.recipe.model, GPT) for arm in study.arms)
 
 
 @remembering()
@@ -159,13 +159,18 @@ def samples(stage: Stage) -> bool:
     return "num_samples" in {field.name for field in fields(stage)}
 
 
+def own_tokenizer(model: GPT | HF | None) -> HF | None:
+    """The model if it has a tokenizer of its own, by which lengths are counted, else None."""
+    return None if isinstance(model, GPT) else model
+
+
 def row_lengths(stage: Stage, model: GPT | HF | None = None) -> tuple[int, int, int]:
     """Rows that a step trains on, and the mean tokens of a question and of a worked solution in them (without a model,
     words)."""
     names = {field.name for field in fields(stage)}
     sources = [getattr(stage, name) for name in ("data", "replay") if name in names]
     rows = stage.batch_size * (stage.num_samples if samples(stage) else 1)
-    means = [mean_lengths(source, model if isinstance(model, HF) else None) for source in sources if source is not None]
+    means = [mean_lengths(source, own_tokenizer(model)) for source in sources if source is not None]
     share = stage.replay_share if "replay_share" in names and len(means) == 2 else 0.0
     weights = (1 - share, share)
     question, solution = (sum(w * each[i] for w, each in zip(weights, means, strict=False)) for i in (0, 1))
@@ -209,7 +214,7 @@ def step_ledger(model: GPT | HF, stage: Stage, rows: int, question: int, solutio
 
 def exam_price(model: GPT | HF, exam: Exam) -> Ledger:
     """What an exam spends: one pass over each solution, or responses as long as these."""
-    question, solution = map(round, mean_lengths(exam.source, model if isinstance(model, HF) else None))
+    question, solution = map(round, mean_lengths(exam.source, own_tokenizer(model)))
     if exam.responses:
         spent = [decode_cost(Counted(model), question, [solution] * exam.responses)] * exam.problems
     else:

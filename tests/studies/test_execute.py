@@ -8,13 +8,13 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from own_study import MINE
 
 from interlude.models.files import CLAIM, DONE
 from interlude.models.recipe import dependencies
@@ -32,32 +32,6 @@ from interlude.studies.execute.work import RESULT, STOPPED, Died, Order, order, 
 from interlude.studies.find import Wanted, names, the_study
 from interlude.studies.refusal import Refused
 from interlude.studies.study import keep, places, plan
-
-# A study in a file of the user's own, with a folder called models beside it, as people have.
-MINE = '''"""Does it run elsewhere?"""
-from dataclasses import replace
-from interlude.models.gpt import GPT
-from interlude.models.optim import Optim
-from interlude.models.stages.pretrain import Pretrain
-from interlude.studies.exams.exact import ExactExam
-from interlude.models.recipe import Recipe
-from interlude.studies.study import Arm, Study
-from interlude.synth.source import Source
-from interlude.synth.tokens import Vocabulary
-from models.sizes import WIDTH
-
-def study(scale):
-    data = Source(ops=(1, 1), modulus=3, names=6)
-    vocab = Vocabulary(modulus=3, worlds=("zoo",), names=6)
-    model = GPT(layers=1, width=WIDTH, heads=1, kv_heads=1, hidden=64, vocab=vocab)
-    base = Recipe(model) + Pretrain(steps=3, batch_size=2, optim=Optim(), data=data)
-    base = base + Pretrain(steps=STEPS, batch_size=2, optim=Optim(), data=data)
-    arms = tuple(Arm(f"rows{n}", base + Pretrain(steps=STEPS, batch_size=n, optim=Optim(), data=data))
-        for n in (2, 3, 4))
-    exams = tuple(ExactExam(name, replace(data, split="any"), 4) for name in ("z", "a"))
-    return Study("whatever", scale.name, "Does it run elsewhere?", "Yes.", "It ran.", arms, exams, (0, 1), base,
-        unequal="rows differ", contrasts=(("rows3", "rows2"),), headline=("z",))
-'''
 
 
 @pytest.fixture
@@ -463,57 +437,3 @@ def test_submitit_leaves_the_same_table_though_a_job_is_killed(mine, tmp_path, m
     timed("a study through submitit, one job killed", began)
     assert "its worker died" in said(seen)
     assert table(study, tmp_path / "jobs") == expected
-
-
-# --- a study of the user's own ---------------------------------------------------------------------------------------
-
-
-def interlude(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    plain = {name: value for name, value in os.environ.items() if name not in ("INTERLUDE_RUNS", "INTERLUDE_RESULTS")}
-    environment = plain | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
-    call = [sys.executable, "-m", "interlude.studies", *words]
-    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-
-
-def test_a_file_of_ones_own_is_planned_run_and_shown(tmp_path):
-    """Mutants: a models/ folder beside it taken for ours, or ours for it; its table among the committed ones; its name
-    taken from inside; workers that do not find it."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "__init__.py").write_text("")
-    (tmp_path / "models" / "sizes.py").write_text("WIDTH = 32\n")
-    (tmp_path / "my_study.py").write_text(MINE.replace("STEPS", "2"))
-    (tmp_path / "my_scale.py").write_text(
-        "from dataclasses import replace\nfrom interlude.studies.scales import SMOKE\n"
-        'TINY = replace(SMOKE, name="mini")\n'
-    )
-    planned = interlude(tmp_path, "plan", "./my_study.py", "--scale", "smoke", "--json")
-    assert planned.returncode == 0, planned.stderr
-    assert json.loads(planned.stdout)["study"] == "my_study"
-    for words in (("--scale", "smoke", "--workers", "2"), ("--scale", "./my_scale.py:TINY", "--workers", "1")):
-        ran = interlude(tmp_path, "run", "./my_study.py", *words)
-        assert ran.returncode == 0, ran.stderr
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("results/*/*.csv")) == [
-        "results/mini/my_study.csv", "results/smoke/my_study.csv",
-    ]  # fmt: skip
-    assert (tmp_path / "runs").is_dir()
-    shown = interlude(tmp_path, "show", "./my_study.py", "--scale", "smoke", "--json")
-    assert shown.returncode == 0 and json.loads(shown.stdout)["study"] == "my_study", shown.stderr
-
-
-@pytest.mark.parametrize(
-    "name, text, words, named",
-    [
-        ("gone.py", None, (), "there is no file"),
-        ("empty.py", "X = 1\n", (), "does not define study(scale)"),
-        ("json.py", "X = 1\n", (), "rename it"),
-        ("wrong.py", "def study(scale):\n    return 3\n", (), "must return a Study, not a int"),
-        ("fine.py", "def study(scale):\n    return 3\n", ("--scale", "own/fine.py:BIG"), "defines no scale 'BIG'"),
-    ],
-)
-def test_files_that_hold_no_study_are_refused(name, text, words, named, tmp_path):
-    """Mutants: a traceback; a module of ours or of Python's replaced by a file that has its name."""
-    (tmp_path / "own").mkdir()
-    if text is not None:
-        (tmp_path / "own" / name).write_text(text)
-    done = interlude(tmp_path, "plan", f"own/{name}", *words)
-    assert done.returncode == 2 and named in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr

@@ -3,6 +3,8 @@ end, padding and chat template."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 from interlude.synth.source import Source
@@ -89,3 +91,18 @@ def taught(folder, pairs: list[tuple[str, str]], steps: int = 150, **model) -> s
     lm.network.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+@cache
+def learned(tmp_path_factory) -> str:
+    """The folder of a model that has learned the easiest problems, saved by transformers; made once a session."""
+    from interlude.models.hf import HF
+    from interlude.models.optim import Optim
+    from interlude.models.stages.sft import SFT
+    from interlude.models.train import train
+
+    raw = tmp_path_factory.mktemp("hub")
+    lm = HF(save_model(raw)).build(0)
+    train(lm, SFT(steps=200, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=EASY), seed=0)
+    lm.network.save_pretrained(raw)
+    return str(raw)
