@@ -121,3 +121,11 @@ def primed(tiny, source):
     lm = sizes.build(0)
     train(lm, Primed(steps=1000, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=source), seed=0)
     return copies(lm)
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory) -> str:
+    """The folder of a transformers model that has learned the easiest problems."""
+    import pretrained
+
+    return pretrained.learned(tmp_path_factory.mktemp("hub"))

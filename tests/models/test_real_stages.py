@@ -52,8 +52,8 @@ NEVER = Machine(save_every=1e9)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> str:
-    return pretrained.learned(tmp_path_factory)
+def folder(hub) -> str:
+    return hub
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ end, padding and chat template."""
 
 from __future__ import annotations
 
-from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -93,15 +93,13 @@ def taught(folder, pairs: list[tuple[str, str]], steps: int = 150, **model) -> s
     return str(folder)
 
 
-@cache
-def learned(tmp_path_factory) -> str:
-    """The folder of a model that has learned the easiest problems, saved by transformers; made once a session."""
+def learned(raw: Path) -> str:
+    """Saves in ``raw``, by transformers, a model that has learned the easiest problems."""
     from interlude.models.hf import HF
     from interlude.models.optim import Optim
     from interlude.models.stages.sft import SFT
     from interlude.models.train import train
 
-    raw = tmp_path_factory.mktemp("hub")
     lm = HF(save_model(raw)).build(0)
     train(lm, SFT(steps=200, batch_size=32, optim=Optim(schedule="linear", floor=0.0), data=EASY), seed=0)
     lm.network.save_pretrained(raw)
