@@ -51,11 +51,11 @@ class Study:
     """A study at one scale.
 
     prediction and rule are written before the run: what is expected, and which number decides. base: what all arms
-    share; compute is compared after it. unequal: why compute differs, where it has to. contrasts: pairs of arms (arm,
-    over) whose paired difference is reported. headline: the exams shown first. gold: sets of training problems, one for
-    each number of operations, that every examined problem is compared with (see ``similarities``). results: the folder
-    of its table (None: ``results.FOLDER``). whole: the study that this one is some arms of, as its rows keep their
-    places in the table.
+    share; compute is compared after it. unequal: why budgets differ, where they have to. last_steps: why measured FLOPs
+    differ although budgets are equal. contrasts: pairs of arms (arm, over) whose paired difference is reported.
+    headline: the exams shown first. gold: sets of training problems, one for each number of operations, that every
+    examined problem is compared with (see ``similarities``). results: the folder of its table (None:
+    ``results.FOLDER``). whole: the study that this one is some arms of, as its rows keep their places in the table.
 
     Raises ValueError naming the field and the study.
     """
@@ -70,6 +70,7 @@ class Study:
     seeds: tuple[int, ...]
     base: Recipe
     unequal: str = ""
+    last_steps: str = ""
     contrasts: tuple[tuple[str, str], ...] = ()
     headline: tuple[str, ...] = ()
     gold: tuple[Exam, ...] = ()
@@ -167,7 +168,8 @@ def plan(study: Study) -> list[Run]:
 
 
 def check_budget(study: Study, runs: list[Run]) -> None:
-    """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why.
+    """Raises ValueError where arms that must be equal differ by more than 5 %, unless the study says why: ``unequal``
+    excuses all, ``last_steps`` what arms took beyond equal budgets.
 
     Budgets are compared with budgets, and what finished arms took with what others took: a stage ends with the step
     that spends its budget, so a finished arm may have taken a little more than an unfinished one is to take.
@@ -182,7 +184,7 @@ def check_budget(study: Study, runs: list[Run]) -> None:
                 f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty"
             )
         planned = {run.arm: run.planned for run in compared if run.planned is not None}
-        measured = {run.arm: run.measured for run in compared if run.measured is not None}
+        measured = {} if study.last_steps else {r.arm: r.measured for r in compared if r.measured is not None}
         for what, spent in (("budgets", planned), ("measured FLOPs", measured)):
             if spent and max(spent.values()) > (1 + TOLERANCE) * min(spent.values()):
                 low, high = min(spent, key=spent.get), max(spent, key=spent.get)

@@ -61,7 +61,7 @@ def study(scale: Scale) -> Study:
     return Study(
         name="interplay/mid_or_rl",
         scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        unequal="a stage ends with the step that spends its budget: up to 8 % at the half budget, 3 % at the full one",
+        last_steps="a stage ends with the step that spends its budget: up to 8 % at the half, 3 % at the full one",
         arms=tuple(arms),
         exams=(*scale.exams(deeper=1), scale.sampled_exam()),
         seeds=scale.finding_seeds or scale.seeds,

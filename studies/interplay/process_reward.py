@@ -77,6 +77,6 @@ def study(scale: Scale) -> Study:
         arms=(Arm("none", base, equal=False), *(Arm(name, base + stage) for name, stage in rl.items())),
         exams=(*exams, *(scale.sampled_exam(field) for field in FIELDS)),
         seeds=scale.finding_seeds or scale.seeds, base=base,
-        unequal="a stage ends with the step that spends its budget, and long responses make a step dear: up to 6 %",
+        last_steps="a stage ends with the step that spends its budget, and long responses make a step dear: up to 6 %",
         contrasts=(*((name, "none") for name in rl), *pairs), headline=tuple(exam.name for exam in exams),
     )  # fmt: skip

@@ -7,7 +7,7 @@ same problems with whole solutions: what a method could reach that repairs the c
 
 from __future__ import annotations
 
-from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, alone_and_after_rl, arena
+from interlude.studies.methods import BOUNDS, CONTROLS, LAST_STEPS, METHODS, alone_and_after_rl, arena
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, minus
@@ -40,5 +40,5 @@ def study(scale: Scale) -> Study:
         arms=(*(Arm(name, recipe, budget=budget) for name, recipe, budget in arms), Arm("base", base, equal=False)),
         exams=(*scale.exams(), *asked), seeds=SEEDS if scale.board_seeds else scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in names if name != "NTP"),
-        unequal=UNEQUAL, headline=tuple(exam.name for exam in asked),
+        last_steps=LAST_STEPS, headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

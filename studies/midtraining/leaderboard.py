@@ -14,7 +14,7 @@ seeds 50 and 51 had been seen.
 from __future__ import annotations
 
 from interlude.studies.board import THEN, beside
-from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, UNEQUAL, Row, alone_and_after_rl, arena
+from interlude.studies.methods import BOUNDS, CONTROLS, LAST_STEPS, METHODS, Row, alone_and_after_rl, arena
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import Claim, Score
@@ -59,6 +59,6 @@ def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=(*arms, Arm("base", base, equal=False)), exams=(*scale.exams(), *asked), base=base,
-        contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"), unequal=UNEQUAL,
-        seeds=scale.board_seeds[:RUN] or scale.seeds, headline=tuple(exam.name for exam in asked),
+        contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"),
+        seeds=scale.board_seeds[:RUN] or scale.seeds, headline=tuple(e.name for e in asked), last_steps=LAST_STEPS,
     )  # fmt: skip

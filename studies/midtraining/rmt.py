@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from interlude.studies.methods import BINS, CONTROLS, METHODS, UNEQUAL, arena, joined, rmt
+from interlude.studies.methods import BINS, CONTROLS, LAST_STEPS, METHODS, arena, joined, rmt
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -54,5 +54,5 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
         exams=(*scale.exams(), *asked), seeds=scale.seeds, headline=tuple(exam.name for exam in asked),
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), base=base, unequal=UNEQUAL,
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), base=base, last_steps=LAST_STEPS,
     )  # fmt: skip

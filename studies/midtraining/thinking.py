@@ -10,7 +10,7 @@ segment after a skipped step depends on the thought before it.
 
 from __future__ import annotations
 
-from interlude.studies.methods import UNEQUAL, arena, joined, probes, thoughts_varied
+from interlude.studies.methods import LAST_STEPS, arena, joined, probes, thoughts_varied
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -43,5 +43,5 @@ def study(scale: Scale) -> Study:
         arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
         seeds=scale.seeds, exams=(*scale.exams(), *asked, *probes(scale)), headline=(asked[0].name,),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
-        unequal=UNEQUAL,
+        last_steps=LAST_STEPS,
     )  # fmt: skip

@@ -32,5 +32,5 @@ def study(scale: Scale) -> Study:
         name="real/gym", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
         exams=(scale.gym_exam(),), seeds=scale.seeds, base=base,
         contrasts=(*((arm.name, "base") for arm in arms[1:]), *pairs), headline=("chain-sum",),
-        unequal="a stage ends with the step that spends its budget",
+        last_steps="a stage ends with the step that spends its budget",
     )  # fmt: skip

@@ -27,7 +27,7 @@ RULE = (
     "Differences to the base and to NTP (or NTP + RL) in strict pass@1 on the sampled edge exam: by 95 % Student-t "
     "intervals over seeds where there are two or more; with one, nothing is decided and numbers are shown as they are."
 )
-UNEQUAL = "a stage ends with the step that spends its budget, and a step of rollouts is up to half of a small budget"
+LAST_STEPS = "a stage ends with the step that spends its budget, and a step of rollouts is up to half of a small budget"
 
 
 def study(scale: Scale) -> Study:
@@ -48,5 +48,5 @@ def study(scale: Scale) -> Study:
             *((arm.name, "base") for arm in arms[1:]),
             *((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         ),
-        headline=(edge.name, "chain-sum"), unequal=UNEQUAL,
+        headline=(edge.name, "chain-sum"), last_steps=LAST_STEPS,
     )  # fmt: skip

@@ -78,7 +78,9 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
         "<h3>Details</h3>",
         folded(
             "prediction and rule, as written before the run",
-            facts([("Prediction", study.prediction), ("Rule", study.rule), ("Unequal", study.unequal)]),
+            facts(
+                [("Prediction", study.prediction), ("Rule", study.rule), ("Unequal", study.unequal or study.last_steps)]
+            ),
         ),
         folded("how every arm was trained", "".join(table_html(each) for each in recipe_tables(study))),
         *(folded(each[0], table_html(each)) for each in full(made, kinds_of(study)) if each[0] != "claims"),

@@ -29,6 +29,7 @@ def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -
         "prediction": study.prediction,
         "rule": study.rule,
         "unequal": study.unequal,
+        "last_steps": study.last_steps,
         "seeds": list(found.seeds),
         "bands": {name: list(span) for name, span in bands.items()},
         "headline": list(study.headline),

@@ -91,11 +91,11 @@ def test_mid_or_rl_splits_each_budget(scale, runs):
         assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(share * budget)
         assert [type(stage) for stage in own] == [Midtrain] * (share < 1) + [RL] * (share > 0)
         assert share == 1 or own[0].optim.schedule == "linear"
-    # Plans are equal (above). Without the reason that ``unequal`` gives for last steps, half a stage more is refused.
+    # Plans are equal (above). The reason that ``last_steps`` gives does not excuse half a stage more.
     long = asked.arms[1]
     stage = long.recipe.stages[-1]
     more = dataclasses.replace(long, recipe=long.recipe.parent + dataclasses.replace(stage, flops=stage.flops * 1.5))
-    other = dataclasses.replace(asked, unequal="", arms=(asked.arms[0], more, *asked.arms[2:]))
+    other = dataclasses.replace(asked, arms=(asked.arms[0], more, *asked.arms[2:]))
     with pytest.raises(ValueError, match="'20% RL, half'.* differ in FLOPs"):
         check_budget(other, plan(other))
 

@@ -25,9 +25,9 @@ from interlude.studies.methods import (
     BINS,
     BOUNDS,
     CONTROLS,
+    LAST_STEPS,
     METHODS,
     STOPS,
-    UNEQUAL,
     Arena,
     adamw,
     alike,
@@ -64,7 +64,7 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     assert asked.base == here.base() and here.method_flops == SCALES[scale].arm_flops
     if module is leaderboard:  # its "RL" is what other boards call "base + RL": one recipe has one name
         assert "base + RL" not in arms and arms["RL"].recipe == arms.pop("base").recipe + here.rl(here.method_flops)
-    assert asked.unequal == UNEQUAL and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
+    assert asked.last_steps == LAST_STEPS and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
     for name, arm in arms.items():
         if name.endswith(" + RL"):
             alone = arms[name.removesuffix(" + RL")]

@@ -40,6 +40,7 @@ class Words:
     prediction: str = "Yes & no."
     rule: str = "The interval."
     unequal: str = ""
+    last_steps: str = ""
     contrasts: tuple = (("mid-training + RL", "RL"), ("RL", "pre-training"))
     headline: tuple = ("zoo-ops5",)
     seeds: tuple = field(default=(0, 1))
