@@ -24,9 +24,8 @@ QUESTION = "At equal measured FLOPs, what does each method add to next-token pre
 PREDICTION = (
     "Alone, at the edge: NTP is 0.15 above the base and 0.3 below full texts or more; thinking SFT, thinking, ReMiT, "
     "distillation, switch and RL are above NTP; RMT, RLP and RPT, which read little or nothing, are below. + RL, "
-    "beyond the band: thinking SFT, thinking, RL and RMT are above NTP and pre-training by 0.05 or more, and "
-    "below full texts; the random reward equals pre-training. RA3 (added after pilots at seeds 3 and 4, when others "
-    "had run) is above NTP, alone and + RL."
+    "beyond the band: thinking SFT, thinking, RL and RMT are above NTP and pre-training by 0.05 or more, below full "
+    "texts; random reward equals pre-training. RA3 (added after pilots at seeds 3, 4) is above NTP, alone and + RL."
 )
 RULE = (
     "Paired differences to NTP and pre-training. Alone: pass@1 on the sampled edge exam, free, but for RLP, RPT and "
