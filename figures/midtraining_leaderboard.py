@@ -35,7 +35,7 @@ def draw(folder=FOLDER) -> Figure:
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
     for axis in (ahead, lost):
         axis.axvline(0, color="#333333", linewidth=0.6)
-        axis.set_xlim(-1.05, 1.05)  # an interval over two seeds would leave nothing else to see
+        axis.set_xlim(-0.6, 0.6)  # where seeds are few an interval goes on beyond
     low, high = OPS["OOD"]
     score.set_xlabel(f"{low} to {high} operations, pass@1\n(lines: {CONTROL}, dashed after RL)")
     ahead.set_xlabel(f"{low} to {high} operations, pass@1,\nmethod - {CONTROL}")
