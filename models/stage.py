@@ -79,7 +79,7 @@ class StageModels:
 class Stage(ABC):
     """A stage description. It ends after ``steps`` steps or once it has spent ``flops``, whichever is given.
 
-    rows: rows (or prompts) a step. optim: how weights are updated; schedules run over the stage's own progress.
+    batch_size: rows (or prompts) a step. optim: how weights are updated; schedules run over the stage's own progress.
     """
 
     steps: int | None = None
@@ -87,7 +87,7 @@ class Stage(ABC):
     batch_size: int
     optim: Optim
     version: ClassVar[int] = 1
-    needs_initial_model: ClassVar[bool] = False  # whether ``Models.start`` is needed
+    needs_initial_model: ClassVar[bool] = False  # whether ``StageModels.start`` is needed
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -104,7 +104,7 @@ class Stage(ABC):
                 what = f"{', '.join(missing)}, which a {type(data).__name__} has not"
                 raise ValueError(f"{name}.{field_} must be a task with {what}")
         if self.batch_size < 1:
-            raise ValueError(f"{name}.rows must be at least 1, got {self.batch_size}")
+            raise ValueError(f"{name}.batch_size must be at least 1, got {self.batch_size}")
 
     @property
     def data_needs(self) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ PROBED = 4  # thoughts per problem in the causal probe
 NOISY = Words(remarks=0.1, error_rate=0.3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 LAST_STEPS = (
-    "a stage ends with the step that uses up its budget; at nano one step of rollouts costs up to 3 % of that budget"
+    "a stage ends with the step that uses up its budget; at nano one step of rollouts costs up to 6 % of that budget"
 )
 
 

@@ -24,8 +24,8 @@ QUESTION = "At equal measured FLOPs, what does each method add to next-token pre
 PREDICTION = (
     "Alone, at the edge: NTP is 0.15 above the base and 0.3 below full texts or more; thinking SFT, thinking, ReMiT, "
     "distillation, switch and RL are above NTP; RMT, RLP and RPT, which read little or nothing, are below. + RL, "
-    "beyond the band: thinking SFT, thinking, RL and RMT are above NTP and pre-training by 0.05 or more, below full "
-    "texts; random reward equals pre-training. RA3 (added after pilots at seeds 3, 4) is above NTP, alone and + RL."
+    "beyond the band: thinking SFT, thinking, RL and RMT are above NTP and pre-training by 0.05 or more, and below "
+    "full texts; the random reward equals pre-training. RA3, added later, is above NTP alone and + RL."
 )
 RULE = (
     "Paired differences to NTP and pre-training. Alone: pass@1 on the sampled edge exam, free, but for RLP, RPT and "
@@ -53,11 +53,11 @@ def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
     base, flops, asked = scale.base(), scale.method_flops, scale.asked()
     arms = [Arm(name, recipe, budget=budget) for name, recipe, budget in alone_and_after_rl(scale, rows)]
     shorter = base + scale.midtrain(0.75 * flops)  # the reference's passes cost ReMiT a third more than NTP
-    arms += [Arm("NTP, tokens of ReMiT", shorter, equal=False)]
-    arms += [Arm("NTP, tokens of ReMiT + RL", shorter + scale.rl(flops), equal=False)]
+    plain = {"NTP, tokens of ReMiT": shorter, "NTP, tokens of ReMiT + RL": shorter + scale.rl(flops), "base": base}
+    arms += [Arm(name, recipe, equal=False) for name, recipe in plain.items()]
     return Study(
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=(*arms, Arm("base", base, equal=False)), exams=(*scale.exams(), *asked), base=base,
+        arms=tuple(arms), exams=(*scale.exams(), *asked), base=base,
         contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"),
         seeds=RUN if scale.board_seeds else scale.seeds, headline=tuple(e.name for e in asked), last_steps=LAST_STEPS,
     )  # fmt: skip

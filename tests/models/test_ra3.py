@@ -12,10 +12,12 @@ import torch
 
 from interlude.models.annotator import chunk
 from interlude.models.gpt import GPT
+from interlude.models.ledger import JUDGE
 from interlude.models.optim import Optim
 from interlude.models.stage import StageModels, replays
+from interlude.models.stages import ra3
 from interlude.models.stages.midtrain import Midtrain
-from interlude.models.stages.ra3 import NONE, RA3, marked, mutual_information, posterior_sample
+from interlude.models.stages.ra3 import NONE, RA3, described, marked, mutual_information, operations, posterior_sample
 from interlude.models.train import frozen
 from interlude.synth.segments import segments
 from interlude.synth.source import Source
@@ -128,16 +130,24 @@ def test_skills_that_cost_too_much_leave_next_token_prediction():
     assert batch.metrics["skills"] == 0 and batch.metrics["skill_nats"] == 0
 
 
-def test_skills_are_drawn_at_random_at_first_and_rows_do_not_depend_on_each_other():
-    lm = strange()
-    stage = dataclasses.replace(STAGE, explore=0.5, cost=0.0)
+def test_skills_are_drawn_at_random_at_first_and_rows_do_not_depend_on_each_other(monkeypatch):
+    # Mutants: draws of the place in the call and not of the row; the same skills explored in all rows; the choice among
+    # skills free of cost; exploration that ends one step late.
+    lm = MODEL.build(0).eval()  # predicts all tokens alike, so that skills are what is drawn
+    stage = dataclasses.replace(STAGE, explore=0.5, cost=0.1)
     first, later = (stage.collect(StageModels(lm, done=done), 3, 1, range(4)) for done in (0.4, 0.5))
-    assert not first.spent and later.spent and "skill_nats" not in first.metrics
+    assert not first.spent and later.spent and "skill_nats" not in first.metrics and later.metrics["skills"] > 0
     for done in (0.4, 0.5):
         whole = stage.collect(StageModels(lm, done=done), 3, 1, range(4))
         for row in range(4):
             part = stage.collect(StageModels(lm, done=done), 3, 1, range(row, row + 1))
             assert part.ids_BT[0].tolist() == whole.ids_BT[row, : part.lengths[0]].tolist()
+    paths = [(3, 1, 0), (3, 1, 1), (3, 2, 0), (4, 1, 0)]
+    assert len({tuple(stage.explored(12, *path)) for path in paths}) == 4
+    costs = []
+    monkeypatch.setattr(ra3, "posterior_sample", lambda logp_KT, cost, draws_T: costs.append(cost) or [NONE] * 4)
+    stage.collect(StageModels(lm, done=0.5), 3, 1, range(1))
+    assert costs == [pytest.approx(0.1 + math.log(3))]
 
 
 def test_the_skills_of_a_learner_that_profits_from_them_are_its_own():
@@ -147,6 +157,23 @@ def test_the_skills_of_a_learner_that_profits_from_them_are_its_own():
     logp_KT[truth, range(6)] = -1.0
     assert posterior_sample(logp_KT, 1.0, np.full(6, 0.5)) == truth
     assert posterior_sample(logp_KT, 50.0, np.full(6, 0.5)) == [NONE] * 6
+
+
+def test_metrics_by_hand():
+    # Mutants: steps before the first skill counted; skills counted at every step; operations from the other end; the
+    # answer left out, or the passes of scoring charged as training.
+    lm = strange()
+    each = chunk(lm, SHOWN.problem("exam", 0))
+    line = described([(each, [NONE, 2, 2, 1])])
+    assert line["skills"] == 2 and line["steps_per_skill"] == 1.5
+    names = operations(each)
+    assert names[-1] == "answer" and names[:-1] == [node.op for node in each.problem.nodes if node.op in "+-*"]
+    texts = [chunk(lm, SHOWN.problem("exam", n)) for n in range(6)]
+    pairs = [pair for text in texts for pair in zip(operations(text), [1, 1, 1, 2], strict=True)]
+    expected = mutual_information(pairs)  # by hand below
+    assert described([(text, [1, 1, 1, 2]) for text in texts])["operation_nats"] == pytest.approx(expected)
+    assert STAGE.scores(lm, [each])[1][0].kind == JUDGE
+    assert described([]) == {}
 
 
 def test_mutual_information_by_hand():

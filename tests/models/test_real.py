@@ -9,34 +9,23 @@ import shutil
 import pretrained
 import pytest
 import torch
-from pretrained import EASY, GAPS
+from pretrained import COMMON, EASY
 
 from interlude.models.annotator import chunk
 from interlude.models.hf import HF, HFModel
 from interlude.models.lm import tags
-from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stage import imitate
-from interlude.models.stages.coldstart import ColdStart
 from interlude.models.stages.distil import Distil
 from interlude.models.stages.remit import ReMiT
 from interlude.models.stages.sft import SFT
-from interlude.models.train import Machine, train
+from interlude.models.train import train
 from interlude.synth.render import CLOSE, END, THINK
 from interlude.synth.segments import segments
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
 transformers = pytest.importorskip("transformers")
-
-
-SLOWLY = Optim(kind="adamw", other_lr=1e-3, warmup=0)
-
-
-COMMON = {"steps": 2, "batch_size": 4, "optim": SLOWLY, "data": EASY}
-
-
-NEVER = Machine(save_every=1e9)
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +36,6 @@ def folder(hub) -> str:
 @pytest.fixture(scope="module")
 def lm(folder) -> HFModel:
     return HF(folder, thoughts=True).build(0)
-
-
-@pytest.fixture(scope="module")
-def thinker(folder) -> dict:
-    """Weights of the same model after a cold start: it closes thoughts, and goes on where the text was left."""
-    lm = HF(folder, thoughts=True).build(0)
-    data = dataclasses.replace(GAPS, thoughts="oracle")
-    optim = Optim(schedule="linear", floor=0.0)
-    train(lm, ColdStart(steps=150, batch_size=32, optim=optim, data=data, idle=0.5), seed=0)
-    return lm.state_dict()
 
 
 # Text and tokens

@@ -11,7 +11,7 @@ import numpy as np
 import pretrained
 import pytest
 import torch
-from pretrained import EASY, GAPS
+from pretrained import COMMON, EASY, GAPS
 
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF, HFModel
@@ -40,12 +40,6 @@ from interlude.synth.rng import uniforms
 from interlude.synth.verify import verify
 
 transformers = pytest.importorskip("transformers")
-
-
-SLOWLY = Optim(kind="adamw", other_lr=1e-3, warmup=0)
-
-
-COMMON = {"steps": 2, "batch_size": 4, "optim": SLOWLY, "data": EASY}
 
 
 NEVER = Machine(save_every=1e9)

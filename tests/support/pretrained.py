@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
+from interlude.models.optim import Optim
 from interlude.synth.source import Source
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 GAPS = Source(ops=(2, 2), modulus=3, names=6, skip_prob=1.0)
+COMMON = {"steps": 2, "batch_size": 4, "optim": Optim(kind="adamw", other_lr=1e-3, warmup=0), "data": EASY}
 END, PAD = "<|im_end|>", "<|endoftext|>"
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
