@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,8 +10,12 @@ import numpy as np
 
 from interlude.models.lm import LM, Samples
 from interlude.synth.rng import uniforms
-from interlude.synth.tasks import Task, TaskProblem, judge, steps
+from interlude.synth.tasks import SOLUTIONS, Task, TaskProblem, judge, lacking, steps
 from interlude.synth.verify import TRUNCATED, Verdict
+
+# Of reference solutions that may be longer than a response. Where more are, those problems can never be solved, and a
+# score or a reward speaks of length.
+LONGER = 0.1
 
 REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
 # Why all rewards of a group are equal, so that the group gives no gradient.
@@ -114,9 +119,26 @@ def failure(verdict: Verdict) -> str:
     return NEVER_RIGHT if verdict.parsed else NOT_PARSED
 
 
+def check_room(what: str, lm: LM, data: Task, problems: Sequence[TaskProblem], max_new_tokens: int) -> None:
+    """Raises ValueError, naming ``what`` asks for the responses, if more than a tenth of the solutions of these
+    problems of ``data`` have more than ``max_new_tokens`` tokens. Problems without solutions are not looked at."""
+    if lacking(data, [SOLUTIONS]):
+        return
+    lengths = [len(lm.encode(problem.solution)) for problem in problems]
+    longer = sum(length > max_new_tokens for length in lengths)
+    if longer > LONGER * len(lengths):
+        raise ValueError(
+            f"{what} allows max_new_tokens={max_new_tokens}, but {longer} of {len(lengths)} reference solutions are "
+            f"longer (up to {max(lengths)} tokens) and could never be written"
+        )
+
+
 def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
-    """Sampled and judged groups for these rows."""
+    """Sampled and judged groups for these rows. Raises ValueError at the first step if responses have no room for the
+    problems' own solutions."""
     problems = [stage.data.problem("rl", seed, step, row, attempt) for row in rows]
+    if step == attempt == 0:
+        check_room(type(stage).__name__, lm, stage.data, problems, stage.max_new_tokens)
     prompts = [lm.encode_prompt(problem.question) for problem in problems]
     samples = responses(stage, lm, prompts, seed, step, rows, attempt)
     groups = []

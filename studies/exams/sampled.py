@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from interlude.models.lm import LM, tags
+from interlude.models.rollouts import check_room
 from interlude.studies.evidence import faults, lengths
 from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
@@ -74,6 +75,7 @@ class SampledExam(Exam):
 
     def measure(self, lm: LM) -> SampledResult:
         problems = self.draw_problems()
+        check_room(f"exam {self.name!r}", lm, self.source, problems, self.max_new_tokens)
         totals = {name: np.zeros(len(problems)) for name in ("strict", "answer", "process", "tokens", "thought")}
         faults: Counter[str] = Counter()
         per = max(1, ROWS // self.samples)
