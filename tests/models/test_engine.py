@@ -138,7 +138,7 @@ def test_rows_end_where_they_should(folder, vllm):
 def test_stages_train_through_it(folder, vllm):
     # Mutants: a starting model that is sampled with the learner's weights; an engine copied with its model.
     optim = Optim(kind="adamw", other_lr=1e-3, warmup=0)
-    common = {"steps": 2, "batch_size": 2, "num_samples": 2, "max_new_tokens": 8, "optim": optim, "data": EASY}
+    common = {"steps": 2, "batch_size": 2, "num_samples": 2, "max_new_tokens": 60, "optim": optim, "data": EASY}
     for kind in (RL, RFT):
         lm = HF(folder, engine="vllm").build(0)
         train(lm, kind(**common), 0)

@@ -23,7 +23,7 @@ FIELDS = {
     "batch_size": 6,
     "optim": Optim(matrix_lr=1e-3, other_lr=1e-3, warmup=1),
     "num_samples": 4,
-    "max_new_tokens": 30,
+    "max_new_tokens": 60,
 }
 STAGE = ReLIFT(**FIELDS, data=Mixture(((0.5, EASY), (0.5, HARD))))
 

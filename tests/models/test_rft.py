@@ -10,12 +10,14 @@ import torch
 
 from interlude.models.ledger import ROLLOUT, decode_cost
 from interlude.models.optim import Optim
-from interlude.models.rollouts import rollouts
+from interlude.models.rollouts import check_room, rollouts
 from interlude.models.stage import StageModels
 from interlude.models.stages.rft import RFT, correct
+from interlude.models.stages.rl import RL
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.scoring import solution_logprobs
 from interlude.synth.source import Source
+from interlude.synth.tasks import Question, TextTask
 from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
@@ -79,7 +81,7 @@ def test_a_step_without_a_correct_response_moves_nothing(learned):
     # Mutants: wrong responses imitated where there is no right one; a step of Muon's size on no gradient; a free step.
     lm, lines = learned(), []
     before = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
-    stage = dataclasses.replace(STAGE, data=HARD, steps=1)
+    stage = dataclasses.replace(STAGE, data=HARD, steps=1, max_new_tokens=80)
     state = train(lm, stage, 3, Machine(), observe=lambda share, line: lines.append(line))
     assert lines[0]["strict"] == lines[0]["taught"] == lines[0]["loss"] == lines[0]["norm"] == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in lm.state_dict().items())
@@ -117,3 +119,42 @@ def test_correct_keeps_orders_apart(learned):
     yes, no = (dataclasses.replace(group.verdicts[0], strict=strict) for strict in (True, False))
     made = dataclasses.replace(group, responses=[[5], [6], [5], [7]], verdicts=[yes, yes, yes, no])
     assert correct(made) == [[5], [6]]
+
+
+class Unsolved:
+    """A task without solutions."""
+
+    capabilities = frozenset()
+
+    def problem(self, *path):
+        raise AssertionError("asked for a problem")
+
+
+class Spelt:
+    """A model that reads a token a character."""
+
+    def encode(self, text: str) -> list[int]:
+        return [0] * len(text)
+
+
+def test_room_for_solutions_is_demanded():
+    # Mutants: no check; the longest alone decides; a limit of one token less; a tenth refused; no exception for tasks
+    # without solutions.
+    def problems(*lengths: int) -> list[Question]:
+        return [Question("?", "x" * n, lambda text: False, "1") for n in lengths]
+
+    task = TextTask("rows.jsonl")
+    check_room("RL", Spelt(), task, problems(5, 7, 7), 7)
+    check_room("RL", Spelt(), task, problems(*[7] * 9, 8), 7)
+    with pytest.raises(ValueError, match=r"RL allows max_new_tokens=7, but 2 of 10 .* longer \(up to 9 tokens\)"):
+        check_room("RL", Spelt(), task, problems(*[7] * 8, 8, 9), 7)
+    check_room("RL", Spelt(), Unsolved(), problems(9), 7)
+
+
+@pytest.mark.parametrize("kind", [RFT, RL])
+def test_a_stage_without_room_is_refused(kind, learned):
+    # Mutants: the check left out of one of the two; made at every step but the first.
+    stage = dataclasses.replace(STAGE, max_new_tokens=5)
+    own = {field.name: getattr(stage, field.name) for field in dataclasses.fields(RL) if hasattr(stage, field.name)}
+    with pytest.raises(ValueError, match=f"{kind.__name__} allows max_new_tokens=5, but 6 of 6 reference solutions"):
+        train(learned(), stage if kind is RFT else RL(**own), 3, Machine())

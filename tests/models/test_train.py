@@ -55,7 +55,7 @@ def test_a_poisoned_weight_stops_the_run(kind, poison, tiny, tmp_path):
     stage = (
         STAGE
         if kind == "pretrain"
-        else RL(steps=6, batch_size=2, num_samples=2, max_new_tokens=4, optim=Optim(), data=EASY)
+        else RL(steps=6, batch_size=2, num_samples=2, max_new_tokens=24, optim=Optim(), data=EASY)
     )
     lm, good = tiny.build(0), []
 
@@ -278,7 +278,7 @@ def test_bfloat16_runs_and_keeps_float32_weights(kind, qk_norm, tiny, tmp_path):
     stage = (
         STAGE
         if kind == "pretrain"
-        else RL(steps=3, batch_size=2, num_samples=2, max_new_tokens=6, optim=Optim(), data=EASY)
+        else RL(steps=3, batch_size=2, num_samples=2, max_new_tokens=24, optim=Optim(), data=EASY)
     )
     losses = {}
     for precision in ("float32", "bfloat16"):

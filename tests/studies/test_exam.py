@@ -114,7 +114,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
         return judged[-1][1]
 
     monkeypatch.setattr(sampled_, "judge", spy)
-    exam = SampledExam("s", PAPER, problems=5, samples=200, max_new_tokens=40)  # two problems a batch
+    exam = SampledExam("s", PAPER, problems=5, samples=200, max_new_tokens=48)  # two problems a batch
     found, paper = evaluate(lm, exam), exam.draw_problems()
     assert len(judged) == 1000 and found.strict.sum() > 0
     for i, problem in enumerate(paper):
@@ -127,7 +127,7 @@ def test_sampled_counts_are_the_verifiers(learned, monkeypatch):
 def test_thoughts_are_counted_apart(learned, monkeypatch):
     # Mutants: tags counted; thoughts of all responses added up instead of averaged.
     lm = learned()
-    exam = SampledExam("s", PAPER, problems=3, samples=4, max_new_tokens=20)
+    exam = SampledExam("s", PAPER, problems=3, samples=4, max_new_tokens=24)
     assert not evaluate(lm, exam).thought.any()
     monkeypatch.setattr(type(lm), "decode", lambda self, ids: "<think> a b c </think> d")
     assert evaluate(lm, exam).thought.tolist() == [3.0] * 3
@@ -152,7 +152,7 @@ def test_answers_are_taken_once_and_kept(tiny, runs, monkeypatch):
     optim = Optim(warmup=1)
     recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=optim, data=PAPER)
     lm = train_or_load(recipe)
-    sampled = SampledExam("s", PAPER, problems=3, samples=4, max_new_tokens=5)
+    sampled = SampledExam("s", PAPER, problems=3, samples=4, max_new_tokens=24)
     assert not answered(recipe, EXACT)
     first, other = cached_result(recipe, EXACT, lm), cached_result(recipe, sampled, lm)
     monkeypatch.setattr(Exam, "evaluate", None)
@@ -266,3 +266,9 @@ def test_models_with_tokens_of_their_own_are_refused_before_work(tiny, learned, 
     monkeypatch.setattr(type(lm), "logits_at", None)
     with pytest.raises(ValueError, match="reads the role of every token"):
         evaluate(lm, EXACT)
+
+
+def test_an_exam_without_room_is_refused(learned):
+    # Mutant: no check, so that every response is cut off and every score is 0.
+    with pytest.raises(ValueError, match="exam 's' allows max_new_tokens=5, but 3 of 3 reference solutions are longer"):
+        evaluate(learned(), SampledExam("s", PAPER, problems=3, samples=1, max_new_tokens=5))

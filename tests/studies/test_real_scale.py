@@ -37,6 +37,7 @@ def small(folder: str):
     return replace(
         real_scale(1), name="smoke-real", model=HF(folder, thoughts=True), method_flops=4e8, arm_flops=4e8,
         anneal_flops=4e8, cold_steps=2, batch_size=4, rl_prompts=2, rl_num_samples=2, problems=4, seeds=(0,),
+        step_tokens=200,
     )  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def test_the_study_of_the_readme_runs(folder, runs, tmp_path, monkeypatch):
     rows = [{"question": f"What is {n} + 1?", "answer": f"{n} + 1 = {n + 1}\n#### {n + 1}"} for n in range(64)]
     (tmp_path / "gsm8k.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     for old, new in (
-        ('"Qwen/Qwen2.5-0.5B", revision="0" * 40', repr(folder)), ("steps=100", "steps=1"), ("320", "8"),
+        ('"Qwen/Qwen2.5-0.5B", revision="0" * 40', repr(folder)), ("steps=100", "steps=1"), ("320", "32"),
         ('"batch_size": 32', '"batch_size": 2'), ("batch_size=64", "batch_size=2"), ("200, samples=4", "2, samples=1"),
     ):  # fmt: skip
         assert old in code
