@@ -154,7 +154,7 @@ def test_room_for_solutions_is_demanded():
 @pytest.mark.parametrize("kind", [RFT, RL])
 def test_a_stage_without_room_is_refused(kind, learned):
     # Mutants: the check left out of one of the two; made at every step but the first.
-    stage = dataclasses.replace(STAGE, max_new_tokens=5)
+    stage = dataclasses.replace(STAGE, steps=1, max_new_tokens=5)
     own = {field.name: getattr(stage, field.name) for field in dataclasses.fields(RL) if hasattr(stage, field.name)}
     with pytest.raises(ValueError, match=f"{kind.__name__} allows max_new_tokens=5, but 6 of 6 reference solutions"):
         train(learned(), stage if kind is RFT else RL(**own), 3, Machine())
