@@ -51,7 +51,7 @@ def test_a_plan_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setenv("INTERLUDE_MODELS", str(tmp_path))
     monkeypatch.setattr(fetch, "smollm2", lambda: pytest.fail("fetched"))
     runs = plan(the_study(Wanted("real/methods", "smollm2")))
-    assert len({run.recipe.key for run in runs}) == len(runs) == 2 * (2 * len(METHODS) + 2)
+    assert len({run.recipe.key for run in runs}) == len(runs) == 3 * (2 * len(METHODS) + 2)
     assert HF(fetch.FETCHED).content == fetch.SHA256 != HF(fetch.FETCHED, thoughts=True).tokens
     assert Recipe(HF(fetch.FETCHED)).key != Recipe(HF(fetch.FETCHED, thoughts=True)).key
 
@@ -136,7 +136,7 @@ def test_every_method_runs_and_is_examined(name, folder, runs):
         return
     execute(asked, Machine(save_every=1e9), note=lambda text: None)
     found = measured(asked)
-    assert found.arms == (name,) and found.exams == ("zoo-edge-sampled", "chain-sum")
+    assert found.arms == (name,) and found.exams == ("zoo-edge-sampled", "zoo-ops3")
 
 
 def test_a_task_of_reasoning_gym_is_studied(folder, runs):
