@@ -3,6 +3,7 @@
 Axes: S seeds, P problems, R resamples.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,6 +153,35 @@ def resampled_sums(tables, resamples: int, path: tuple) -> np.ndarray:
             total_R += np.einsum("rp,rp->r", times_RS @ each, times_RP) / each.size
         means.append(total_R)
     return np.concatenate(means)
+
+
+def variance_shares(values_RC) -> dict[str, tuple[float, float]]:
+    """Where the variance of a table without repetitions comes from: its rows, its columns, or neither.
+
+    By two-way analysis of variance with random effects: for "rows", "columns" and "rest" the share of the summed
+    variance components, negative ones counted as 0, and the p-value of the F test against the rest (NaN for the rest
+    itself). Raises ValueError unless there are two rows and two columns or more.
+    """
+    values_RC = np.asarray(values_RC, dtype=np.float64)
+    if values_RC.ndim != 2 or min(values_RC.shape) < 2:
+        raise ValueError(f"variance_shares needs two rows and two columns or more, got shape {values_RC.shape}")
+    rows, columns = values_RC.shape
+    mean = values_RC.mean()
+    row_R, column_C = values_RC.mean(1) - mean, values_RC.mean(0) - mean
+    free = (rows - 1) * (columns - 1)
+    rest = ((values_RC - mean - row_R[:, None] - column_C) ** 2).sum() / free
+    squares = {"rows": columns * (row_R**2).sum() / (rows - 1), "columns": rows * (column_C**2).sum() / (columns - 1)}
+    parts = {
+        "rows": max(0.0, (squares["rows"] - rest) / columns),
+        "columns": max(0.0, (squares["columns"] - rest) / rows),
+        "rest": rest,
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = {
+            name: float(stats.f.sf(square / rest, n - 1, free))
+            for (name, square), n in zip(squares.items(), (rows, columns), strict=True)
+        }
+        return {name: (float(part / sum(parts.values())), p.get(name, math.nan)) for name, part in parts.items()}
 
 
 def holm(p_values) -> np.ndarray:

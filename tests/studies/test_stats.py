@@ -2,11 +2,12 @@
 
 from fractions import Fraction
 from itertools import combinations
-from math import comb
+from math import comb, isnan
 from time import process_time
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from interlude.studies.stats import (
     Estimate,
@@ -16,6 +17,7 @@ from interlude.studies.stats import (
     paired,
     pass_at_k,
     resampled_means,
+    variance_shares,
 )
 
 
@@ -279,3 +281,42 @@ def test_sums_of_means_share_their_seeds_and_not_their_problems():
     assert spread == pytest.approx(resampled_means(one[:1], 4000, ("y",)).std() * 2**0.5, rel=0.1)
     with pytest.raises(ValueError, match="same seeds"):
         resampled_sums([one, two[:2]], 10, ("z",))
+
+
+def test_variance_is_shared_out():
+    # Mutants: rows and columns exchanged; sums of squares for mean squares; a component not divided by the other axis;
+    # degrees of freedom of the F test; negative components kept.
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(5, 3))
+    found = variance_shares(table)
+    # By hand, cell by cell.
+    cells = [(r, c) for r in range(5) for c in range(3)]
+    mean = sum(table[cell] for cell in cells) / 15
+    row = [sum(table[r, c] for c in range(3)) / 3 for r in range(5)]
+    column = [sum(table[r, c] for r in range(5)) / 5 for c in range(3)]
+    rest = sum((table[r, c] - row[r] - column[c] + mean) ** 2 for r, c in cells) / 8
+    rows = sum((each - mean) ** 2 for each in row) * 3 / 4
+    columns = sum((each - mean) ** 2 for each in column) * 5 / 2
+    parts = [max(0, (rows - rest) / 3), max(0, (columns - rest) / 5), rest]
+    assert [share for share, _ in found.values()] == pytest.approx([part / sum(parts) for part in parts])
+    assert found["rows"][1] == pytest.approx(scipy.stats.f(4, 8).sf(rows / rest))
+    assert found["columns"][1] == pytest.approx(scipy.stats.f(2, 8).sf(columns / rest))
+    # A part that is there is found, and the names are those of the axes.
+    strong = table + 10 * np.arange(5)[:, None]
+    assert variance_shares(strong)["rows"][0] > 0.98 < variance_shares(strong.T)["columns"][0]
+    assert isnan(variance_shares(strong)["rest"][1])
+    assert [share for share, _ in variance_shares([[0, 1], [1, 0]]).values()] == [0, 0, 1]
+    # Over many tables whose true parts are 1, 2 and 3, the mean of unclipped components is right.
+    shares = np.array(
+        [
+            [share for share, _ in variance_shares(made).values()]
+            for made in (
+                rng.normal(size=(30, 1)) + 2**0.5 * rng.normal(size=(1, 30)) + 3**0.5 * rng.normal(size=(30, 30))
+                for _ in range(100)
+            )
+        ]
+    )
+    assert shares.mean(0) == pytest.approx([1 / 6, 2 / 6, 3 / 6], abs=0.03)
+    for wrong in (np.zeros(4), np.zeros((1, 4)), np.zeros((4, 1))):
+        with pytest.raises(ValueError, match="two rows and two columns"):
+            variance_shares(wrong)
