@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from interlude.models import fetch
 from interlude.models.engine import VLLM
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.sample import sample
 from interlude.synth.added_field import added_field, place
 from interlude.synth.render import CLOSE, END, THINK
@@ -376,19 +376,10 @@ class HFModel(nn.Module):
     def _logits(self, hidden: Tensor) -> Tensor:
         return self.causal.get_output_embeddings()(hidden)
 
-    def sample(
-        self,
-        prompts: list[list[int]],
-        streams: np.ndarray,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: tuple[int, int] | None = None,
-    ) -> Samples:
+    def sample(self, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
         if self.engine is not None:
-            return self.engine.sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
-        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
+            return self.engine.sample(self, prompts, streams, params)
+        return sample(self, prompts, streams, params)
 
     def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:
         return HFDecoder(self, prompts)

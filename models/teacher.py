@@ -13,7 +13,7 @@ from interlude.models.annotator import Chunk
 from interlude.models.graders import LMJudge, check_names, filled, loaded
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, decode_cost
-from interlude.models.lm import LM, tags
+from interlude.models.lm import LM, SamplingParams, tags
 from interlude.synth.render import CLOSE, END, THINK
 from interlude.synth.rng import uniforms
 
@@ -72,11 +72,12 @@ class Teacher:
             if uniforms("opened", *paths[row], nth, n=1)[0] < wishes[row][nth]
         ]
         teacher, texts = loaded(self.model, device), {}
+        params = SamplingParams(max_new_tokens=most, temperature=temperature)
         for first in range(0, len(opened), ROWS):
             part = opened[first : first + ROWS]
             prompts = [teacher.encode_prompt(filled(self.written, each)) for _, _, each in part]
             streams = np.stack([uniforms("written", *paths[row], nth, n=most) for row, nth, _ in part])
-            found = teacher.sample(prompts, streams, max_new_tokens=most, temperature=temperature)
+            found = teacher.sample(prompts, streams, params)
             for (row, nth, _), prompt, ids in zip(part, prompts, found.ids, strict=True):
                 texts[row, nth] = said(teacher.decode(ids))
                 costs.append(decode_cost(teacher, len(prompt), [len(ids)])._replace(kind=REFERENCE))

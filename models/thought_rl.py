@@ -11,6 +11,7 @@ from interlude.models.lazy import torch
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
+from interlude.models.rollouts import sampling_params
 from interlude.models.stage import Batch, check_targets
 from interlude.synth.added_field import added_field
 from interlude.synth.render import INFERRED
@@ -169,14 +170,8 @@ def think(
         [uniforms("thought", seed, step, row, member, n=stage.max_new_tokens) for row, member in members]
     )
     repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
-    found = lm.sample(
-        repeated,
-        streams,
-        max_new_tokens=stage.max_new_tokens,
-        temperature=stage.temperature,
-        top_p=stage.top_p,
-        stop=(closing, after),
-    )
+    params = replace(sampling_params(stage), stop_token=closing, tokens_after_stop=after)
+    found = lm.sample(repeated, streams, params)
     runs = [slice(n * stage.num_samples, (n + 1) * stage.num_samples) for n in range(len(prompts))]
     unpaid = np.zeros(stage.num_samples)
     return [Thoughts(p, found.ids[run], found.logprobs[run], unpaid) for p, run in zip(prompts, runs, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from interlude.models.graders import LMJudge, RewardModel, check_names, device_of, filled, raised
 from interlude.models.ledger import Spent, decode_cost
-from interlude.models.lm import LM
+from interlude.models.lm import LM, SamplingParams
 from interlude.models.ranker import Ranker, fit
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, pack
@@ -284,8 +284,7 @@ class SelfGen(Stage):
         found = generator.sample(
             [prompt for prompt in prompts for _ in range(times)],
             np.stack(streams),
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
+            SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature),
         )
         groups = []
         for nth, (name, _) in enumerate(asked):

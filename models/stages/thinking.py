@@ -24,7 +24,7 @@ from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forw
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.recipe import Recipe
-from interlude.models.rollouts import Group, Reward, responses
+from interlude.models.rollouts import Group, Reward, responses, sampling_params
 from interlude.models.stage import Batch, StageModels
 from interlude.models.teacher import Teacher
 from interlude.synth.problem import Problem
@@ -169,7 +169,8 @@ class Thinking(Policy):
         opening, closing = tags(lm)
         prompts = [[*cut.prefix, opening] for _, cut in cuts]
         most = [len(cut.segment) + self.margin for _, cut in cuts]
-        samples = responses(self, lm, prompts, seed, step, rows, attempt, stop=(closing, max(most)))
+        params = replace(sampling_params(self), stop_token=closing, tokens_after_stop=max(most))
+        samples = responses(self, lm, prompts, seed, step, rows, attempt, params)
         asked = [nth for nth in range(len(cuts)) for _ in range(self.num_samples)]
         found = [
             read(lm, cuts[nth][0], sampled, closing, most[nth]) for nth, sampled in zip(asked, samples.ids, strict=True)

@@ -17,6 +17,7 @@ from interlude.models.gpt import GPT
 from interlude.models.gpt_network import POSITIONS, GPTModel
 from interlude.models.hf_checkpoint import load_pretrained, save_pretrained
 from interlude.models.kernels import Attention, Norm, rotate, swiglu
+from interlude.models.lm import SamplingParams
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary
 
@@ -171,7 +172,7 @@ def test_sampled_log_probabilities_are_those_of_training_in_bfloat16(sizes):
     prompts = [row[: 4 + 3 * n].tolist() for n, row in enumerate(rows())]
     streams = np.stack([uniforms("bfloat16", row, n=20) for row in range(len(prompts))])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = model.sample(prompts, streams, max_new_tokens=20)
+        found = model.sample(prompts, streams, SamplingParams(max_new_tokens=20))
         for prompt, ids, logprobs in zip(prompts, found.ids, found.logprobs, strict=True):
             index_N = torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1)
             logp_NV = model.logits_at(torch.tensor([prompt + ids]), index_N).float().log_softmax(-1)

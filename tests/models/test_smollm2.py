@@ -12,6 +12,7 @@ import torch
 
 from interlude.models import fetch
 from interlude.models.hf import HF
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stages.rl import RL
@@ -56,7 +57,7 @@ def test_it_answers_as_transformers_has_it_answer(folder):
     lm = HF(folder, chat=True).build(0)
     assert lm.end == lm.pad and lm.vocab_size == 49152 and sum(w.numel() for w in lm.parameters()) == 134_515_008
     prompt = lm.encode_prompt("What is the capital of France?")
-    found = lm.sample([prompt], uniforms("smollm2", n=12)[None], max_new_tokens=12, temperature=0.0)
+    found = lm.sample([prompt], uniforms("smollm2", n=12)[None], SamplingParams(max_new_tokens=12, temperature=0.0))
     ids_BT = torch.tensor([prompt])
     expected = lm.network.generate(
         ids_BT, attention_mask=torch.ones_like(ids_BT), do_sample=False, max_new_tokens=12, pad_token_id=lm.pad
@@ -80,7 +81,7 @@ def test_sampling_is_as_fast_as_generate(folder):
     for turn in range(3):
         streams = np.stack([uniforms("fast", turn, n, n=32) for n in range(32)])
         began = time.process_time()
-        made = sum(map(len, lm.sample(prompts, streams, max_new_tokens=32).ids))
+        made = sum(map(len, lm.sample(prompts, streams, SamplingParams(max_new_tokens=32)).ids))
         took["ours"].append((time.process_time() - began) / made)
         began = time.process_time()
         with torch.inference_mode():

@@ -25,7 +25,7 @@ from interlude.models.gpt import GPT
 from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
 from interlude.models.lm import tags
 from interlude.models.recipe import Recipe
-from interlude.models.rollouts import Reward, responses
+from interlude.models.rollouts import Reward, responses, sampling_params
 from interlude.models.stage import StageModels
 from interlude.models.stages import thinking
 from interlude.models.stages.annotate import Annotate
@@ -325,7 +325,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
             assert len(tail) <= len(cut.segment) + stage.margin
     prompts = [group.prompt for group in groups]
     with torch.no_grad():
-        sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0).ids
+        sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0, sampling_params(stage)).ids
     # Mutants: sampled on to the end of the room; a row's own segment charged with the room of another's.
     most = [len(cut.segment) + stage.margin for _, cut in cuts]
     stopped = [r[: r.index(closing) + 1 + most[n // 8]] if closing in r else r for n, r in enumerate(sampled)]

@@ -119,9 +119,9 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
     monkeypatch.setattr(graders.LMJudge, "odds", odds)
     writer, requests = graders.loaded(HF(other), torch.device("cpu")), []
 
-    def listening(prompts, streams, **more):
+    def listening(prompts, streams, params):
         requests.extend(writer.decode(prompt) for prompt in prompts)
-        return type(writer).sample(writer, prompts, streams, **more)
+        return type(writer).sample(writer, prompts, streams, params)
 
     monkeypatch.setattr(writer, "sample", listening)
     stage = annotated(task, Teacher(HF(other)))
@@ -195,7 +195,7 @@ def scripted(lm, *texts):
     """A sampler that answers every group with these texts in turn."""
     from interlude.models.lm import Samples
 
-    def sample(prompts, streams, **more):
+    def sample(prompts, streams, params):
         ids = [lm.encode(texts[n % len(texts)]) for n in range(len(prompts))]
         return Samples(ids, [[0.0] * len(each) for each in ids], [lm.end in each for each in ids])
 
@@ -258,8 +258,8 @@ def test_the_second_stage_trains_on_text(annotator, folder, other, task):
     stage = thinking(task, annotator=chosen, judge=LMJudge(HF(other), SAME), num_samples=8)
     closing, plainly = tags(learner)[1], learner.sample
 
-    def closed(prompts, streams, **more):  # a fixture that has had no cold start closes no thought
-        found = plainly(prompts, streams, **more)
+    def closed(prompts, streams, params):  # a fixture that has had no cold start closes no thought
+        found = plainly(prompts, streams, params)
         stop = learner.encode(" It is so. And")
         ids = [[*row[: n % 5], closing, *stop] for n, row in enumerate(found.ids)]
         return dataclasses.replace(found, ids=ids, logprobs=[[-1.0] * len(row) for row in ids])

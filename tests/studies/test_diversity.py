@@ -13,7 +13,7 @@ from scipy.linalg import logm
 
 from interlude.models.gpt import GPT
 from interlude.models.key import key
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
@@ -109,14 +109,14 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
         wrong = both.replace(f"answer {problem.answer}", f"answer {(problem.answer + 1) % 3}")
         texts[problem.question] = [problem.solution, plan, both, wrong]
 
-    def sample(self, prompts, streams, *, max_new_tokens, temperature=1.0, top_p=1.0, stop=None):
+    def sample(self, prompts, streams, params):
         assert streams.shape == (12, 200) and len({row.tobytes() for row in streams}) == 12
         ids = [lm.encode(texts[lm.decode(prompt)][n % 4]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
     monkeypatch.setattr(type(lm), "sample", sample)
     kinds = [Counter(), Counter(plan=1), Counter(plan=1, check=1), Counter(plan=1, check=1)]
-    for ways in sampled_ways(lm, problems, samples=4, max_new_tokens=200):
+    for ways in sampled_ways(lm, problems, samples=4, params=SamplingParams(max_new_tokens=200)):
         assert ways.shown == (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"})) and ways.composed == 1
         assert ways.vendi_approaches == pytest.approx(vendi(similarity(kinds)))
         assert 1 < ways.vendi_runs < 4
@@ -185,7 +185,8 @@ def test_an_exam_of_diversity_against_the_slow_way(learned):
         texts = []
         for n in range(6):
             streams = uniforms("diversity", 0, i, n, n=40)[None]
-            texts.append(lm.decode(lm.sample([lm.encode(problem.question)], streams, max_new_tokens=40).ids[0]))
+            sampled = lm.sample([lm.encode(problem.question)], streams, SamplingParams(max_new_tokens=40))
+            texts.append(lm.decode(sampled.ids[0]))
         assert found.vendi_runs[i] == pytest.approx(slow_vendi([slow_runs(text) for text in texts]), abs=1e-6)
         slowly = slow_vendi([list(signature(problem, text)) for text in texts])
         assert found.vendi_approaches[i] == pytest.approx(slowly, abs=1e-6)
@@ -216,7 +217,8 @@ def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkey
     both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
     cold, hot = (evaluate(lm, exam).vendi_runs.mean() for exam in both)
     assert cold == pytest.approx(1) and hot > 3
-    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, EXAM.draw_problems(), 6, 40, seed=seed)] for seed in (0, 1)]
+    problems, params = EXAM.draw_problems(), SamplingParams(max_new_tokens=40)
+    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, problems, 6, params, seed)] for seed in (0, 1)]
     assert seeds[0] == first["vendi_runs"] != seeds[1]
 
 

@@ -16,6 +16,7 @@ from crafted import row
 
 from interlude.models.files import read_jsonl
 from interlude.models.key import key
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stages.midtrain import Midtrain
@@ -262,11 +263,11 @@ def test_faults_are_counted_by_response(learned, tiny, runs):
     lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=40)
     found = evaluate(lm, exam)
     expected: Counter[str] = Counter()
+    params = SamplingParams(max_new_tokens=exam.max_new_tokens)
     for i, problem in enumerate(exam.draw_problems()):
         streams = np.stack([uniforms("sampled", i, n, n=exam.max_new_tokens) for n in range(exam.samples)])
-        for ids in lm.sample(
-            [lm.encode(problem.question)] * exam.samples, streams, max_new_tokens=exam.max_new_tokens
-        ).ids:
+        prompts = [lm.encode(problem.question)] * exam.samples
+        for ids in lm.sample(prompts, streams, params).ids:
             kinds = [fault.kind for fault in verify(problem, lm.decode(ids)).faults]
             expected.update(set(kinds))
     assert found.faults == expected and list(found.faults) == [kind for kind in KINDS if kind in expected]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from interlude.models.key import canonical
-from interlude.models.lm import tags
+from interlude.models.lm import SamplingParams, tags
 from interlude.studies.exams.sampled import SampledExam
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
@@ -44,7 +44,8 @@ def test_a_thought_is_opened_where_the_exam_says_and_nowhere_else(thinker, opene
         opened_ += 1
         assert ids[:at] == plain[:at] and ids[at] == opening
         with torch.no_grad():
-            rest = lm.sample([[*prompt, *ids[: at + 1]]], np.roll(stream, -at)[None], max_new_tokens=60 - at).ids[0]
+            params = SamplingParams(max_new_tokens=60 - at)
+            rest = lm.sample([[*prompt, *ids[: at + 1]]], np.roll(stream, -at)[None], params).ids[0]
         assert ids[at + 1 :] == rest and len(ids) <= 61
     assert opened_ > 8
 
