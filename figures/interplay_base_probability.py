@@ -62,9 +62,9 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def newly(found: Results, arm: str) -> list[np.ndarray]:
+def newly(table: Results, arm: str) -> list[np.ndarray]:
     """For each seed, log10 of the probability before of what ``arm`` newly solves, over all bands."""
-    exams = [exam for ops in BANDS.values() for exam in found.within(ops, COMMON)]
-    before, after = (np.concatenate([logp(found, a, e) for e in exams], axis=1) for a in ("none", arm))
+    exams = [exam for ops in BANDS.values() for exam in table.within(ops, COMMON)]
+    before, after = (np.concatenate([logp(table, a, e) for e in exams], axis=1) for a in ("none", arm))
     half = math.log(0.5)
     return [b[(a >= half) & (b < half)] / math.log(10) for a, b in zip(after, before, strict=True)]

@@ -37,9 +37,9 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def before(axis, found: Results, bases: dict[str, int]) -> None:
+def before(axis, table: Results, bases: dict[str, int]) -> None:
     """The same scores before RL."""
-    exams = found.within((1, BANDS["hard"][1]), RARE)
+    exams = table.within((1, BANDS["hard"][1]), RARE)
     for base, nth in bases.items():
-        scores = [found.score(base, exam, 128).mean for exam in exams]
+        scores = [table.score(base, exam, 128).mean for exam in exams]
         axis.plot(range(1, len(exams) + 1), scores, color=PALETTE[nth], linewidth=1.1, linestyle=":")

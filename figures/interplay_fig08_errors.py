@@ -30,9 +30,9 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def faults(found: Results, arm: str, field: str) -> list[Estimate]:
+def faults(table: Results, arm: str, field: str) -> list[Estimate]:
     """The share of an arm's sampled responses with at least one fault of each of KINDS, as a mean over seeds."""
-    rows = found.of(arm, f"zoo-{field}-sampled")
+    rows = table.of(arm, f"zoo-{field}-sampled")
     shares_SK = np.array(
         [[fault_counts(r["faults"]).get(kind, 0) / (r["problems"] * r["samples"]) for kind in KINDS] for r in rows]
     )

@@ -33,9 +33,9 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def divergence(found: Results, arm: str) -> Estimate:
-    nats_SP = np.array([numbers(row["divergence"]) for row in found.of(arm, "edge-kl")])
-    return interval(nats_SP, path=(found.study, arm, "edge-kl"))
+def divergence(table: Results, arm: str) -> Estimate:
+    nats_SP = np.array([numbers(row["divergence"]) for row in table.of(arm, "edge-kl")])
+    return interval(nats_SP, path=(table.study, arm, "edge-kl"))
 
 
 def crosses(axis, x: list[Estimate], y: list[Estimate], nth: int, label: str) -> None:

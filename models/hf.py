@@ -385,8 +385,9 @@ class HFModel(nn.Module):
         return HFDecoder(self, prompts)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
-        """See ``GPT.flops``: the same formula. Of a mixture of experts only those count that a token goes through; of
-        frozen weights (LoRA) a backward pass is counted as if they had gradients."""
+        """The formula of ``GPT.flops``, except that all tokens pay the whole of the last layer. Of a mixture of experts
+        only those count that a token goes through; of frozen weights (LoRA) a backward pass is counted as if they had
+        gradients."""
         sizes = self.causal.config.get_text_config()
         head_width = sizes.to_dict().get("head_dim") or sizes.hidden_size // sizes.num_attention_heads
         every = dict(self.named_parameters())

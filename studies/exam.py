@@ -107,11 +107,11 @@ class Exam(ABC):
         """Examine a model, which is in evaluation mode, without gradients."""
 
     @abstractmethod
-    def cells(self, found: ExamResult) -> dict[str, str | float]:
+    def cells(self, result: ExamResult) -> dict[str, str | float]:
         """The columns that this kind fills of a table row: text of numbers, or one of ``results.NUMBERS``."""
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
+    def summary(cls, table: Results) -> list[dict]:
         """What is shown of a study's rows of this kind beyond pass@k, as JSON-able rows."""
         return []
 

@@ -287,28 +287,28 @@ def rewrite(
             time.sleep(0.1)
 
 
-def check_keys(found: Results, keys: dict[tuple[str, int], str]) -> None:
+def check_keys(table: Results, keys: dict[tuple[str, int], str]) -> None:
     """Raises ValueError, naming the first row that came from another recipe than the study's of that arm and seed.
 
     keys: the content key of every arm and seed the study has, or more.
     """
-    for row in found.rows:
+    for row in table.rows:
         if keys.get((row["arm"], row["seed"]), "")[:16] != row["key"]:
             raise ValueError(
-                f"the table of {found.study} at {found.scale} holds rows of another recipe than the study's now "
+                f"the table of {table.study} at {table.scale} holds rows of another recipe than the study's now "
                 f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
             )
 
 
-def check_exams(found: Results, exams: dict[tuple[str, int, str], dict]) -> None:
+def check_exams(table: Results, exams: dict[tuple[str, int, str], dict]) -> None:
     """Raises ValueError, naming the first row that came from another exam than the study's of that name.
 
     exams: for every arm, seed and exam the study has, the cells of its row that say which exam it is. A row from before
     exam keys were recorded is compared in the other cells.
     """
-    for row in found.rows:
+    for row in table.rows:
         now = exams.get((row["arm"], row["seed"], row["exam"]))
-        here = f"the table of {found.study} at {found.scale} holds rows of exam {row['exam']!r}"
+        here = f"the table of {table.study} at {table.scale} holds rows of exam {row['exam']!r}"
         again = f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
         if now is None:
             raise ValueError(f"{here}, which the study does not have now {again}")

@@ -96,12 +96,12 @@ def in_table(name: str, scale: str) -> int:
         return len({tuple(row[:2]) for row in csv.reader(file) if len(row) > 2} - {("arm", "seed")})
 
 
-def extent(found: dict) -> str:
+def extent(data: dict) -> str:
     """A cell of the list: runs in the table and, if counted, runs done and planned."""
-    if "unavailable" in found:
+    if "unavailable" in data:
         return "–"
-    done = f"; {found['done']}/{found['total']}" if "total" in found else ""
-    return f"{found['in_table'] or '–'}{done}"
+    done = f"; {data['done']}/{data['total']}" if "total" in data else ""
+    return f"{data['in_table'] or '–'}{done}"
 
 
 def problem_(args, screen) -> None:

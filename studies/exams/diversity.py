@@ -96,13 +96,13 @@ class DiversityExam(Exam):
         right = np.array([len(each.shown) for each in found], dtype=np.float64)
         return DiversityResult(self.samples, answer=right, **values)
 
-    def cells(self, found: DiversityResult) -> dict[str, str | float]:
-        scores = {name: cell(getattr(found, name), 4) for name in ("vendi_runs", "vendi_approaches")}
-        return scores | {"correct": cell(found.answer, 0), "composed": cell(found.composed, 0)}
+    def cells(self, result: DiversityResult) -> dict[str, str | float]:
+        scores = {name: cell(getattr(result, name), 4) for name in ("vendi_runs", "vendi_approaches")}
+        return scores | {"correct": cell(result.answer, 0), "composed": cell(result.composed, 0)}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return [row for arm in found.arms for row in diversities(found, arm)]
+    def summary(cls, table: Results) -> list[dict]:
+        return [row for arm in table.arms for row in diversities(table, arm)]
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

@@ -60,12 +60,12 @@ class ModesExam(Exam):
         shares = {n: float(np.mean([np.exp(each[n]) if n in each else 0.0 for each in found])) for n in self.names}
         return ModesResult(np.array([effective(each) for each in found]), shares)
 
-    def cells(self, found: ModesResult) -> dict[str, str | float]:
-        return {"modes": cell(found.modes, 4), "masses": pairs(found.masses, ".3g")}
+    def cells(self, result: ModesResult) -> dict[str, str | float]:
+        return {"modes": cell(result.modes, 4), "masses": pairs(result.masses, ".3g")}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return share_rows(found, cls.kind, "modes", "masses")
+    def summary(cls, table: Results) -> list[dict]:
+        return share_rows(table, cls.kind, "modes", "masses")
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

@@ -88,19 +88,19 @@ class ProbeExam(Exam):
         found = probe(lm, self.draw_problems(), self.thought, self.samples, params)
         return ProbeResult(self.samples, **found)
 
-    def cells(self, found: ProbeResult) -> dict[str, str | float]:
+    def cells(self, result: ProbeResult) -> dict[str, str | float]:
         return {
-            "logp": cell(found.logp, 4),
-            "strict": cell(found.strict, 0),
-            "correct": cell(found.answer, 0),
-            "process": float(found.process.mean()),
-            "response_tokens": float(found.tokens.mean()),
-            "thought_tokens": float(found.thought.mean()),
+            "logp": cell(result.logp, 4),
+            "strict": cell(result.strict, 0),
+            "correct": cell(result.answer, 0),
+            "process": float(result.process.mean()),
+            "response_tokens": float(result.tokens.mean()),
+            "thought_tokens": float(result.thought.mean()),
         }
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return measure_rows(found, cls.kind, ("logp",))
+    def summary(cls, table: Results) -> list[dict]:
+        return measure_rows(table, cls.kind, ("logp",))
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

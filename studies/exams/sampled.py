@@ -119,19 +119,19 @@ class SampledExam(Exam):
             begun[n] = [*begun[n], opening, *ids[: self.max_new_tokens - at]]
         return begun
 
-    def cells(self, found: SampledResult) -> dict[str, str | float]:
+    def cells(self, result: SampledResult) -> dict[str, str | float]:
         return {
-            "strict": cell(found.strict, 0),
-            "correct": cell(found.answer, 0),
-            "process": float(found.process.mean()),
-            "response_tokens": float(found.tokens.mean()),
-            "thought_tokens": float(found.thought.mean()),
-            "faults": counted(found.faults),
+            "strict": cell(result.strict, 0),
+            "correct": cell(result.answer, 0),
+            "process": float(result.process.mean()),
+            "response_tokens": float(result.tokens.mean()),
+            "thought_tokens": float(result.thought.mean()),
+            "faults": counted(result.faults),
         }
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return [row for arm in found.arms for row in (*lengths(found, arm), *faults(found, arm))]
+    def summary(cls, table: Results) -> list[dict]:
+        return [row for arm in table.arms for row in (*lengths(table, arm), *faults(table, arm))]
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

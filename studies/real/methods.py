@@ -71,5 +71,5 @@ def study(scale: Scale) -> Study:
             *((arm.name, "base") for arm in arms[1:]),
             *((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         ),
-        headline=(EDGE, DEEPER), last_steps=LAST_STEPS,
+        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.5,
     )  # fmt: skip

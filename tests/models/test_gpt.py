@@ -418,7 +418,6 @@ def test_flops_against_counting_every_multiplication():
     counted += 2 * sizes.width * VOCAB.size * length
     counted += sizes.layers * sizes.heads * sum(4 * sizes.head_width * (t + 1) for t in range(length))
     assert sizes.flops(length, length * (length + 1) // 2) == counted
-    assert sizes.flops_per_token(length) * length == counted
     unread = sizes.width * (VOCAB.size + sizes.heads * sizes.head_width + 3 * sizes.hidden)
     assert sizes.flops(length, 0) - sizes.flops(length, 0, logits=2) == 2 * unread * (length - 2)
 

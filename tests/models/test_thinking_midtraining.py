@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
@@ -68,7 +69,7 @@ def test_what_is_not_thought_is_the_chunk(bias, most):
     logits = lm._logits
     lm._logits = lambda hidden: logits(hidden) + bias * (torch.arange(lm.vocab_size) == opening)
     chunks = corpus(lm)
-    streams = torch.rand(len(chunks), 400, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
+    streams = np.stack([uniforms("annotator", row, n=400) for row in range(len(chunks))])
     told = annotate(lm, chunks, streams, most)
     for each, ids in zip(chunks, told, strict=True):
         assert plain(ids, opening, closing) == each.solution == lm.encode(each.problem.solution)
@@ -93,7 +94,7 @@ def test_the_annotator_decides_where(primed):
                 expected = p_V[opening] / (p_V[opening] + p_V[each.solution[at]])
                 assert odd == pytest.approx(float(expected), rel=1e-4)
     n = 300
-    streams = torch.rand(n, 60, generator=torch.Generator().manual_seed(1), dtype=torch.float64).numpy()
+    streams = np.stack([uniforms("annotator", row, n=60) for row in range(n)])
     told = annotate(lm, [chunks[0]] * n, streams, 20)
     share = sum(ids[0] == opening for ids in told) / n
     assert share == pytest.approx(willing(lm, chunks[:1])[0][0], abs=0.1)
