@@ -7,7 +7,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, logp, said, table
+from interlude.figures.panels import BANDS, COMMON, footnote, logp, table
 from interlude.figures.style import PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results
 
@@ -58,7 +58,7 @@ def draw(folder=FOLDER) -> Figure:
     )
     shares.set_title("b   p from under to over 1/2", fontweight="bold", pad=14)
     shares.legend(loc="upper left", fontsize=6.5)
-    said(made, found, "; b: thick lines all seeds, thin lines each")
+    footnote(made, found, "; b: thick lines all seeds, thin lines each")
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, RARE, legend, said, table
+from interlude.figures.panels import BANDS, RARE, footnote, legend, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import Estimate, difference
@@ -34,7 +34,7 @@ def draw(folder=FOLDER) -> Figure:
     axes[0].set_ylabel("share")
     axes[0].set_ylim(0, 1.05)
     legend(made, axes[0], 4)
-    said(made, found, f"; arms that solve {LEAST} of a band in every seed; 95 % intervals (t over seeds)")
+    footnote(made, found, f"; arms that solve {LEAST} of a band in every seed; 95 % intervals (t over seeds)")
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import gain, said, table
+from interlude.figures.panels import footnote, gain, table
 from interlude.figures.style import MARKERS, PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results, numbers
 from interlude.studies.stats import Estimate, interval
@@ -29,7 +29,7 @@ def draw(folder=FOLDER) -> Figure:
         axis.axhline(0, color="#333333", linewidth=0.6)
         panel_letter(axis, letter, title)
     gained.legend(loc="upper left")
-    said(made, found, "; 95 % intervals (differences: t over seeds)")
+    footnote(made, found, "; 95 % intervals (differences: t over seeds)")
     return made
 
 

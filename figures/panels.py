@@ -146,7 +146,7 @@ def legend(made, axis, columns: int) -> None:
     made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
 
-def said(made, table: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
+def footnote(made, table: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
     """In small print: scale, seeds, problems, and what else a reader must know."""
     problems = max(row["problems"] for row in table.rows if row["kind"] == "exact")
     if len(table.seeds) == 1:

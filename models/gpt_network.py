@@ -141,8 +141,8 @@ class GPTModel(nn.Module):
     def sample(self, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
         return sample(self, prompts, streams, params)
 
-    def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
-        return GPTDecoder(self, prompts, room)
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> GPTDecoder:
+        return GPTDecoder(self, prompts, max_new_tokens)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
         """See ``GPT.flops``."""

@@ -381,7 +381,7 @@ class HFModel(nn.Module):
             return self.engine.sample(self, prompts, streams, params)
         return sample(self, prompts, streams, params)
 
-    def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> HFDecoder:
         return HFDecoder(self, prompts)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:

@@ -93,8 +93,8 @@ class LM(Protocol):
         ``models.sample.sample``."""
         ...
 
-    def decoder(self, prompts: list[list[int]], room: int) -> Decoder:
-        """The incremental form of ``forward`` for these prompts and at most ``room`` new tokens each."""
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> Decoder:
+        """The incremental form of ``forward`` for these prompts and at most ``max_new_tokens`` new tokens each."""
         ...
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> float:

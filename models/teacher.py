@@ -52,7 +52,7 @@ class Teacher:
         for name in ("needed", "written"):
             check_names(f"Teacher.{name}", getattr(self, name), "before", "after")
 
-    def willing(self, lm: LM, chunks: list[Chunk], device: torch.device) -> tuple[list[list[float]], list[Spent]]:
+    def thought_probs(self, lm: LM, chunks: list[Chunk], device: torch.device) -> tuple[list[list[float]], list[Spent]]:
         """For every segment of each chunk of ``lm``, the probability that a thought is needed before it; and the
         cost."""
         odds, costs = LMJudge(self.model, self.needed).odds([each for c in chunks for each in places(lm, c)], device)
@@ -64,7 +64,7 @@ class Teacher:
     ) -> tuple[list[list[int]], list[Spent]]:
         """Each chunk's solution in tokens of ``lm``, with at most one thought before each segment and ``most`` tokens
         of thoughts in all; and the cost. ``paths`` name the random streams of the chunks."""
-        wishes, costs = self.willing(lm, chunks, device)
+        wishes, costs = self.thought_probs(lm, chunks, device)
         opened = [
             (row, nth, each)
             for row, c in enumerate(chunks)
@@ -79,7 +79,7 @@ class Teacher:
             streams = np.stack([uniforms("written", *paths[row], nth, n=most) for row, nth, _ in part])
             found = teacher.sample(prompts, streams, params)
             for (row, nth, _), prompt, ids in zip(part, prompts, found.ids, strict=True):
-                texts[row, nth] = said(teacher.decode(ids))
+                texts[row, nth] = thought_text(teacher.decode(ids))
                 costs.append(decode_cost(teacher, len(prompt), [len(ids)])._replace(kind=REFERENCE))
         return [inserted(lm, c, row, texts, most) for row, c in enumerate(chunks)], costs
 
@@ -91,7 +91,7 @@ def places(lm: LM, each: Chunk) -> list[dict[str, str]]:
     return [{"question": each.problem.question, "before": b, "after": a} for b, a in zip(before, words, strict=True)]
 
 
-def said(text: str) -> str:
+def thought_text(text: str) -> str:
     """A thought as it was written: up to its end, without tags."""
     return text.partition(END)[0].replace(THINK, " ").replace(CLOSE, " ").strip()
 

@@ -96,7 +96,9 @@ def tables(made: list[dict]) -> list[Table]:
         cost = f"{row['flops'] / 1e12:.3g}", f"{row['seconds']:.0f}", str(row["seeds"])
         ranking.append([*scores, established(row["compared"]), *cost])
     heads = ["rank", "method", "edge, alone", "OOD, + RL", "established", "TFLOP", "s", "seeds"]
-    lines = [[row["method"], each["what"], difference(each), said(each)] for row in made for each in row["compared"]]
+    lines = [
+        [row["method"], each["what"], difference(each), verdict_text(each)] for row in made for each in row["compared"]
+    ]
     caption = "95 % Student t over seeds, variances pooled; verdicts after Holm over all comparisons; margin 0.05"
     return [
         ("ranked by pass@1 + RL, all operations beyond the band", heads, ranking, "FLOPs include the RL"),
@@ -116,6 +118,6 @@ def difference(each: dict) -> str:
     return f"{each['mean']:+.3f}{span}"
 
 
-def said(each: dict) -> str:
+def verdict_text(each: dict) -> str:
     """A verdict, and how many more seeds an open one takes."""
     return each["verdict"] + (f", about {each['more']} more seeds" if each["more"] else "")

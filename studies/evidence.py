@@ -161,13 +161,13 @@ def compute_ratio(table: Results, arm: str, over: str) -> float:
 
 def contrasts(table: Results, pairs: Iterable[tuple[str, str]], headline: Sequence[str], bands: Bands) -> list[dict]:
     """Paired differences between two arms over the seeds that both have: by band, by headline exam and by sampled exam.
-    apart: the seeds left out because the two arms ran on different machines."""
+    unpaired: the seeds left out because the two arms ran on different machines."""
     rows = []
     for arm, over in pairs:
         both = shared(table, arm, over)
         if both is None:
             continue
-        _, apart = pairing(table, arm, over)
+        _, unpaired = pairing(table, arm, over)
         common = [exam for exam in exams_of(both, arm) if exam in exams_of(both, over)]
         asked = [(about, [e for e in exams if e in common]) for about, exams in groups(both, arm, bands)]
         asked += [({"exam": exam}, [exam]) for exam in headline if exam in common]
@@ -175,7 +175,7 @@ def contrasts(table: Results, pairs: Iterable[tuple[str, str]], headline: Sequen
         asked += [({"exam": exam}, [exam]) for exam in sampled if {"exam": exam} not in [about for about, _ in asked]]
         if not asked:
             asked = [({"exam": exam}, [exam]) for exam in common]
-        about_both = {"arm": arm, "over": over, "compute": compute_ratio(both, arm, over), "apart": list(apart)}
+        about_both = {"arm": arm, "over": over, "compute": compute_ratio(both, arm, over), "unpaired": list(unpaired)}
         rows += [
             {**about_both, **about, "score": score, "k": k} | asdict(gain(both, arm, over, exams, k, score))
             for about, exams in asked

@@ -42,24 +42,24 @@ class ExamResult:
     """
 
     def as_json(self) -> dict:
-        return {field.name: written(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: jsonable(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, row: dict):
         return cls(**{field.name: restored(row[field.name]) for field in fields(cls)})
 
 
-def written(value):
+def jsonable(value):
     """A field of a result as JSON has it."""
     if isinstance(value, dict):
-        return {name: written(each) for name, each in value.items()}
+        return {name: jsonable(each) for name, each in value.items()}
     if isinstance(value, tuple):
         return [each.tolist() for each in value]
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def restored(value):
-    """The inverse of ``written``."""
+    """The inverse of ``jsonable``."""
     if isinstance(value, dict):
         return {name: restored(each) for name, each in value.items()}
     if isinstance(value, list):

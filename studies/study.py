@@ -367,7 +367,7 @@ def similarities(exam: Exam, gold: tuple[Exam, ...]) -> tuple[float, ...]:
     same = [each for each in gold if span(each.source) == span(exam.source)]
     if len(same) != 1:
         raise ValueError(
-            f"Study.gold has {len(same)} papers with as many operations as exam {exam.name!r}, it needs one"
+            f"Study.gold has {len(same)} sets of problems with as many operations as exam {exam.name!r}, it needs one"
         )
     return tuple(
         nearest(

@@ -169,7 +169,7 @@ class Measured:
 
     mean, low, high: with its 95 % Student-t interval over seeds, not corrected for many. resampled_low,
     resampled_high: 95 % bootstrap interval over seeds and problems. sd: of the seeds' differences, pooled where the
-    claim says so, with ``df`` degrees of freedom. apart: seeds left out, as their arms ran on different machines.
+    claim says so, with ``df`` degrees of freedom. unpaired: seeds left out, as their arms ran on different machines.
     p, p_equal: of the sign (for "within": of lying beyond the margin) and of equivalence, corrected over the family.
     idle: why it could not have come out otherwise, where no arm is off the floor or ceiling.
     """
@@ -185,7 +185,7 @@ class Measured:
     df: int
     seeds: tuple[int, ...]
     problems: int
-    apart: tuple[int, ...] = ()
+    unpaired: tuple[int, ...] = ()
     idle: str = ""
     p: float = 1.0
     p_equal: float = 1.0
@@ -235,15 +235,15 @@ def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
         return f"arm {absent[0]!r} has not been run"
     made = []
     for each in claim.comparisons:
-        same, apart = pairing(table, *each.arms)
+        same, unpaired = pairing(table, *each.arms)
         if not same:
-            return "in every seed its arms ran on different machines" if apart else "no seed has all of its arms"
+            return "in every seed its arms ran on different machines" if unpaired else "no seed has all of its arms"
         kept = tuple(row for row in table.rows if row["arm"] in each.arms and row["seed"] in same)
-        made.append(compared(each, Results(table.study, table.scale, kept), bands, apart))
+        made.append(compared(each, Results(table.study, table.scale, kept), bands, unpaired))
     return made
 
 
-def compared(each: Comparison, table: Results, bands: Bands, apart: tuple[int, ...]) -> Measured:
+def compared(each: Comparison, table: Results, bands: Bands, unpaired: tuple[int, ...]) -> Measured:
     """One comparison over the seeds of ``table``."""
     tables: dict[tuple, np.ndarray] = {}  # by the problems they are about: seeds by problems
     scores = []
@@ -259,7 +259,7 @@ def compared(each: Comparison, table: Results, bands: Bands, apart: tuple[int, .
     low, high = np.quantile(resampled_sums(list(tables.values()), RESAMPLES, path), (0.025, 0.975))
     made = Measured(
         each.words, each.direction, float(gaps_S.mean()), math.nan, math.nan, float(low), float(high), sd, n - 1,
-        table.seeds, problems, apart, idle(scores),
+        table.seeds, problems, unpaired, idle(scores),
     )  # fmt: skip
     return with_interval(made)
 
@@ -355,9 +355,11 @@ def judged(claim: Claim, parts: tuple[Measured, ...]) -> Verdict:
     fewest = min(len(part.seeds) for part in parts)
     notes = [f"{part.words}: {part.idle}, so that nothing could be told apart" for part in parts if part.idle]
     for part in parts:
-        if part.apart:
-            seeds = ", ".join(map(str, part.apart))
-            notes.append(f"{part.words}: seed{'s' * (len(part.apart) > 1)} {seeds} left out, trained on two machines")
+        if part.unpaired:
+            seeds = ", ".join(map(str, part.unpaired))
+            notes.append(
+                f"{part.words}: seed{'s' * (len(part.unpaired) > 1)} {seeds} left out, trained on two machines"
+            )
         if part.verdict == HOLDS and part.direction != "within" and abs(part.mean) < claim.margin:
             notes.append(f"{part.words}: established, yet smaller than the margin of {claim.margin:g}")
     if fewest < FEWEST:

@@ -17,7 +17,7 @@ from interlude.models.annotator import (
     drawn,
     first_sentence,
     plainly,
-    willing,
+    thought_probs,
 )
 from interlude.models.graders import LMJudge, check_names, device_of
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
@@ -215,12 +215,12 @@ class Thinking(Policy):
         paths = [("thinking", seed, step, row, attempt) for row in rows]
         chunks = [chunk(lm, drawn(self.data, RL_HALF, *path)) for path in paths]
         if isinstance(self.annotator, Teacher):
-            wishes, costs = self.annotator.willing(lm, chunks, device_of(lm))
+            wishes, costs = self.annotator.thought_probs(lm, chunks, device_of(lm))
         elif annotator is None:
             wishes, costs = [self.needs(each) for each in chunks], []
         else:
             check_tokens(lm, annotator, chunks)
-            wishes = willing(annotator, chunks)
+            wishes = thought_probs(annotator, chunks)
             lengths = [len(each.question + each.solution) for each in chunks]
             costs = [forward_cost(annotator, REFERENCE, lengths, logits=sum(map(len, wishes)))]
         found = zip(paths, chunks, wishes, strict=True)

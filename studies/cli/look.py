@@ -14,7 +14,7 @@ from rich.text import Text
 from interlude.studies import console as show_
 from interlude.studies import places
 from interlude.studies.console import print_json
-from interlude.studies.find import SCALE_NAMES, Wanted, constant, names, question, scale_named, the_study
+from interlude.studies.find import SCALE_NAMES, StudySpec, constant, names, question, scale_named, the_study
 from interlude.studies.refusal import Refused
 from interlude.synth.audit import audit, draws
 from interlude.synth.export import problem_from_dict
@@ -80,7 +80,7 @@ def progress(name: str, scale: str) -> dict:
     from interlude.studies.study import plan
 
     try:
-        runs = plan(the_study(Wanted(name, scale)))
+        runs = plan(the_study(StudySpec(name, scale)))
     except ValueError as reason:
         return {"unavailable": str(reason)}
     return {"done": sum(run.examined for run in runs), "total": len(runs)}

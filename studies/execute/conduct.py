@@ -95,7 +95,7 @@ def conduct(study: Study, crew: Crew, watch: Watch) -> None:
                 failed[task] = "what it begins with failed"
             watch.stop.check()
             for task in [task for task in todo if task.ready]:
-                if len(running) < crew.most:
+                if len(running) < crew.capacity:
                     todo.remove(task)
                     alone = not running and not any(each.ready for each in todo)
                     running[task] = crew.begin(task, cores() if alone else 1)

@@ -266,8 +266,8 @@ def contrast_table(rows: list[dict]) -> Table:
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
     starred = "; *: the interval excludes zero, without correction for multiple comparisons"
     caption = over_seeds_in_words(rows) + starred * any(map(excludes_zero, rows))
-    if apart := sorted({seed for row in rows for seed in row["apart"]}):
-        caption += f"; seeds left out because their arms ran on different machines: {', '.join(map(str, apart))}"
+    if unpaired := sorted({seed for row in rows for seed in row["unpaired"]}):
+        caption += f"; seeds left out because their arms ran on different machines: {', '.join(map(str, unpaired))}"
     return "differences, paired by seed and problem", heads, cells, caption
 
 

@@ -19,7 +19,7 @@ from interlude.models.annotator import (
     oracle,
     room,
     starts,
-    willing,
+    thought_probs,
     with_content,
 )  # fmt: skip
 from interlude.models.gpt import GPT
@@ -87,7 +87,7 @@ def test_the_annotator_decides_where(primed):
     chunks = [chunk(lm, drawn(EASY, SFT_HALF, "where", row)) for row in range(6)]
     opening, _ = tags(lm)
     with torch.no_grad():
-        for each, odds in zip(chunks, willing(lm, chunks), strict=True):
+        for each, odds in zip(chunks, thought_probs(lm, chunks), strict=True):
             for at, odd in zip(starts(each), odds, strict=True):
                 before = torch.tensor([each.question + each.solution[:at]])
                 p_V = lm.forward(before)[0, -1].double().softmax(-1)
@@ -97,7 +97,7 @@ def test_the_annotator_decides_where(primed):
     streams = np.stack([uniforms("annotator", row, n=60) for row in range(n)])
     told = annotate(lm, [chunks[0]] * n, streams, 20)
     share = sum(ids[0] == opening for ids in told) / n
-    assert share == pytest.approx(willing(lm, chunks[:1])[0][0], abs=0.1)
+    assert share == pytest.approx(thought_probs(lm, chunks[:1])[0][0], abs=0.1)
 
 
 def test_an_oracle_thinks_what_is_skipped():
@@ -352,7 +352,9 @@ def test_positions(monkeypatch):
             assert before in [plain(told[:n], opening, closing) for n, token in enumerate(told) if token == opening]
             places.add(len(before))
     assert len(places) > 2
-    monkeypatch.setattr(thinking, "willing", lambda lm, chunks: [[0.0] * (len(c.segments) - 1) + [0.3] for c in chunks])
+    monkeypatch.setattr(
+        thinking, "thought_probs", lambda lm, chunks: [[0.0] * (len(c.segments) - 1) + [0.3] for c in chunks]
+    )
     for annotator, share in (("any", 0.35), (Recipe(SMALL), 1.0)):
         one = dataclasses.replace(stage, annotator=annotator)
         held = {"annotator": lm} if isinstance(annotator, Recipe) else {}

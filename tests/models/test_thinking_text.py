@@ -21,7 +21,7 @@ from interlude.models.recipe import Recipe
 from interlude.models.stage import StageModels
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.thinking import SAME, Judge, Thinking
-from interlude.models.teacher import Teacher, inserted, places, said
+from interlude.models.teacher import Teacher, inserted, places, thought_text
 from interlude.models.train import frozen, train
 from interlude.synth.render import CLOSE, THINK
 from interlude.synth.tasks import GymTask, TextTask
@@ -157,7 +157,7 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
 
 def test_what_a_teacher_says_is_made_a_thought(lm, task):
     # Mutants: its tags or its end kept, so that a thought breaks; an empty thought; a budget per thought.
-    assert said(f" {THINK}so {CLOSE} it is <end> more") == "so   it is"
+    assert thought_text(f" {THINK}so {CLOSE} it is <end> more") == "so   it is"
     each = chunk(lm, task.problem("p", 0))
     opening, closing = tags(lm)
     text = "one two three four"

@@ -35,7 +35,7 @@ from interlude.studies.midtraining import leaderboard, selfgen
 from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
-from interlude.synth.approaches import PLAIN, asking, signature
+from interlude.synth.approaches import PLAIN, signature, with_approach
 from interlude.synth.rng import uniforms
 from interlude.synth.solution_style import SolutionStyle
 from interlude.synth.source import Source
@@ -104,7 +104,7 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
     problems = [SOURCE.problem("diversity-test", n) for n in range(3)]
     texts = {}
     for problem in problems:
-        plan, check = (asking(problem, name, tagged=False).solution for name in ("plan", "check"))
+        plan, check = (with_approach(problem, name, tagged=False).solution for name in ("plan", "check"))
         both = plan[: plan.index(";") + 2] + check
         wrong = both.replace(f"answer {problem.answer}", f"answer {(problem.answer + 1) % 3}")
         texts[problem.question] = [problem.solution, plan, both, wrong]
@@ -128,7 +128,7 @@ def test_k_texts_equally_often_are_told_in_k_ways(k):
     problem = SOURCE.problem("ways", 0)
     words = [["lions", "bears"], ["owls", "foxes"], ["seals", "mice"], ["goats"]]
     assert diversity_of(problem, [" ".join(words[n % k]) for n in range(4 * k)]).vendi_runs == pytest.approx(k)
-    solved = [asking(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
+    solved = [with_approach(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
     ways = diversity_of(problem, [solved[n % k] for n in range(4 * k)])
     assert ways.vendi_approaches == pytest.approx(k) and len(ways.shown) == 4 * k and ways.composed == 0
     assert 1 <= ways.vendi_runs <= k + 1e-9 and (ways.vendi_runs < k or k == 1)  # they share their steps
@@ -137,7 +137,7 @@ def test_k_texts_equally_often_are_told_in_k_ways(k):
 def test_no_approach_is_one_way_however_it_comes_about():
     # Mutants: empty or plain texts unlike each other; a broken approach counted.
     problem = SOURCE.problem("ways", 1)
-    plan = asking(problem, "plan", tagged=False).solution
+    plan = with_approach(problem, "plan", tagged=False).solution
     backwards = " , ".join(plan.split(" ;")[0].split()[:0:-2])
     broken = f"order {backwards} ; {problem.solution}"  # takes the steps the other way
     texts = ["", "answer", problem.solution, broken]
@@ -171,7 +171,9 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
     for n in range(8):
         full, problem = source.problem("ways", n), skipping.problem("ways", n)
         assert full.question == problem.question and len(problem.style.skipped) == 2
-        plan = asking(dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False).solution
+        plan = with_approach(
+            dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False
+        ).solution
         head = plan[: plan.index(";") + 2]
         assert diversity_of(problem, [plan]).shown == (frozenset({"plan"}),)
         assert diversity_of(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone
@@ -274,7 +276,7 @@ def test_scales_ask_for_ways_at_the_edge(name):
         )
         assert exam.draw_problems() == asked.draw_problems()[: exam.problems]
     board = leaderboard.study(SCALES[name]).exams
-    assert board == (*arena(SCALES[name]).exams(), *arena(SCALES[name]).asked()) and asked in board
+    assert board == (*arena(SCALES[name]).exams(), *arena(SCALES[name]).arm_exams()) and asked in board
     own = {each.name: each for each in selfgen.study(SCALES[name]).exams}
     edge, ways = own["zoo-edge-sampled"], own["zoo-edge-diversity"]
     assert edge.source == ways.source and ways.source.approach == PLAIN

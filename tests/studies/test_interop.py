@@ -66,10 +66,10 @@ def test_a_trained_arm_is_exported_as_transformers_reads_it(tmp_path, runs, caps
         patch.setattr("interlude.studies.results.FOLDER", tmp_path / "results")
         assert main(["run", "stages/quickstart", "--scale", "smoke", "--arms", "pre-training", "--workers", "1"]) == 0
     assert main(["export", "hf", str(tmp_path / "m"), *words]) == 0
-    from interlude.studies.find import Wanted, the_study
+    from interlude.studies.find import StudySpec, the_study
     from interlude.studies.run import load
 
-    study = the_study(Wanted("stages/quickstart", "smoke"))
+    study = the_study(StudySpec("stages/quickstart", "smoke"))
     ours = load(study.arms[0].recipe.with_seed(0))
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")

@@ -238,9 +238,9 @@ def test_newly_solved_by_hand():
 
 def test_tables_without_the_newer_columns_load(tmp_path):
     # Mutants: a committed table refused; a missing column of the first ones accepted.
-    later = [column for column in results.COLUMNS if column.later is not None]
+    later = [column for column in results.COLUMNS if column.fill is not None]
     assert {"exam_key", "machine", "rollouts", "paper_tokens"} <= {column.name for column in later}
-    old = tuple(column for column in results.COLUMNS if column.later is None)
+    old = tuple(column for column in results.COLUMNS if column.fill is None)
     whole = row("RL", 1, 0, "zoo", 3, np.array([-1.0]))
     made = {column.name: whole[column.name] for column in old} | {"logp": whole["logp"]}
     where = results.path("a/b", "smoke", tmp_path)

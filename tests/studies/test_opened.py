@@ -56,7 +56,7 @@ def test_what_is_thought_before_the_answer_counts(thinker):
     problem = FREE.draw_problems()[0]
     *steps, end = problem.solution.split(" ; ")
     text = f"{' ; '.join(steps)} ; answer <think> </think> {' '.join(end.split()[1:])}"
-    lm.sample = lambda prompts, streams, **how: type("S", (), {"ids": [lm.encode(text)] * len(prompts)})
+    lm.sample = lambda prompts, streams, params: type("S", (), {"ids": [lm.encode(text)] * len(prompts)})
     one = dataclasses.replace(FREE, problems=1, samples=1)
     found = one.evaluate(lm)
     assert found.strict.tolist() == [1.0]
