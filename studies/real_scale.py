@@ -51,7 +51,7 @@ CHAIN = GymTask(
 class RealScale(Arena):
     """A scale whose model is pretrained: no stage of pre-training, and a short cold start in its place.
 
-    Exams are sampled, as a tokenizer of its own has no token for each word, and problems are told in prose, in plain
+    Exams are sampled, as a tokenizer of its own has no token for each word, and problems are written in prose, in plain
     integers. What a study asks of every scale (``base``, ``midtrain``, ``rl``, ``sampled_exam`` and so on) it has; a
     study of exact exams is refused by name.
 

@@ -1,4 +1,4 @@
-"""What a worker is told, what it does with a task of a plan, and what it answers, wherever it runs."""
+"""What a worker is given, what it does with a task of a plan, and what it returns, wherever it runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = tuple[str, str]  # what a task came to, and for REFUSED and BUG why
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is told beside its task's name: how to build the same plan, where runs lie, and with what.
+    """What a worker is given beside its task's name: how to build the same plan, where runs lie, and with what.
 
     stop: a file whose presence asks workers to save and return. kernels: $INTERLUDE_KERNELS, as where one machine has
     compiled kernels and another has not, a stage could not be moved. code: the digest the worker's code must have.

@@ -219,6 +219,20 @@ def test_samples(monkeypatch, sizes, prompts):
             assert len(set(map(len, found.ids))) > 3, "rows must end at different times for this test to mean anything"
 
 
+@pytest.mark.parametrize("after", (0, 2))
+def test_rows_are_not_sampled_beyond_their_stop_token(after):
+    # Mutants: a stop token that compiled kernels never hear of, whose rows are cut afterwards; one token more or less.
+    model, stop = shaken(QWEN3, end=1.5), 7
+    streams = np.stack([uniforms("native", row, n=ROOM) for row in range(40)])
+    params = SamplingParams(max_new_tokens=ROOM, stop_token=stop, tokens_after_stop=after)
+    ids_BN, _ = native.sample(model, DIFFERENT[:40], streams, params)
+    lengths = [1 + after + row.index(stop) for row in ids_BN.tolist() if stop in row]
+    rows = [row for row in ids_BN.tolist() if stop in row]
+    assert sum(length < ROOM for length in lengths) > 3, "rows must stop early for this test to mean anything"
+    assert all(set(row[length:]) <= {model.pad} for row, length in zip(rows, lengths, strict=True))
+    assert any(model.pad not in row[: min(length, ROOM)] for row, length in zip(rows, lengths, strict=True))
+
+
 def test_threads_change_no_bit(monkeypatch, source):
     # Mutants: memory that two threads share; pieces cut by the number of threads; sums in the order of threads.
     monkeypatch.setenv("INTERLUDE_KERNELS", "native")

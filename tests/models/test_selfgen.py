@@ -295,7 +295,7 @@ def test_every_approach_is_tried_before_a_weight_moves(asked, monkeypatch):
     looked, found, lm = [], SelfGen.generate, asked()
     stage = dataclasses.replace(STAGE, n=1, batch_size=1)
     plain = [collected(stage, asked(), step).spent for step in range(2)]
-    monkeypatch.setattr(SelfGen, "found", lambda self, *args: looked.append(args[2]) or found(self, *args))
+    monkeypatch.setattr(SelfGen, "generate", lambda self, *args: looked.append(args[2]) or found(self, *args))
     assert collected(stage, lm).spent == plain[0] and set(looked) >= {0, 1, 2, 3} and len(looked) <= 5
     assert {stage.pool_entry(lm, 3, slot).traces[0].approach for slot in range(stage.tried)} == {*NAMES}
     looked.clear()

@@ -228,7 +228,7 @@ def test_a_task_whose_worker_always_dies_is_given_up(mine, monkeypatch, runs):
     """Mutant: for ever."""
 
     class Doomed:
-        most, begun = 1, 0
+        capacity, begun = 1, 0
 
         def begin(self, task, threads):
             self.begun += 1
@@ -252,7 +252,7 @@ def test_what_cannot_be_done_does_not_stop_the_others(mine, tmp_path, monkeypatc
     study = the_study(mine(4))
 
     class Alone:
-        most = 1
+        capacity = 1
 
         def __init__(self, bad):
             self.bad = bad
@@ -285,7 +285,7 @@ def test_work_that_is_not_seen_here_is_refused(mine, monkeypatch, runs):
     """Mutant: a run folder of the worker's own, whose models nobody else ever sees."""
 
     class Elsewhere:
-        most = 1
+        capacity = 1
 
         def begin(self, task, threads): ...
 

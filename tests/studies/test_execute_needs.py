@@ -33,7 +33,7 @@ STUDY = ("quickstart", "--scale", "smoke")
 class Here:
     """A crew that does a task in this process, whenever it is asked how far it is."""
 
-    most = 1
+    capacity = 1
 
     def begin(self, task, threads):
         return task

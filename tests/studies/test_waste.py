@@ -107,7 +107,7 @@ def test_a_finished_run_warns_where_nearly_nothing_was_taught(runs, monkeypatch)
 def test_rollouts_carry_it_into_the_log(learned, source):
     """Mutant: a summary that nobody calls."""
     stage = RL(steps=1, batch_size=2, num_samples=4, optim=Optim(), data=source, max_new_tokens=2)
-    seen = rollouts(stage, learned(), 0, 0, [0, 1], 0)
+    seen = rollouts(stage, learned(), 0, 1, [0, 1], 0)  # at step 0 so little room is refused
     line = summary(seen, seen)
     assert line[CUT_OFF] == line["truncated"] == 1.0
     json.dumps(line, allow_nan=False)
