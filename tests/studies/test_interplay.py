@@ -260,7 +260,7 @@ def test_tables_without_the_newer_columns_load(tmp_path):
 
 def test_faults_are_counted_by_response(learned, tiny, runs):
     # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
-    lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=40)
+    lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=48)
     found = evaluate(lm, exam)
     expected: Counter[str] = Counter()
     params = SamplingParams(max_new_tokens=exam.max_new_tokens)
@@ -340,7 +340,7 @@ def test_bad_references_are_refused(tiny):
 
 def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     # Mutant: a run whose log does not count responses told as one that sampled none.
-    recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=5, optim=Optim(), data=PAPER)
+    recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=24, optim=Optim(), data=PAPER)
     train_or_load(recipe)
     run = Run("a", 0, recipe, (), 0, True, True, 0.0, 0.0, True)
     assert study_.sampled(run) == [4.0]
