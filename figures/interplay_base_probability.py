@@ -7,7 +7,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, logp, said, table
+from interlude.figures.panels import BANDS, COMMON, footnote, logp, table
 from interlude.figures.style import PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results
 
@@ -58,13 +58,13 @@ def draw(folder=FOLDER) -> Figure:
     )
     shares.set_title("b   p from under to over 1/2", fontweight="bold", pad=14)
     shares.legend(loc="upper left", fontsize=6.5)
-    said(made, found, "; b: thick lines all seeds, thin lines each")
+    footnote(made, found, "; b: thick lines all seeds, thin lines each")
     return made
 
 
-def newly(found: Results, arm: str) -> list[np.ndarray]:
+def newly(table: Results, arm: str) -> list[np.ndarray]:
     """For each seed, log10 of the probability before of what ``arm`` newly solves, over all bands."""
-    exams = [exam for ops in BANDS.values() for exam in found.within(ops, COMMON)]
-    before, after = (np.concatenate([logp(found, a, e) for e in exams], axis=1) for a in ("none", arm))
+    exams = [exam for ops in BANDS.values() for exam in table.within(ops, COMMON)]
+    before, after = (np.concatenate([logp(table, a, e) for e in exams], axis=1) for a in ("none", arm))
     half = math.log(0.5)
     return [b[(a >= half) & (b < half)] / math.log(10) for a, b in zip(after, before, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, by_depth, by_row, gain, legend, said, table
+from interlude.figures.panels import BANDS, COMMON, by_depth, by_row, footnote, gain, legend, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -36,5 +36,5 @@ def draw(folder=FOLDER) -> Figure:
     axes[2].legend(loc="upper left", fontsize=6)
     panel_letter(axes[2], "c", "beyond the base")
     legend(made, axes[0], 4)
-    said(made, found)
+    footnote(made, found)
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, by_attempts, published, said, table
+from interlude.figures.panels import BANDS, by_attempts, footnote, published, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -33,5 +33,5 @@ def draw(folder=FOLDER) -> Figure:
                 published(axes[row, column], [1, 128], list(scores), arms[arm])
         axes[row, 0].set_ylabel("strictly right within k (exact)")
         axes[row, 0].legend(loc="lower right", fontsize=6.5)
-    said(made, found, "; 95 % intervals; diamonds: the paper's released models, 100M parameters, its own bands")
+    footnote(made, found, "; 95 % intervals; diamonds: the paper's released models, 100M parameters, its own bands")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, RARE, by_depth, said, table
+from interlude.figures.panels import BANDS, RARE, by_depth, footnote, table
 from interlude.figures.style import PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results
 
@@ -33,13 +33,13 @@ def draw(folder=FOLDER) -> Figure:
     shares.set_ylabel("pass@128 in the second world (exact)")
     keys = {name: line for axis in (shares, ways) for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     made.legend(keys.values(), keys.keys(), loc="outside upper center", ncols=4)
-    said(made, found, "; dotted: before RL; 95 % intervals")
+    footnote(made, found, "; dotted: before RL; 95 % intervals")
     return made
 
 
-def before(axis, found: Results, bases: dict[str, int]) -> None:
+def before(axis, table: Results, bases: dict[str, int]) -> None:
     """The same scores before RL."""
-    exams = found.within((1, BANDS["hard"][1]), RARE)
+    exams = table.within((1, BANDS["hard"][1]), RARE)
     for base, nth in bases.items():
-        scores = [found.score(base, exam, 128).mean for exam in exams]
+        scores = [table.score(base, exam, 128).mean for exam in exams]
         axis.plot(range(1, len(exams) + 1), scores, color=PALETTE[nth], linewidth=1.1, linestyle=":")

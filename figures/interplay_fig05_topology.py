@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, RARE, legend, said, table
+from interlude.figures.panels import BANDS, RARE, footnote, legend, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import Estimate, difference
@@ -34,15 +34,15 @@ def draw(folder=FOLDER) -> Figure:
     axes[0].set_ylabel("share")
     axes[0].set_ylim(0, 1.05)
     legend(made, axes[0], 4)
-    said(made, found, f"; arms that solve {LEAST} of a band in every seed; 95 % intervals (t over seeds)")
+    footnote(made, found, f"; arms that solve {LEAST} of a band in every seed; 95 % intervals (t over seeds)")
     return made
 
 
-def spread(found: Results, arm: str, band: str, weighed: bool) -> list[Estimate]:
+def spread(table: Results, arm: str, band: str, weighed: bool) -> list[Estimate]:
     """The share of the problems of a band in each bin of similarity, as a mean over seeds."""
-    exams = found.within(BANDS[band], RARE)
-    like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
-    weight_SP = found.pooled(arm, exams, 1) if weighed else np.ones_like(like_SP)
+    exams = table.within(BANDS[band], RARE)
+    like_SP = np.concatenate([table.similarity(arm, exam) for exam in exams], axis=1)
+    weight_SP = table.pooled(arm, exams, 1) if weighed else np.ones_like(like_SP)
     weight_SP = weight_SP / weight_SP.sum(1, keepdims=True)
     shares_SB = np.array([np.histogram(like, EDGES, weights=w)[0] for like, w in zip(like_SP, weight_SP, strict=True)])
     return [difference(column_S[:, None], np.zeros((len(column_S), 1))) for column_S in shares_SB.T]

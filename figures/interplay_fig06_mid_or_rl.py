@@ -6,7 +6,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, by_depth, logp, said, table
+from interlude.figures.panels import BANDS, COMMON, by_depth, footnote, logp, table
 from interlude.figures.style import figure, line, panel_letter, shade
 from interlude.studies.results import FOLDER
 from interlude.studies.stats import interval
@@ -32,5 +32,5 @@ def draw(folder=FOLDER) -> Figure:
     log.set_ylim(top=4)  # room for the names of the bands
     panel_letter(log, "c", "probability of the solution")
     once.legend(loc="lower left", fontsize=6.5)
-    said(made, found, "; 95 % intervals")
+    footnote(made, found, "; 95 % intervals")
     return made

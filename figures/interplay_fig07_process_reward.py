@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import by_category, by_depth, legend, said, table
+from interlude.figures.panels import by_category, by_depth, footnote, legend, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -39,5 +39,5 @@ def draw(folder=FOLDER) -> Figure:
     answer.set(ylabel="right answer, any working (sampled)", ylim=(0, 1.05))
     panel_letter(answer, "c", "answer only, on the field")
     legend(made, answer, 6)
-    said(made, found)
+    footnote(made, found)
     return made

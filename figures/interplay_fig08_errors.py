@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from interlude.figures.interplay_fig07_process_reward import FIELDS, REWARDS, arms
-from interlude.figures.panels import by_category, legend, said, table
+from interlude.figures.panels import by_category, footnote, legend, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER, Results, fault_counts
 from interlude.studies.stats import Estimate, difference
@@ -26,13 +26,13 @@ def draw(folder=FOLDER) -> Figure:
         axis.set(ylabel="share of responses", ylim=(0, 1))  # an interval may reach where no share can
         panel_letter(axis, letter, f"RL on the {field} band, responses to its problems")
     legend(made, axes[0], 6)
-    said(made, found, "; 95 % intervals (t over seeds)")
+    footnote(made, found, "; 95 % intervals (t over seeds)")
     return made
 
 
-def faults(found: Results, arm: str, field: str) -> list[Estimate]:
+def faults(table: Results, arm: str, field: str) -> list[Estimate]:
     """The share of an arm's sampled responses with at least one fault of each of KINDS, as a mean over seeds."""
-    rows = found.of(arm, f"zoo-{field}-sampled")
+    rows = table.of(arm, f"zoo-{field}-sampled")
     shares_SK = np.array(
         [[fault_counts(r["faults"]).get(kind, 0) / (r["problems"] * r["samples"]) for kind in KINDS] for r in rows]
     )

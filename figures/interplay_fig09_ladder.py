@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, legend, pooled, said, table
+from interlude.figures.panels import BANDS, COMMON, footnote, legend, pooled, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -38,5 +38,5 @@ def draw(folder=FOLDER) -> Figure:
     legend(made, axes[0], 3)
     made.legend(*axes[2].get_legend_handles_labels(), loc="outside upper right", ncols=5)
     axes[0].set_ylabel("strictly right (exact)")
-    said(made, found)
+    footnote(made, found)
     return made

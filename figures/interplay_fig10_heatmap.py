@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, logp, said, table
+from interlude.figures.panels import BANDS, COMMON, footnote, logp, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 from interlude.studies.stats import difference
@@ -39,5 +39,5 @@ def draw(folder=FOLDER) -> Figure:
     axis.set_xlabel("operations of the exam")
     made.colorbar(shown, ax=axis, label="change of log-probability (nats a problem)", shrink=0.9)
     panel_letter(axis, "", "after training on a band, less none")
-    said(made, found, "; 95 % intervals (t over seeds), bold: without zero")
+    footnote(made, found, "; 95 % intervals (t over seeds), bold: without zero")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
+from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, footnote, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -22,5 +22,5 @@ def draw(folder=FOLDER) -> Figure:
         panel_letter(axis, letter, f"{world}, ID")
         if world == RARE:
             axis.set(yscale="log", ylim=(1e-16, 1))  # where nothing is solved, only exact scores tell arms apart
-    said(made, found)
+    footnote(made, found)
     return made

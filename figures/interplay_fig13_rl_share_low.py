@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, said, table
+from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, footnote, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -23,7 +23,7 @@ def draw(folder=FOLDER) -> Figure:
         panel_letter(axis, letter, f"{world}, ID pass@{k}")
     axes[0].set(yscale="log", ylim=(1e-5, 2))
     axes[2].legend(loc="lower right", fontsize=6.5)
-    said(made, found)
+    footnote(made, found)
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, gain, pooled, published, said, table
+from interlude.figures.panels import BANDS, footnote, gain, pooled, published, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -38,5 +38,5 @@ def draw(folder=FOLDER) -> Figure:
         axis.set_xticks(places, SHARES)
         axis.set_xlabel("hardest operations in pre-training")
         axis.legend(loc="upper left", fontsize=6.5)
-    said(made, found, "; 95 % intervals; diamonds: the paper's, 100M parameters, its own bands, one seed")
+    footnote(made, found, "; 95 % intervals; diamonds: the paper's, 100M parameters, its own bands, one seed")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import legend, pooled, said, table
+from interlude.figures.panels import footnote, legend, pooled, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -40,7 +40,7 @@ def draw(folder=FOLDER) -> Figure:
     for axis in axes[:, 0]:
         axis.set_ylabel("strictly right (exact)")
     legend(made, axes[0, 0], 5)
-    said(made, found, "; 95 % intervals")
+    footnote(made, found, "; 95 % intervals")
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import gain, said, table
+from interlude.figures.panels import footnote, gain, table
 from interlude.figures.style import MARKERS, PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results, numbers
 from interlude.studies.stats import Estimate, interval
@@ -29,13 +29,13 @@ def draw(folder=FOLDER) -> Figure:
         axis.axhline(0, color="#333333", linewidth=0.6)
         panel_letter(axis, letter, title)
     gained.legend(loc="upper left")
-    said(made, found, "; 95 % intervals (differences: t over seeds)")
+    footnote(made, found, "; 95 % intervals (differences: t over seeds)")
     return made
 
 
-def divergence(found: Results, arm: str) -> Estimate:
-    nats_SP = np.array([numbers(row["divergence"]) for row in found.of(arm, "edge-kl")])
-    return interval(nats_SP, path=(found.study, arm, "edge-kl"))
+def divergence(table: Results, arm: str) -> Estimate:
+    nats_SP = np.array([numbers(row["divergence"]) for row in table.of(arm, "edge-kl")])
+    return interval(nats_SP, path=(table.study, arm, "edge-kl"))
 
 
 def crosses(axis, x: list[Estimate], y: list[Estimate], nth: int, label: str) -> None:

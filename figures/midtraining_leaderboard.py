@@ -50,9 +50,9 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def names(found: Results) -> list[str]:
+def names(table: Results) -> list[str]:
     """The methods that the table has both alone and before RL: whatever the study was given."""
-    return [arm for arm in found.arms if f"{arm} + RL" in found.arms]
+    return [arm for arm in table.arms if f"{arm} + RL" in table.arms]
 
 
 def methods(folder) -> Results:
@@ -62,19 +62,19 @@ def methods(folder) -> Results:
     return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
 
 
-def solved(found: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
+def solved(table: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
     """Strict pass@k of every seed and problem (SP): exact over a range of OPS, or in one sampled exam."""
-    exams = found.within(OPS[where], COMMON) if where in OPS else (where,)
-    return values(found, arm, exams, k)
+    exams = table.within(OPS[where], COMMON) if where in OPS else (where,)
+    return values(table, arm, exams, k)
 
 
-def series(found: Results, rows: list[str], where: str, sign: int = 0, k: int = 1) -> dict:
+def series(table: Results, rows: list[str], where: str, sign: int = 0, k: int = 1) -> dict:
     """For each of THEN what ``by_row`` draws: pass@k of every method, or, with a sign, how far it is above the control
     (1) or below it (-1)."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = solved(found, CONTROL + end, where, k)
-        values_RSP = [solved(found, name + end, where, k) for name in rows]
+        own_SP = solved(table, CONTROL + end, where, k)
+        values_RSP = [solved(table, name + end, where, k) for name in rows]
         if sign:
             drawn = [sign * (each - own_SP) for each in values_RSP]
             made[label] = colour, drawn, [difference(each, np.zeros_like(each)) for each in drawn]

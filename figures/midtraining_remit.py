@@ -47,23 +47,23 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def gained(found: Results, rows: tuple[str, ...]) -> dict:
+def gained(table: Results, rows: tuple[str, ...]) -> dict:
     """For each of THEN what ``by_row`` draws: every arm over the control; longer RL has no arm without RL."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = edge(found, CONTROL + end)
-        values = [edge(found, arm) for arm in (*(name + end for name in rows), *([LONGER] if end else []))]
+        own_SP = edge(table, CONTROL + end)
+        values = [edge(table, arm) for arm in (*(name + end for name in rows), *([LONGER] if end else []))]
         made[label] = colour, [a_SP - own_SP for a_SP in values], [difference(a_SP, own_SP) for a_SP in values]
     return made
 
 
-def edge(found: Results, arm: str) -> np.ndarray:
+def edge(table: Results, arm: str) -> np.ndarray:
     """Sampled strict pass@1 of every seed and problem (SP)."""
-    return found.solved(arm, EXAM, 1)
+    return table.solved(arm, EXAM, 1)
 
 
-def score(found: Results, arm: str) -> Estimate:
-    return interval(edge(found, arm), path=(STUDY, arm, EXAM, 1))
+def score(table: Results, arm: str) -> Estimate:
+    return interval(edge(table, arm), path=(STUDY, arm, EXAM, 1))
 
 
 def weighed(told: list[dict]) -> tuple[list[str], dict]:

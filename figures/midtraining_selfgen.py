@@ -60,30 +60,30 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def score(found: Results, arm: str, k: int) -> Estimate:
-    return interval(found.solved(arm, EDGE, k), path=(STUDY, arm, EDGE, k))
+def score(table: Results, arm: str, k: int) -> Estimate:
+    return interval(table.solved(arm, EDGE, k), path=(STUDY, arm, EDGE, k))
 
 
-def composition(found: Results, arm: str) -> np.ndarray:
+def composition(table: Results, arm: str) -> np.ndarray:
     """For each seed (S1) the share of right responses that show two approaches or more, 0 where none is right."""
-    sat = found.of(arm, WAYS)
+    sat = table.of(arm, WAYS)
     both, right = (np.array([numbers(row[name]) for row in sat]) for name in ("composed", "correct"))
     return both.sum(1, keepdims=True) / np.maximum(1, right.sum(1, keepdims=True))
 
 
-def ways(found: Results, arm: str) -> np.ndarray:
+def ways(table: Results, arm: str) -> np.ndarray:
     """The Vendi score by approaches of every seed and problem (SP)."""
-    return np.array([numbers(row["vendi_approaches"]) for row in found.of(arm, WAYS)])
+    return np.array([numbers(row["vendi_approaches"]) for row in table.of(arm, WAYS)])
 
 
-def known(found: Results, arm: str) -> np.ndarray:
+def known(table: Results, arm: str) -> np.ndarray:
     """Strict pass@1 in the band of every seed and problem (SP)."""
-    return found.solved(arm, BAND, 1)
+    return table.solved(arm, BAND, 1)
 
 
-def divided(found: Results, arm: str) -> np.ndarray:
+def divided(table: Results, arm: str) -> np.ndarray:
     """The effective number of approaches of every seed and problem (SP)."""
-    return np.array([numbers(row["modes"]) for row in found.of(arm, MODES)])
+    return np.array([numbers(row["modes"]) for row in table.of(arm, MODES)])
 
 
 def over(values: np.ndarray) -> Estimate:

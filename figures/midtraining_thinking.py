@@ -52,11 +52,11 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def rows(axis, found: Results, values: dict[str, np.ndarray], place: int, places: int, nth: int, label: str) -> None:
+def rows(axis, table: Results, values: dict[str, np.ndarray], place: int, places: int, nth: int, label: str) -> None:
     """An estimate in every method's row with its interval, and each seed's mean as a dot. values: SP of each method."""
     colour = PALETTE[nth]
     y = [n + (place - (places - 1) / 2) * 0.7 / places for n in range(len(values))]
-    made = [interval(each, path=(found.study, name, label, place, places)) for name, each in values.items()]
+    made = [interval(each, path=(table.study, name, label, place, places)) for name, each in values.items()]
     axis.hlines(y, [e.low for e in made], [e.high for e in made], color=colour, linewidth=1.1)
     for at, each in zip(y, values.values(), strict=True):
         axis.plot(each.mean(1), [at] * len(each), color=colour, marker=".", markersize=4, alpha=0.6, linestyle="none")

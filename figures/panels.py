@@ -47,37 +47,37 @@ def curves(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> list[dic
     return rows
 
 
-def pooled(found: Results, arm: str, band: str, k: int, world: str = COMMON) -> Estimate:
+def pooled(table: Results, arm: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean strict pass@k over the problems of a band."""
-    return evidence.pooled(found, arm, found.within(BANDS[band], world), k)
+    return evidence.pooled(table, arm, table.within(BANDS[band], world), k)
 
 
-def gain(found: Results, arm: str, over: str, band: str, k: int, world: str = COMMON) -> Estimate:
+def gain(table: Results, arm: str, over: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean difference of two arms in pass@k over a band."""
-    return evidence.gain(found, arm, over, found.within(BANDS[band], world), k)
+    return evidence.gain(table, arm, over, table.within(BANDS[band], world), k)
 
 
-def logp(found: Results, arm: str, exam: str) -> np.ndarray:
+def logp(table: Results, arm: str, exam: str) -> np.ndarray:
     """Log-probability, in nats, of every seed's worked solution of every problem (SP)."""
-    return evidence.log_probabilities(found, arm, [exam])
+    return evidence.log_probabilities(table, arm, [exam])
 
 
-def by_attempts(axis, found: Results, arms: dict[str, int], band: str, world: str = COMMON) -> None:
+def by_attempts(axis, table: Results, arms: dict[str, int], band: str, world: str = COMMON) -> None:
     """Strict pass@k for k up to a million. arms: each with its colour."""
     for arm, nth in arms.items():
-        line(axis, list(ATTEMPTS), [pooled(found, arm, band, k, world) for k in ATTEMPTS], nth, arm)
+        line(axis, list(ATTEMPTS), [pooled(table, arm, band, k, world) for k in ATTEMPTS], nth, arm)
     axis.set(xlabel="attempts k", ylim=(0, 1.05), xscale="log")
     axis.set_xticks((1, 100, 10_000, 1_000_000))
     axis.minorticks_off()
 
 
-def by_depth(axis, found: Results, arms: dict[str, int], k: int, world: str = COMMON) -> None:
+def by_depth(axis, table: Results, arms: dict[str, int], k: int, world: str = COMMON) -> None:
     """Strict pass@k by operations."""
-    exams = found.within((1, BANDS["hard"][1]), world)
-    x = [int(found.of(found.arms[0], exam)[0]["ops"]) for exam in exams]
+    exams = table.within((1, BANDS["hard"][1]), world)
+    x = [int(table.of(table.arms[0], exam)[0]["ops"]) for exam in exams]
     shade(axis, BANDS)
     for arm, nth in arms.items():
-        line(axis, x, [found.score(arm, exam, k) for exam in exams], nth, arm)
+        line(axis, x, [table.score(arm, exam, k) for exam in exams], nth, arm)
     axis.set(xlabel="operations", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x)
 
 
@@ -96,10 +96,10 @@ def published(axis, x: list, y: list, nth: int) -> None:
     axis.plot(x, y, "D", color=PALETTE[nth], markerfacecolor="white", markersize=4, zorder=4)
 
 
-def by_share(axis, found: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:
+def by_share(axis, table: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:
     """pass@k over a band without RL and by the share of RL in the second world, after one pre-training."""
     arms = (base, *(f"{base}, RL {share} %" for share in RL_SHARES))
-    line(axis, list(range(len(arms))), [pooled(found, arm, band, k, world) for arm in arms], nth, label)
+    line(axis, list(range(len(arms))), [pooled(table, arm, band, k, world) for arm in arms], nth, label)
     axis.set_xticks(range(len(arms)), ["no RL", *(f"{share} %" for share in RL_SHARES)])
     axis.set(xlabel=f"share of RL in {RARE}", ylabel="strictly right (exact)", ylim=(0, 1.05))
 
@@ -146,12 +146,12 @@ def legend(made, axis, columns: int) -> None:
     made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
 
-def said(made, found: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
+def footnote(made, table: Results, extra: str = "; 95 % intervals; exact: chance is next to 0") -> None:
     """In small print: scale, seeds, problems, and what else a reader must know."""
-    problems = max(row["problems"] for row in found.rows if row["kind"] == "exact")
-    if len(found.seeds) == 1:
+    problems = max(row["problems"] for row in table.rows if row["kind"] == "exact")
+    if len(table.seeds) == 1:
         extra = extra.replace("95 % intervals", "95 % intervals over problems")
-    note(made, f"{found.study}, {SCALE}, {plural(found.seeds)}, {problems} problems an operation{extra}")
+    note(made, f"{table.study}, {SCALE}, {plural(table.seeds)}, {problems} problems an operation{extra}")
 
 
 def over_training(made, study: str, rows: list[dict], extra: str = "") -> None:

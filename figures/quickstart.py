@@ -31,18 +31,18 @@ def draw(folder=FOLDER) -> Figure:
     return made
 
 
-def exams(found: Results, band: str) -> list[str]:
+def exams(table: Results, band: str) -> list[str]:
     """The exact exams of one band in the common world, by operations."""
-    return found.within(BANDS[band], WORLD)
+    return table.within(BANDS[band], WORLD)
 
 
-def by_depth(axis, found: Results) -> None:
+def by_depth(axis, table: Results) -> None:
     """Strict pass@1 of every arm by operations."""
-    names = [name for band in BANDS for name in exams(found, band)]
-    x = [int(found.of(found.arms[0], name)[0]["ops"]) for name in names]
+    names = [name for band in BANDS for name in exams(table, band)]
+    x = [int(table.of(table.arms[0], name)[0]["ops"]) for name in names]
     shade(axis, BANDS)
-    for nth, arm in enumerate(found.arms):
-        line(axis, x, [found.score(arm, name, 1) for name in names], nth, arm)
+    for nth, arm in enumerate(table.arms):
+        line(axis, x, [table.score(arm, name, 1) for name in names], nth, arm)
     axis.set(
         xlabel="operations", ylabel="strictly right at once (exact)", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x
     )
@@ -50,10 +50,10 @@ def by_depth(axis, found: Results) -> None:
     panel_letter(axis, "a", "pass@1 by depth")
 
 
-def by_attempts(axis, found: Results) -> None:
+def by_attempts(axis, table: Results) -> None:
     """pass@k of every arm at the edge, for k up to a million."""
-    for nth, arm in enumerate(found.arms):
-        line(axis, list(ATTEMPTS), [pooled(found, arm, "edge", k) for k in ATTEMPTS], nth, arm)
+    for nth, arm in enumerate(table.arms):
+        line(axis, list(ATTEMPTS), [pooled(table, arm, "edge", k) for k in ATTEMPTS], nth, arm)
     axis.set(xlabel="attempts k", ylabel="strictly right within k (exact)", ylim=(0, 1.1), xscale="log")
     axis.set_xticks((1, 100, 10_000, 1_000_000))
     axis.minorticks_off()
@@ -61,16 +61,16 @@ def by_attempts(axis, found: Results) -> None:
     panel_letter(axis, "b", "pass@k at the edge")
 
 
-def by_role(axis, found: Results) -> None:
+def by_role(axis, table: Results) -> None:
     """Mean surprise of the worked solution at the edge, stacked by what its tokens are for."""
-    totals = np.zeros(len(found.arms))
-    at = np.arange(len(found.arms))
+    totals = np.zeros(len(table.arms))
+    at = np.arange(len(table.arms))
     for nth, role in enumerate(ROLES):
-        parts = np.array([nats(found, arm, role) for arm in found.arms])
+        parts = np.array([nats(table, arm, role) for arm in table.arms])
         if parts.sum() > 0:
             axis.barh(at, parts, left=totals, color=ROLE_COLOURS[nth], height=0.66, label=role)
         totals += parts
-    axis.set_yticks(at, found.arms)
+    axis.set_yticks(at, table.arms)
     for tick, colour in zip(axis.get_yticklabels(), PALETTE, strict=False):
         tick.set_color(colour)
     axis.invert_yaxis()
@@ -81,7 +81,7 @@ def by_role(axis, found: Results) -> None:
     panel_letter(axis, "c", "surprise, edge")
 
 
-def nats(found: Results, arm: str, role: str) -> float:
+def nats(table: Results, arm: str, role: str) -> float:
     """Mean nats a problem that tokens of ``role`` cost at the edge; a role that never occurs costs 0."""
-    rows = [row for exam in exams(found, "edge") for row in found.of(arm, exam)]
+    rows = [row for exam in exams(table, "edge") for row in table.of(arm, exam)]
     return float(np.mean([0.0 if math.isnan(value := row[f"{role}_nats"]) else value for row in rows]))

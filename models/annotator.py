@@ -197,7 +197,7 @@ def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temper
         logits_BV, t = decoder.step(chosen_B), t + 1
 
 
-def willing(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
+def thought_probs(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
     """For every segment of each chunk, the probability that ``lm`` opens a thought before it instead of continuing with
     the text, given a prefix without thoughts. One forward pass."""
     opening, _ = tags(lm)

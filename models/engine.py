@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 from torch import nn
 
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.sample import check
 
 MEMORY = 0.4  # share of the GPU that vLLM takes, as the learner and its optimiser need the rest
@@ -55,27 +55,26 @@ class VLLM:
             self.held = now
 
     def sample(
-        self, model: nn.Module, prompts: list[list[int]], streams: np.ndarray, max_new_tokens: int,
-        temperature: float = 1.0, top_p: float = 1.0, stop: tuple[int, int] | None = None,
-    ) -> Samples:  # fmt: skip
+        self, model: nn.Module, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams
+    ) -> Samples:
         """As ``models.sample.sample``, whose errors it raises, and ValueError for what vLLM has not: top_p below 1,
         whose log-probabilities would be those after the cut, and a stop token with more tokens after it."""
-        check(model, prompts, streams, max_new_tokens, temperature, top_p)
-        if top_p < 1 or (stop is not None and stop[1] > 0):
+        check(model, prompts, streams, params)
+        if params.top_p < 1 or params.tokens_after_stop:
             raise ValueError("HF.engine 'vllm' samples with top_p 1 and stops at a token, with nothing after it")
         if not prompts:
             return Samples([], [], [])
         self.renew(model)
-        ends = [model.end] if stop is None else [model.end, stop[0]]
-        asked = [
+        ends = [model.end] if params.stop_token is None else [model.end, params.stop_token]
+        own = [
             self.vllm.SamplingParams(
-                max_tokens=max_new_tokens, temperature=temperature, seed=int(stream[0] * 2**53), logprobs=0,
-                stop_token_ids=ends, detokenize=False,
+                max_tokens=params.max_new_tokens, temperature=params.temperature, seed=int(stream[0] * 2**53),
+                logprobs=0, stop_token_ids=ends, detokenize=False,
             )
             for stream in streams
         ]  # fmt: skip
-        given = [{"prompt_token_ids": prompt} for prompt in prompts]
-        outputs = [each.outputs[0] for each in self.llm.generate(given, asked, use_tqdm=False)]
+        inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
+        outputs = [each.outputs[0] for each in self.llm.generate(inputs, own, use_tqdm=False)]
         ids = [list(each.token_ids) for each in outputs]
         logprobs = [
             [float(at[token].logprob) for token, at in zip(row, each.logprobs, strict=True)]

@@ -77,20 +77,17 @@ class GPT:
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
         """Forward FLOPs for ``tokens`` tokens that look at ``attended`` positions in all (each token's own included).
 
-        2 per weight of every matrix and token, 4 per attended position, head and feature (2 for scores, 2 for the
-        weighted sum): Kaplan et al. 2020, table 1 and appendix B; Chowdhery et al. 2022 (PaLM), appendix B. A backward
-        pass costs twice this. logits: how many tokens are predicted from (None: all of them); only these pay the output
-        head and what follows attention in the last layer (``GPTModel.logits_at``).
+        2 N tokens + 4 layers heads head_width attended, with N the weights of all matrices but the embeddings: a
+        multiplication and an addition for each weight, and for each feature of a head in scores and in the weighted sum
+        (Kaplan et al. 2020, arXiv 2001.08361, table 1; Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B). A
+        backward pass costs twice this. logits: how many tokens are predicted from (None: all of them); only these pay
+        the output head and what follows attention in the last layer (``GPTModel.logits_at``).
         """
         wanted = tokens if logits is None else logits
         finish = self.width * (self.qkv_rows[0] + 3 * self.hidden)
         weights = self.layers * self._layer_matrices * tokens - finish * (tokens - wanted)
         attention = 4 * self.layers * self.heads * self.head_width * attended
         return 2 * (weights + self.width * self.vocab.size * wanted) + attention
-
-    def flops_per_token(self, context: int) -> float:
-        """Mean forward FLOPs of a token in a row of ``context`` tokens, where position t attends to t + 1."""
-        return self.flops(context, context * (context + 1) // 2) / context
 
     def build(self, seed: int) -> GPTModel:
         """A model with fresh weights; the global random state is not touched.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from interlude.models import native
 from interlude.models.kernels import attention, norm, rotate, swiglu
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.sample import sample
 
 # Shapes: B rows, T positions, D width, H query heads, K key heads, A = H + K, W head width, F hidden, V tokens,
@@ -138,20 +138,11 @@ class GPTModel(nn.Module):
         table_VD = self.embed if self.head is None else self.head
         return F.linear(norm(hidden, self.norm, self.sizes.norm_eps), table_VD)
 
-    def sample(
-        self,
-        prompts: list[list[int]],
-        streams: np.ndarray,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: tuple[int, int] | None = None,
-    ) -> Samples:
-        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
+    def sample(self, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
+        return sample(self, prompts, streams, params)
 
-    def decoder(self, prompts: list[list[int]], room: int) -> GPTDecoder:
-        return GPTDecoder(self, prompts, room)
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> GPTDecoder:
+        return GPTDecoder(self, prompts, max_new_tokens)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
         """See ``GPT.flops``."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from interlude.models import fetch
 from interlude.models.engine import VLLM
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.sample import sample
 from interlude.synth.added_field import added_field, place
 from interlude.synth.render import CLOSE, END, THINK
@@ -376,26 +376,18 @@ class HFModel(nn.Module):
     def _logits(self, hidden: Tensor) -> Tensor:
         return self.causal.get_output_embeddings()(hidden)
 
-    def sample(
-        self,
-        prompts: list[list[int]],
-        streams: np.ndarray,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: tuple[int, int] | None = None,
-    ) -> Samples:
+    def sample(self, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
         if self.engine is not None:
-            return self.engine.sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
-        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
+            return self.engine.sample(self, prompts, streams, params)
+        return sample(self, prompts, streams, params)
 
-    def decoder(self, prompts: list[list[int]], room: int) -> HFDecoder:
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> HFDecoder:
         return HFDecoder(self, prompts)
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> int:
-        """See ``GPT.flops``: the same formula. Of a mixture of experts only those count that a token goes through; of
-        frozen weights (LoRA) a backward pass is counted as if they had gradients."""
+        """The formula of ``GPT.flops``, except that all tokens pay the whole of the last layer. Of a mixture of experts
+        only those count that a token goes through; of frozen weights (LoRA) a backward pass is counted as if they had
+        gradients."""
         sizes = self.causal.config.get_text_config()
         head_width = sizes.to_dict().get("head_dim") or sizes.hidden_size // sizes.num_attention_heads
         every = dict(self.named_parameters())

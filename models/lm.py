@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,35 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Shapes: B rows, T positions, V tokens of the vocabulary, N chosen positions.
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams:
+    """How responses are sampled, the same for every row; raises ValueError naming the field that is out of range.
+
+    max_new_tokens: the most tokens of a response, ``end`` included.
+    temperature: what logits are divided by; 0 takes the most probable token.
+    top_p: below 1, tokens come from the smallest set of most probable ones whose mass reaches it (nucleus sampling,
+    Holtzman et al. 2020, arXiv 1904.09751, section 3.1).
+    stop_token: a token that ends a row, beside ``end``.
+    tokens_after_stop: how many more tokens a row has after it, at most.
+    """
+
+    max_new_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop_token: int | None = None
+    tokens_after_stop: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(f"temperature must be finite and at least 0, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        if self.tokens_after_stop < 0:
+            raise ValueError(f"tokens_after_stop must be at least 0, got {self.tokens_after_stop}")
 
 
 @dataclass(frozen=True)
@@ -58,22 +88,13 @@ class LM(Protocol):
         or whatever else can be left out, on questions."""
         ...
 
-    def sample(
-        self,
-        prompts: list[list[int]],
-        streams: np.ndarray,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: tuple[int, int] | None = None,
-    ) -> Samples:
-        """Continue every prompt; ``streams[b, t]`` is the uniform number that chooses token t of row b. stop: a token
-        beside ``end`` that ends a row, and how many more tokens the row has after it."""
+    def sample(self, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
+        """Continue every prompt; ``streams[b, t]`` is the uniform number that chooses token t of row b. See
+        ``models.sample.sample``."""
         ...
 
-    def decoder(self, prompts: list[list[int]], room: int) -> Decoder:
-        """The incremental form of ``forward`` for these prompts and at most ``room`` new tokens each."""
+    def decoder(self, prompts: list[list[int]], max_new_tokens: int) -> Decoder:
+        """The incremental form of ``forward`` for these prompts and at most ``max_new_tokens`` new tokens each."""
         ...
 
     def flops(self, tokens: int, attended: int, logits: int | None = None) -> float:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from interlude.models.lazy import torch
+from interlude.models.lm import SamplingParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -230,16 +231,11 @@ def orthogonal(x_MRC: Tensor, iterations: int, quintic: tuple[float, float, floa
 
 
 def sample(
-    model: torch.nn.Module,
-    prompts: list[list[int]],
-    streams: np.ndarray,
-    room: int,
-    temperature: float,
-    top_p: float,
-    stop: tuple[int, int] | None,
+    model: torch.nn.Module, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """New ids and their log-probabilities, one row a prompt and ``room`` columns, with padding and zeros after a row's
-    end; see ``models.sample.sample_piece``. Raises ValueError for logits that are not finite."""
+    """New ids and their log-probabilities, one row a prompt and ``max_new_tokens`` columns, with padding and zeros
+    after a row's end; see ``models.sample.sample_piece``. Raises ValueError for logits that are not finite."""
+    room = params.max_new_tokens
     start = np.concatenate(([0], np.cumsum([len(prompt) for prompt in prompts])))
     ids = np.fromiter((token for prompt in prompts for token in prompt), dtype=np.int64, count=start[-1])
     longest = max(map(len, prompts))
@@ -250,7 +246,8 @@ def sample(
     s = sizes(model)
     failed = library()[0].native_sample(
         *(ctypes.byref(s), addresses(weights(model)), model.turns.data_ptr(), len(prompts), start.ctypes.data),
-        *(ids.ctypes.data, streams.ctypes.data, streams.shape[1], room, temperature, top_p, *(stop or (-1, 0))),
+        *(ids.ctypes.data, streams.ctypes.data, streams.shape[1], room, params.temperature, params.top_p),
+        *(-1 if params.stop_token is None else params.stop_token, params.tokens_after_stop),
         *(model.end, model.pad, out.ctypes.data, logp.ctypes.data),
     )
     if failed:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from interlude.models.lm import LM, Samples
+from interlude.models.lm import LM, Samples, SamplingParams
 from interlude.synth.rng import uniforms
 from interlude.synth.tasks import SOLUTIONS, Task, TaskProblem, judge, lacking, steps
 from interlude.synth.verify import TRUNCATED, Verdict
@@ -133,6 +133,11 @@ def check_room(what: str, lm: LM, data: Task, problems: Sequence[TaskProblem], m
         )
 
 
+def sampling_params(stage: Sampling) -> SamplingParams:
+    """How a stage samples its responses."""
+    return SamplingParams(max_new_tokens=stage.max_new_tokens, temperature=stage.temperature, top_p=stage.top_p)
+
+
 def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], attempt: int) -> list[Group]:
     """Sampled and judged groups for these rows. Raises ValueError at the first step if responses have no room for the
     problems' own solutions."""
@@ -140,7 +145,7 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
     if step == attempt == 0:
         check_room(type(stage).__name__, lm, stage.data, problems, stage.max_new_tokens)
     prompts = [lm.encode_prompt(problem.question) for problem in problems]
-    samples = responses(stage, lm, prompts, seed, step, rows, attempt)
+    samples = responses(stage, lm, prompts, seed, step, rows, attempt, sampling_params(stage))
     groups = []
     for nth, problem in enumerate(problems):
         part = slice(nth * stage.num_samples, (nth + 1) * stage.num_samples)
@@ -163,10 +168,10 @@ def responses(
     step: int,
     rows: list[int],
     attempt: int,
-    stop: tuple[int, int] | None = None,
+    params: SamplingParams,
 ) -> Samples:
     """``stage.num_samples`` responses to the prompt of each row, in the order of the prompts, each from its own random
-    stream. stop: as in ``LM.sample``."""
+    stream."""
     # A stage with another rollout_seed draws from other streams; 0 keeps the names that streams had before the field.
     name = ("rollout",) if stage.rollout_seed == 0 else ("rollout", "anew", stage.rollout_seed)
     streams = np.stack(
@@ -177,14 +182,7 @@ def responses(
         ]
     )
     repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
-    return lm.sample(
-        repeated,
-        streams,
-        max_new_tokens=stage.max_new_tokens,
-        temperature=stage.temperature,
-        top_p=stage.top_p,
-        stop=stop,
-    )
+    return lm.sample(repeated, streams, params)
 
 
 def summary(groups: list[Group], seen: list[Group]) -> dict[str, float]:

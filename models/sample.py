@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from interlude.models import native
 from interlude.models.lazy import inference_mode, torch
-from interlude.models.lm import LM, Samples
+from interlude.models.lm import LM, Samples, SamplingParams
 from interlude.models.parallel import together
 
 if TYPE_CHECKING:
@@ -28,81 +27,61 @@ PIECE = 64
 NATIVE_PIECE = 16
 
 
-def sample(
-    model: LM,
-    prompts: list[list[int]],
-    streams: np.ndarray,
-    max_new_tokens: int,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    stop: tuple[int, int] | None = None,
-) -> Samples:
-    """Continue every prompt until ``model.end`` or for ``max_new_tokens`` tokens.
-
-    stop: another token that ends a row, and how many more tokens the row has after it at most.
+def sample(model: LM, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
+    """Continue every prompt until ``model.end`` or for ``params.max_new_tokens`` tokens.
 
     prompts: B non-empty lists of token ids, of any lengths. streams: float64 array (B, >= max_new_tokens) of uniforms
     in [0, 1); ``streams[b, t]`` chooses token t of row b by inverse CDF in vocabulary order, so a row depends on its
-    prompt and its stream and on nothing else in the batch. temperature 0 takes the most probable token. top_p < 1
-    samples from the smallest set of most probable tokens whose mass reaches top_p (nucleus sampling, Holtzman et al.
-    2020, section 3.1).
+    prompt and its stream and on nothing else in the batch.
 
-    Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, a bad temperature,
-    top_p or max_new_tokens, and for logits that are not finite.
+    Raises ValueError for an empty or out-of-vocabulary prompt, a stream of the wrong shape or range, and for logits
+    that are not finite.
     """
-    check(model, prompts, streams, max_new_tokens, temperature, top_p)
+    check(model, prompts, streams, params)
     if not prompts:
         return Samples([], [], [])
     on_cpu = next(model.parameters()).device.type == "cpu"
     piece = NATIVE_PIECE if native.path(model) == "native" else PIECE
     width = piece if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
-    how = (max_new_tokens, temperature, top_p, stop)
-    work = [(model, prompts[p], streams[p], *how) for p in pieces]
-    found = together([partial(sample_piece, *each) for each in work])
+    found = together([partial(sample_piece, model, prompts[p], streams[p], params) for p in pieces])
     return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
 
 
 @inference_mode
-def sample_piece(
-    model: LM,
-    prompts: list[list[int]],
-    streams: np.ndarray,
-    max_new_tokens: int,
-    temperature: float,
-    top_p: float,
-    stop: tuple[int, int] | None = None,
-) -> Samples:
+def sample_piece(model: LM, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> Samples:
     """``sample`` for rows that are decoded as one batch."""
     if native.path(model) == "native":
-        ids_BN, logprobs_BN = native.sample(model, prompts, streams, max_new_tokens, temperature, top_p, stop)
-        return _collect(ids_BN.tolist(), logprobs_BN.tolist(), model.end, stop)
-    decoder = model.decoder(prompts, max_new_tokens)
+        ids_BN, logprobs_BN = native.sample(model, prompts, streams, params)
+        return _collect(ids_BN.tolist(), logprobs_BN.tolist(), model.end, params)
+    room = params.max_new_tokens
+    decoder = model.decoder(prompts, room)
     logits_LV = decoder.begin()
     device = logits_LV.device
-    uniforms_NB = torch.from_numpy(np.ascontiguousarray(streams[:, :max_new_tokens].T)).to(device)
-    ids_NB = torch.full((max_new_tokens, len(prompts)), model.pad, device=device)
-    logprobs_NB = torch.zeros(max_new_tokens, len(prompts), device=device)
+    uniforms_NB = torch.from_numpy(np.ascontiguousarray(streams[:, :room].T)).to(device)
+    ids_NB = torch.full((room, len(prompts)), model.pad, device=device)
+    logprobs_NB = torch.zeros(room, len(prompts), device=device)
     rows_L = torch.arange(len(prompts), device=device)
     alive_L = torch.ones(len(prompts), dtype=torch.bool, device=device)
-    last_L = torch.full((len(prompts),), max_new_tokens, device=device)  # the position of a row's last token
-    for t in range(max_new_tokens):
-        chosen_L, logprob_L = choose(logits_LV, uniforms_NB[t, rows_L], temperature, top_p)
+    last_L = torch.full((len(prompts),), room, device=device)  # the position of a row's last token
+    for t in range(room):
+        chosen_L, logprob_L = choose(logits_LV, uniforms_NB[t, rows_L], params.temperature, params.top_p)
         ids_NB[t, rows_L] = chosen_L.where(alive_L, model.pad)
         logprobs_NB[t, rows_L] = logprob_L
         alive_L &= chosen_L != model.end
-        if stop is not None:
-            last_L = torch.where(chosen_L == stop[0], last_L.clamp(max=t + stop[1]), last_L)
+        if params.stop_token is not None:
+            ending_L = last_L.clamp(max=t + params.tokens_after_stop)
+            last_L = torch.where(chosen_L == params.stop_token, ending_L, last_L)
             alive_L &= t < last_L
         alive = int(alive_L.sum())
-        if alive == 0 or t + 1 == max_new_tokens:
+        if alive == 0 or t + 1 == room:
             break
         if alive <= (1 - COMPACT) * len(rows_L):
             kept_K = alive_L.nonzero()[:, 0]
             decoder.keep(kept_K)
             rows_L, chosen_L, alive_L, last_L = (x_L[kept_K] for x_L in (rows_L, chosen_L, alive_L, last_L))
         logits_LV = decoder.step(chosen_L)
-    return _collect(ids_NB.T.tolist(), logprobs_NB.T.tolist(), model.end, stop)
+    return _collect(ids_NB.T.tolist(), logprobs_NB.T.tolist(), model.end, params)
 
 
 def choose(logits_BV: Tensor, uniform_B: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
@@ -137,10 +116,11 @@ def _invert(mass_BV: Tensor, uniform_B: Tensor) -> Tensor:
     return torch.searchsorted(cumulative_BV, target_B1, right=True)[:, 0]
 
 
-def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, stop: tuple[int, int] | None) -> Samples:
-    """Rows cut at their first ``end``, or where ``stop`` ends them."""
-    if stop is not None:
-        ids = [row[: row.index(stop[0]) + 1 + stop[1]] if stop[0] in row else row for row in ids]
+def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, params: SamplingParams) -> Samples:
+    """Rows cut at their first ``end``, or where ``params.stop_token`` ends them."""
+    if (stop := params.stop_token) is not None:
+        after = 1 + params.tokens_after_stop
+        ids = [row[: row.index(stop) + after] if stop in row else row for row in ids]
     stopped = [end in row for row in ids]
     lengths = [row.index(end) + 1 if ended else len(row) for row, ended in zip(ids, stopped, strict=True)]
     return Samples(
@@ -150,24 +130,12 @@ def _collect(ids: list[list[int]], logprobs: list[list[float]], end: int, stop: 
     )
 
 
-def check(
-    model: LM, prompts: list[list[int]], streams: np.ndarray, max_new_tokens: int, temperature: float, top_p: float
-) -> None:
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be finite and at least 0, got {temperature}")
-    if not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
-    if (
-        streams.dtype != np.float64
-        or streams.ndim != 2
-        or len(streams) != len(prompts)
-        or streams.shape[1] < max_new_tokens
-    ):
+def check(model: LM, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> None:
+    """Raises ValueError for what ``sample`` refuses."""
+    room = params.max_new_tokens
+    if streams.dtype != np.float64 or streams.ndim != 2 or len(streams) != len(prompts) or streams.shape[1] < room:
         raise ValueError(
-            f"streams must be float64 of shape ({len(prompts)}, >= {max_new_tokens}), "
-            f"got {streams.dtype} {streams.shape}"
+            f"streams must be float64 of shape ({len(prompts)}, >= {room}), got {streams.dtype} {streams.shape}"
         )
     if prompts and not (streams.min() >= 0 and streams.max() < 1):
         raise ValueError("streams must hold uniforms in [0, 1)")

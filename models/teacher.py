@@ -13,7 +13,7 @@ from interlude.models.annotator import Chunk
 from interlude.models.graders import LMJudge, check_names, filled, loaded
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, decode_cost
-from interlude.models.lm import LM, tags
+from interlude.models.lm import LM, SamplingParams, tags
 from interlude.synth.render import CLOSE, END, THINK
 from interlude.synth.rng import uniforms
 
@@ -52,7 +52,7 @@ class Teacher:
         for name in ("needed", "written"):
             check_names(f"Teacher.{name}", getattr(self, name), "before", "after")
 
-    def willing(self, lm: LM, chunks: list[Chunk], device: torch.device) -> tuple[list[list[float]], list[Spent]]:
+    def thought_probs(self, lm: LM, chunks: list[Chunk], device: torch.device) -> tuple[list[list[float]], list[Spent]]:
         """For every segment of each chunk of ``lm``, the probability that a thought is needed before it; and the
         cost."""
         odds, costs = LMJudge(self.model, self.needed).odds([each for c in chunks for each in places(lm, c)], device)
@@ -64,7 +64,7 @@ class Teacher:
     ) -> tuple[list[list[int]], list[Spent]]:
         """Each chunk's solution in tokens of ``lm``, with at most one thought before each segment and ``most`` tokens
         of thoughts in all; and the cost. ``paths`` name the random streams of the chunks."""
-        wishes, costs = self.willing(lm, chunks, device)
+        wishes, costs = self.thought_probs(lm, chunks, device)
         opened = [
             (row, nth, each)
             for row, c in enumerate(chunks)
@@ -72,13 +72,14 @@ class Teacher:
             if uniforms("opened", *paths[row], nth, n=1)[0] < wishes[row][nth]
         ]
         teacher, texts = loaded(self.model, device), {}
+        params = SamplingParams(max_new_tokens=most, temperature=temperature)
         for first in range(0, len(opened), ROWS):
             part = opened[first : first + ROWS]
             prompts = [teacher.encode_prompt(filled(self.written, each)) for _, _, each in part]
             streams = np.stack([uniforms("written", *paths[row], nth, n=most) for row, nth, _ in part])
-            found = teacher.sample(prompts, streams, max_new_tokens=most, temperature=temperature)
+            found = teacher.sample(prompts, streams, params)
             for (row, nth, _), prompt, ids in zip(part, prompts, found.ids, strict=True):
-                texts[row, nth] = said(teacher.decode(ids))
+                texts[row, nth] = thought_text(teacher.decode(ids))
                 costs.append(decode_cost(teacher, len(prompt), [len(ids)])._replace(kind=REFERENCE))
         return [inserted(lm, c, row, texts, most) for row, c in enumerate(chunks)], costs
 
@@ -90,7 +91,7 @@ def places(lm: LM, each: Chunk) -> list[dict[str, str]]:
     return [{"question": each.problem.question, "before": b, "after": a} for b, a in zip(before, words, strict=True)]
 
 
-def said(text: str) -> str:
+def thought_text(text: str) -> str:
     """A thought as it was written: up to its end, without tags."""
     return text.partition(END)[0].replace(THINK, " ").replace(CLOSE, " ").strip()
 

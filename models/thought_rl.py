@@ -11,6 +11,7 @@ from interlude.models.lazy import torch
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
+from interlude.models.rollouts import sampling_params
 from interlude.models.stage import Batch, check_targets
 from interlude.synth.added_field import added_field
 from interlude.synth.render import INFERRED
@@ -114,7 +115,7 @@ class Bins:
         return [ids[0] for ids in found]
 
 
-def check_told(stage: Told) -> None:
+def check_bins(stage: HasLengthBins) -> None:
     """Raises ValueError unless every bin number also occurs as a number in the stage's problems."""
     found = [source for source in parts(stage.data, drawn=True) if isinstance(source, Source)]
     moduli = [source.modulus for source in found if source.modulus is not None]
@@ -126,7 +127,7 @@ def check_told(stage: Told) -> None:
         )
 
 
-class Told(Protocol):
+class HasLengthBins(Protocol):
     """A stage that may state the length of a thought in the prompt."""
 
     data: Task
@@ -157,26 +158,20 @@ def think(
     step: int,
     rows: range,
     after: int,
-    told: tuple[int, ...] = (),
+    hint: tuple[int, ...] = (),
 ) -> list[Thoughts]:
     """Samples a group of responses for each prefix, without rewards yet. A prompt is the prefix, an opening tag and the
-    tokens ``told``; a response is the thought, its closing tag and ``after`` more tokens. Every response has its own
+    tokens ``hint``; a response is the thought, its closing tag and ``after`` more tokens. Every response has its own
     random stream."""
     opening, closing = tags(lm)
-    prompts = [[*prefix, opening, *told] for prefix in prefixes]
+    prompts = [[*prefix, opening, *hint] for prefix in prefixes]
     members = [(row, member) for row in rows for member in range(stage.num_samples)]
     streams = np.stack(
         [uniforms("thought", seed, step, row, member, n=stage.max_new_tokens) for row, member in members]
     )
     repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
-    found = lm.sample(
-        repeated,
-        streams,
-        max_new_tokens=stage.max_new_tokens,
-        temperature=stage.temperature,
-        top_p=stage.top_p,
-        stop=(closing, after),
-    )
+    params = replace(sampling_params(stage), stop_token=closing, tokens_after_stop=after)
+    found = lm.sample(repeated, streams, params)
     runs = [slice(n * stage.num_samples, (n + 1) * stage.num_samples) for n in range(len(prompts))]
     unpaid = np.zeros(stage.num_samples)
     return [Thoughts(p, found.ids[run], found.logprobs[run], unpaid) for p, run in zip(prompts, runs, strict=True)]
@@ -221,9 +216,11 @@ def padded(rows: list[list[int]], pad: int) -> Tensor:
     return torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
 
 
-def paid(stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], told: dict[str, float]) -> Batch:
+def thought_batch(
+    stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, ...], metrics: dict[str, float]
+) -> Batch:
     """A batch from groups with rewards. It is charged for sampling and for ``costs``; its metrics are those of all
-    methods here and ``told``. Raises FloatingPointError for a reward that is not finite."""
+    methods here and ``metrics``. Raises FloatingPointError for a reward that is not finite."""
     rewards = np.concatenate([group.rewards for group in groups])
     if not np.isfinite(rewards).all():
         raise FloatingPointError(f"a thought's reward is not finite: {rewards.tolist()}")
@@ -237,7 +234,7 @@ def paid(stage: Reasoning, lm: LM, groups: list[Thoughts], costs: tuple[Spent, .
         "zero_variance": float(np.mean([np.ptp(group.rewards) == 0 for group in groups])),
         "rollouts": float(len(responses)),
     }
-    return replace(batch, spent=(*spent(stage, lm, teaching, groups), *costs), metrics=shared | told)
+    return replace(batch, spent=(*spent(stage, lm, teaching, groups), *costs), metrics=shared | metrics)
 
 
 def length(response: list[int], closing: int) -> int:

@@ -51,7 +51,7 @@ def more_seeds(verdict: Verdict) -> int | None:
     return max(1, verdict.seeds_needed - min(len(part.seeds) for part in verdict.measured))
 
 
-def rows(found: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Sequence[tuple[str, Score]]) -> list[dict]:
+def rows(table: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Sequence[tuple[str, Score]]) -> list[dict]:
     """A method a row, the best first: by exact pass@1 over all that is deeper than the band after RL, which arms called
     "+ RL" have had. alone: each method's name with the score that it has without RL. A method that the table lacks is
     left out."""
@@ -60,14 +60,14 @@ def rows(found: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Seque
         of.setdefault(verdict.claim.name.split(" > ")[0], []).append(verdict)
     made = []
     for name, score in alone:
-        if name not in found.arms or f"{name} + RL" not in found.arms:
+        if name not in table.arms or f"{name} + RL" not in table.arms:
             continue
-        cost = evidence.cost(found, f"{name} + RL")
+        cost = evidence.cost(table, f"{name} + RL")
         made.append(
             {
                 "method": name,
-                "alone": mean(found, name, score, bands),
-                "with_rl": mean(found, f"{name} + RL", Score(OOD), bands),
+                "alone": mean(table, name, score, bands),
+                "with_rl": mean(table, f"{name} + RL", Score(OOD), bands),
                 "seeds": len(cost["seeds"]),
                 "flops": cost["arm_flops"],
                 "seconds": cost["seconds"],
@@ -83,9 +83,9 @@ def rows(found: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Seque
     return [{"rank": nth, **row} for nth, row in enumerate(made, start=1)]
 
 
-def mean(found: Results, arm: str, score: Score, bands: Bands) -> float:
+def mean(table: Results, arm: str, score: Score, bands: Bands) -> float:
     """An arm's mean score over its seeds."""
-    return float(evidence.values(found, arm, score.exams(found, bands), score.k, score.score).mean())
+    return float(evidence.values(table, arm, score.exams(table, bands), score.k, score.score).mean())
 
 
 def tables(made: list[dict]) -> list[Table]:
@@ -96,7 +96,9 @@ def tables(made: list[dict]) -> list[Table]:
         cost = f"{row['flops'] / 1e12:.3g}", f"{row['seconds']:.0f}", str(row["seeds"])
         ranking.append([*scores, established(row["compared"]), *cost])
     heads = ["rank", "method", "edge, alone", "OOD, + RL", "established", "TFLOP", "s", "seeds"]
-    lines = [[row["method"], each["what"], difference(each), said(each)] for row in made for each in row["compared"]]
+    lines = [
+        [row["method"], each["what"], difference(each), verdict_text(each)] for row in made for each in row["compared"]
+    ]
     caption = "95 % Student t over seeds, variances pooled; verdicts after Holm over all comparisons; margin 0.05"
     return [
         ("ranked by pass@1 + RL, all operations beyond the band", heads, ranking, "FLOPs include the RL"),
@@ -116,6 +118,6 @@ def difference(each: dict) -> str:
     return f"{each['mean']:+.3f}{span}"
 
 
-def said(each: dict) -> str:
+def verdict_text(each: dict) -> str:
     """A verdict, and how many more seeds an open one takes."""
     return each["verdict"] + (f", about {each['more']} more seeds" if each["more"] else "")

@@ -108,17 +108,17 @@ def live(line: dict) -> str:
 class Stop:
     """The handler of Ctrl-C: the first stops training after the current step, with a save; the second stops at once."""
 
-    asked: bool = False
+    requested: bool = False
     training: bool = False
 
     def __call__(self, *_) -> None:
         """The signal handler."""
-        if self.asked or not self.training:
+        if self.requested or not self.training:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def check(self) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
 
 

@@ -36,20 +36,20 @@ def scored(row: dict) -> bool:
     return row["kind"] == "exact" or bool(row.get("strict", ""))
 
 
-def exams_of(found: Results, arm: str) -> list[str]:
+def exams_of(table: Results, arm: str) -> list[str]:
     """The exams of an arm that have a pass@k, in the order of the table."""
-    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and scored(row)))
+    return list(dict.fromkeys(row["exam"] for row in table.rows if row["arm"] == arm and scored(row)))
 
 
-def of_kind(found: Results, arm: str, kind: str) -> list[str]:
+def of_kind(table: Results, arm: str, kind: str) -> list[str]:
     """The exams of an arm of one kind, in the order of the table."""
-    return list(dict.fromkeys(row["exam"] for row in found.rows if row["arm"] == arm and row["kind"] == kind))
+    return list(dict.fromkeys(row["exam"] for row in table.rows if row["arm"] == arm and row["kind"] == kind))
 
 
-def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
+def groups(table: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
     """The exact exams of an arm, by world, mode and band."""
     made = []
-    rows = list({row["exam"]: row for row in found.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
+    rows = list({row["exam"]: row for row in table.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
     for world, mode in dict.fromkeys((row["world"], row["mode"]) for row in rows):
         for band, (low, high) in bands.items():
             exams = [
@@ -67,56 +67,56 @@ def groups(found: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 
-def values(found: Results, arm: str, exams: Sequence[str], k: int = 1, score: str = "strict") -> np.ndarray:
+def values(table: Results, arm: str, exams: Sequence[str], k: int = 1, score: str = "strict") -> np.ndarray:
     """A score of every seed and problem (SP), with the problems of several exams concatenated. score: "strict" or
     "answer" for pass@k, or the column of a measure per problem; "operands" is averaged over its places."""
     if score in ("strict", "answer"):
-        return np.concatenate([found.solved(arm, exam, k, score) for exam in exams], axis=1)
+        return np.concatenate([table.solved(arm, exam, k, score) for exam in exams], axis=1)
     if score == "operands":
-        return np.concatenate([place_means(found, arm, exam, score) for exam in exams], axis=1)
-    return np.concatenate([found.measure(arm, exam, score) for exam in exams], axis=1)
+        return np.concatenate([place_means(table, arm, exam, score) for exam in exams], axis=1)
+    return np.concatenate([table.measure(arm, exam, score) for exam in exams], axis=1)
 
 
-def place_means(found: Results, arm: str, exam: str, name: str) -> np.ndarray:
+def place_means(table: Results, arm: str, exam: str, name: str) -> np.ndarray:
     """The mean over places (SP) of a measure with several values per problem."""
-    return np.array([[each.mean() for each in by_place(row[name])] for row in found.of(arm, exam)])
+    return np.array([[each.mean() for each in by_place(row[name])] for row in table.of(arm, exam)])
 
 
-def log_probabilities(found: Results, arm: str, exams: Sequence[str]) -> np.ndarray:
+def log_probabilities(table: Results, arm: str, exams: Sequence[str]) -> np.ndarray:
     """The log-probability (nats) of the canonical solution, for every seed and problem (SP) of exact exams."""
-    return np.concatenate([found.measure(arm, exam, "logp") for exam in exams], axis=1)
+    return np.concatenate([table.measure(arm, exam, "logp") for exam in exams], axis=1)
 
 
-def pooled(found: Results, arm: str, exams: Sequence[str], k: int) -> Estimate:
+def pooled(table: Results, arm: str, exams: Sequence[str], k: int) -> Estimate:
     """Mean pass@k over the problems of several exams of the same seeds."""
-    return interval(values(found, arm, exams, k), path=(found.study, arm, *exams, k))
+    return interval(values(table, arm, exams, k), path=(table.study, arm, *exams, k))
 
 
 def pass_at_k_curve(
-    found: Results, arm: str, exams: Sequence[str], ks: Sequence[int] = ATTEMPTS
+    table: Results, arm: str, exams: Sequence[str], ks: Sequence[int] = ATTEMPTS
 ) -> list[tuple[int, Estimate]]:
     """Exact pass@k = 1 - (1 - p)^k over several exact exams, for each k. No sampling, so k can be a million or more."""
-    logp_SP = log_probabilities(found, arm, exams)
-    return [(k, interval(exact_pass_at_k(logp_SP, k), path=(found.study, arm, *exams, k))) for k in ks]
+    logp_SP = log_probabilities(table, arm, exams)
+    return [(k, interval(exact_pass_at_k(logp_SP, k), path=(table.study, arm, *exams, k))) for k in ks]
 
 
-def scores(found: Results, arm: str, exam: str) -> list[dict]:
+def scores(table: Results, arm: str, exam: str) -> list[dict]:
     """pass@k of one arm and exam for each available k, and for sampled exams the answer-only score."""
-    row = found.of(arm, exam)[0]
+    row = table.of(arm, exam)[0]
     about = {"arm": arm, **{name: row[name] for name in ("exam", "kind", "world", "mode", "ops", "guess_floor")}}
     known = [k for k in KS if row["kind"] == "exact" or k <= row["samples"]]
-    rows = [about | {"score": "strict", "k": k} | asdict(found.score(arm, exam, k)) for k in known]
+    rows = [about | {"score": "strict", "k": k} | asdict(table.score(arm, exam, k)) for k in known]
     if row["kind"] == "sampled":
-        rows.append(about | {"score": "answer", "k": 1} | asdict(found.score(arm, exam, 1, "answer")))
+        rows.append(about | {"score": "answer", "k": 1} | asdict(table.score(arm, exam, 1, "answer")))
     return rows
 
 
-def band_scores(found: Results, bands: Bands) -> list[dict]:
+def band_scores(table: Results, bands: Bands) -> list[dict]:
     """pass@k of every arm by world, mode and band."""
     return [
-        {"arm": arm, **about, "k": k, **asdict(pooled(found, arm, exams, k))}
-        for arm in found.arms
-        for about, exams in groups(found, arm, bands)
+        {"arm": arm, **about, "k": k, **asdict(pooled(table, arm, exams, k))}
+        for arm in table.arms
+        for about, exams in groups(table, arm, bands)
         for k in KS
     ]
 
@@ -124,50 +124,50 @@ def band_scores(found: Results, bands: Bands) -> list[dict]:
 # --- differences -----------------------------------------------------------------------------------------------------
 
 
-def machines(found: Results, arm: str) -> dict[int, str]:
+def machines(table: Results, arm: str) -> dict[int, str]:
     """By seed, the machine and kernels that an arm was trained on; an empty string if not recorded."""
-    rows = [row for row in found.rows if row["arm"] == arm]
+    rows = [row for row in table.rows if row["arm"] == arm]
     return {row["seed"]: f"{row.get('machine', '')} {row.get('kernels', '')}".strip() for row in rows}
 
 
-def pairing(found: Results, *arms: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def pairing(table: Results, *arms: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The seeds with which all of these arms can be paired, and those with which they cannot: there the arms were
     trained on different machines, whose rounding differs."""
-    each = [machines(found, arm) for arm in arms]
+    each = [machines(table, arm) for arm in arms]
     both = sorted(set.intersection(*(set(seeds) for seeds in each)))
     same = tuple(seed for seed in both if len({seeds[seed] for seeds in each}) == 1)
     return same, tuple(seed for seed in both if seed not in same)
 
 
-def shared(found: Results, *arms: str) -> Results | None:
+def shared(table: Results, *arms: str) -> Results | None:
     """The rows of some arms for the seeds with which they can be paired; None if there are none."""
-    same, _ = pairing(found, *arms)
-    kept = tuple(row for row in found.rows if row["arm"] in arms and row["seed"] in same)
-    return Results(found.study, found.scale, kept) if same else None
+    same, _ = pairing(table, *arms)
+    kept = tuple(row for row in table.rows if row["arm"] in arms and row["seed"] in same)
+    return Results(table.study, table.scale, kept) if same else None
 
 
-def gain(found: Results, arm: str, over: str, exams: Sequence[str], k: int, score: str = "strict") -> Estimate:
+def gain(table: Results, arm: str, over: str, exams: Sequence[str], k: int, score: str = "strict") -> Estimate:
     """The difference of two arms in a score over several exams, paired by seed; with one seed, paired by problem."""
-    a, b = (values(found, each, exams, k, score) for each in (arm, over))
-    path = (found.study, arm, over, *exams, k) + (score,) * (score != "strict")
-    return paired(a, b, path=path) if len(found.seeds) == 1 else over_seeds(a, b)
+    a, b = (values(table, each, exams, k, score) for each in (arm, over))
+    path = (table.study, arm, over, *exams, k) + (score,) * (score != "strict")
+    return paired(a, b, path=path) if len(table.seeds) == 1 else over_seeds(a, b)
 
 
-def compute_ratio(found: Results, arm: str, over: str) -> float:
+def compute_ratio(table: Results, arm: str, over: str) -> float:
     """FLOPs after the base of ``arm``, divided by those of ``over``; NaN if ``over`` is the base."""
-    spent, base = (cost(found, each)["arm_flops"] for each in (arm, over))
+    spent, base = (cost(table, each)["arm_flops"] for each in (arm, over))
     return spent / base if base else (1.0 if spent == base else math.nan)
 
 
-def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequence[str], bands: Bands) -> list[dict]:
+def contrasts(table: Results, pairs: Iterable[tuple[str, str]], headline: Sequence[str], bands: Bands) -> list[dict]:
     """Paired differences between two arms over the seeds that both have: by band, by headline exam and by sampled exam.
-    apart: the seeds left out because the two arms ran on different machines."""
+    unpaired: the seeds left out because the two arms ran on different machines."""
     rows = []
     for arm, over in pairs:
-        both = shared(found, arm, over)
+        both = shared(table, arm, over)
         if both is None:
             continue
-        _, apart = pairing(found, arm, over)
+        _, unpaired = pairing(table, arm, over)
         common = [exam for exam in exams_of(both, arm) if exam in exams_of(both, over)]
         asked = [(about, [e for e in exams if e in common]) for about, exams in groups(both, arm, bands)]
         asked += [({"exam": exam}, [exam]) for exam in headline if exam in common]
@@ -175,7 +175,7 @@ def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequen
         asked += [({"exam": exam}, [exam]) for exam in sampled if {"exam": exam} not in [about for about, _ in asked]]
         if not asked:
             asked = [({"exam": exam}, [exam]) for exam in common]
-        about_both = {"arm": arm, "over": over, "compute": compute_ratio(both, arm, over), "apart": list(apart)}
+        about_both = {"arm": arm, "over": over, "compute": compute_ratio(both, arm, over), "unpaired": list(unpaired)}
         rows += [
             {**about_both, **about, "score": score, "k": k} | asdict(gain(both, arm, over, exams, k, score))
             for about, exams in asked
@@ -184,19 +184,19 @@ def contrasts(found: Results, pairs: Iterable[tuple[str, str]], headline: Sequen
     return rows
 
 
-def known(found: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int]]:
+def known(table: Results, arm: str, exams: Sequence[str]) -> list[tuple[str, int]]:
     """The scores and k to compare arms by: the k of KS that all these exams have; for sampled exams also the
     answer-only score, and k equal to the number of samples."""
-    first = [found.of(arm, exam)[0] for exam in exams]
+    first = [table.of(arm, exam)[0] for exam in exams]
     sampled = {row["samples"] for row in first if row["kind"] == "sampled"}
     ks = sorted({k for k in (*KS, *sampled) if all(row["kind"] == "exact" or k <= row["samples"] for row in first)})
     return [(score, k) for score in ("strict", "answer") if score == "strict" or sampled for k in ks] if exams else []
 
 
-def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict]:
+def newly_solved(table: Results, arm: str, over: str, bands: Bands) -> list[dict]:
     """By band, the problems whose solution has a probability above 1/2 under ``arm`` but not under ``over``: their
     number, and the shares whose probability under ``over`` is below each of UNLIKELY."""
-    both = shared(found, arm, over)
+    both = shared(table, arm, over)
     if both is None:
         return []
     rows = []
@@ -211,7 +211,7 @@ def newly_solved(found: Results, arm: str, over: str, bands: Bands) -> list[dict
     return rows
 
 
-def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
+def similar(table: Results, arm: str, bands: Bands) -> list[dict]:
     """Similarity to gold of the graphs that an arm solves, by band. Each problem is weighted by its pass@k.
 
     correct: the mean pass@k. bins: its parts by similarity (``BINS``). correct_mean, all: mean similarity of the solved
@@ -219,12 +219,12 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
     seed's mean pass@k is below VISIBLE.
     """
     rows = []
-    for about, exams in groups(found, arm, bands):
-        if not all(row.get("similarity", "") for exam in exams for row in found.of(arm, exam)):
+    for about, exams in groups(table, arm, bands):
+        if not all(row.get("similarity", "") for exam in exams for row in table.of(arm, exam)):
             continue
-        like_SP = np.concatenate([found.similarity(arm, exam) for exam in exams], axis=1)
+        like_SP = np.concatenate([table.similarity(arm, exam) for exam in exams], axis=1)
         for k in (1, 128):
-            solved_SP = values(found, arm, exams, k)
+            solved_SP = values(table, arm, exams, k)
             if solved_SP.mean(1).min() < VISIBLE:
                 continue
             bins, _ = np.histogram(like_SP, BINS, weights=solved_SP / solved_SP.size)
@@ -232,7 +232,7 @@ def similar(found: Results, arm: str, bands: Bands) -> list[dict]:
             centre_S1 = (weight_SP * like_SP).mean(1, keepdims=True)
             # The weighted mean, written as a plain mean of shifted values: a bootstrap must not vary the weights.
             correct_SP = centre_S1 + weight_SP * (like_SP - centre_S1)
-            path = (found.study, arm, *exams, k)
+            path = (table.study, arm, *exams, k)
             one = len(like_SP) == 1
             gap = paired(correct_SP, like_SP, path=path) if one else over_seeds(correct_SP, like_SP)
             means = {
@@ -252,38 +252,38 @@ def seed_mean(values_SP: np.ndarray, problems: int) -> Estimate:
     return replace(difference(values_SP, 0 * values_SP), problems=problems)
 
 
-def measure_rows(found: Results, kind: str, names: Sequence[str]) -> list[dict]:
+def measure_rows(table: Results, kind: str, names: Sequence[str]) -> list[dict]:
     """Means of measures with one value per problem, for every arm and exam of a kind."""
     return [
         {"arm": arm, "exam": exam, "what": name}
-        | asdict(seed_mean(found.measure(arm, exam, name), found.of(arm, exam)[0]["problems"]))
-        for arm in found.arms
-        for exam in of_kind(found, arm, kind)
+        | asdict(seed_mean(table.measure(arm, exam, name), table.of(arm, exam)[0]["problems"]))
+        for arm in table.arms
+        for exam in of_kind(table, arm, kind)
         for name in names
     ]
 
 
-def share_rows(found: Results, kind: str, name: str, shares: str) -> list[dict]:
+def share_rows(table: Results, kind: str, name: str, shares: str) -> list[dict]:
     """For every arm and exam of a kind, the mean of a measure and the mean over seeds of each of its ``shares``."""
     rows = []
-    for arm in found.arms:
-        for exam in of_kind(found, arm, kind):
-            taken = found.of(arm, exam)
+    for arm in table.arms:
+        for exam in of_kind(table, arm, kind):
+            taken = table.of(arm, exam)
             each = [tallies(row[shares]) for row in taken]
             means = {part: float(np.mean([row[part] for row in each])) for part in each[0]}
-            estimate = seed_mean(found.measure(arm, exam, name), taken[0]["problems"])
+            estimate = seed_mean(table.measure(arm, exam, name), taken[0]["problems"])
             rows.append({"arm": arm, "exam": exam, shares: means} | asdict(estimate))
     return rows
 
 
-def diversities(found: Results, arm: str) -> list[dict]:
+def diversities(table: Results, arm: str) -> list[dict]:
     """The diversity of an arm's solutions: Vendi scores, the share of right responses, and the share of these that
     combine two or more approaches (0 if none is right)."""
     rows = []
-    for exam in of_kind(found, arm, "diversity"):
-        first = found.of(arm, exam)[0]
+    for exam in of_kind(table, arm, "diversity"):
+        first = table.of(arm, exam)[0]
         names = ("vendi_runs", "vendi_approaches", "correct", "composed")
-        runs_SP, approaches_SP, right_SP, composed_SP = (found.measure(arm, exam, name) for name in names)
+        runs_SP, approaches_SP, right_SP, composed_SP = (table.measure(arm, exam, name) for name in names)
         composition_S1 = composed_SP.sum(1, keepdims=True) / np.maximum(1, right_SP.sum(1, keepdims=True))
         shares = {"correct": right_SP / first["samples"], "composition": composition_S1}
         for what, each in ({"vendi_runs": runs_SP, "vendi_approaches": approaches_SP} | shares).items():
@@ -292,12 +292,12 @@ def diversities(found: Results, arm: str) -> list[dict]:
     return rows
 
 
-def lengths(found: Results, arm: str) -> list[dict]:
+def lengths(table: Results, arm: str) -> list[dict]:
     """For each sampled exam of an arm, the mean length of responses in tokens and of their thoughts in words. Older
     tables have no counts of thoughts."""
     rows = []
-    for exam in of_kind(found, arm, "sampled"):
-        taken = found.of(arm, exam)
+    for exam in of_kind(table, arm, "sampled"):
+        taken = table.of(arm, exam)
         for name in ("response_tokens", "thought_tokens"):
             each_S1 = np.array([[row[name]] for row in taken])
             if not np.isnan(each_S1).any():
@@ -306,11 +306,11 @@ def lengths(found: Results, arm: str) -> list[dict]:
     return rows
 
 
-def faults(found: Results, arm: str) -> list[dict]:
+def faults(table: Results, arm: str) -> list[dict]:
     """For each sampled exam of an arm, the share of responses with at least one fault of each kind."""
     rows = []
-    for exam in of_kind(found, arm, "sampled"):
-        taken = found.of(arm, exam)
+    for exam in of_kind(table, arm, "sampled"):
+        taken = table.of(arm, exam)
         counted = [fault_counts(row.get("faults", "")) for row in taken]
         responses = sum(row["problems"] * row["samples"] for row in taken)
         kinds = [kind for kind in FAULTS if any(kind in each for each in counted)]
@@ -320,34 +320,34 @@ def faults(found: Results, arm: str) -> list[dict]:
     return rows
 
 
-def nats_by_role(found: Results, arm: str, exams: Sequence[str]) -> dict[str, float]:
+def nats_by_role(table: Results, arm: str, exams: Sequence[str]) -> dict[str, float]:
     """Mean nats per problem by token role, over seeds and exams of equal size; 0 for a role that never occurs."""
-    rows = [row for exam in exams for row in found.of(arm, exam)]
+    rows = [row for exam in exams for row in table.of(arm, exam)]
     return {
         role: float(np.mean([0.0 if math.isnan(v := row[f"{role}_nats"]) else v for row in rows])) for role in ROLES
     }
 
 
-def planning_by_step(found: Results) -> list[dict]:
+def planning_by_step(table: Results) -> list[dict]:
     """For every arm and exact exam, the negative log-probability (nats) of the choice of each step: means over seeds,
     for the steps from "1" on and "stop". Older tables do not have this measure."""
     rows = []
-    for arm in found.arms:
-        for exam in of_kind(found, arm, "exact"):
-            each = [tallies(row.get("planning_by_step", "")) for row in found.of(arm, exam)]
+    for arm in table.arms:
+        for exam in of_kind(table, arm, "exact"):
+            each = [tallies(row.get("planning_by_step", "")) for row in table.of(arm, exam)]
             if all(each):
                 means = {step: float(np.mean([seed[step] for seed in each])) for step in each[0]}
                 rows.append({"arm": arm, "exam": exam, "seeds": len(each), "nats": means})
     return rows
 
 
-def forced_rows(found: Results) -> list[dict]:
+def forced_rows(table: Results) -> list[dict]:
     """For every arm and forced-noun exam, the probability of the forced noun's operands: over all places, at each place
     of the solution, and at the worst place; by number of operations if an exam has several."""
     rows = []
-    for arm in found.arms:
-        for exam in of_kind(found, arm, "forced"):
-            taken = found.of(arm, exam)
+    for arm in table.arms:
+        for exam in of_kind(table, arm, "forced"):
+            taken = table.of(arm, exam)
             cells = [by_place(row["operands"]) for row in taken]
             for ops in sorted({len(each) for each in cells[0]}):
                 each_SPN = np.array([[problem for problem in cell if len(problem) == ops] for cell in cells])
@@ -361,17 +361,17 @@ def forced_rows(found: Results) -> list[dict]:
 # --- cost and machines -----------------------------------------------------------------------------------------------
 
 
-def cost(found: Results, arm: str) -> dict:
+def cost(table: Results, arm: str) -> dict:
     """The cost of an arm: means over its seeds."""
-    rows = list({row["seed"]: row for row in found.rows if row["arm"] == arm}.values())
+    rows = list({row["seed"]: row for row in table.rows if row["arm"] == arm}.values())
     means = {name: float(np.mean([row[name] for row in rows])) for name in COSTS}
-    on = sorted({each for each in machines(found, arm).values() if each})
+    on = sorted({each for each in machines(table, arm).values() if each})
     return {"arm": arm, "seeds": sorted(row["seed"] for row in rows), "machines": on, **means}
 
 
-def exam_rows(found: Results) -> list[dict]:
+def exam_rows(table: Results) -> list[dict]:
     """Every exam once: its kind, its number of problems, and how many distinct structures they have (0: not
     recorded)."""
     names = ("exam", "kind", "world", "mode", "ops", "problems", "structures", "samples", "guess_floor")
-    first = {row["exam"]: row for row in reversed(found.rows)}
-    return [{name: row.get(name, 0) for name in names} for row in (first[exam] for exam in found.exams)]
+    first = {row["exam"]: row for row in reversed(table.rows)}
+    return [{name: row.get(name, 0) for name in names} for row in (first[exam] for exam in table.exams)]

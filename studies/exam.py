@@ -42,24 +42,24 @@ class ExamResult:
     """
 
     def as_json(self) -> dict:
-        return {field.name: written(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: jsonable(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, row: dict):
         return cls(**{field.name: restored(row[field.name]) for field in fields(cls)})
 
 
-def written(value):
+def jsonable(value):
     """A field of a result as JSON has it."""
     if isinstance(value, dict):
-        return {name: written(each) for name, each in value.items()}
+        return {name: jsonable(each) for name, each in value.items()}
     if isinstance(value, tuple):
         return [each.tolist() for each in value]
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def restored(value):
-    """The inverse of ``written``."""
+    """The inverse of ``jsonable``."""
     if isinstance(value, dict):
         return {name: restored(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -107,11 +107,11 @@ class Exam(ABC):
         """Examine a model, which is in evaluation mode, without gradients."""
 
     @abstractmethod
-    def cells(self, found: ExamResult) -> dict[str, str | float]:
+    def cells(self, result: ExamResult) -> dict[str, str | float]:
         """The columns that this kind fills of a table row: text of numbers, or one of ``results.NUMBERS``."""
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
+    def summary(cls, table: Results) -> list[dict]:
         """What is shown of a study's rows of this kind beyond pass@k, as JSON-able rows."""
         return []
 

@@ -23,7 +23,7 @@ SCALE_NAMES = ("smoke", "nano", "nano-shuffled", "small", "paper")  # of studies
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StudySpec:
     """Which study is meant, in words that any process can turn into the same study.
 
     study: "topic/file", its unique last part, or the path of a file that defines ``study(scale)``. scale: the name of a
@@ -35,7 +35,7 @@ class Wanted:
     seeds: tuple[int, ...] | None = None
     arms: tuple[str, ...] | None = None
 
-    def absolute(self) -> Wanted:
+    def absolute(self) -> StudySpec:
         """The same with whole names and absolute paths, for processes that run in other folders."""
         study = str(Path(self.study).resolve()) if is_file(self.study) else full_name(self.study)
         path, _, name = self.scale.rpartition(":")
@@ -162,15 +162,15 @@ def bands(scale_name: str) -> dict[str, tuple[int, int]]:
     return {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
 
 
-def the_study(wanted: Wanted) -> Study:
+def the_study(spec: StudySpec) -> Study:
     """The study that is meant, at its scale and with its seeds and arms.
 
     A study in a file of the user's own is called as its file is, and its table lies in the folder ``results`` beside
     that file, or in $INTERLUDE_RESULTS.
     """
-    scale = scale_named(wanted.scale)
-    if is_file(wanted.study):
-        path = Path(wanted.study)
+    scale = scale_named(spec.scale)
+    if is_file(spec.study):
+        path = Path(spec.study)
         module = loaded(path)
         if "study" not in vars(module):
             raise Refused(f"{path} does not define study(scale)")
@@ -178,12 +178,12 @@ def the_study(wanted: Wanted) -> Study:
         where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
         study = replace(study, name=path.stem, results=Path(where))
     else:
-        name = full_name(wanted.study)
+        name = full_name(spec.study)
         study = built(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), scale, name)
         if study.name != name:
             raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
-    study = study.with_seeds(wanted.seeds) if wanted.seeds else study
-    return study.with_arms(wanted.arms) if wanted.arms else study
+    study = study.with_seeds(spec.seeds) if spec.seeds else study
+    return study.with_arms(spec.arms) if spec.arms else study
 
 
 def built(module: ModuleType, scale: Scale, name: str) -> Study:

@@ -57,6 +57,12 @@ LAST_STEPS = (
 )
 
 
+def last_steps(scale: Scale) -> dict:
+    """The fields of a study whose arms' measured FLOPs differ by their last steps: at most by the tenth that ``Study``
+    allows, but at smoke, where a budget is a few steps, by half."""
+    return {"last_steps": LAST_STEPS} | ({"last_steps_tolerance": 0.5} if scale.name == "smoke" else {})
+
+
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
     """The recipe, continued with these stages."""
     return replace(recipe, stages=recipe.stages + stages)
@@ -119,7 +125,7 @@ class Arena(Scale):
         source = replace(exam.source, thoughts="ignored", unwrapped=True)
         return replace(exam, name=exam.name + f"-{opened}" * bool(opened), source=source, opened=opened)
 
-    def asked(self) -> tuple[Exam, ...]:
+    def arm_exams(self) -> tuple[Exam, ...]:
         """The sampled exams of every arm: at the edge, at the edge with a thought opened before the answer, and in the
         band."""
         return self.sampled_exam(), self.sampled_exam(opened="answer"), self.sampled_exam("band")

@@ -51,7 +51,7 @@ CHAIN = GymTask(
 class RealScale(Arena):
     """A scale whose model is pretrained: no stage of pre-training, and a short cold start in its place.
 
-    Exams are sampled, as a tokenizer of its own has no token for each word, and problems are told in prose, in plain
+    Exams are sampled, as a tokenizer of its own has no token for each word, and problems are written in prose, in plain
     integers. What a study asks of every scale (``base``, ``midtrain``, ``rl``, ``sampled_exam`` and so on) it has; a
     study of exact exams is refused by name.
 
@@ -104,16 +104,16 @@ class RealScale(Arena):
     @property
     def max_new_tokens(self) -> int:
         """Room for a solution at the edge, in prose."""
-        return self.room(self.edge[1])
+        return self.token_limit(self.edge[1])
 
-    def room(self, ops: int) -> int:
+    def token_limit(self, ops: int) -> int:
         """Tokens of a worked solution at most."""
         return self.step_tokens * ops + 8
 
     def exams(self, worlds: tuple[str, ...] = WORLDS[:1], deeper: int = 0) -> tuple[Exam, ...]:
         """A sampled exam for every number of operations up to the hard band, or deeper by so many, in each world."""
         return tuple(
-            self.twice(f"{world}-ops{ops}", self.examined((ops, ops), world), self.room(ops))
+            self.twice(f"{world}-ops{ops}", self.examined((ops, ops), world), self.token_limit(ops))
             for world in worlds
             for ops in range(1, self.hard[1] + deeper + 1)
         )
@@ -124,7 +124,7 @@ class RealScale(Arena):
         exam = self.twice(f"{world}-{band}-sampled", replace(source, skip_prob=SKIPPED, thoughts="ignored"))
         return replace(exam, opened=opened)
 
-    def asked(self) -> tuple[Exam, ...]:
+    def arm_exams(self) -> tuple[Exam, ...]:
         return self.sampled_exam(), self.sampled_exam("band")
 
     def twice(self, name: str, source: Task, room: int | None = None) -> SampledExam:
@@ -136,7 +136,7 @@ class RealScale(Arena):
     def deeper_exam(self) -> SampledExam:
         """One operation more than any stage is given."""
         ops = self.hard[0]
-        exam = self.twice(f"{WORLDS[0]}-ops{ops}", self.examined((ops, ops)), self.room(ops))
+        exam = self.twice(f"{WORLDS[0]}-ops{ops}", self.examined((ops, ops)), self.token_limit(ops))
         return replace(exam, problems=self.problems // 2)
 
     def gym_exam(self) -> SampledExam:

@@ -32,12 +32,12 @@ COLUMNS = (
     Column("seed", int, "", "training seed"),
     Column("exam", str, "", "name of the exam"),
     Column("kind", str, "", "kind of the exam: a file of studies/exams"),
-    Column("exam_key", str, "", "content key of the exam, its first 16 digits", later=""),
+    Column("exam_key", str, "", "content key of the exam, its first 16 digits", fill=""),
     Column("world", str, "", "world of the exam's problems"),
     Column("mode", str, "", "forward or reverse"),
     Column("ops", str, "operations", "fewest-most operations of the exam's problems"),
     Column("problems", int, "", "problems in the exam"),
-    Column("structures", int, "", "different graphs among them (0: not recorded)", later=0),
+    Column("structures", int, "", "different graphs among them (0: not recorded)", fill=0),
     Column("guess_floor", float, "", "score of the best constant answer on the exam's source"),
     Column("samples", int, "", "responses a problem (0: none is sampled)"),
     *(Column(f"{r}_nats", float, "nats", f"exact: mean surprise of {r} tokens a problem", nan=True) for r in ROLES),
@@ -49,14 +49,14 @@ COLUMNS = (
     Column("rollout_flops", float, "FLOPs", "part of arm_flops spent on sampling"),
     Column("seconds", float, "s", "wall time of the arm's own stages"),
     Column("key", str, "", "content key of the arm's recipe, its first 16 digits"),
-    Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, later=math.nan),
+    Column("rollouts", float, "responses", "responses sampled in the arm's own stages", nan=True, fill=math.nan),
     Column(
         "paper_tokens", float, "tokens", "training tokens of the arm's own stages, as arXiv 2512.07783 charges them",
-        nan=True, later=math.nan,
+        nan=True, fill=math.nan,
     ),
-    Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, later=math.nan),
-    Column("machine", str, "", "machines its stages were trained on (empty: not recorded)", later=""),
-    Column("kernels", str, "", "kernels they were trained with (empty: not recorded)", later=""),
+    Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, fill=math.nan),
+    Column("machine", str, "", "machines its stages were trained on (empty: not recorded)", fill=""),
+    Column("kernels", str, "", "kernels they were trained with (empty: not recorded)", fill=""),
 )  # fmt: skip
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|inf|nan)"
 # A cell of a measure, items apart by spaces: a number a problem, its numbers by place, or name:number.
@@ -78,17 +78,22 @@ CURVE_COLUMNS = (
     Column("loss", float, "", "mean loss"),
     Column("key", str, "", "content key of the arm's recipe"),
     # Of stages that think before a token; strict to response_tokens above are of those whose responses are solutions.
-    Column("thought_tokens", float, "tokens", "mean length of a thought", nan=True, later=math.nan),
-    Column("budget", float, "tokens", "mean length that a thought should have", nan=True, later=math.nan),
-    Column("closed", float, "", "share of thoughts that end", nan=True, later=math.nan),
-    Column("match", float, "", "share of thoughts after which the token is right", nan=True, later=math.nan),
+    Column("thought_tokens", float, "tokens", "mean length of a thought", nan=True, fill=math.nan),
+    Column("budget", float, "tokens", "mean length that a thought should have", nan=True, fill=math.nan),
+    Column("closed", float, "", "share of thoughts that end", nan=True, fill=math.nan),
+    Column("match", float, "", "share of thoughts after which the token is right", nan=True, fill=math.nan),
     Column(
-        "plain", float, "", "mean probability of that token at the start, without a thought", nan=True, later=math.nan
+        "plain",
+        float,
+        "",
+        "mean probability of that token at the start, without a thought",
+        nan=True,
+        fill=math.nan,
     ),
-    Column("drawn", str, "responses", "thoughts by tier and by role of the token, kind:count", later=""),
-    Column("matched", str, "responses", "those after which the token is right, kind:count", later=""),
-    Column("foreseen", str, "responses", "how many would be right without a thought, kind:expectation", later=""),
-    Column("weights", str, "", "of a stage that weighs tokens, the mean weight of each role's, role:weight", later=""),
+    Column("drawn", str, "responses", "thoughts by tier and by role of the token, kind:count", fill=""),
+    Column("matched", str, "responses", "those after which the token is right, kind:count", fill=""),
+    Column("foreseen", str, "responses", "how many would be right without a thought, kind:expectation", fill=""),
+    Column("weights", str, "", "of a stage that weighs tokens, the mean weight of each role's, role:weight", fill=""),
 )
 
 
@@ -287,28 +292,28 @@ def rewrite(
             time.sleep(0.1)
 
 
-def check_keys(found: Results, keys: dict[tuple[str, int], str]) -> None:
+def check_keys(table: Results, keys: dict[tuple[str, int], str]) -> None:
     """Raises ValueError, naming the first row that came from another recipe than the study's of that arm and seed.
 
     keys: the content key of every arm and seed the study has, or more.
     """
-    for row in found.rows:
+    for row in table.rows:
         if keys.get((row["arm"], row["seed"]), "")[:16] != row["key"]:
             raise ValueError(
-                f"the table of {found.study} at {found.scale} holds rows of another recipe than the study's now "
+                f"the table of {table.study} at {table.scale} holds rows of another recipe than the study's now "
                 f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
             )
 
 
-def check_exams(found: Results, exams: dict[tuple[str, int, str], dict]) -> None:
+def check_exams(table: Results, exams: dict[tuple[str, int, str], dict]) -> None:
     """Raises ValueError, naming the first row that came from another exam than the study's of that name.
 
     exams: for every arm, seed and exam the study has, the cells of its row that say which exam it is. A row from before
     exam keys were recorded is compared in the other cells.
     """
-    for row in found.rows:
+    for row in table.rows:
         now = exams.get((row["arm"], row["seed"], row["exam"]))
-        here = f"the table of {found.study} at {found.scale} holds rows of exam {row['exam']!r}"
+        here = f"the table of {table.study} at {table.scale} holds rows of exam {row['exam']!r}"
         again = f"(arm {row['arm']!r}, seed {row['seed']}); run the study again"
         if now is None:
             raise ValueError(f"{here}, which the study does not have now {again}")

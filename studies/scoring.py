@@ -9,7 +9,7 @@ import numpy as np
 
 from interlude.models import native, stages
 from interlude.models.lazy import torch
-from interlude.models.lm import LM
+from interlude.models.lm import LM, SamplingParams
 from interlude.models.parallel import together
 from interlude.synth.problem import Problem
 
@@ -91,13 +91,10 @@ def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list
     return [lm.encode_prompt(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
-def continuations(
-    lm: LM, prompts: list[list[int]], streams: np.ndarray, most: int, temperature: float,
-    stop: tuple[int, int] | None = None,
-) -> list[list[int]]:  # fmt: skip
-    """What the model samples after each prompt, at most ``most`` tokens; SAMPLED rows at once."""
+def continuations(lm: LM, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> list[list[int]]:
+    """The token ids that the model samples after each prompt, SAMPLED rows at once; see ``LM.sample``."""
     found = []
     for first in range(0, len(prompts), SAMPLED):
         part = slice(first, first + SAMPLED)
-        found += lm.sample(prompts[part], streams[part], max_new_tokens=most, temperature=temperature, stop=stop).ids
+        found += lm.sample(prompts[part], streams[part], params).ids
     return found

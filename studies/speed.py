@@ -16,6 +16,7 @@ from interlude.models.bench.timing import clock
 from interlude.models.key import canonical, remembering
 from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, decode_cost, forward_cost
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import make
 from interlude.models.parallel import one_core
 from interlude.models.recipe import Recipe, dependencies, references
@@ -165,7 +166,7 @@ def sampling_speed(recipe: Recipe) -> float:
 
     def sample() -> float:
         with autocast(Machine(), recipe.precision):
-            lm.sample(asked, streams, max_new_tokens=solution)
+            lm.sample(asked, streams, SamplingParams(max_new_tokens=solution))
         return prompts * prompt_flops
 
     return fastest(sample)

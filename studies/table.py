@@ -21,7 +21,7 @@ FOOTER = re.compile(r"# rows=(0|[1-9][0-9]*) sha256=([0-9a-f]{64})")
 class Column:
     """One column: its name, type (str, int, float or bool), unit ("" for none), meaning, and whether NaN may stand.
 
-    later: for a column added when tables existed, what those tables hold in it; None for the first columns.
+    fill: for a column added when tables existed, what those tables hold in it; None for the first columns.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Column:
     unit: str
     meaning: str
     nan: bool = False
-    later: str | int | float | bool | None = None
+    fill: str | int | float | bool | None = None
 
     def __post_init__(self):
         if self.type not in (str, int, float, bool):
@@ -65,7 +65,7 @@ def write(path, rows, columns: tuple[Column, ...], key_columns: tuple[str, ...],
 def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...], open_ended: bool = False) -> list[dict]:
     """The rows of a table, as written.
 
-    A table written before a column was added (``Column.later``) holds that column's value for such tables.
+    A table written before a column was added (``Column.fill``) holds that column's value for such tables.
     Raises ValueError, naming the table, if it was truncated or edited, if its columns are not the schema's in the
     schema's order, or if a value has the wrong type, is NaN where that may not be, or repeats a key. Columns beyond the
     schema, which only an open table may have, are text.
@@ -75,7 +75,7 @@ def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...], open_e
     body, count = _checked_body(Path(path).read_bytes(), place)
     head, *lines = _lines(body, place)
     more = {column.name: column for column in (_text_columns(set(head), columns) if open_ended else ())}
-    known = [column for column in columns if column.later is None or column.name in head]
+    known = [column for column in columns if column.fill is None or column.name in head]
     names = [column.name for column in known]
     if [name for name in head if name not in more] != names or len(set(head)) < len(head):
         missing, unknown = [n for n in names if n not in head], [n for n in head if n not in names and n not in more]
@@ -84,7 +84,7 @@ def read(path, columns: tuple[Column, ...], key_columns: tuple[str, ...], open_e
     written = tuple(schema[name] for name in head)
     if len(lines) != count:
         raise ValueError(f"{place}: {len(lines)} rows where the footer says {count}")
-    filled = {column.name: column.later for column in columns if column.name not in head}
+    filled = {column.name: column.fill for column in columns if column.name not in head}
     rows = [_row(cells, written, f"{place}, row {number}") | filled for number, cells in enumerate(lines, start=1)]
     _check_keys(rows, key_columns, place)
     return rows

@@ -45,14 +45,14 @@ class Score:
     score: str = "strict"
     world: str = COMMON
 
-    def exams(self, found: Results, bands: Bands) -> tuple[str, ...]:
+    def exams(self, table: Results, bands: Bands) -> tuple[str, ...]:
         """The exams it is taken from. Raises KeyError where the table has none."""
-        exams = (self.on,) if self.on in found.exams else ()
+        exams = (self.on,) if self.on in table.exams else ()
         spans = bands | {OOD: (bands["ID"][1] + 1, bands["hard"][1])} if bands else bands
         if not exams and self.on in spans:
-            exams = tuple(found.within(spans[self.on], self.world))
+            exams = tuple(table.within(spans[self.on], self.world))
         if not exams:
-            raise KeyError(f"{found.study} at {found.scale} has neither an exam nor a band {self.on!r} in {self.world}")
+            raise KeyError(f"{table.study} at {table.scale} has neither an exam nor a band {self.on!r} in {self.world}")
         return exams
 
     @property
@@ -169,7 +169,7 @@ class Measured:
 
     mean, low, high: with its 95 % Student-t interval over seeds, not corrected for many. resampled_low,
     resampled_high: 95 % bootstrap interval over seeds and problems. sd: of the seeds' differences, pooled where the
-    claim says so, with ``df`` degrees of freedom. apart: seeds left out, as their arms ran on different machines.
+    claim says so, with ``df`` degrees of freedom. unpaired: seeds left out, as their arms ran on different machines.
     p, p_equal: of the sign (for "within": of lying beyond the margin) and of equivalence, corrected over the family.
     idle: why it could not have come out otherwise, where no arm is off the floor or ceiling.
     """
@@ -185,7 +185,7 @@ class Measured:
     df: int
     seeds: tuple[int, ...]
     problems: int
-    apart: tuple[int, ...] = ()
+    unpaired: tuple[int, ...] = ()
     idle: str = ""
     p: float = 1.0
     p_equal: float = 1.0
@@ -213,9 +213,9 @@ class Verdict:
         return self.verdict + " (exploratory)" * self.exploratory
 
 
-def decide(claims: Sequence[Claim], found: Results | None, bands: Bands) -> list[Verdict]:
-    """The verdict on every claim of one family. found: None where the study was never run at this scale."""
-    taken = [measure(claim, found, bands) if found is not None else "the study has no table yet" for claim in claims]
+def decide(claims: Sequence[Claim], table: Results | None, bands: Bands) -> list[Verdict]:
+    """The verdict on every claim of one family. table: None where the study was never run at this scale."""
+    taken = [measure(claim, table, bands) if table is not None else "the study has no table yet" for claim in claims]
     runs = [(n, each) for n, each in enumerate(taken) if not isinstance(each, str)]
     family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]))
     verdicts, at = [], 0
@@ -228,38 +228,38 @@ def decide(claims: Sequence[Claim], found: Results | None, bands: Bands) -> list
     return verdicts
 
 
-def measure(claim: Claim, found: Results, bands: Bands) -> list[Measured] | str:
+def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
     """The comparisons of a claim without p values, or why they cannot be measured yet."""
-    absent = [arm for arm in claim.arms if arm not in found.arms]
+    absent = [arm for arm in claim.arms if arm not in table.arms]
     if absent:
         return f"arm {absent[0]!r} has not been run"
     made = []
     for each in claim.comparisons:
-        same, apart = pairing(found, *each.arms)
+        same, unpaired = pairing(table, *each.arms)
         if not same:
-            return "in every seed its arms ran on different machines" if apart else "no seed has all of its arms"
-        kept = tuple(row for row in found.rows if row["arm"] in each.arms and row["seed"] in same)
-        made.append(compared(each, Results(found.study, found.scale, kept), bands, apart))
+            return "in every seed its arms ran on different machines" if unpaired else "no seed has all of its arms"
+        kept = tuple(row for row in table.rows if row["arm"] in each.arms and row["seed"] in same)
+        made.append(compared(each, Results(table.study, table.scale, kept), bands, unpaired))
     return made
 
 
-def compared(each: Comparison, found: Results, bands: Bands, apart: tuple[int, ...]) -> Measured:
-    """One comparison over the seeds of ``found``."""
+def compared(each: Comparison, table: Results, bands: Bands, unpaired: tuple[int, ...]) -> Measured:
+    """One comparison over the seeds of ``table``."""
     tables: dict[tuple, np.ndarray] = {}  # by the problems they are about: seeds by problems
     scores = []
     for weight, arm, score in each.terms:
-        exams = score.exams(found, bands)
-        values_SP = values(found, arm, exams, score.k, score.score)
+        exams = score.exams(table, bands)
+        values_SP = values(table, arm, exams, score.k, score.score)
         scores.append((score, values_SP))
         tables[exams] = tables.get(exams, 0.0) + weight * values_SP
-    gaps_S = np.sum([table.mean(1) for table in tables.values()], axis=0)
-    n, problems = len(gaps_S), max(table.shape[1] for table in tables.values())
+    gaps_S = np.sum([each_SP.mean(1) for each_SP in tables.values()], axis=0)
+    n, problems = len(gaps_S), max(each_SP.shape[1] for each_SP in tables.values())
     sd = float(gaps_S.std(ddof=1)) if n > 1 else math.nan
-    path = (found.study, "verdict", each.words)
+    path = (table.study, "verdict", each.words)
     low, high = np.quantile(resampled_sums(list(tables.values()), RESAMPLES, path), (0.025, 0.975))
     made = Measured(
         each.words, each.direction, float(gaps_S.mean()), math.nan, math.nan, float(low), float(high), sd, n - 1,
-        found.seeds, problems, apart, idle(scores),
+        table.seeds, problems, unpaired, idle(scores),
     )  # fmt: skip
     return with_interval(made)
 
@@ -355,9 +355,11 @@ def judged(claim: Claim, parts: tuple[Measured, ...]) -> Verdict:
     fewest = min(len(part.seeds) for part in parts)
     notes = [f"{part.words}: {part.idle}, so that nothing could be told apart" for part in parts if part.idle]
     for part in parts:
-        if part.apart:
-            seeds = ", ".join(map(str, part.apart))
-            notes.append(f"{part.words}: seed{'s' * (len(part.apart) > 1)} {seeds} left out, trained on two machines")
+        if part.unpaired:
+            seeds = ", ".join(map(str, part.unpaired))
+            notes.append(
+                f"{part.words}: seed{'s' * (len(part.unpaired) > 1)} {seeds} left out, trained on two machines"
+            )
         if part.verdict == HOLDS and part.direction != "within" and abs(part.mean) < claim.margin:
             notes.append(f"{part.words}: established, yet smaller than the margin of {claim.margin:g}")
     if fewest < FEWEST:

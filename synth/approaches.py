@@ -13,10 +13,10 @@ from interlude.synth.problem import Problem
 from interlude.synth.scripts import Words, Work, commas, script
 from interlude.synth.solution_style import APPROACHES, MARKERS, PLAIN, SolutionStyle
 
-__all__ = ["APPROACHES", "PLAIN", "asking", "breaches", "coincides", "script", "signature"]
+__all__ = ["APPROACHES", "PLAIN", "breaches", "coincides", "script", "signature", "with_approach"]
 
 
-def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
+def with_approach(problem: Problem, name: str, tagged: bool = True) -> Problem:
     """The same problem with a solution by the approach ``name``, for which its question asks by a tag if ``tagged``
     (PLAIN has no tag).
 
@@ -24,7 +24,8 @@ def asking(problem: Problem, name: str, tagged: bool = True) -> Problem:
     """
     if problem.skips or problem.worded:
         raise ValueError(
-            "asking needs a problem without skipped steps and chosen words: the lines of an approach count every step"
+            "with_approach needs a problem without skipped steps and chosen words: the lines of an approach count "
+            "every step"
         )
     thoughts = "none" if problem.style is None else problem.style.thoughts
     return replace(problem, style=SolutionStyle(thoughts, approach=name, tagged=tagged and name != PLAIN))
@@ -146,16 +147,16 @@ def judge_depth(book: Book) -> None:
             if at is None:
                 continue
             if at in done or at in goals or at not in (work.before[goals[-1]] if goals else (work.last,)):
-                book.broken(event, f"The innermost goal does not need {work.found(at)} to be found now.")
+                book.broken(event, f"The innermost goal does not need {work.result_name(at)} to be found now.")
             goals.append(at)
         elif event.at is not None:
             done.add(event.at)
             if goals and goals[-1] == event.at:
                 goals.pop()
             else:
-                book.broken(event, f"The goal is not {work.found(event.at)}.")
+                book.broken(event, f"The goal is not {work.result_name(event.at)}.")
     if goals:
-        book.broken(None, f"The goal {work.found(goals[-1])} was never reached.")
+        book.broken(None, f"The goal {work.result_name(goals[-1])} was never reached.")
 
 
 def judge_backward(book: Book) -> None:
@@ -166,7 +167,7 @@ def judge_backward(book: Book) -> None:
             if at is None:
                 continue
             if stepped or at in listed or at not in due:
-                book.broken(event, f"It is too late or too early to need {work.found(at)}.")
+                book.broken(event, f"It is too late or too early to need {work.result_name(at)}.")
             listed.append(at)
             due += work.before[at]
         else:
@@ -179,7 +180,7 @@ def promised(book: Book, order: list[int]) -> None:
     steps = [event for event in book.events if event.at is not None]
     for event, at in zip(steps, order, strict=False):
         if event.at != at:
-            book.broken(event, f"Another step than {book.work.found(event.at)} was promised here.")
+            book.broken(event, f"Another step than {book.work.result_name(event.at)} was promised here.")
     if sorted(order) != sorted(book.work.terms):
         book.broken(None, "What was promised is not just what is needed.")
 
@@ -197,11 +198,11 @@ def judge_subgoals(book: Book) -> None:
                     book.broken(event, "It is not time to merge the parts.")
                 merged = True
             elif merged or at in done or at not in work.before[work.last] or part not in {None, *done}:
-                book.broken(event, f"The part {work.found(at)} cannot begin here.")
+                book.broken(event, f"The part {work.result_name(at)} cannot begin here.")
             part = at
         elif event.at is not None:
             if part is None or part in done or event.at not in work.cone(part) or (event.at == work.last) != merged:
-                book.broken(event, f"The step about {work.found(event.at)} is of no part that has begun.")
+                book.broken(event, f"The step about {work.result_name(event.at)} is of no part that has begun.")
             done.add(event.at)
     if not merged:
         book.broken(None, "The parts are never merged.")
@@ -216,7 +217,7 @@ def judge_formulas(book: Book) -> None:
             if at is None:
                 continue
             if stepped or at in listed:
-                book.broken(event, f"A formula for {work.found(at)} comes too late or again.")
+                book.broken(event, f"A formula for {work.result_name(at)} comes too late or again.")
             listed.append(at)
         else:
             stepped = True
@@ -282,7 +283,7 @@ def judge_grouped(book: Book) -> None:
                 book.broken(event, "A group is empty.")
         elif event.at is not None:
             if work.sign[event.at] != sign:
-                book.broken(event, f"The step about {work.found(event.at)} is not of this group.")
+                book.broken(event, f"The step about {work.result_name(event.at)} is not of this group.")
             done.add(event.at)
 
 

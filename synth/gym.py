@@ -56,9 +56,9 @@ class InterludeDataset(ProceduralDataset):
         problem = self.source.problem("reasoning-gym", self.seed, idx)
         about = {"source_dataset": NAME, "source_index": idx, "problem": pack(problem)}
         about["difficulty"] = {"ops": problem.ops}
-        return {"question": problem.question, "answer": self.wanted(problem), "metadata": about}
+        return {"question": problem.question, "answer": self.expected_answer(problem), "metadata": about}
 
-    def wanted(self, problem: Problem) -> str:
+    def expected_answer(self, problem: Problem) -> str:
         return str(problem.answer) if self.config.level == "answer" else spoken(problem.solution, None)
 
     def score_answer(self, answer: str | None, entry: dict[str, Any]) -> float:

@@ -45,7 +45,7 @@ class Work:
         self.last = self.finder.get(self.target)
         self.deepest = max(self.depth.values(), default=0)
 
-    def found(self, at: int) -> str:
+    def result_name(self, at: int) -> str:
         """The noun of what a statement finds."""
         return self.words[self.solves[at]]
 
@@ -72,11 +72,11 @@ class Work:
     # The lines, as words after the marker.
 
     def noun(self, at: int) -> Words:
-        return (self.found(at),)
+        return (self.result_name(at),)
 
     def need(self, at: int) -> Words:
         named = self.named(at)
-        return (self.found(at), *(("from", *commas(named)) if named else ()))
+        return (self.result_name(at), *(("from", *commas(named)) if named else ()))
 
     def formula(self, at: int, values: bool) -> Words:
         """``goats = seals * mice`` (direct: ``goats seals * mice``), solved for what the statement finds; with
@@ -85,7 +85,7 @@ class Work:
         signed = [words[0]]
         for word in words[1:]:
             signed += (self.sign[at], word)
-        return (self.found(at), *EQUALS.get(self.problem.dialect, ("=",)), *signed)
+        return (self.result_name(at), *EQUALS.get(self.problem.dialect, ("=",)), *signed)
 
     def restated(self) -> Words:
         given = [self.problem.graph.root if i < 0 else i for i in self.problem.order if i < 0 or not self.nodes[i].args]
@@ -136,11 +136,11 @@ class Work:
         said: list[str] = []
         for at in done:
             if self.solves[at] in wanted:
-                said += (",", self.found(at), str(self.nodes[self.solves[at]].value))
+                said += (",", self.result_name(at), str(self.nodes[self.solves[at]].value))
         return tuple(said[1:])
 
     def left(self, done: list[int]) -> Words:
-        return commas(tuple([self.found(at) for at, _ in self.moves if at not in done]))
+        return commas(tuple([self.result_name(at) for at, _ in self.moves if at not in done]))
 
 
 def commas(words: Words) -> Words:
@@ -179,7 +179,7 @@ def by_depth(work: Work) -> Iterator[Move | Words]:
             done.add(at)
             yield Move(at, work.solves[at])
         elif at not in done:
-            yield ("find", work.found(at))
+            yield ("find", work.result_name(at))
             due.append((at, True))
             due += [(each, False) for each in work.before[at][::-1]]
 
@@ -204,7 +204,7 @@ def by_subgoals(work: Work) -> Iterator[Move | Words]:
     done: set[int] = set()
     for part in work.before[work.last]:
         if part not in done:
-            yield ("part", work.found(part))
+            yield ("part", work.result_name(part))
             cone = work.cone(part) - done
             yield from [move for move in work.moves if move.statement in cone]
             done |= cone

@@ -13,6 +13,7 @@ from interlude.models.bench.report import Race
 from interlude.models.bench.timing import Side, race
 from interlude.models.bench.workload import Setup, Workload, endless, kernels, no_native
 from interlude.models.gpt_network import GPTModel
+from interlude.models.lm import SamplingParams
 from interlude.synth.rng import uniforms
 
 DEFAULT, STATIC = "generate, default cache", "generate, static cache"
@@ -51,7 +52,7 @@ def our_sampler(model: GPTModel, prompts: list[list[int]], choice: str, room: in
         turn = next(counter)
         streams = np.stack([uniforms("bench", turn, row, n=room) for row in range(len(prompts))])
         with kernels(choice):
-            ids = model.sample(prompts, streams, max_new_tokens=room).ids
+            ids = model.sample(prompts, streams, SamplingParams(max_new_tokens=room)).ids
         return full(sum(map(len, ids)), len(prompts), room)
 
     return tokens

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from interlude.models.lm import LM, tags
 from interlude.models.stage import Batch, Stage, StageModels, pack
-from interlude.models.thought_rl import Bins, check_told
+from interlude.models.thought_rl import Bins, check_bins
 from interlude.synth.added_field import added_field
 from interlude.synth.problem import Problem
 from interlude.synth.render import CLOSE, END, THINK, THOUGHT, join
@@ -54,7 +54,7 @@ class ColdStart(Stage):
             raise ValueError(f"ColdStart.idle and ColdStart.replay_share must be between 0 and 1, got {what}")
         if (self.replay is None) != (self.replay_share == 0):
             raise ValueError("ColdStart.replay must be given with ColdStart.replay_share above 0, and only then")
-        check_told(self)
+        check_bins(self)
 
     @property
     def data_needs(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class ColdStart(Stage):
             question, (solution, worth) = lm.encode_prompt(problem.question), encoded(lm, words, problem.dialect)
             worth = [gain * (token != opening) for token, gain in zip(solution, worth, strict=True)]
             if self.told is not None:
-                solution, worth = told(lm, self.told, solution, worth)
+                solution, worth = with_bins(lm, self.told, solution, worth)
             ids.append(question + solution)
             gains.append([0.0] * len(question) + worth)
         return pack(ids, gains, float(sum(map(sum, gains))), lm.pad)
@@ -93,7 +93,7 @@ def encoded(lm: LM, words: list[tuple[str, float]], dialect: str) -> tuple[list[
     return ids, gains
 
 
-def told(lm: LM, bins: Bins, solution: list[int], gains: list[float]) -> tuple[list[int], list[float]]:
+def with_bins(lm: LM, bins: Bins, solution: list[int], gains: list[float]) -> tuple[list[int], list[float]]:
     """A solution's tokens with the bin number after the opening tag of each thought, and each token's loss weight."""
     (opening, closing), names = tags(lm), bins.names(lm)
     ids: list[int] = []

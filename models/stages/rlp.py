@@ -9,7 +9,7 @@ import numpy as np
 from interlude.models.ledger import JUDGE, REFERENCE, forward_cost
 from interlude.models.lm import tags
 from interlude.models.stage import Batch, StageModels
-from interlude.models.thought_rl import Reasoning, last_logprobs, length, paid, think
+from interlude.models.thought_rl import Reasoning, last_logprobs, length, think, thought_batch
 from interlude.synth.rng import below, rng
 
 
@@ -59,4 +59,4 @@ class RLP(Reasoning):
             forward_cost(lm, JUDGE, [len(ids) - 1 for ids in thought], logits=len(thought)),
             forward_cost(plain, REFERENCE, [len(ids) - 1 for ids in seen], logits=len(seen)),
         )
-        return paid(self, lm, groups, costs, {"helped": float((with_NG > without_N1).mean())})
+        return thought_batch(self, lm, groups, costs, {"helped": float((with_NG > without_N1).mean())})

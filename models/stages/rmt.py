@@ -13,7 +13,17 @@ from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Objective, sampled
 from interlude.models.stage import Batch, Stage, StageModels, pack, stacked
-from interlude.models.thought_rl import Bins, Reasoning, Text, check_told, document, length, paid, think, unsure
+from interlude.models.thought_rl import (
+    Bins,
+    Reasoning,
+    Text,
+    check_bins,
+    document,
+    length,
+    think,
+    thought_batch,
+    unsure,
+)
 from interlude.synth.added_field import added_field
 from interlude.synth.rng import below, rng, weighted
 from interlude.synth.tasks import roles_of
@@ -96,7 +106,7 @@ class RMT(Reasoning):
             raise ValueError(f"RMT.ntp_aggregate must be one of sum, mean, got {self.ntp_aggregate!r}")
         if self.told is not None and (self.budget is None or self.budget > self.told.longest):
             raise ValueError(f"RMT.told needs an RMT.budget of at most {self.told.longest}, got {self.budget}")
-        check_told(self)
+        check_bins(self)
 
     @property
     def needs_initial_model(self) -> bool:  # type: ignore[override]
@@ -151,7 +161,7 @@ class RMT(Reasoning):
         every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step, allowed)
         asked = [every[row] for row in rows]
         word = () if self.told is None else (self.told.names(lm)[self.told.of(budget)],)
-        groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1, told=word)
+        groups = think(self, lm, [texts[n][0][:t] for _, n, t in asked], seed, step, rows, after=1, hint=word)
         matches, fits, judged = [], [], []
         for group, (_, n, t) in zip(groups, asked, strict=True):
             whole = [predicts(response, opening, closing) for response in group.responses]
@@ -175,7 +185,7 @@ class RMT(Reasoning):
             line |= by_kind([purposes[n][t] for _, n, t in asked], matches, plain)
         candidates = sum(len(ids) - first for ids, first in texts)
         cost = forward_cost(models.start, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
-        batch = paid(self, lm, judged, (cost,), line)
+        batch = thought_batch(self, lm, judged, (cost,), line)
         if not self.ntp:
             return batch
         # Next-token prediction uses the corpus unfiltered, including texts without a place to think.

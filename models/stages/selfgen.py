@@ -11,13 +11,13 @@ import numpy as np
 
 from interlude.models.graders import LMJudge, RewardModel, check_names, device_of, filled, raised
 from interlude.models.ledger import Spent, decode_cost
-from interlude.models.lm import LM
+from interlude.models.lm import LM, SamplingParams
 from interlude.models.ranker import Ranker, fit
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.synth import tasks
 from interlude.synth.added_field import added_field
-from interlude.synth.approaches import APPROACHES, PLAIN, asking, signature
+from interlude.synth.approaches import APPROACHES, PLAIN, signature, with_approach
 from interlude.synth.problem import Problem
 from interlude.synth.render import END
 from interlude.synth.rng import rng, shuffle, uniforms
@@ -42,7 +42,7 @@ class Trace(NamedTuple):
     adherence: float
 
 
-class Kept(NamedTuple):
+class PoolEntry(NamedTuple):
     """One question of the pool, its ``n`` traces, and the cost of finding them: questions dropped before it, responses
     sampled, responses with the right answer, and compute."""
 
@@ -115,7 +115,7 @@ class SelfGen(Stage):
         for name in ("n", "samples", "temperature", "instances", "per_approach", "attempts", "max_new_tokens"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"SelfGen.{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.replay_share <= 1 or not self.own:
+        if not 0 <= self.replay_share <= 1 or not self.pool_rows:
             raise ValueError(
                 "SelfGen.replay_share must be between 0 and 1 and leave a row of SelfGen.batch_size, "
                 f"got {self.replay_share}"
@@ -130,10 +130,10 @@ class SelfGen(Stage):
         generated = isinstance(self.data, (Source, Mixture))
         if generated and any(source.tagged for source in parts(self.data)):
             raise ValueError("SelfGen.data must have no tags: the stage trains on responses to the plain question")
-        if self.source == "approaches" and self.n > len(self.asked):
+        if self.source == "approaches" and self.n > len(self.requests):
             what = "heuristics" if self.heuristics else "approaches"
             raise ValueError(
-                f"SelfGen.n must be at most the number of SelfGen.{what} ({len(self.asked)}), got {self.n}"
+                f"SelfGen.n must be at most the number of SelfGen.{what} ({len(self.requests)}), got {self.n}"
             )
         if (self.source == "approaches" and not self.heuristics) != (self.examples is not None):
             what = 'if SelfGen.source is "approaches" without SelfGen.heuristics, and only then'
@@ -165,30 +165,30 @@ class SelfGen(Stage):
         return (tasks.SOLUTIONS,) if self.source == "star" else ()
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def requests(self) -> tuple[str, ...]:
         """What solutions are asked for by: heuristics in words, or the names of approaches."""
         return self.heuristics or self.approaches
 
     @property
-    def own(self) -> int:
+    def pool_rows(self) -> int:
         """How many rows of a step are from the pool (the first ones); the others are replay."""
         return self.batch_size - round(self.replay_share * self.batch_size)
 
     @property
     def tried(self) -> int:
         """How many of the first questions together request every approach."""
-        every = len(self.asked) - self.n + 1 if self.source == "approaches" else 1
+        every = len(self.requests) - self.n + 1 if self.source == "approaches" else 1
         return min(every, self.instances // self.n)
 
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
         for slot in range(self.tried if step == 0 else 0):  # so that an empty pool raises before any update
-            self.kept(generator, seed, slot)
-        for row in (row for row in rows if row < self.own):
-            epoch, place = divmod(step * self.own + row, self.instances)
+            self.pool_entry(generator, seed, slot)
+        for row in (row for row in rows if row < self.pool_rows):
+            epoch, place = divmod(step * self.pool_rows + row, self.instances)
             instance = order(self.instances, seed, epoch)[place]
-            kept = self.kept(generator, seed, instance // self.n)
+            kept = self.pool_entry(generator, seed, instance // self.n)
             taught.append((kept.problem, kept.traces[instance % self.n]))
             if epoch == 0 and place in debuts(self.instances, self.n, seed):
                 paid.append(kept)
@@ -197,7 +197,7 @@ class SelfGen(Stage):
             spent.append(self.ranker(generator, seed).spent)
         lm = models.learner
         pairs = [(lm.encode_prompt(problem.question), trace.response) for problem, trace in taught]
-        old = (self.replay.problem("selfgen", "replay", seed, step, row) for row in rows if row >= self.own)
+        old = (self.replay.problem("selfgen", "replay", seed, step, row) for row in rows if row >= self.pool_rows)
         pairs += [(lm.encode_prompt(problem.question), lm.encode(problem.solution)) for problem in old]
         ids = [prompt + response for prompt, response in pairs]
         gains = [[0.0] * len(prompt) + [1.0] * len(response) for prompt, response in pairs]
@@ -206,14 +206,15 @@ class SelfGen(Stage):
             batch, spent=tuple(spent), metrics=trace_metrics([trace for _, trace in taught], paid) if taught else {}
         )
 
-    def kept(self, generator: LM, seed: int, slot: int) -> Kept:
+    def pool_entry(self, generator: LM, seed: int, slot: int) -> PoolEntry:
         """Question ``slot`` of the pool: the first candidate with n traces."""
         pool = memory(generator, self, seed)
         if slot not in pool:
-            pool[slot] = self.found(generator, seed, slot)
+            pool[slot] = self.generate(generator, seed, slot)
         return pool[slot]
 
-    def found(self, generator: LM, seed: int, slot: int) -> Kept:
+    def generate(self, generator: LM, seed: int, slot: int) -> PoolEntry:
+        """The first question of this slot's candidates that gives n traces, with them and what all of them cost."""
         rollouts, right, spent = 0, 0, []
         for attempt in range(self.attempts):
             path = ("selfgen", seed, slot, attempt)
@@ -230,7 +231,7 @@ class SelfGen(Stage):
                     traces.append(best)
                     spent += costs
             if len(traces) == self.n:
-                return Kept(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
+                return PoolEntry(problem, tuple(traces), attempt, rollouts, right, tuple(spent))
         raise ValueError(
             f"SelfGen.n {self.n}: none of {self.attempts} questions of SelfGen.data in a row gave {self.n} "
             f"{self.traces} traces with SelfGen.samples {self.samples} (source {self.source!r}): "
@@ -243,7 +244,7 @@ class SelfGen(Stage):
             found, cost = ranked(problem, group, self.ranker(generator, seed))
             return found, [cost]
         usable = [n for n, good in enumerate(group.usable) if good]
-        request, texts = filled(group.asked, {"question": problem.question}), [group.texts[n] for n in usable]
+        request, texts = filled(group.approach, {"question": problem.question}), [group.texts[n] for n in usable]
         texts = [text.partition(END)[0].rstrip() for text in texts]
         device = device_of(generator)
         if self.scorer is None:
@@ -252,7 +253,7 @@ class SelfGen(Stage):
         elif isinstance(self.scorer, RewardModel):
             scores, costs = self.scorer.scores([(request, text) for text in texts], device)
         else:
-            way = filled(group.asked, {"question": ""}).strip()
+            way = filled(group.approach, {"question": ""}).strip()
             about = {"question": problem.question, "heuristic": way}
             scores, costs = self.scorer.odds([about | {"response": text} for text in texts], device)
         nth = int(np.argmax(scores))
@@ -262,10 +263,11 @@ class SelfGen(Stage):
         """The responses sampled for a question, one group per prompt: a prompt for each approach, or the plain question
         and, for STaR without a usable response, the question with a hint."""
         if self.source == "approaches":
-            names = [self.asked[(slot + nth) % len(self.asked)] for nth in range(self.n)]
+            names = [self.requests[(slot + nth) % len(self.requests)] for nth in range(self.n)]
             question = {"question": problem.question}
             asked = [
-                (name, filled(name, question) if self.heuristics else asking(problem, name).question) for name in names
+                (name, filled(name, question) if self.heuristics else with_approach(problem, name).question)
+                for name in names
             ]
             return self.sampled(generator, problem, asked, self.samples, path)
         found = self.sampled(generator, problem, [(None, problem.question)], self.n * self.samples, path)
@@ -284,8 +286,7 @@ class SelfGen(Stage):
         found = generator.sample(
             [prompt for prompt in prompts for _ in range(times)],
             np.stack(streams),
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
+            SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature),
         )
         groups = []
         for nth, (name, _) in enumerate(asked):
@@ -317,7 +318,7 @@ class Group(NamedTuple):
     """Responses to one prompt: the requested approach, and for each response its tokens, its text, whether its answer
     is right, and whether it may be trained on."""
 
-    asked: str | None
+    approach: str | None
     ids: list[list[int]]
     texts: list[str]
     right: list[bool]
@@ -329,7 +330,7 @@ def ranked(problem: Problem, group: Group, ranker: Ranker) -> tuple[Trace, Spent
     """The usable response that the ranker finds to follow its approach best (the first of equals), and the cost."""
     usable = [n for n, good in enumerate(group.usable) if good]
     scores_NC, cost = ranker.scores(problem.question, [group.texts[n] for n in usable])
-    scores_N = scores_NC[:, ranker.approaches.index(group.asked)]
+    scores_N = scores_NC[:, ranker.approaches.index(group.approach)]
     best = int(scores_N.argmax())
     return trace(problem, group, usable[best], float(scores_N[best])), cost
 
@@ -346,12 +347,12 @@ def trace(problem: TaskProblem, group: Group, n: int, adherence: float) -> Trace
     """A response as a Trace. ``strict`` is judged on the question with the requested approach; which approaches a
     response shows is known of the generator's problems alone."""
     text = group.texts[n]
-    judged = asking(problem, group.asked) if group.asked in NAMES else problem
+    judged = with_approach(problem, group.approach) if group.approach in NAMES else problem
     shown = signature(problem, text) if isinstance(problem, Problem) else frozenset()
-    return Trace(group.asked, group.ids[n], judge(judged, text).strict, shown, adherence)
+    return Trace(group.approach, group.ids[n], judge(judged, text).strict, shown, adherence)
 
 
-def trace_metrics(taught: list[Trace], paid: list[Kept]) -> dict[str, float]:
+def trace_metrics(taught: list[Trace], paid: list[PoolEntry]) -> dict[str, float]:
     """The metrics of a step. Of the traces trained on: the shares without fault, showing only the requested approach,
     and showing two or more, and how many come from a hint. Of the questions new in this step: how many were dropped
     before them, the responses sampled, and the responses with a right answer."""

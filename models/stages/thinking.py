@@ -17,14 +17,14 @@ from interlude.models.annotator import (
     drawn,
     first_sentence,
     plainly,
-    willing,
+    thought_probs,
 )
 from interlude.models.graders import LMJudge, check_names, device_of
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.recipe import Recipe
-from interlude.models.rollouts import Group, Reward, responses
+from interlude.models.rollouts import Group, Reward, responses, sampling_params
 from interlude.models.stage import Batch, StageModels
 from interlude.models.teacher import Teacher
 from interlude.synth.problem import Problem
@@ -169,7 +169,8 @@ class Thinking(Policy):
         opening, closing = tags(lm)
         prompts = [[*cut.prefix, opening] for _, cut in cuts]
         most = [len(cut.segment) + self.margin for _, cut in cuts]
-        samples = responses(self, lm, prompts, seed, step, rows, attempt, stop=(closing, max(most)))
+        params = replace(sampling_params(self), stop_token=closing, tokens_after_stop=max(most))
+        samples = responses(self, lm, prompts, seed, step, rows, attempt, params)
         asked = [nth for nth in range(len(cuts)) for _ in range(self.num_samples)]
         found = [
             read(lm, cuts[nth][0], sampled, closing, most[nth]) for nth, sampled in zip(asked, samples.ids, strict=True)
@@ -214,12 +215,12 @@ class Thinking(Policy):
         paths = [("thinking", seed, step, row, attempt) for row in rows]
         chunks = [chunk(lm, drawn(self.data, RL_HALF, *path)) for path in paths]
         if isinstance(self.annotator, Teacher):
-            wishes, costs = self.annotator.willing(lm, chunks, device_of(lm))
+            wishes, costs = self.annotator.thought_probs(lm, chunks, device_of(lm))
         elif annotator is None:
             wishes, costs = [self.needs(each) for each in chunks], []
         else:
             check_tokens(lm, annotator, chunks)
-            wishes = willing(annotator, chunks)
+            wishes = thought_probs(annotator, chunks)
             lengths = [len(each.question + each.solution) for each in chunks]
             costs = [forward_cost(annotator, REFERENCE, lengths, logits=sum(map(len, wishes)))]
         found = zip(paths, chunks, wishes, strict=True)

@@ -12,7 +12,7 @@ from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, forward_cost
 from interlude.models.lm import LM
 from interlude.models.policy_gradient import Policy, weigh
-from interlude.models.rollouts import Group, Reward, responses
+from interlude.models.rollouts import Group, Reward, responses, sampling_params
 from interlude.models.stage import Batch, StageModels, logprobs
 from interlude.synth.problem import Problem
 from interlude.synth.segments import segments, unthought
@@ -74,7 +74,7 @@ class Withdraw(Policy):
         problems = [self.unsolved(models.start, costs, "rl", seed, step, row, attempt) for row in rows]
         prefixes = [self.prefix(lm, problem, models.done) for problem in problems]
         prompts = [lm.encode_prompt(p.question) + prefix for p, prefix in zip(problems, prefixes, strict=True)]
-        samples = responses(self, lm, prompts, seed, step, rows, attempt)
+        samples = responses(self, lm, prompts, seed, step, rows, attempt, sampling_params(self))
         for nth, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
             part = slice(nth * self.num_samples, (nth + 1) * self.num_samples)
             verdicts = [verify(problem, lm.decode(prefix + ids)) for ids in samples.ids[part]]

@@ -7,7 +7,7 @@ from interlude.models.bench.run import PARTS, bench
 from interlude.models.bench.workload import setup
 from interlude.studies import console as show_
 from interlude.studies.console import print_json
-from interlude.studies.find import Wanted, scale_named, the_study
+from interlude.studies.find import StudySpec, scale_named, the_study
 from interlude.studies.side_by_side import compare
 from interlude.studies.workload import workload
 
@@ -15,7 +15,7 @@ from interlude.studies.workload import workload
 def bench_(args, screen) -> None:
     how = setup(args.device, args.threads, args.precision, args.quick, args.busy)
     if args.study:
-        found = compare(the_study(Wanted(args.study, args.scale)), how)
+        found = compare(the_study(StudySpec(args.study, args.scale)), how)
     else:
         found = bench(workload(scale_named(args.scale)), how, args.only or tuple(PARTS))
     if args.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from interlude.studies.console import print_json
-from interlude.studies.find import Wanted, the_study
+from interlude.studies.find import StudySpec, the_study
 from interlude.studies.refusal import Refused
 from interlude.synth.export import trl, verl, write_rows
 from interlude.synth.lm_eval import lm_eval
@@ -28,7 +28,7 @@ def model(args) -> dict:
 
     if args.study is None:
         raise Refused("to export a model, give --study, --arm, --seed and --scale")
-    study = the_study(Wanted(args.study, args.scale))
+    study = the_study(StudySpec(args.study, args.scale))
     arms = {arm.name: arm for arm in study.arms}
     if args.arm not in arms:
         raise Refused(f"{study.name} has no arm {args.arm!r}; its arms: {', '.join(arms)}")

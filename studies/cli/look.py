@@ -14,7 +14,7 @@ from rich.text import Text
 from interlude.studies import console as show_
 from interlude.studies import places
 from interlude.studies.console import print_json
-from interlude.studies.find import SCALE_NAMES, Wanted, constant, names, question, scale_named, the_study
+from interlude.studies.find import SCALE_NAMES, StudySpec, constant, names, question, scale_named, the_study
 from interlude.studies.refusal import Refused
 from interlude.synth.audit import audit, draws
 from interlude.synth.export import problem_from_dict
@@ -80,7 +80,7 @@ def progress(name: str, scale: str) -> dict:
     from interlude.studies.study import plan
 
     try:
-        runs = plan(the_study(Wanted(name, scale)))
+        runs = plan(the_study(StudySpec(name, scale)))
     except ValueError as reason:
         return {"unavailable": str(reason)}
     return {"done": sum(run.examined for run in runs), "total": len(runs)}
@@ -96,12 +96,12 @@ def in_table(name: str, scale: str) -> int:
         return len({tuple(row[:2]) for row in csv.reader(file) if len(row) > 2} - {("arm", "seed")})
 
 
-def extent(found: dict) -> str:
+def extent(data: dict) -> str:
     """A cell of the list: runs in the table and, if counted, runs done and planned."""
-    if "unavailable" in found:
+    if "unavailable" in data:
         return "–"
-    done = f"; {found['done']}/{found['total']}" if "total" in found else ""
-    return f"{found['in_table'] or '–'}{done}"
+    done = f"; {data['done']}/{data['total']}" if "total" in data else ""
+    return f"{data['in_table'] or '–'}{done}"
 
 
 def problem_(args, screen) -> None:

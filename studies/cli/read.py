@@ -11,7 +11,7 @@ from rich.text import Text
 from interlude.studies import console as show_
 from interlude.studies import results
 from interlude.studies.console import print_json
-from interlude.studies.find import Wanted, bands, full_name, is_file, loaded, names, the_study, topics
+from interlude.studies.find import StudySpec, bands, full_name, is_file, loaded, names, the_study, topics
 from interlude.studies.layout import Table
 from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
@@ -29,7 +29,7 @@ def claims_of(name: str) -> tuple[Claim, ...]:
 def show(args, screen) -> None:
     if args.study in topics():
         return show_claims(args, screen)
-    study = the_study(Wanted(args.study, args.scale))
+    study = the_study(StudySpec(args.study, args.scale))
     claims = claims_of(args.study if is_file(args.study) else study.name)
     found = tables.summary(study, measured(study), bands(args.scale), claims)
     if args.json:
@@ -45,7 +45,7 @@ def show_claims(args, screen) -> None:
     rows = {}
     for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
         there = results.path(name, args.scale).exists()
-        found = measured(the_study(Wanted(name, args.scale))) if there else None
+        found = measured(the_study(StudySpec(name, args.scale))) if there else None
         rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(args.scale))]
     if not rows:
         own = [name for name in names() if name.startswith(f"{args.study}/")]
@@ -81,7 +81,7 @@ def report_(args, screen) -> None:
     for asked in args.study or topics():
         there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
         for name in there if asked in topics() else [asked if is_file(asked) else full_name(asked)]:
-            study = the_study(Wanted(name, args.scale))
+            study = the_study(StudySpec(name, args.scale))
             pages.append((study, measured(study), claims_of(name)))
     if not pages:
         raise Refused(f"no study has results at scale {args.scale} yet; run a study first")

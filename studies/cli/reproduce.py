@@ -9,7 +9,7 @@ from pathlib import Path
 
 from interlude.studies.cli.runs import planned
 from interlude.studies.console import print_json
-from interlude.studies.find import Wanted, figures, the_study
+from interlude.studies.find import StudySpec, figures, the_study
 from interlude.studies.price import price
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import this_machine
@@ -24,7 +24,7 @@ def reproduce(args, screen) -> None:
         raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
     name = known[args.figure]
     seeds = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
-    study = the_study(Wanted(name, SCALE, args.seeds))
+    study = the_study(StudySpec(name, SCALE, args.seeds))
     runs = planned(study)["runs"]
     todo = [run for run in runs if not run["examined"]]
     hours = this_machine(study).hours(price(study).total) * len(todo) / len(runs)

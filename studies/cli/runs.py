@@ -21,7 +21,7 @@ from interlude.studies.execute.processes import Processes
 from interlude.studies.execute.ray_cluster import Ray
 from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.work import Crew, order
-from interlude.studies.find import Wanted, the_study
+from interlude.studies.find import StudySpec, the_study
 from interlude.studies.price import Price, cores, pretrained, price, priceable, worker_count
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
@@ -32,9 +32,9 @@ MINUTES = 720  # time limit of a job of submitit
 ONLY = {"address": ("ray",), "partition": ("slurm",), "minutes": ("slurm", "local-submitit")}  # option: its executors
 
 
-def wanted(args) -> Wanted:
+def study_spec(args) -> StudySpec:
     """The study that the arguments name."""
-    return Wanted(args.study, args.scale, args.seeds, args.arms)
+    return StudySpec(args.study, args.scale, args.seeds, args.arms)
 
 
 def refuse_unused(args) -> None:
@@ -53,7 +53,7 @@ def refuse_unused(args) -> None:
 
 def plan_(args, screen) -> None:
     refuse_unused(args)
-    study = the_study(wanted(args))
+    study = the_study(study_spec(args))
     if args.dry_run:
         return dry(study, args, screen)
     row = planned(study)
@@ -223,12 +223,12 @@ def measured(study: Study) -> set[tuple[str, int]]:
 
 def run_(args, screen) -> None:
     refuse_unused(args)
-    asked = wanted(args)
-    study = the_study(asked)
+    spec = study_spec(args)
+    study = the_study(spec)
     runs = plan(study)
     check_budget(study, runs)
     with interruptible(command(args)) as stop, show_.Watch(screen, len(runs), stop) as watch:
-        crew = crew_of(args, asked, study, watch)
+        crew = crew_of(args, spec, study, watch)
         if crew is None:
             here(study, Machine(device=args.device, threads=args.threads), watch)
         else:
@@ -237,16 +237,16 @@ def run_(args, screen) -> None:
     screen.print(f"done; to see the results: {entry()} show {args.study} --scale {args.scale}", markup=False)
 
 
-def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | None:
+def crew_of(args, spec: StudySpec, study: Study, watch: show_.Watch) -> Crew | None:
     """The workers that do the runs; None if this process does them."""
     if args.executor == "ray":
-        return Ray(order(asked, args.device), args.address, args.threads, args.workers or sys.maxsize)
+        return Ray(order(spec, args.device), args.address, args.threads, args.workers or sys.maxsize)
     todo = sum(not run.examined for run in plan(study))
     needs = price(study).cpu_bytes if priceable(study) else UNKNOWN_BYTES
     if args.executor == "slurm":
         options = {"slurm_partition": args.partition} if args.partition else {}
         options |= {"timeout_min": args.minutes or MINUTES}
-        sent, gigabytes = order(asked, args.device), 1 + needs / 1e9
+        sent, gigabytes = order(spec, args.device), 1 + needs / 1e9
         return Submitit(sent, "slurm", args.workers or sys.maxsize, args.threads, gigabytes, options)
     Machine(device=args.device)  # raises if this machine lacks the device, before any worker starts
     count = 1 if args.device != "cpu" and args.workers is None else worker_count(args.workers, todo, needs)
@@ -254,11 +254,11 @@ def crew_of(args, asked: Wanted, study: Study, watch: show_.Watch) -> Crew | Non
         watch.note(f"{count} of {args.workers} workers: {cores()} cores, and about {needs / 1e9:.2g} GB per worker")
     if args.executor == "local-submitit":
         options = {"timeout_min": args.minutes or MINUTES}
-        sent = order(asked, args.device)
+        sent = order(spec, args.device)
         return Submitit(sent, "local", count, args.threads, 1 + needs / 1e9, options)
     if count == 1 and args.executor is None:
         return None
-    return Processes(order(asked, args.device), count, args.threads)
+    return Processes(order(spec, args.device), count, args.threads)
 
 
 @contextmanager

@@ -56,12 +56,12 @@ class DivergenceExam(Exam):
         found = together([partial(nats, chunk) for chunk in chunks(list(range(len(problems))), lm)])
         return DivergenceResult(np.array([value for part in found for value in part]))
 
-    def cells(self, found: DivergenceResult) -> dict[str, str | float]:
-        return {"divergence": cell(found.divergence, 6)}
+    def cells(self, result: DivergenceResult) -> dict[str, str | float]:
+        return {"divergence": cell(result.divergence, 6)}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return measure_rows(found, cls.kind, ("divergence",))
+    def summary(cls, table: Results) -> list[dict]:
+        return measure_rows(table, cls.kind, ("divergence",))
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from interlude.models.lm import LM
+from interlude.models.lm import LM, SamplingParams
 from interlude.studies.evidence import diversities
 from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
@@ -89,19 +89,20 @@ class DiversityExam(Exam):
         return Verdict.version, Ways.version
 
     def measure(self, lm: LM) -> DiversityResult:
-        found = sampled_ways(lm, self.draw_problems(), self.samples, self.max_new_tokens, self.temperature)
+        params = SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
+        found = sampled_ways(lm, self.draw_problems(), self.samples, params)
         names = ("vendi_runs", "vendi_approaches", "composed")
         values = {name: np.array([getattr(each, name) for each in found], dtype=np.float64) for name in names}
         right = np.array([len(each.shown) for each in found], dtype=np.float64)
         return DiversityResult(self.samples, answer=right, **values)
 
-    def cells(self, found: DiversityResult) -> dict[str, str | float]:
-        scores = {name: cell(getattr(found, name), 4) for name in ("vendi_runs", "vendi_approaches")}
-        return scores | {"correct": cell(found.answer, 0), "composed": cell(found.composed, 0)}
+    def cells(self, result: DiversityResult) -> dict[str, str | float]:
+        scores = {name: cell(getattr(result, name), 4) for name in ("vendi_runs", "vendi_approaches")}
+        return scores | {"correct": cell(result.answer, 0), "composed": cell(result.composed, 0)}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return [row for arm in found.arms for row in diversities(found, arm)]
+    def summary(cls, table: Results) -> list[dict]:
+        return [row for arm in table.arms for row in diversities(table, arm)]
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:
@@ -117,13 +118,13 @@ class DiversityExam(Exam):
 
 
 def sampled_ways(
-    lm: LM, problems: Sequence[Problem], samples: int, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
+    lm: LM, problems: Sequence[Problem], samples: int, params: SamplingParams, seed: int = 0
 ) -> list[Ways]:
     """The diversity of ``samples`` responses to each problem. Every response has a random stream of its own."""
     prompts = [lm.encode_prompt(problem.question) for problem in problems for _ in range(samples)]
     places = [(nth, n) for nth in range(len(problems)) for n in range(samples)]
-    streams = np.stack([uniforms("diversity", seed, *place, n=max_new_tokens) for place in places])
-    texts = [lm.decode(ids) for ids in continuations(lm, prompts, streams, max_new_tokens, temperature)]
+    streams = np.stack([uniforms("diversity", seed, *place, n=params.max_new_tokens) for place in places])
+    texts = [lm.decode(ids) for ids in continuations(lm, prompts, streams, params)]
     return [diversity_of(problem, texts[nth * samples : (nth + 1) * samples]) for nth, problem in enumerate(problems)]
 
 

@@ -60,13 +60,13 @@ class ExactExam(Exam):
         planning = tuple(planning_nats(problem, logp_T) for problem, logp_T in zip(problems, found, strict=True))
         return ExactResult(np.array([logp_T.sum() for logp_T in found]), roles, planning)
 
-    def cells(self, found: ExactResult) -> dict[str, str | float]:
-        nats = {f"{r}_nats": float(-found.roles[r].mean()) if r in found.roles else math.nan for r in ROLES}
-        return nats | {"logp": cell(found.logp, 4), "planning_by_step": pairs(by_step(found.planning), ".4f")}
+    def cells(self, result: ExactResult) -> dict[str, str | float]:
+        nats = {f"{r}_nats": float(-result.roles[r].mean()) if r in result.roles else math.nan for r in ROLES}
+        return nats | {"logp": cell(result.logp, 4), "planning_by_step": pairs(by_step(result.planning), ".4f")}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return planning_by_step(found)
+    def summary(cls, table: Results) -> list[dict]:
+        return planning_by_step(table)
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

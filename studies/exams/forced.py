@@ -59,12 +59,12 @@ class ForcedExam(Exam):
             operands[i].append(float(np.exp(logp_T[list(copied)].sum())))
         return ForcedResult(tuple(map(np.array, operands)))
 
-    def cells(self, found: ForcedResult) -> dict[str, str | float]:
-        return {"operands": places(found.operands, 4)}
+    def cells(self, result: ForcedResult) -> dict[str, str | float]:
+        return {"operands": places(result.operands, 4)}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return forced_rows(found)
+    def summary(cls, table: Results) -> list[dict]:
+        return forced_rows(table)
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

@@ -14,7 +14,7 @@ from interlude.studies.layout import Table, mean_over_interval, over_seeds_in_wo
 from interlude.studies.results import Results, cell, pairs
 from interlude.studies.scoring import text_logprobs
 from interlude.synth import tasks
-from interlude.synth.approaches import asking
+from interlude.synth.approaches import with_approach
 from interlude.synth.problem import Problem
 from interlude.synth.source import parts
 
@@ -60,12 +60,12 @@ class ModesExam(Exam):
         shares = {n: float(np.mean([np.exp(each[n]) if n in each else 0.0 for each in found])) for n in self.names}
         return ModesResult(np.array([effective(each) for each in found]), shares)
 
-    def cells(self, found: ModesResult) -> dict[str, str | float]:
-        return {"modes": cell(found.modes, 4), "masses": pairs(found.masses, ".3g")}
+    def cells(self, result: ModesResult) -> dict[str, str | float]:
+        return {"modes": cell(result.modes, 4), "masses": pairs(result.masses, ".3g")}
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return share_rows(found, cls.kind, "modes", "masses")
+    def summary(cls, table: Results) -> list[dict]:
+        return share_rows(table, cls.kind, "modes", "masses")
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:
@@ -89,8 +89,8 @@ def log_masses(lm: LM, problems: list[Problem], names: tuple[str, ...], temperat
 
     Raises ValueError for problems whose steps may be skipped or reworded.
     """
-    told = [beginnings({n: lm.encode(asking(p, n, tagged=False).solution) for n in names}) for p in problems]
-    prompts = [lm.encode_prompt(asking(p, names[0], tagged=False).question) for p in problems]
+    told = [beginnings({n: lm.encode(with_approach(p, n, tagged=False).solution) for n in names}) for p in problems]
+    prompts = [lm.encode_prompt(with_approach(p, names[0], tagged=False).question) for p in problems]
     places = [(row, name) for row, each in enumerate(told) for name in each]
     texts = [told[row][name] for row, name in places]
     logps = text_logprobs(lm, [prompts[row] for row, _ in places], texts, temperature)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar
 
 import numpy as np
 
 from interlude.models.annotator import chunk, with_content
-from interlude.models.lm import LM, tags
+from interlude.models.lm import LM, SamplingParams, tags
 from interlude.models.stages.thinking import Cut, Judge, Thinking, cut, needed, read
 from interlude.studies.evidence import measure_rows
 from interlude.studies.exam import Exam, ExamResult, check_samples
@@ -84,36 +84,35 @@ class ProbeExam(Exam):
         return found
 
     def measure(self, lm: LM) -> ProbeResult:
-        found = probe(lm, self.draw_problems(), self.thought, self.samples, self.max_new_tokens, self.temperature)
+        params = SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
+        found = probe(lm, self.draw_problems(), self.thought, self.samples, params)
         return ProbeResult(self.samples, **found)
 
-    def cells(self, found: ProbeResult) -> dict[str, str | float]:
+    def cells(self, result: ProbeResult) -> dict[str, str | float]:
         return {
-            "logp": cell(found.logp, 4),
-            "strict": cell(found.strict, 0),
-            "correct": cell(found.answer, 0),
-            "process": float(found.process.mean()),
-            "response_tokens": float(found.tokens.mean()),
-            "thought_tokens": float(found.thought.mean()),
+            "logp": cell(result.logp, 4),
+            "strict": cell(result.strict, 0),
+            "correct": cell(result.answer, 0),
+            "process": float(result.process.mean()),
+            "response_tokens": float(result.tokens.mean()),
+            "thought_tokens": float(result.thought.mean()),
         }
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return measure_rows(found, cls.kind, ("logp",))
+    def summary(cls, table: Results) -> list[dict]:
+        return measure_rows(table, cls.kind, ("logp",))
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:
         return [means_table("the next segment after a thought", rows, {"logp": "log-probability, nats"}, digits=2)]
 
 
-def probe(
-    lm: LM, problems: list[Problem], thought: str, samples: int, max_new_tokens: int, temperature: float
-) -> dict[str, np.ndarray]:
+def probe(lm: LM, problems: list[Problem], thought: str, samples: int, params: SamplingParams) -> dict[str, np.ndarray]:
     """For each problem, thoughts at a place where a step was skipped, and what follows them. Raises ValueError if a
     problem skips nothing.
 
     Each problem is cut before a segment that comes after a skipped step. As in ``Thinking`` the model reads the raw
-    prefix and an opening tag and writes ``samples`` thoughts of at most ``max_new_tokens`` tokens. Then ``thought``
+    prefix and an opening tag and writes ``samples`` thoughts, sampled as ``params`` say. Then ``thought``
     says what stands there: its "own" thought, none ("empty"), its own tokens "shuffled", or the "other" one that it
     wrote for another problem; and the closing tag.
 
@@ -124,7 +123,7 @@ def probe(
     """
     opening, closing = tags(lm)
     cuts = places(lm, problems)
-    own = own_thoughts(lm, cuts, samples, max_new_tokens, temperature)
+    own = own_thoughts(lm, cuts, samples, params)
     members = [(row, n) for row in range(len(cuts)) for n in range(samples)]
     if thought == OTHER:
         swapped = others(len(cuts))
@@ -134,10 +133,10 @@ def probe(
         told = [with_content(ids, opening, closing, thought, "probe", *at) for ids, at in closed]
     prompts = [cuts[row].prefix + ids for (row, _), ids in zip(members, told, strict=True)]
     segments = [cuts[row].segment for row, _ in members]
-    logp = text_logprobs(lm, prompts, segments, temperature)
+    logp = text_logprobs(lm, prompts, segments, params.temperature)
     most = [len(segment) + Thinking.margin for segment in segments]
     streams = np.stack([uniforms("probe", "segment", *at, n=max(most)) for at in members])
-    written = continuations(lm, prompts, streams, max(most), temperature)
+    written = continuations(lm, prompts, streams, replace(params, max_new_tokens=max(most)))
     found = {name: np.zeros(len(cuts)) for name in ("logp", "strict", "answer", "process", "tokens", "thought")}
     for nth, (row, _) in enumerate(members):
         # Judged as if the thought were empty, so that nothing in a thought can speak for the segment or against it.
@@ -165,16 +164,13 @@ def places(lm: LM, problems: list[Problem]) -> list[Cut]:
     return [cut(lm, each, needed(each), "probe", row) for row, each in enumerate(raw)]
 
 
-def own_thoughts(
-    lm: LM, cuts: list[Cut], samples: int, max_new_tokens: int, temperature: float
-) -> list[list[list[int]]]:
-    """For each cut ``samples`` thoughts of the model, without tags."""
+def own_thoughts(lm: LM, cuts: list[Cut], samples: int, params: SamplingParams) -> list[list[list[int]]]:
+    """For each cut ``samples`` thoughts of the model, without tags; ``params`` with the closing tag as stop token."""
     opening, closing = tags(lm)
     prompts = [[*each.prefix, opening] for each in cuts for _ in range(samples)]
-    streams = np.stack(
-        [uniforms("probe", row, n, n=max_new_tokens) for row in range(len(cuts)) for n in range(samples)]
-    )
-    written = continuations(lm, prompts, streams, max_new_tokens, temperature, (closing, 0))
+    room = params.max_new_tokens
+    streams = np.stack([uniforms("probe", row, n, n=room) for row in range(len(cuts)) for n in range(samples)])
+    written = continuations(lm, prompts, streams, replace(params, stop_token=closing))
     bare = [ids[:-1] if ids[-1] in (closing, lm.end) else ids for ids in written]
     return [bare[first : first + samples] for first in range(0, len(bare), samples)]
 

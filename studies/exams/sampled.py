@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from interlude.models.lm import LM, tags
+from interlude.models.lm import LM, SamplingParams, tags
 from interlude.models.rollouts import check_room
 from interlude.studies.evidence import faults, lengths
 from interlude.studies.exam import Exam, ExamResult, check_samples
@@ -100,38 +100,38 @@ class SampledExam(Exam):
     def sampled(self, lm: LM, prompts: list[list[int]], streams: np.ndarray) -> list[list[int]]:
         """A response to each prompt, the tag of an opened thought included; each new token has its own column of the
         row's stream."""
-        how = {"max_new_tokens": self.max_new_tokens, "temperature": self.temperature}
+        params = SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
         if not self.opened:
-            return lm.sample(prompts, streams, **how).ids
+            return lm.sample(prompts, streams, params).ids
         opening = tags(lm)[0]
         begun: list[list[int]] = [[] for _ in prompts]
         if self.opened == "answer":
             announced = lm.encode(ANNOUNCED)[0]
-            begun = lm.sample(prompts, streams, stop=(announced, 0), **how).ids
+            begun = lm.sample(prompts, streams, replace(params, stop_token=announced)).ids
         going = [n for n, ids in enumerate(begun) if self.opened == "start" or ids[-1:] == [announced]]
         if not going:
             return begun
         used = [len(begun[n]) for n in going]
         rest = np.stack([np.roll(streams[n], -at) for n, at in zip(going, used, strict=True)])
         asked = [[*prompts[n], *begun[n], opening] for n in going]
-        found = lm.sample(asked, rest, **how).ids
+        found = lm.sample(asked, rest, params).ids
         for n, at, ids in zip(going, used, found, strict=True):
             begun[n] = [*begun[n], opening, *ids[: self.max_new_tokens - at]]
         return begun
 
-    def cells(self, found: SampledResult) -> dict[str, str | float]:
+    def cells(self, result: SampledResult) -> dict[str, str | float]:
         return {
-            "strict": cell(found.strict, 0),
-            "correct": cell(found.answer, 0),
-            "process": float(found.process.mean()),
-            "response_tokens": float(found.tokens.mean()),
-            "thought_tokens": float(found.thought.mean()),
-            "faults": counted(found.faults),
+            "strict": cell(result.strict, 0),
+            "correct": cell(result.answer, 0),
+            "process": float(result.process.mean()),
+            "response_tokens": float(result.tokens.mean()),
+            "thought_tokens": float(result.thought.mean()),
+            "faults": counted(result.faults),
         }
 
     @classmethod
-    def summary(cls, found: Results) -> list[dict]:
-        return [row for arm in found.arms for row in (*lengths(found, arm), *faults(found, arm))]
+    def summary(cls, table: Results) -> list[dict]:
+        return [row for arm in table.arms for row in (*lengths(table, arm), *faults(table, arm))]
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:

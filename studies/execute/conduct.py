@@ -52,8 +52,8 @@ def warn(run: Run, watch: Watch) -> None:
 def conduct(study: Study, crew: Crew, watch: Watch) -> None:
     """Hand out the tasks of a plan until all are complete, and keep the table; this process alone writes it.
 
-    A task that cannot be done (a loss that diverged) does not stop the others: it is told at the end. Raises Refused
-    for it, or after a task's worker died too often.
+    A task that cannot be done (a loss that diverged) does not stop the others: it is reported at the end. Raises
+    Refused for it, or after a task's worker died too often.
     """
     watch.stop.training = True  # the first Ctrl-C is passed on, and waits until every worker has saved
     every = tasks(study)
@@ -95,7 +95,7 @@ def conduct(study: Study, crew: Crew, watch: Watch) -> None:
                 failed[task] = "what it begins with failed"
             watch.stop.check()
             for task in [task for task in todo if task.ready]:
-                if len(running) < crew.most:
+                if len(running) < crew.capacity:
                     todo.remove(task)
                     alone = not running and not any(each.ready for each in todo)
                     running[task] = crew.begin(task, cores() if alone else 1)

@@ -63,7 +63,7 @@ class Processes:
     """Worker processes on this machine, hired when there is something to do."""
 
     def __init__(self, order: Order, count: int, threads: int | None = None) -> None:
-        self.order, self.most, self.threads = order, count, threads
+        self.order, self.capacity, self.threads = order, count, threads
         self.workers: list[Worker] = []
 
     def begin(self, task: Task, threads: int) -> Worker:

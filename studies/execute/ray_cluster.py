@@ -28,11 +28,11 @@ def reach(address: str | None) -> None:
 
 class Ray(Cluster):
     """A crew of the cluster at ``address`` (None: $RAY_ADDRESS, or one that runs here, or else one of this machine
-    alone), of at most ``most`` tasks at once."""
+    alone), of at most ``capacity`` tasks at once."""
 
-    def __init__(self, order: Order, address: str | None, threads: int | None, most: int = sys.maxsize) -> None:
+    def __init__(self, order: Order, address: str | None, threads: int | None, capacity: int = sys.maxsize) -> None:
         super().__init__(order, threads)
-        self.most = most
+        self.capacity = capacity
         try:
             import ray
         except ModuleNotFoundError as error:

@@ -12,11 +12,11 @@ from interlude.studies.refusal import Refused
 
 
 class Submitit(Cluster):
-    """A crew of at most ``most`` jobs at once. cluster: "slurm", or "local" to try it out. gigabytes: memory of a job.
-    options: of submitit, such as ``timeout_min``."""
+    """A crew of at most ``capacity`` jobs at once. cluster: "slurm", or "local" to try it out. gigabytes: memory of a
+    job. options: of submitit, such as ``timeout_min``."""
 
     def __init__(
-        self, order: Order, cluster: str, most: int, threads: int | None, gigabytes: float, options: dict[str, Any]
+        self, order: Order, cluster: str, capacity: int, threads: int | None, gigabytes: float, options: dict[str, Any]
     ) -> None:
         super().__init__(order, threads)
         try:
@@ -24,7 +24,7 @@ class Submitit(Cluster):
         except ModuleNotFoundError as error:
             name = {"slurm": "slurm", "local": "local-submitit"}[cluster]  # as the command line calls it
             raise Refused(f"--executor {name} needs submitit: pip install 'interlude[slurm]'") from error
-        self.most, self.failures = most, submitit.core.utils.UncompletedJobError
+        self.capacity, self.failures = capacity, submitit.core.utils.UncompletedJobError
         self.executor = submitit.AutoExecutor(folder=Path(order.runs) / ".submitit", cluster=cluster)
         gpus = {"gpus_per_node": 1} if order.device.startswith("cuda") else {}
         self.executor.update_parameters(

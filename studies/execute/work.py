@@ -1,4 +1,4 @@
-"""What a worker is told, what it does with a task of a plan, and what it answers, wherever it runs."""
+"""What a worker is given, what it does with a task of a plan, and what it returns, wherever it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from interlude.models.provenance import code
 from interlude.models.recipe import root
 from interlude.models.train import Machine
 from interlude.studies.execute.tasks import POLL, Task, perform, tasks
-from interlude.studies.find import Wanted, the_study
+from interlude.studies.find import StudySpec, the_study
 from interlude.studies.refusal import Refused, expected, sentence
 
 RESULT, STOPPED, REFUSED, BUG = "done", "stopped", "refused", "bug"  # what a task comes to
@@ -28,13 +28,13 @@ Answer = tuple[str, str]  # what a task came to, and for REFUSED and BUG why
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is told beside its task's name: how to build the same plan, where runs lie, and with what.
+    """What a worker is given beside its task's name: how to build the same plan, where runs lie, and with what.
 
     stop: a file whose presence asks workers to save and return. kernels: $INTERLUDE_KERNELS, as where one machine has
     compiled kernels and another has not, a stage could not be moved. code: the digest the worker's code must have.
     """
 
-    wanted: Wanted
+    spec: StudySpec
     runs: str
     stop: str
     device: str = "cpu"
@@ -48,17 +48,15 @@ class Order:
     @staticmethod
     def of(text: str) -> Order:
         row = json.loads(text)
-        lists = {
-            name: None if row["wanted"][name] is None else tuple(row["wanted"][name]) for name in ("seeds", "arms")
-        }
-        return Order(**row | {"wanted": Wanted(**row["wanted"] | lists)})
+        lists = {name: None if row["spec"][name] is None else tuple(row["spec"][name]) for name in ("seeds", "arms")}
+        return Order(**row | {"spec": StudySpec(**row["spec"] | lists)})
 
 
-def order(wanted: Wanted, device: str) -> Order:
+def order(spec: StudySpec, device: str) -> Order:
     """The order for a plan, in words that hold on every machine that mounts the run folder."""
     runs = root().resolve()
     runs.mkdir(parents=True, exist_ok=True)
-    return Order(wanted.absolute(), str(runs), str(runs / f".stop-{secrets.token_hex(8)}"), device)
+    return Order(spec.absolute(), str(runs), str(runs / f".stop-{secrets.token_hex(8)}"), device)
 
 
 @cache
@@ -69,7 +67,7 @@ def workplace(text: str) -> tuple[Order, dict[str, Task]]:
     ordered = Order.of(text)
     if code() != ordered.code:
         raise Refused("a worker has other code (models/ or synth/) than the command that sent it; install the same")
-    return ordered, {task.name: task for task in tasks(the_study(ordered.wanted))}
+    return ordered, {task.name: task for task in tasks(the_study(ordered.spec))}
 
 
 def work(text: str, name: str, threads: int, heartbeat: Callable[[], None] = lambda: None) -> str:
@@ -130,9 +128,9 @@ class Died(Exception):
 
 
 class Crew(Protocol):
-    """Workers, wherever they are. ``most``: tasks at once."""
+    """Workers, wherever they are. ``capacity``: tasks at once."""
 
-    most: int
+    capacity: int
 
     def begin(self, task: Task, threads: int) -> Any:
         """Hand out a task; returns what ``poll`` is asked with."""

@@ -7,7 +7,7 @@ same problems with whole solutions: what a method could reach that repairs the c
 
 from __future__ import annotations
 
-from interlude.studies.methods import BOUNDS, CONTROLS, LAST_STEPS, METHODS, alone_and_after_rl, arena
+from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, alone_and_after_rl, arena, last_steps
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, minus
@@ -32,7 +32,7 @@ CLAIMS = (
 
 def study(scale: Scale) -> Study:
     scale = arena(scale)
-    base, rows, asked = scale.base(), CONTROLS | METHODS | BOUNDS, scale.asked()
+    base, rows, asked = scale.base(), CONTROLS | METHODS | BOUNDS, scale.arm_exams()
     names = ("NTP", ROOM, "pre-training", "thinking SFT", "RL")
     arms = alone_and_after_rl(scale, {name: rows[name] for name in names})
     return Study(
@@ -40,5 +40,5 @@ def study(scale: Scale) -> Study:
         arms=(*(Arm(name, recipe, budget=budget) for name, recipe, budget in arms), Arm("base", base, equal=False)),
         exams=(*scale.exams(), *asked), seeds=SEEDS if scale.board_seeds else scale.seeds, base=base,
         contrasts=tuple((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in names if name != "NTP"),
-        last_steps=LAST_STEPS, headline=tuple(exam.name for exam in asked),
+        **last_steps(scale), headline=tuple(exam.name for exam in asked),
     )  # fmt: skip

@@ -14,7 +14,7 @@ seeds 50 and 51 had been seen.
 from __future__ import annotations
 
 from interlude.studies.board import THEN, beside
-from interlude.studies.methods import BOUNDS, CONTROLS, LAST_STEPS, METHODS, Row, alone_and_after_rl, arena
+from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, Row, alone_and_after_rl, arena, last_steps
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import Claim, Score
@@ -50,7 +50,7 @@ CLAIMS = tuple(each for name in (*METHODS, "random reward") for each in claims(n
 
 def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
     scale = arena(scale)
-    base, flops, asked = scale.base(), scale.method_flops, scale.asked()
+    base, flops, asked = scale.base(), scale.method_flops, scale.arm_exams()
     arms = [Arm(name, recipe, budget=budget) for name, recipe, budget in alone_and_after_rl(scale, rows)]
     shorter = base + scale.midtrain(0.75 * flops)  # the reference's passes cost ReMiT a third more than NTP
     plain = {"NTP, tokens of ReMiT": shorter, "NTP, tokens of ReMiT + RL": shorter + scale.rl(flops), "base": base}
@@ -59,5 +59,5 @@ def study(scale: Scale, rows: dict[str, Row] = ROWS) -> Study:
         name="midtraining/leaderboard", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=tuple(arms), exams=(*scale.exams(), *asked), base=base,
         contrasts=tuple((f"{a}{then}", f"NTP{then}") for then in THEN for a in rows if a != "NTP"),
-        seeds=scale.board_seeds or scale.seeds, headline=tuple(e.name for e in asked), last_steps=LAST_STEPS,
+        seeds=scale.board_seeds or scale.seeds, headline=tuple(e.name for e in asked), **last_steps(scale),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from interlude.models.stages.distil import Distil
 from interlude.models.stages.remit import ReMiT
-from interlude.studies.methods import LAST_STEPS, REWEIGHED, alike, tuned, worded
+from interlude.studies.methods import REWEIGHED, alike, last_steps, tuned, worded
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -48,6 +48,6 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/remit", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*arms, Arm("longer RL", first + scale.rl(2 * scale.method_flops), equal=False)), seeds=scale.seeds,
-        exams=exams, headline=(exams[0].name,), last_steps=LAST_STEPS,
+        exams=exams, headline=(exams[0].name,), **last_steps(scale),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("ReMiT + RL", "longer RL")),
     )  # fmt: skip

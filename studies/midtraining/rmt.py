@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from interlude.studies.methods import BINS, CONTROLS, LAST_STEPS, METHODS, arena, joined, rmt
+from interlude.studies.methods import BINS, CONTROLS, METHODS, arena, joined, last_steps, rmt
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -40,7 +40,7 @@ ABLATED |= {"no NTP": {"ntp": 0.0}, "mean of NTP": {"ntp_aggregate": "mean"}}
 
 def study(scale: Scale) -> Study:
     scale = arena(scale)
-    base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.asked()
+    base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.arm_exams()
     rows, shared = CONTROLS | METHODS, ("NTP", "pre-training", "mixed SFT", "RPT", "RMT", "RMT, entropy")
     methods = {name: rows[name](scale, budget) for name in shared}
     methods |= {name: rmt(scale, budget, **more) for name, more in ABLATED.items()}
@@ -54,5 +54,5 @@ def study(scale: Scale) -> Study:
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
         exams=(*scale.exams(), *asked), seeds=scale.seeds, headline=tuple(exam.name for exam in asked),
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), base=base, last_steps=LAST_STEPS,
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), base=base, **last_steps(scale),
     )  # fmt: skip

@@ -10,7 +10,7 @@ segment after a skipped step depends on the thought before it.
 
 from __future__ import annotations
 
-from interlude.studies.methods import LAST_STEPS, arena, joined, probes, thoughts_varied
+from interlude.studies.methods import arena, joined, last_steps, probes, thoughts_varied
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -31,7 +31,7 @@ RULE = (
 
 def study(scale: Scale) -> Study:
     scale = arena(scale)
-    base, flops, asked, rl = scale.base(), scale.method_flops, scale.asked(), scale.rl(scale.method_flops)
+    base, flops, asked, rl = scale.base(), scale.method_flops, scale.arm_exams(), scale.rl(scale.method_flops)
     methods = thoughts_varied(scale, flops)
     imitated = methods["thinking"][0]
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
@@ -43,5 +43,5 @@ def study(scale: Scale) -> Study:
         arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
         seeds=scale.seeds, exams=(*scale.exams(), *asked, *probes(scale)), headline=(asked[0].name,),
         contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
-        last_steps=LAST_STEPS,
+        **last_steps(scale),
     )  # fmt: skip

@@ -63,13 +63,12 @@ def study(scale: Scale) -> Study:
         arms += [Arm(name, whole, budget="alone"), Arm(f"{name} + RL", whole + rl, budget="with RL")]
         if name == "NTP":
             arms.append(Arm("RL", base + rl, budget="alone"))
-    edge = scale.sampled_exam()
     return Study(
         name="real/methods", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
-        exams=(edge, scale.deeper_exam()), seeds=scale.seeds, base=base,
+        exams=(scale.sampled_exam(), scale.deeper_exam()), seeds=scale.seeds, base=base,
         contrasts=(
             *((arm.name, "base") for arm in arms[1:]),
             *((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         ),
-        headline=(EDGE, DEEPER), last_steps=LAST_STEPS,
+        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.5,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from interlude.models.lm import SamplingParams
 from interlude.studies.evidence import COMMON
 from interlude.synth.parse import parse
 from interlude.synth.rng import uniforms
@@ -53,7 +54,8 @@ def depths(study, arm) -> list:
 def responses(lm, problems: list) -> list[dict]:
     """One sampled response to each problem, with the verifier's verdict and the steps it could parse."""
     streams = np.stack([uniforms("report", row, n=ROOM) for row in range(len(problems))])
-    samples = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=ROOM)
+    prompts = [lm.encode_prompt(p.question) for p in problems]
+    samples = lm.sample(prompts, streams, SamplingParams(max_new_tokens=ROOM))
     return [judgement(problem, lm.decode(ids)) for problem, ids in zip(problems, samples.ids, strict=True)]
 
 

@@ -48,11 +48,11 @@ def anchor(name: str) -> str:
     return name.replace("/", "-")
 
 
-def study_html(study, found: Results, bands: Bands, claims=()) -> str:
+def study_html(study, table: Results, bands: Bands, claims=()) -> str:
     """The section of one study: question, claims beside published results, differences, plots, example responses and,
     folded, the training recipes and all scores."""
-    made = summary(study, found, bands, claims)
-    seeds = ", ".join(map(str, found.seeds))
+    made = summary(study, table, bands, claims)
+    seeds = ", ".join(map(str, table.seeds))
     parts = [
         f'<section id="{anchor(study.name)}">\n<h2>{escape(study.question)}</h2>',
         f'<p class="soft">{escape(study.name)}, scale {escape(study.scale)}, seeds {seeds}.</p>',
@@ -66,12 +66,12 @@ def study_html(study, found: Results, bands: Bands, claims=()) -> str:
         parts.append(folded("differences on every exam", table_html(contrast_table(single))))
     drawn = ("by band, exact", "strict pass@1")
     parts += [table_html(each) for each in short(made) if each[0].startswith(drawn)]
-    if len(found.arms) > plots.MOST:
-        parts.append(f'<p class="soft">Plots show the first {plots.MOST} of {len(found.arms)} arms.</p>')
+    if len(table.arms) > plots.MOST:
+        parts.append(f'<p class="soft">Plots show the first {plots.MOST} of {len(table.arms)} arms.</p>')
     parts += [
         drawing_html("pass@1 by number of operations", plots.by_ops(made, 1)),
-        drawing_html("pass@k at the edge, for k up to a million", plots.by_k(found, bands)),
-        drawing_html("Loss on the right solution by token role (nats, mean over seeds)", plots.by_role(found, bands)),
+        drawing_html("pass@k at the edge, for k up to a million", plots.by_k(table, bands)),
+        drawing_html("Loss on the right solution by token role (nats, mean over seeds)", plots.by_role(table, bands)),
         drawing_html("Loss on the choice of each step (nats)", plots.by_step(made)),
         "<h3>What the models write</h3>",
         examples_html(study),

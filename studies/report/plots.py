@@ -49,17 +49,17 @@ def canvas(columns: int, height: float, sharey: bool = True):
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
 
 
-def by_ops(found: dict, k: int) -> str:
+def by_ops(data: dict, k: int) -> str:
     """Strict pass@k by operations: a panel per world, a line with interval per arm, bands shaded."""
-    rows = [row for row in found["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
+    rows = [row for row in data["scores"] if row["kind"] == "exact" and row["k"] == k and row["ops"].isdigit()]
     panels = list(dict.fromkeys((row["world"], row["mode"]) for row in rows))
     if not rows:
         return ""
     figure, axes = canvas(len(panels), 2.7)
-    arms = [row["arm"] for row in found["arms"]][:MOST]
+    arms = [row["arm"] for row in data["arms"]][:MOST]
     for axis, panel in zip(axes, panels, strict=True):
         those = [row for row in rows if (row["world"], row["mode"]) == panel]
-        shade(axis, found["bands"])
+        shade(axis, data["bands"])
         for nth, arm in enumerate(arms):
             line = sorted((row for row in those if row["arm"] == arm), key=lambda row: int(row["ops"]))
             draw_line(axis, [int(r["ops"]) for r in line], line, nth, arm)
@@ -100,20 +100,20 @@ def keyed(figure, axes: list, names: list[str]) -> None:
     figure.legend(handles, labels, fontsize=8, **({"loc": "outside right upper"} if len(axes) == 1 else below))
 
 
-def by_k(found: Results, bands: Bands) -> str:
+def by_k(table: Results, bands: Bands) -> str:
     """Exact pass@k at the edge for k up to a million, a panel per world."""
-    arms = found.arms[:MOST]
-    panels = [(about, exams) for about, exams in groups(found, arms[0], bands) if about["band"] == "edge"]
+    arms = table.arms[:MOST]
+    panels = [(about, exams) for about, exams in groups(table, arms[0], bands) if about["band"] == "edge"]
     if not panels:
-        exact = of_kind(found, arms[0], "exact")
+        exact = of_kind(table, arms[0], "exact")
         panels = [({"world": "all exact exams", "mode": ""}, exact)] if exact else []
     if not panels:
         return ""
     figure, axes = canvas(len(panels), 2.7)
     for axis, (about, exams) in zip(axes, panels, strict=True):
         for nth, arm in enumerate(arms):
-            if set(exams) <= set(exams_of(found, arm)):
-                line = [asdict(estimate) for _, estimate in pass_at_k_curve(found, arm, exams)]
+            if set(exams) <= set(exams_of(table, arm)):
+                line = [asdict(estimate) for _, estimate in pass_at_k_curve(table, arm, exams)]
                 draw_line(axis, list(ATTEMPTS), line, nth, arm)
         axis.set(
             title=f"{about.get('band', '')} {about['world']}".strip(), xlabel="k", xscale="log", ylim=(-0.03, 1.13)
@@ -123,14 +123,14 @@ def by_k(found: Results, bands: Bands) -> str:
     return svg(figure, "strict pass at k for k from one to a million")
 
 
-def by_step(found: dict) -> str:
+def by_step(data: dict) -> str:
     """The negative log-probability of the choice of each step, a panel for each of the last three headline exams."""
-    rows = [row for row in found["kinds"].get("exact", ()) if len(row["nats"]) > 2]
-    chosen = [exam for exam in dict.fromkeys(row["exam"] for row in rows) if exam in found["headline"]][-3:]
+    rows = [row for row in data["kinds"].get("exact", ()) if len(row["nats"]) > 2]
+    chosen = [exam for exam in dict.fromkeys(row["exam"] for row in rows) if exam in data["headline"]][-3:]
     if not chosen:
         return ""
     figure, axes = canvas(len(chosen), 2.7, sharey=False)
-    arms = [row["arm"] for row in found["arms"]][:MOST]
+    arms = [row["arm"] for row in data["arms"]][:MOST]
     for axis, exam in zip(axes, chosen, strict=True):
         for nth, arm in enumerate(arms):
             for row in (row for row in rows if (row["arm"], row["exam"]) == (arm, exam)):
@@ -143,18 +143,18 @@ def by_step(found: dict) -> str:
     return svg(figure, "negative log-probability of the choice of each step")
 
 
-def by_role(found: Results, bands: Bands) -> str:
+def by_role(table: Results, bands: Bands) -> str:
     """Mean negative log-probability of the canonical solution by token role, in each band of the first world."""
-    panels = [(about["band"], exams) for about, exams in groups(found, found.arms[0], bands)]
+    panels = [(about["band"], exams) for about, exams in groups(table, table.arms[0], bands)]
     panels = panels[: len(bands)]
     if not panels:
         return ""
     figure, axes = canvas(len(panels), 2.9, sharey=False)
-    arms = found.arms[:MOST]
+    arms = table.arms[:MOST]
     for axis, (band, exams) in zip(axes, panels, strict=True):
         for at, arm in enumerate(arms):
-            if set(exams) <= set(exams_of(found, arm)):
-                stack(axis, at, nats_by_role(found, arm, exams))
+            if set(exams) <= set(exams_of(table, arm)):
+                stack(axis, at, nats_by_role(table, arm, exams))
         axis.set_xticks(range(len(arms)), arms, rotation=30, ha="right", fontsize=7)
         axis.set_title(band)
     axes[0].set_ylabel("nats per problem")

@@ -18,7 +18,7 @@ FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
 SOLVED = 0.99  # a column of pass@k with k > 1 is left out if every arm reaches this
 
 
-def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
+def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
     """Everything that ``show`` prints, as JSON values: verdicts, scores by exam and by band, differences, newly solved
     problems, the measures of each kind of exam, the exams themselves, and costs."""
     kinds = kinds_of(study)
@@ -30,25 +30,25 @@ def summary(study, found: Results, bands: Bands, claims: Sequence[Claim] = ()) -
         "rule": study.rule,
         "unequal": study.unequal,
         "last_steps": study.last_steps,
-        "seeds": list(found.seeds),
+        "seeds": list(table.seeds),
         "bands": {name: list(span) for name, span in bands.items()},
         "headline": list(study.headline),
-        "verdicts": [verdict_row(verdict) for verdict in decide(claims, found, bands)],
-        "arms": [evidence.cost(found, arm) for arm in found.arms],
-        "exams": evidence.exam_rows(found),
+        "verdicts": [verdict_row(verdict) for verdict in decide(claims, table, bands)],
+        "arms": [evidence.cost(table, arm) for arm in table.arms],
+        "exams": evidence.exam_rows(table),
         "scores": [
             row
-            for arm in found.arms
-            for exam in evidence.exams_of(found, arm)
-            for row in evidence.scores(found, arm, exam)
+            for arm in table.arms
+            for exam in evidence.exams_of(table, arm)
+            for row in evidence.scores(table, arm, exam)
         ],
-        "band_scores": evidence.band_scores(found, bands),
-        "contrasts": evidence.contrasts(found, study.contrasts, study.headline, bands),
-        "similarity": [row for arm in found.arms for row in evidence.similar(found, arm, bands)],
+        "band_scores": evidence.band_scores(table, bands),
+        "contrasts": evidence.contrasts(table, study.contrasts, study.headline, bands),
+        "similarity": [row for arm in table.arms for row in evidence.similar(table, arm, bands)],
         "newly_solved": [
-            row for arm, over in study.contrasts for row in evidence.newly_solved(found, arm, over, bands)
+            row for arm, over in study.contrasts for row in evidence.newly_solved(table, arm, over, bands)
         ],
-        "kinds": {kind: rows for kind, made in kinds.items() if (rows := made.summary(found))},
+        "kinds": {kind: rows for kind, made in kinds.items() if (rows := made.summary(table))},
     }
 
 
@@ -77,44 +77,44 @@ def verdict_row(verdict: Verdict) -> dict:
 # --- which tables ----------------------------------------------------------------------------------------------------
 
 
-def short(found: dict) -> list[Table]:
+def short(data: dict) -> list[Table]:
     """The tables that answer the study's question: verdicts, scores of the headline exams, and their differences."""
-    worlds, exams = shown_first(found)
-    sampled = [r for r in found["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
-    made = [claim_table(found["verdicts"])] if found["verdicts"] else []
+    worlds, exams = shown_first(data)
+    sampled = [r for r in data["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
+    made = [claim_table(data["verdicts"])] if data["verdicts"] else []
     made += [ranking_table(sampled)] if sampled else []
-    if bands := [row for row in found["band_scores"] if row["world"] in worlds and row["k"] in FEW]:
+    if bands := [row for row in data["band_scores"] if row["world"] in worlds and row["k"] in FEW]:
         made.append(arm_table(bands))
-    gaps = [row for row in found["contrasts"] if row.get("world") in worlds or row.get("exam") in exams]
+    gaps = [row for row in data["contrasts"] if row.get("world") in worlds or row.get("exam") in exams]
     if gaps := [row for row in gaps if row["k"] in FEW]:
         made.append(contrast_table(gaps))
-    return made or full(found, {})
+    return made or full(data, {})
 
 
-def shown_first(found: dict) -> tuple[set[str], set[str]]:
+def shown_first(data: dict) -> tuple[set[str], set[str]]:
     """For ``short``: the worlds whose bands are shown, and the exams outside bands; all if there is no headline."""
-    rows = [row for row in found["exams"] if row["exam"] in found["headline"]] or found["exams"]
+    rows = [row for row in data["exams"] if row["exam"] in data["headline"]] or data["exams"]
     exact = {row["world"] for row in rows if row["kind"] == "exact"}
-    return exact if found["band_scores"] else set(), {
-        row["exam"] for row in rows if row["kind"] != "exact" or not found["band_scores"]
+    return exact if data["band_scores"] else set(), {
+        row["exam"] for row in rows if row["kind"] != "exact" or not data["band_scores"]
     }
 
 
-def full(found: dict, kinds: dict[str, type]) -> list[Table]:
+def full(data: dict, kinds: dict[str, type]) -> list[Table]:
     """Every table, the deciding ones first. kinds: the classes of the exams, which make tables of their measures."""
-    sampled = [row for row in found["scores"] if row["kind"] == "sampled" and row["k"] == 1]
-    made = [verdict_table(found["verdicts"])] if found["verdicts"] else []
+    sampled = [row for row in data["scores"] if row["kind"] == "sampled" and row["k"] == 1]
+    made = [verdict_table(data["verdicts"])] if data["verdicts"] else []
     made += [ranking_table(sampled)] if sampled else []
-    made += [band_table(found["band_scores"])] if found["band_scores"] else []
-    made += [contrast_table(found["contrasts"])] if found["contrasts"] else []
-    for kind, world, mode in dict.fromkeys((row["kind"], row["world"], row["mode"]) for row in found["scores"]):
-        rows = [row for row in found["scores"] if (row["kind"], row["world"], row["mode"]) == (kind, world, mode)]
+    made += [band_table(data["band_scores"])] if data["band_scores"] else []
+    made += [contrast_table(data["contrasts"])] if data["contrasts"] else []
+    for kind, world, mode in dict.fromkeys((row["kind"], row["world"], row["mode"]) for row in data["scores"]):
+        rows = [row for row in data["scores"] if (row["kind"], row["world"], row["mode"]) == (kind, world, mode)]
         made.append(score_table(f"{kind}, {world}, {mode}", rows))
-    for kind, rows in found["kinds"].items():
+    for kind, rows in data["kinds"].items():
         made += kinds[kind].tables(rows) if kind in kinds else []
-    made += [similarity_table(found["similarity"])] if found["similarity"] else []
-    made += [newly_solved_table(found["newly_solved"])] if found["newly_solved"] else []
-    return [*made, exam_table(found["exams"]), cost_table(found["arms"])]
+    made += [similarity_table(data["similarity"])] if data["similarity"] else []
+    made += [newly_solved_table(data["newly_solved"])] if data["newly_solved"] else []
+    return [*made, exam_table(data["exams"]), cost_table(data["arms"])]
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -266,8 +266,8 @@ def contrast_table(rows: list[dict]) -> Table:
     heads = ["difference", "on", *(f"pass@{k}" for k in ks)]
     starred = "; *: the interval excludes zero, without correction for multiple comparisons"
     caption = over_seeds_in_words(rows) + starred * any(map(excludes_zero, rows))
-    if apart := sorted({seed for row in rows for seed in row["apart"]}):
-        caption += f"; seeds left out because their arms ran on different machines: {', '.join(map(str, apart))}"
+    if unpaired := sorted({seed for row in rows for seed in row["unpaired"]}):
+        caption += f"; seeds left out because their arms ran on different machines: {', '.join(map(str, unpaired))}"
     return "differences, paired by seed and problem", heads, cells, caption
 
 

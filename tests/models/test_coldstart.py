@@ -15,7 +15,7 @@ from interlude.models.ledger import ROLLOUT
 from interlude.models.lm import tags
 from interlude.models.policy_gradient import Objective, sampled
 from interlude.models.stage import StageModels
-from interlude.models.stages.coldstart import ColdStart, encoded, told
+from interlude.models.stages.coldstart import ColdStart, encoded, with_bins
 from interlude.models.stages.rmt import TIERS
 from interlude.models.thought_rl import Bins, document, length
 from interlude.models.train import frozen
@@ -208,7 +208,7 @@ def test_the_cold_start_tells_the_bin_of_what_follows():
     assert batch.total == bare.total == float(batch.gain_BT.sum()) and bins == {1, 2}
     thought = [opening, *[numbers[0]] * 20, closing]
     for longest, k in ((20**3, 1), (21**3, 0)):  # the first edge is at 20 tokens, and at 21
-        ids, worth = told(lm, Bins(longest=longest, count=3), thought, [0.0, *[1.0] * 21])
+        ids, worth = with_bins(lm, Bins(longest=longest, count=3), thought, [0.0, *[1.0] * 21])
         assert ids == [opening, numbers[k], *thought[1:]] and worth == [0.0, 0.0, *[1.0] * 21]
 
 

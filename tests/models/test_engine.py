@@ -14,6 +14,7 @@ import torch
 from pretrained import EASY
 
 from interlude.models.hf import HF
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.sample import sample
 from interlude.models.stages.rft import RFT
@@ -25,7 +26,7 @@ transformers = pytest.importorskip("transformers")
 
 
 @dataclass
-class SamplingParams:
+class Params:
     max_tokens: int
     temperature: float
     seed: int
@@ -63,8 +64,9 @@ class LLM:
         ids = [prompt["prompt_token_ids"] for prompt in prompts]
         (room,), (heat,) = {p.max_tokens for p in params}, {p.temperature for p in params}
         other = [token for token in params[0].stop_token_ids if token != self.inner.end]
-        stop = (other[0], 0) if other else None
-        found = sample(self.inner, ids, streams, room, heat, 1.0, stop)
+        stop = other[0] if other else None
+        own = SamplingParams(max_new_tokens=room, temperature=heat, stop_token=stop)
+        found = sample(self.inner, ids, streams, own)
         return [
             SimpleNamespace(
                 outputs=[
@@ -81,7 +83,7 @@ class LLM:
 @pytest.fixture
 def vllm(monkeypatch):
     module = ModuleType("vllm")
-    module.LLM, module.SamplingParams = LLM, SamplingParams
+    module.LLM, module.SamplingParams = LLM, Params
     monkeypatch.setitem(sys.modules, "vllm", module)
     LLM.made.clear()
     return LLM.made
@@ -105,7 +107,7 @@ def test_it_samples_from_the_weights_as_they_are(folder, vllm):
     lm = HF(folder, engine="vllm", thoughts=True).build(0)
     (engine,) = vllm
     assert engine.more["enable_prefix_caching"] and engine.more["logprobs_mode"] == "processed_logprobs"
-    found = lm.sample(prompts_of(lm), streams_of(), max_new_tokens=8, temperature=0.7)
+    found = lm.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=8, temperature=0.7))
     assert engine.loads == 0 and len({each.seed for each in engine.asked}) == 3
     assert {(p.max_tokens, p.temperature, *p.stop_token_ids) for p in engine.asked} == {(8, 0.7, lm.end)}
     with torch.no_grad():
@@ -115,8 +117,8 @@ def test_it_samples_from_the_weights_as_they_are(folder, vllm):
             assert logprobs == pytest.approx(forced, abs=1e-3)
         for weight in lm.parameters():
             weight.mul_(1.5)
-    lm.sample(prompts_of(lm), streams_of(), max_new_tokens=8)
-    lm.sample(prompts_of(lm), streams_of(), max_new_tokens=8)
+    lm.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=8))
+    lm.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=8))
     assert engine.loads == engine.resets == 1
     assert all(torch.equal(a, b) for a, b in zip(lm.parameters(), engine.inner.parameters(), strict=True))
 
@@ -126,12 +128,12 @@ def test_rows_end_where_they_should(folder, vllm):
     lm = HF(folder, engine="vllm").build(0)
     with torch.no_grad():
         lm.causal.get_input_embeddings().weight[lm.end] *= 30  # tied: it ends often
-    found = lm.sample(prompts_of(lm, 12), streams_of(12), max_new_tokens=8)
+    found = lm.sample(prompts_of(lm, 12), streams_of(12), SamplingParams(max_new_tokens=8))
     assert 0 < sum(found.stopped) < 12
     for ids, stopped in zip(found.ids, found.stopped, strict=True):
         assert (ids[-1] == lm.end) == stopped == (lm.end in ids) and (stopped or len(ids) == 8)
     word = found.ids[0][0] if found.ids[0][0] != lm.end else found.ids[1][0]
-    halted = lm.sample(prompts_of(lm, 12), streams_of(12), max_new_tokens=8, stop=(word, 0))
+    halted = lm.sample(prompts_of(lm, 12), streams_of(12), SamplingParams(max_new_tokens=8, stop_token=word))
     assert all(word not in ids[:-1] for ids in halted.ids)
 
 
@@ -149,7 +151,7 @@ def test_stages_train_through_it(folder, vllm):
         for weight in lm.parameters():
             weight.mul_(1.5)
     for model in (lm, twin, lm):
-        model.sample(prompts_of(lm), streams_of(), max_new_tokens=8)
+        model.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=8))
         assert all(torch.equal(a, b) for a, b in zip(model.parameters(), engine.inner.parameters(), strict=True))
     assert engine.loads == 3
 
@@ -157,12 +159,12 @@ def test_stages_train_through_it(folder, vllm):
 def test_what_it_cannot_do_is_refused(folder, vllm, monkeypatch):
     # Mutant: each check removed in turn.
     lm = HF(folder, engine="vllm").build(0)
-    for wrong in ({"top_p": 0.9}, {"stop": (5, 1)}):
+    for wrong in ({"top_p": 0.9}, {"stop_token": 5, "tokens_after_stop": 1}):
         with pytest.raises(ValueError, match="top_p 1 and stops at a token"):
-            lm.sample(prompts_of(lm), streams_of(), max_new_tokens=8, **wrong)
+            lm.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=8, **wrong))
     with pytest.raises(ValueError, match="max_new_tokens must be at least 1"):
-        lm.sample(prompts_of(lm), streams_of(), max_new_tokens=0)
-    assert lm.sample([], np.zeros((0, 8)), max_new_tokens=8).ids == []
+        lm.sample(prompts_of(lm), streams_of(), SamplingParams(max_new_tokens=0))
+    assert lm.sample([], np.zeros((0, 8)), SamplingParams(max_new_tokens=8)).ids == []
     with pytest.raises(ValueError, match="HF.engine must be one of local, vllm"):
         HF(folder, engine="sglang")
     with pytest.raises(ValueError, match="whole weights"):

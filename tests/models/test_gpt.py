@@ -17,6 +17,7 @@ from interlude.models.gpt import GPT
 from interlude.models.gpt_network import POSITIONS, GPTModel
 from interlude.models.hf_checkpoint import load_pretrained, save_pretrained
 from interlude.models.kernels import Attention, Norm, rotate, swiglu
+from interlude.models.lm import SamplingParams
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary
 
@@ -171,7 +172,7 @@ def test_sampled_log_probabilities_are_those_of_training_in_bfloat16(sizes):
     prompts = [row[: 4 + 3 * n].tolist() for n, row in enumerate(rows())]
     streams = np.stack([uniforms("bfloat16", row, n=20) for row in range(len(prompts))])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = model.sample(prompts, streams, max_new_tokens=20)
+        found = model.sample(prompts, streams, SamplingParams(max_new_tokens=20))
         for prompt, ids, logprobs in zip(prompts, found.ids, found.logprobs, strict=True):
             index_N = torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1)
             logp_NV = model.logits_at(torch.tensor([prompt + ids]), index_N).float().log_softmax(-1)
@@ -417,7 +418,6 @@ def test_flops_against_counting_every_multiplication():
     counted += 2 * sizes.width * VOCAB.size * length
     counted += sizes.layers * sizes.heads * sum(4 * sizes.head_width * (t + 1) for t in range(length))
     assert sizes.flops(length, length * (length + 1) // 2) == counted
-    assert sizes.flops_per_token(length) * length == counted
     unread = sizes.width * (VOCAB.size + sizes.heads * sizes.head_width + 3 * sizes.hidden)
     assert sizes.flops(length, 0) - sizes.flops(length, 0, logits=2) == 2 * unread * (length - 2)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from interlude.models.bench import timing
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim, orthogonal
 from interlude.models.stage import logprobs
 from interlude.models.stages.pretrain import Pretrain
@@ -82,7 +83,7 @@ def test_the_same_uniforms_choose_the_same_tokens(learned, source):
     cpu, cuda = both(learned())
     prompts = [cpu.encode(source.problem("gpu", n // 2).question) for n in range(16)]
     streams = np.stack([uniforms("gpu", n, n=24) for n in range(16)])
-    ours, theirs = (lm.sample(prompts, streams, max_new_tokens=24) for lm in (cpu, cuda))
+    ours, theirs = (lm.sample(prompts, streams, SamplingParams(max_new_tokens=24)) for lm in (cpu, cuda))
     assert sum(a == b for a, b in zip(ours.ids, theirs.ids, strict=True)) >= 14  # a uniform may lie on a boundary
     for a, b, first, second in zip(ours.ids, theirs.ids, ours.logprobs, theirs.logprobs, strict=True):
         if a == b:

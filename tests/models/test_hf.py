@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF, HFModel
 from interlude.models.hf_checkpoint import save_pretrained
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim, make
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary
@@ -67,20 +68,20 @@ def test_forward_and_logits_at_are_the_network(model):
 def test_sampling_with_a_cache_equals_teacher_forcing(model):
     # Mutants: no position ids beside the left padding, no mask, a cache not compacted with its rows.
     prompts, streams = ragged(12)
-    found = model.sample(prompts, streams, max_new_tokens=16, temperature=0.8)
+    found = model.sample(prompts, streams, SamplingParams(max_new_tokens=16, temperature=0.8))
     for prompt, ids, logprobs in zip(prompts, found.ids, found.logprobs, strict=True):
         with torch.no_grad():
             logp_TV = torch.log_softmax(model(torch.tensor([prompt + ids]))[0] / 0.8, -1)
         forced = [logp_TV[len(prompt) - 1 + t, token].item() for t, token in enumerate(ids)]
         assert logprobs == pytest.approx(forced, abs=1e-4)
     for prompt, stream, ids in zip(prompts, streams, found.ids, strict=True):
-        assert model.sample([prompt], stream[None], max_new_tokens=16, temperature=0.8).ids == [ids]
+        assert model.sample([prompt], stream[None], SamplingParams(max_new_tokens=16, temperature=0.8)).ids == [ids]
 
 
 def test_greedy_sampling_equals_generate(model):
     # Mutant: choosing from the wrong position of the logits.
     prompts, streams = ragged(4)
-    found = model.sample(prompts, streams, max_new_tokens=16, temperature=0.0)
+    found = model.sample(prompts, streams, SamplingParams(max_new_tokens=16, temperature=0.0))
     for prompt, ids in zip(prompts, found.ids, strict=True):
         ids_BT = torch.tensor([prompt])
         expected = model.network.generate(

@@ -18,6 +18,7 @@ from interlude.models import native
 from interlude.models.files import Corrupt
 from interlude.models.gpt import GPT
 from interlude.models.gpt_network import GPTModel
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import ITERATIONS, QUINTIC, Optim, orthogonal
 from interlude.models.stage import logprobs
 from interlude.models.stages.pretrain import Pretrain
@@ -138,10 +139,11 @@ def test_weights_are_never_those_of_an_earlier_call(monkeypatch):
     model, (ids_BT, chosen_BT) = shaken(QWEN3), asked()
     before_N = logprobs(model, ids_BT, chosen_BT)
     streams = np.full((1, 5), 0.5)
-    first = model.sample([[5, 6]], streams, max_new_tokens=5)
+    first = model.sample([[5, 6]], streams, SamplingParams(max_new_tokens=5))
     model.layers[0].qkv.data.mul_(1.5)
     model.head.data[3] += 1.0
-    found_N, then = logprobs(model, ids_BT, chosen_BT), model.sample([[5, 6]], streams, max_new_tokens=5)
+    found_N = logprobs(model, ids_BT, chosen_BT)
+    then = model.sample([[5, 6]], streams, SamplingParams(max_new_tokens=5))
     monkeypatch.setenv("INTERLUDE_KERNELS", "torch")
     torch.testing.assert_close(found_N, logprobs(model, ids_BT, chosen_BT), rtol=0, atol=2e-5)
     assert not torch.allclose(before_N, found_N, atol=1e-2) and then.logprobs != first.logprobs
@@ -194,8 +196,8 @@ HOW = {
     "greedy": {"temperature": 0.0},
     "nucleus": {"temperature": 0.7, "top_p": 0.8},
     "hot": {"temperature": 1.3, "top_p": 0.3},
-    "stop": {"stop": (7, 2)},
-    "stop at once": {"stop": (9, 0), "temperature": 0.7},
+    "stop": {"stop_token": 7, "tokens_after_stop": 2},
+    "stop at once": {"stop_token": 9, "temperature": 0.7},
 }
 
 
@@ -208,12 +210,27 @@ def test_samples(monkeypatch, sizes, prompts):
     model = shaken(sizes, end=1.5)
     streams = np.stack([uniforms("native", row, n=ROOM + 3) for row in range(len(prompts))])
     for (name, how), room in product(HOW.items(), (1, ROOM)):
-        expected, found = both(monkeypatch, lambda: model.sample(prompts, streams, max_new_tokens=room, **how))  # noqa: B023
+        params = SamplingParams(max_new_tokens=room, **how)
+        expected, found = both(monkeypatch, lambda: model.sample(prompts, streams, params))  # noqa: B023
         assert found.ids == expected.ids and found.stopped == expected.stopped, (name, room)
         for ours, theirs in zip(found.logprobs, expected.logprobs, strict=True):
             assert ours == pytest.approx(theirs, abs=5e-5)
         if name == "plain" and room == ROOM and len(prompts) > 1:
             assert len(set(map(len, found.ids))) > 3, "rows must end at different times for this test to mean anything"
+
+
+@pytest.mark.parametrize("after", (0, 2))
+def test_rows_are_not_sampled_beyond_their_stop_token(after):
+    # Mutants: a stop token that compiled kernels never hear of, whose rows are cut afterwards; one token more or less.
+    model, stop = shaken(QWEN3, end=1.5), 7
+    streams = np.stack([uniforms("native", row, n=ROOM) for row in range(40)])
+    params = SamplingParams(max_new_tokens=ROOM, stop_token=stop, tokens_after_stop=after)
+    ids_BN, _ = native.sample(model, DIFFERENT[:40], streams, params)
+    lengths = [1 + after + row.index(stop) for row in ids_BN.tolist() if stop in row]
+    rows = [row for row in ids_BN.tolist() if stop in row]
+    assert sum(length < ROOM for length in lengths) > 3, "rows must stop early for this test to mean anything"
+    assert all(set(row[length:]) <= {model.pad} for row, length in zip(rows, lengths, strict=True))
+    assert any(model.pad not in row[: min(length, ROOM)] for row, length in zip(rows, lengths, strict=True))
 
 
 def test_threads_change_no_bit(monkeypatch, source):
@@ -229,7 +246,8 @@ def test_threads_change_no_bit(monkeypatch, source):
             machine = Machine(threads=count, micro_tokens=150)
             train(model, stage, 0, machine, observe=lambda _, line: losses.append(line["loss"]))  # noqa: B023
             prompts = [[3 + row % 5, 4, 5] for row in range(60)]
-            found.append((losses, model.state_dict(), model.sample(prompts, streams, max_new_tokens=ROOM)))
+            samples = model.sample(prompts, streams, SamplingParams(max_new_tokens=ROOM))
+            found.append((losses, model.state_dict(), samples))
     finally:
         torch.set_num_threads(threads)
     for losses, weights, samples in found[1:]:
@@ -269,11 +287,11 @@ def test_what_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="4096 positions"):
         logprobs(model, torch.zeros(1, 4098, dtype=torch.long), torch.ones(1, 4098, dtype=torch.bool))
     with pytest.raises(ValueError, match="positions"):
-        model.sample([[5] * 4000], np.zeros((1, 97)), max_new_tokens=97)
+        model.sample([[5] * 4000], np.zeros((1, 97)), SamplingParams(max_new_tokens=97))
     with torch.no_grad():
         model.layers[0].down[0, 0] = torch.inf
     with pytest.raises(ValueError, match="not finite"):
-        model.sample([[5]], np.full((1, 2), 0.5), max_new_tokens=2)
+        model.sample([[5]], np.full((1, 2), 0.5), SamplingParams(max_new_tokens=2))
 
 
 class Other(GPTModel):

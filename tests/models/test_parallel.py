@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from interlude.models.lm import SamplingParams
 from interlude.models.parallel import one_by_one, together
 from interlude.synth.rng import uniforms
 
@@ -90,7 +91,7 @@ def test_samples_have_the_same_bits(two, learned, source, monkeypatch, kernels):
     for scale in (1.0, 1.1):
         with torch.no_grad():
             lm.embed.mul_(scale)
-        there = lm.sample(prompts, streams, max_new_tokens=20)
+        there = lm.sample(prompts, streams, SamplingParams(max_new_tokens=20))
         torch.set_num_threads(1)
-        assert there == lm.sample(prompts, streams, max_new_tokens=20)
+        assert there == lm.sample(prompts, streams, SamplingParams(max_new_tokens=20))
         torch.set_num_threads(2)

@@ -15,6 +15,7 @@ from pretrained import COMMON, EASY, GAPS
 
 from interlude.models.gpt import GPT
 from interlude.models.hf import HF, HFModel
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim, make
 from interlude.models.policy_gradient import DAPO, GRPO
 from interlude.models.recipe import Recipe
@@ -307,10 +308,11 @@ def test_equal_prompts_are_read_once(lm):
     )
     prompts = [lm.encode_prompt(EASY.problem("once", n).question) for n in (0, 1, 0, 2, 1, 0)]
     streams = np.stack([uniforms("once", n, n=20) for n in range(6)])
-    together = lm.sample(prompts, streams, max_new_tokens=20)
+    params = SamplingParams(max_new_tokens=20)
+    together = lm.sample(prompts, streams, params)
     hook.remove()
     assert seen[0] == (3, max(map(len, prompts))) and seen[1] == (6, 1)
-    alone = [lm.sample([p], s[None], max_new_tokens=20).ids[0] for p, s in zip(prompts, streams, strict=True)]
+    alone = [lm.sample([p], s[None], params).ids[0] for p, s in zip(prompts, streams, strict=True)]
     assert together.ids == alone
 
 
@@ -334,7 +336,7 @@ def test_adapters_alone_are_trained_and_saved(folder):
     for name, weight in lm.named_parameters():
         assert torch.equal(weight, before[name]) != ("lora_" in name)
     streams = uniforms("lora", n=20)[None]
-    found = lm.sample([question], streams, max_new_tokens=20)
+    found = lm.sample([question], streams, SamplingParams(max_new_tokens=20))
     with torch.no_grad():
         logp_TV = torch.log_softmax(lm(torch.tensor([question + found.ids[0]]))[0], -1)
     forced = [logp_TV[len(question) - 1 + t, token].item() for t, token in enumerate(found.ids[0])]
@@ -363,6 +365,6 @@ def test_the_fixture_is_what_it_is_for(folder, lm):
     assert lm.encode("bears") != lm.encode(" bears") and lm.encode("\n") and lm.end != lm.pad
     problems = [EASY.problem("t", n) for n in range(32)]
     streams = np.stack([uniforms("s", n, n=40) for n in range(32)])
-    found = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=40)
+    found = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, SamplingParams(max_new_tokens=40))
     right = [verify(p, lm.decode(ids)).strict for p, ids in zip(problems, found.ids, strict=True)]
     assert 0.2 < np.mean(right) < 1

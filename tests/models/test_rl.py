@@ -13,6 +13,7 @@ from interlude.models import policy_gradient
 from interlude.models.files import read_jsonl
 from interlude.models.key import canonical, key
 from interlude.models.ledger import REFERENCE, ROLLOUT
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import DAPO, DR_GRPO, GRPO, REINFORCE, Objective, advantages, sampled, weigh
 from interlude.models.rollouts import Group, Reward
@@ -288,7 +289,8 @@ def test_the_gradient_points_to_the_better_arm(objective, updates, tiny):
     # Mutant: the sign of the loss.
     lm, prompt, arms = tiny.build(1), [5, 6, 7], 64
     better = 9
-    drawn = lm.sample([prompt] * arms, np.stack([uniforms("arm", i, n=1) for i in range(arms)]), max_new_tokens=1)
+    streams = np.stack([uniforms("arm", i, n=1) for i in range(arms)])
+    drawn = lm.sample([prompt] * arms, streams, SamplingParams(max_new_tokens=1))
     rewards = np.array([float(ids == [better]) for ids in drawn.ids])
     assert 0 < rewards.mean() < 1
     group_ = Group(None, prompt, drawn.ids, drawn.logprobs, [verdict()] * arms, rewards)

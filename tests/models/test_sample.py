@@ -11,6 +11,7 @@ import torch
 import interlude.models.gpt_network
 from interlude.models.gpt import GPT
 from interlude.models.gpt_network import GPTModel
+from interlude.models.lm import SamplingParams
 from interlude.models.sample import choose, sample
 from interlude.synth.rng import uniforms
 from interlude.synth.tokens import Vocabulary
@@ -79,7 +80,7 @@ def test_cached_sampling_is_the_definition(sizes, temperature, top_p, shared):
     assert len(set(map(tuple, prompts))) == 12
     if shared:  # which is decoded otherwise than rows with prompts of their own
         prompts[3:9:2] = prompts[:6:2]
-    found = model.sample(prompts, streams, max_new_tokens=ROOM, temperature=temperature, top_p=top_p)
+    found = model.sample(prompts, streams, SamplingParams(max_new_tokens=ROOM, temperature=temperature, top_p=top_p))
     for prompt, stream, ids, logprobs, stopped in zip(
         prompts, streams, found.ids, found.logprobs, found.stopped, strict=True
     ):
@@ -97,8 +98,9 @@ def test_a_row_does_not_depend_on_the_other_rows():
     model = trained(end=2.0)
     prompts, streams = ragged(64, seed=1)
     prompts[7] = prompts[3]
-    together = model.sample(prompts, streams, max_new_tokens=ROOM)
-    alone = [model.sample([p], stream[None], max_new_tokens=ROOM) for p, stream in zip(prompts, streams, strict=True)]
+    params = SamplingParams(max_new_tokens=ROOM)
+    together = model.sample(prompts, streams, params)
+    alone = [model.sample([p], stream[None], params) for p, stream in zip(prompts, streams, strict=True)]
     assert together.ids == [found.ids[0] for found in alone]
     for row, found in enumerate(alone):
         assert together.logprobs[row] == pytest.approx(found.logprobs[0], abs=1e-4)
@@ -113,12 +115,12 @@ def test_prompts_read_in_several_groups(monkeypatch, shared):
     prompts, streams = ragged(20)
     if shared:
         prompts[-1] = prompts[0]
-    whole = model.sample(prompts, streams, max_new_tokens=ROOM)
+    whole = model.sample(prompts, streams, SamplingParams(max_new_tokens=ROOM))
     monkeypatch.setitem(interlude.models.gpt_network.PREFILL_TOKENS, "cpu", 1)
     torch.utils.deterministic.fill_uninitialized_memory = True
     torch.use_deterministic_algorithms(True)  # fills fresh memory with NaN, so nothing may rest on what it held
     try:
-        assert model.sample(prompts, streams, max_new_tokens=ROOM).ids == whole.ids
+        assert model.sample(prompts, streams, SamplingParams(max_new_tokens=ROOM)).ids == whole.ids
     finally:
         torch.use_deterministic_algorithms(False)
 
@@ -127,7 +129,7 @@ def test_a_shorter_room_is_a_prefix():
     # Mutant: anything in the loop that looks at max_new_tokens.
     model = trained()
     prompts, streams = ragged(6)
-    long, short = (model.sample(prompts, streams, max_new_tokens=room).ids for room in (ROOM, 5))
+    long, short = (model.sample(prompts, streams, SamplingParams(max_new_tokens=room)).ids for room in (ROOM, 5))
     assert short == [ids[:5] for ids in long]
 
 
@@ -162,12 +164,12 @@ def test_weights_that_are_not_finite_are_refused():
     with torch.no_grad():
         model.layers[0].down[0, 0] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
-        model.sample([[5]], np.full((1, 2), 0.5), max_new_tokens=2)
+        model.sample([[5]], np.full((1, 2), 0.5), SamplingParams(max_new_tokens=2))
 
 
 def test_no_prompts_is_no_samples():
     # Mutant: max() of nothing.
-    assert sample(trained(), [], np.zeros((0, 3)), 3).ids == []
+    assert sample(trained(), [], np.zeros((0, 3)), SamplingParams(max_new_tokens=3)).ids == []
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,7 @@ def test_no_prompts_is_no_samples():
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
+        ({"tokens_after_stop": -1}, "tokens_after_stop"),
         ({"streams": np.zeros((1, 2))}, "streams"),
         ({"streams": np.zeros((1, 3), dtype=np.float32)}, "streams"),
         ({"streams": np.ones((1, 3))}, "uniforms"),
@@ -188,12 +191,6 @@ def test_no_prompts_is_no_samples():
 )
 def test_bad_requests_are_refused(changes, message):
     # Mutant: each check removed in turn.
-    request = {
-        "prompts": [[5]],
-        "streams": np.zeros((1, 3)),
-        "max_new_tokens": 3,
-        "temperature": 1.0,
-        "top_p": 1.0,
-    } | changes
+    request = {"prompts": [[5]], "streams": np.zeros((1, 3)), "max_new_tokens": 3} | changes
     with pytest.raises(ValueError, match=message):
-        sample(trained(), **request)
+        sample(trained(), request.pop("prompts"), request.pop("streams"), SamplingParams(**request))

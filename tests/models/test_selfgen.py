@@ -28,7 +28,7 @@ from interlude.models.stages.selfgen import SelfGen, debuts, order, ranked
 from interlude.models.train import Machine, frozen, train
 from interlude.studies.midtraining import selfgen
 from interlude.studies.scales import SCALES
-from interlude.synth.approaches import PLAIN, asking, signature
+from interlude.synth.approaches import PLAIN, signature, with_approach
 from interlude.synth.render import END
 from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.tokens import Vocabulary
@@ -79,7 +79,7 @@ def pool(stage: SelfGen, lm, seed: int = 3):
     """Every question of a stage's pool."""
     start = frozen(lm)
     with torch.no_grad():
-        return [stage.kept(start, seed, slot) for slot in range(stage.instances // stage.n)]
+        return [stage.pool_entry(start, seed, slot) for slot in range(stage.instances // stage.n)]
 
 
 def collected(stage: SelfGen, lm, step: int = 0, references=None):
@@ -101,7 +101,7 @@ def test_kept_traces(asked):
         for trace in kept.traces:
             text = lm.decode(trace.response)
             assert verify(kept.problem, text).answer and text.endswith(END)
-            assert trace.strict == verify(asking(kept.problem, trace.approach), text).strict
+            assert trace.strict == verify(with_approach(kept.problem, trace.approach), text).strict
             assert trace.shown == signature(kept.problem, text)
             strict.append(trace.strict)
     assert 0 < sum(strict) < len(strict) == 160
@@ -148,7 +148,7 @@ def test_the_best_by_the_ranker_is_kept(asked):
         found = [(p, STAGE.groups(start, p, 0, ("test", n))) for n in range(12) for p in [EASY.problem("test", n)]]
     for problem, group in ((problem, group) for problem, groups in found for group in groups if any(group.usable)):
         usable = [text for text, good in zip(group.texts, group.usable, strict=True) if good]
-        column = [float(ranker.scores(problem.question, [text])[0][0, NAMES.index(group.asked)]) for text in usable]
+        column = [float(ranker.scores(problem.question, [text])[0][0, NAMES.index(group.approach)]) for text in usable]
         best, cost = ranked(problem, group, ranker)
         assert best.adherence == pytest.approx(max(column)) and cost.kind == JUDGE and cost.flops > 0
         assert column[usable.index(lm.decode(best.response))] == pytest.approx(max(column))
@@ -199,7 +199,7 @@ def tagged_traces(source: Source, tag: str, each: int) -> list[tuple[str, str, s
     found = []
     for name in ALL:
         for n in range(each):
-            problem = asking(source.problem("ranker-test", tag, name, n), name, tagged=False)
+            problem = with_approach(source.problem("ranker-test", tag, name, n), name, tagged=False)
             found.append((name, problem.question, problem.solution))
     return found
 
@@ -292,12 +292,12 @@ def test_an_empty_pool_is_an_error(asked):
 
 def test_every_approach_is_tried_before_a_weight_moves(asked, monkeypatch):
     # Mutants: the first question alone; questions looked for again at every step; their work charged early or twice.
-    looked, found, lm = [], SelfGen.found, asked()
+    looked, found, lm = [], SelfGen.generate, asked()
     stage = dataclasses.replace(STAGE, n=1, batch_size=1)
     plain = [collected(stage, asked(), step).spent for step in range(2)]
-    monkeypatch.setattr(SelfGen, "found", lambda self, *args: looked.append(args[2]) or found(self, *args))
+    monkeypatch.setattr(SelfGen, "generate", lambda self, *args: looked.append(args[2]) or found(self, *args))
     assert collected(stage, lm).spent == plain[0] and set(looked) >= {0, 1, 2, 3} and len(looked) <= 5
-    assert {stage.kept(lm, 3, slot).traces[0].approach for slot in range(stage.tried)} == {*NAMES}
+    assert {stage.pool_entry(lm, 3, slot).traces[0].approach for slot in range(stage.tried)} == {*NAMES}
     looked.clear()
     assert collected(stage, lm, 1).spent == plain[1] and len(looked) <= 1
     assert [dataclasses.replace(STAGE, n=n).tried for n in (4, 2, 1)] == [1, 3, 4]
@@ -309,7 +309,7 @@ def test_replay_takes_its_share_of_every_step_and_the_pool_is_still_read_whole(a
     # or charged; another replay when other rows of the step are collected; its question a target.
     lm, deep = asked(), dataclasses.replace(EASY, ops=(2, 2))
     stage = dataclasses.replace(REPLAYING, replay=deep)
-    assert (stage.own, STAGE.own) == (3, 4)
+    assert (stage.pool_rows, STAGE.pool_rows) == (3, 4)
 
     def texts(batch) -> list[str]:
         return [lm.decode(ids[:n].tolist()) for ids, n in zip(batch.ids_BT, batch.lengths, strict=True)]

@@ -74,7 +74,7 @@ def test_solutions_by_heuristics_are_asked_for_in_words(folder, task):
 
     start.sample = listening
     batch = words.collect(StageModels(learner, start), 3, 0, range(4))
-    found = words.kept(start, 3, 0)
+    found = words.pool_entry(start, 3, 0)
     questions = [filled(way, {"question": found.problem.question}) + "\n" for way in WAYS]
     assert prompts[found.dropped] == [question for question in questions for _ in range(6)]
     assert [trace.approach for trace in found.traces] == list(WAYS)
@@ -112,20 +112,20 @@ def test_the_scorer_chooses(kind, folder, task, tmp_path, monkeypatch):
         "asked": LMJudge(HF(folder), "{question} {heuristic} {response}?"),
     }[kind]
     words, start = stage(task, scorer=scorer, samples=8, temperature=1.5), frozen(HF(folder).build(0))
-    chosen = words.kept(start, 5, 1)
+    chosen = words.pool_entry(start, 5, 1)
     path, wrong = ("selfgen", 5, 1, chosen.dropped), 0
     for group, trace in zip(words.groups(start, chosen.problem, 1, path), chosen.traces, strict=True):
         assert group.right == [judge(chosen.problem, text).answer for text in group.texts]
         wrong += group.right.count(False)
         right = [n for n, good in enumerate(group.usable) if good]
         texts = [group.texts[n].removesuffix("<end>").rstrip() for n in right]
-        request = filled(group.asked, {"question": chosen.problem.question})
+        request = filled(group.approach, {"question": chosen.problem.question})
         if kind == "itself":
             prompts = start.encode_prompt(chosen.problem.question), start.encode_prompt(request)
             scores, _ = graders.raised(start, *prompts, [group.ids[n] for n in right])
         else:
             scores = [len(text) * (1 if kind == "reward" else -1) for text in texts]
-            way = group.asked.replace("{question}\n", "")
+            way = group.approach.replace("{question}\n", "")
             expected = [(request, text) for text in texts]
             if kind == "asked":
                 expected = [(chosen.problem.question, way, text) for text in texts]

@@ -12,7 +12,7 @@ from thinkers import GAPS, INFORMATION, KEPT, MATCHING, SOME, collected, nats, o
 
 from interlude.models.gpt import GPT
 from interlude.models.ledger import JUDGE, REFERENCE, ROLLOUT, decode_cost, forward_cost
-from interlude.models.lm import tags
+from interlude.models.lm import SamplingParams, tags
 from interlude.models.policy_gradient import sampled
 from interlude.models.stage import StageModels, logprobs
 from interlude.models.stages.rmt import RMT
@@ -45,7 +45,7 @@ def test_a_thought_ends_after_its_closing_tag(models, after):
         assert group.prompt == prefixes[row] + [opening]
         for member, (response, logps) in enumerate(zip(group.responses, group.logprobs, strict=True)):
             streams = uniforms("thought", 5, 3, row, member, n=26)[None]
-            whole = lm.sample([group.prompt], streams, max_new_tokens=26).ids[0]
+            whole = lm.sample([group.prompt], streams, SamplingParams(max_new_tokens=26)).ids[0]
             if closing in whole:
                 whole = whole[: whole.index(closing) + 1 + after]
                 closed += 1
@@ -72,7 +72,8 @@ def test_sampling_does_no_work_after_the_thought(models):
         for after in (0, 1):
             steps.clear()
             streams = uniforms("work", row, n=60)[None]
-            found = lm.sample([[*ids[:first], opening]], streams, max_new_tokens=60, stop=(closing, after)).ids[0]
+            params = SamplingParams(max_new_tokens=60, stop_token=closing, tokens_after_stop=after)
+            found = lm.sample([[*ids[:first], opening]], streams, params).ids[0]
             assert len(steps) == len(found) - 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
@@ -18,14 +19,14 @@ from interlude.models.annotator import (
     oracle,
     room,
     starts,
-    willing,
+    thought_probs,
     with_content,
 )  # fmt: skip
 from interlude.models.gpt import GPT
 from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
 from interlude.models.lm import tags
 from interlude.models.recipe import Recipe
-from interlude.models.rollouts import Reward, responses
+from interlude.models.rollouts import Reward, responses, sampling_params
 from interlude.models.stage import StageModels
 from interlude.models.stages import thinking
 from interlude.models.stages.annotate import Annotate
@@ -68,7 +69,7 @@ def test_what_is_not_thought_is_the_chunk(bias, most):
     logits = lm._logits
     lm._logits = lambda hidden: logits(hidden) + bias * (torch.arange(lm.vocab_size) == opening)
     chunks = corpus(lm)
-    streams = torch.rand(len(chunks), 400, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
+    streams = np.stack([uniforms("annotator", row, n=400) for row in range(len(chunks))])
     told = annotate(lm, chunks, streams, most)
     for each, ids in zip(chunks, told, strict=True):
         assert plain(ids, opening, closing) == each.solution == lm.encode(each.problem.solution)
@@ -86,17 +87,17 @@ def test_the_annotator_decides_where(primed):
     chunks = [chunk(lm, drawn(EASY, SFT_HALF, "where", row)) for row in range(6)]
     opening, _ = tags(lm)
     with torch.no_grad():
-        for each, odds in zip(chunks, willing(lm, chunks), strict=True):
+        for each, odds in zip(chunks, thought_probs(lm, chunks), strict=True):
             for at, odd in zip(starts(each), odds, strict=True):
                 before = torch.tensor([each.question + each.solution[:at]])
                 p_V = lm.forward(before)[0, -1].double().softmax(-1)
                 expected = p_V[opening] / (p_V[opening] + p_V[each.solution[at]])
                 assert odd == pytest.approx(float(expected), rel=1e-4)
     n = 300
-    streams = torch.rand(n, 60, generator=torch.Generator().manual_seed(1), dtype=torch.float64).numpy()
+    streams = np.stack([uniforms("annotator", row, n=60) for row in range(n)])
     told = annotate(lm, [chunks[0]] * n, streams, 20)
     share = sum(ids[0] == opening for ids in told) / n
-    assert share == pytest.approx(willing(lm, chunks[:1])[0][0], abs=0.1)
+    assert share == pytest.approx(thought_probs(lm, chunks[:1])[0][0], abs=0.1)
 
 
 def test_an_oracle_thinks_what_is_skipped():
@@ -325,7 +326,7 @@ def test_prefixes_are_raw_and_rewards_do_not_see_thoughts(primed):
             assert len(tail) <= len(cut.segment) + stage.margin
     prompts = [group.prompt for group in groups]
     with torch.no_grad():
-        sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0).ids
+        sampled = responses(stage, lm, prompts, 5, 0, [0, 1, 2, 3], 0, sampling_params(stage)).ids
     # Mutants: sampled on to the end of the room; a row's own segment charged with the room of another's.
     most = [len(cut.segment) + stage.margin for _, cut in cuts]
     stopped = [r[: r.index(closing) + 1 + most[n // 8]] if closing in r else r for n, r in enumerate(sampled)]
@@ -351,7 +352,9 @@ def test_positions(monkeypatch):
             assert before in [plain(told[:n], opening, closing) for n, token in enumerate(told) if token == opening]
             places.add(len(before))
     assert len(places) > 2
-    monkeypatch.setattr(thinking, "willing", lambda lm, chunks: [[0.0] * (len(c.segments) - 1) + [0.3] for c in chunks])
+    monkeypatch.setattr(
+        thinking, "thought_probs", lambda lm, chunks: [[0.0] * (len(c.segments) - 1) + [0.3] for c in chunks]
+    )
     for annotator, share in (("any", 0.35), (Recipe(SMALL), 1.0)):
         one = dataclasses.replace(stage, annotator=annotator)
         held = {"annotator": lm} if isinstance(annotator, Recipe) else {}

@@ -21,7 +21,7 @@ from interlude.models.recipe import Recipe
 from interlude.models.stage import StageModels
 from interlude.models.stages.annotate import Annotate
 from interlude.models.stages.thinking import SAME, Judge, Thinking
-from interlude.models.teacher import Teacher, inserted, places, said
+from interlude.models.teacher import Teacher, inserted, places, thought_text
 from interlude.models.train import frozen, train
 from interlude.synth.render import CLOSE, THINK
 from interlude.synth.tasks import GymTask, TextTask
@@ -119,9 +119,9 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
     monkeypatch.setattr(graders.LMJudge, "odds", odds)
     writer, requests = graders.loaded(HF(other), torch.device("cpu")), []
 
-    def listening(prompts, streams, **more):
+    def listening(prompts, streams, params):
         requests.extend(writer.decode(prompt) for prompt in prompts)
-        return type(writer).sample(writer, prompts, streams, **more)
+        return type(writer).sample(writer, prompts, streams, params)
 
     monkeypatch.setattr(writer, "sample", listening)
     stage = annotated(task, Teacher(HF(other)))
@@ -157,7 +157,7 @@ def test_a_teacher_of_another_family_writes_thoughts(lm, other, task, monkeypatc
 
 def test_what_a_teacher_says_is_made_a_thought(lm, task):
     # Mutants: its tags or its end kept, so that a thought breaks; an empty thought; a budget per thought.
-    assert said(f" {THINK}so {CLOSE} it is <end> more") == "so   it is"
+    assert thought_text(f" {THINK}so {CLOSE} it is <end> more") == "so   it is"
     each = chunk(lm, task.problem("p", 0))
     opening, closing = tags(lm)
     text = "one two three four"
@@ -195,7 +195,7 @@ def scripted(lm, *texts):
     """A sampler that answers every group with these texts in turn."""
     from interlude.models.lm import Samples
 
-    def sample(prompts, streams, **more):
+    def sample(prompts, streams, params):
         ids = [lm.encode(texts[n % len(texts)]) for n in range(len(prompts))]
         return Samples(ids, [[0.0] * len(each) for each in ids], [lm.end in each for each in ids])
 
@@ -258,8 +258,8 @@ def test_the_second_stage_trains_on_text(annotator, folder, other, task):
     stage = thinking(task, annotator=chosen, judge=LMJudge(HF(other), SAME), num_samples=8)
     closing, plainly = tags(learner)[1], learner.sample
 
-    def closed(prompts, streams, **more):  # a fixture that has had no cold start closes no thought
-        found = plainly(prompts, streams, **more)
+    def closed(prompts, streams, params):  # a fixture that has had no cold start closes no thought
+        found = plainly(prompts, streams, params)
         stop = learner.encode(" It is so. And")
         ids = [[*row[: n % 5], closing, *stop] for n, row in enumerate(found.ids)]
         return dataclasses.replace(found, ids=ids, logprobs=[[-1.0] * len(row) for row in ids])

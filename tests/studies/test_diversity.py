@@ -13,7 +13,7 @@ from scipy.linalg import logm
 
 from interlude.models.gpt import GPT
 from interlude.models.key import key
-from interlude.models.lm import Samples
+from interlude.models.lm import Samples, SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stages.pretrain import Pretrain
@@ -35,7 +35,7 @@ from interlude.studies.midtraining import leaderboard, selfgen
 from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
-from interlude.synth.approaches import PLAIN, asking, signature
+from interlude.synth.approaches import PLAIN, signature, with_approach
 from interlude.synth.rng import uniforms
 from interlude.synth.solution_style import SolutionStyle
 from interlude.synth.source import Source
@@ -104,19 +104,19 @@ def test_diversity_of_a_model_that_says_what_it_is_told(monkeypatch):
     problems = [SOURCE.problem("diversity-test", n) for n in range(3)]
     texts = {}
     for problem in problems:
-        plan, check = (asking(problem, name, tagged=False).solution for name in ("plan", "check"))
+        plan, check = (with_approach(problem, name, tagged=False).solution for name in ("plan", "check"))
         both = plan[: plan.index(";") + 2] + check
         wrong = both.replace(f"answer {problem.answer}", f"answer {(problem.answer + 1) % 3}")
         texts[problem.question] = [problem.solution, plan, both, wrong]
 
-    def sample(self, prompts, streams, *, max_new_tokens, temperature=1.0, top_p=1.0, stop=None):
+    def sample(self, prompts, streams, params):
         assert streams.shape == (12, 200) and len({row.tobytes() for row in streams}) == 12
         ids = [lm.encode(texts[lm.decode(prompt)][n % 4]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
     monkeypatch.setattr(type(lm), "sample", sample)
     kinds = [Counter(), Counter(plan=1), Counter(plan=1, check=1), Counter(plan=1, check=1)]
-    for ways in sampled_ways(lm, problems, samples=4, max_new_tokens=200):
+    for ways in sampled_ways(lm, problems, samples=4, params=SamplingParams(max_new_tokens=200)):
         assert ways.shown == (frozenset(), frozenset({"plan"}), frozenset({"plan", "check"})) and ways.composed == 1
         assert ways.vendi_approaches == pytest.approx(vendi(similarity(kinds)))
         assert 1 < ways.vendi_runs < 4
@@ -128,7 +128,7 @@ def test_k_texts_equally_often_are_told_in_k_ways(k):
     problem = SOURCE.problem("ways", 0)
     words = [["lions", "bears"], ["owls", "foxes"], ["seals", "mice"], ["goats"]]
     assert diversity_of(problem, [" ".join(words[n % k]) for n in range(4 * k)]).vendi_runs == pytest.approx(k)
-    solved = [asking(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
+    solved = [with_approach(problem, name, tagged=False).solution for name in (PLAIN, "plan", "check", "restate")]
     ways = diversity_of(problem, [solved[n % k] for n in range(4 * k)])
     assert ways.vendi_approaches == pytest.approx(k) and len(ways.shown) == 4 * k and ways.composed == 0
     assert 1 <= ways.vendi_runs <= k + 1e-9 and (ways.vendi_runs < k or k == 1)  # they share their steps
@@ -137,7 +137,7 @@ def test_k_texts_equally_often_are_told_in_k_ways(k):
 def test_no_approach_is_one_way_however_it_comes_about():
     # Mutants: empty or plain texts unlike each other; a broken approach counted.
     problem = SOURCE.problem("ways", 1)
-    plan = asking(problem, "plan", tagged=False).solution
+    plan = with_approach(problem, "plan", tagged=False).solution
     backwards = " , ".join(plan.split(" ;")[0].split()[:0:-2])
     broken = f"order {backwards} ; {problem.solution}"  # takes the steps the other way
     texts = ["", "answer", problem.solution, broken]
@@ -171,7 +171,9 @@ def test_a_skipped_step_breaks_what_is_promised_of_every_step():
     for n in range(8):
         full, problem = source.problem("ways", n), skipping.problem("ways", n)
         assert full.question == problem.question and len(problem.style.skipped) == 2
-        plan = asking(dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False).solution
+        plan = with_approach(
+            dataclasses.replace(full, style=SolutionStyle(approach=PLAIN)), "plan", tagged=False
+        ).solution
         head = plan[: plan.index(";") + 2]
         assert diversity_of(problem, [plan]).shown == (frozenset({"plan"}),)
         assert diversity_of(problem, [head + problem.solution]).shown == (frozenset(),)  # the last step alone
@@ -185,7 +187,8 @@ def test_an_exam_of_diversity_against_the_slow_way(learned):
         texts = []
         for n in range(6):
             streams = uniforms("diversity", 0, i, n, n=40)[None]
-            texts.append(lm.decode(lm.sample([lm.encode(problem.question)], streams, max_new_tokens=40).ids[0]))
+            sampled = lm.sample([lm.encode(problem.question)], streams, SamplingParams(max_new_tokens=40))
+            texts.append(lm.decode(sampled.ids[0]))
         assert found.vendi_runs[i] == pytest.approx(slow_vendi([slow_runs(text) for text in texts]), abs=1e-6)
         slowly = slow_vendi([list(signature(problem, text)) for text in texts])
         assert found.vendi_approaches[i] == pytest.approx(slowly, abs=1e-6)
@@ -216,7 +219,8 @@ def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkey
     both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
     cold, hot = (evaluate(lm, exam).vendi_runs.mean() for exam in both)
     assert cold == pytest.approx(1) and hot > 3
-    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, EXAM.draw_problems(), 6, 40, seed=seed)] for seed in (0, 1)]
+    problems, params = EXAM.draw_problems(), SamplingParams(max_new_tokens=40)
+    seeds = [[ways.vendi_runs for ways in sampled_ways(lm, problems, 6, params, seed)] for seed in (0, 1)]
     assert seeds[0] == first["vendi_runs"] != seeds[1]
 
 
@@ -272,7 +276,7 @@ def test_scales_ask_for_ways_at_the_edge(name):
         )
         assert exam.draw_problems() == asked.draw_problems()[: exam.problems]
     board = leaderboard.study(SCALES[name]).exams
-    assert board == (*arena(SCALES[name]).exams(), *arena(SCALES[name]).asked()) and asked in board
+    assert board == (*arena(SCALES[name]).exams(), *arena(SCALES[name]).arm_exams()) and asked in board
     own = {each.name: each for each in selfgen.study(SCALES[name]).exams}
     edge, ways = own["zoo-edge-sampled"], own["zoo-edge-diversity"]
     assert edge.source == ways.source and ways.source.approach == PLAIN

@@ -29,7 +29,7 @@ from interlude.studies.execute.ray_cluster import Ray
 from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.tasks import perform, tasks
 from interlude.studies.execute.work import RESULT, STOPPED, Died, Order, order, work
-from interlude.studies.find import Wanted, names, the_study
+from interlude.studies.find import StudySpec, names, the_study
 from interlude.studies.refusal import Refused
 from interlude.studies.study import keep, places, plan
 
@@ -41,14 +41,14 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.delenv("INTERLUDE_RESULTS", raising=False)
     written = []
 
-    def write(steps: int) -> Wanted:
+    def write(steps: int) -> StudySpec:
         path = tmp_path / f"mine{steps}_{random.randrange(10**9)}.py"
         (tmp_path / "models").mkdir(exist_ok=True)
         (tmp_path / "models" / "__init__.py").write_text("")
         (tmp_path / "models" / "sizes.py").write_text("WIDTH = 32\n")
         path.write_text(MINE.replace("STEPS", str(steps)))
         written.append(path.stem)
-        return Wanted(str(path), "smoke")
+        return StudySpec(str(path), "smoke")
 
     before, there = list(sys.path), set(sys.modules)
     yield write
@@ -144,7 +144,7 @@ def test_every_stage_of_every_study_belongs_to_a_task(name, runs):
     """Mutant: a reference or a base that no task trains before a run needs it."""
     if name.startswith("real/"):
         pytest.importorskip("reasoning_gym")
-    study = the_study(Wanted(name, "smollm2" if name.startswith("real/") else "smoke"))
+    study = the_study(StudySpec(name, "smollm2" if name.startswith("real/") else "smoke"))
     found = tasks(study)
     assert len({task.name for task in found}) == len(found)
     users: dict = {}
@@ -162,10 +162,10 @@ def test_every_stage_of_every_study_belongs_to_a_task(name, runs):
 
 def test_an_order_survives_being_text(runs):
     """Mutants: seeds or arms that come back as lists; a relative folder, which means another one elsewhere."""
-    made = order(Wanted("quickstart", "smoke", (1, 2), ("a", "b*")), "cpu")
-    assert Order.of(made.text) == made and made.wanted.study == "stages/quickstart"
-    assert Path(made.runs).is_absolute() and made.wanted.seeds == (1, 2)
-    assert order(Wanted("quickstart", "smoke"), "cpu").wanted.arms is None
+    made = order(StudySpec("quickstart", "smoke", (1, 2), ("a", "b*")), "cpu")
+    assert Order.of(made.text) == made and made.spec.study == "stages/quickstart"
+    assert Path(made.runs).is_absolute() and made.spec.seeds == (1, 2)
+    assert order(StudySpec("quickstart", "smoke"), "cpu").spec.arms is None
 
 
 def test_a_worker_with_other_code_refuses(mine, runs):
@@ -228,7 +228,7 @@ def test_a_task_whose_worker_always_dies_is_given_up(mine, monkeypatch, runs):
     """Mutant: for ever."""
 
     class Doomed:
-        most, begun = 1, 0
+        capacity, begun = 1, 0
 
         def begin(self, task, threads):
             self.begun += 1
@@ -252,7 +252,7 @@ def test_what_cannot_be_done_does_not_stop_the_others(mine, tmp_path, monkeypatc
     study = the_study(mine(4))
 
     class Alone:
-        most = 1
+        capacity = 1
 
         def __init__(self, bad):
             self.bad = bad
@@ -285,7 +285,7 @@ def test_work_that_is_not_seen_here_is_refused(mine, monkeypatch, runs):
     """Mutant: a run folder of the worker's own, whose models nobody else ever sees."""
 
     class Elsewhere:
-        most = 1
+        capacity = 1
 
         def begin(self, task, threads): ...
 
@@ -308,14 +308,14 @@ def test_a_beginning_that_vanishes_is_missed(mine, monkeypatch, runs):
     only = [dataclasses.replace(task, needs=(runs / "gone",)) for task in tasks(study) if task.run is not None]
     monkeypatch.setattr(conductor, "tasks", lambda study: only)
     with pytest.raises(Refused, match="seed 0, rows2 begins with .*gone, which was there and is gone"):
-        conduct(study, Processes(order(Wanted("quickstart", "smoke"), "cpu"), 1), watch())
+        conduct(study, Processes(order(StudySpec("quickstart", "smoke"), "cpu"), 1), watch())
 
 
 def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
     """Mutants: nobody looks; the stage is lost; the file is looked for at every step of a shared disk."""
     monkeypatch.setattr(working, "POLL", 0)
     made = order(mine(100_000), "cpu")
-    task = tasks(the_study(made.wanted))[0]
+    task = tasks(the_study(made.spec))[0]
     looked = []
 
     def exists(path):
@@ -388,7 +388,7 @@ UNTRAINABLE = "midtraining/selfgen"
 @pytest.mark.parametrize("name", [name for name in names() if name != UNTRAINABLE and not name.startswith("real/")])
 def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reference that is not trained before what needs it, or a stage that depends on its process."""
-    asked = Wanted(name, "smoke")
+    asked = StudySpec(name, "smoke")
     study = the_study(asked)
     began = time.monotonic()
     expected = local(study, tmp_path, monkeypatch)
@@ -403,7 +403,7 @@ def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, 
 @pytest.mark.filterwarnings("ignore")
 def test_a_study_that_cannot_be_trained_here_cannot_on_ray_for_the_same_reason(cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reason lost on the way."""
-    asked = Wanted(UNTRAINABLE, "smoke", arms=("approaches 8", "no mid-training"))
+    asked = StudySpec(UNTRAINABLE, "smoke", arms=("approaches 8", "no mid-training"))
     study = the_study(asked)
     with pytest.raises(ValueError, match="pool is empty") as here:
         local(study, tmp_path, monkeypatch)

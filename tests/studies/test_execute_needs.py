@@ -23,17 +23,17 @@ from interlude.studies.execute.ray_cluster import Ray
 from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.tasks import perform, tasks
 from interlude.studies.execute.work import RESULT, order, work
-from interlude.studies.find import Wanted, the_study
+from interlude.studies.find import StudySpec, the_study
 from interlude.studies.refusal import Refused
 
-WANTED = Wanted("stages/quickstart", "smoke", arms=("pre-training",))
+WANTED = StudySpec("stages/quickstart", "smoke", arms=("pre-training",))
 STUDY = ("quickstart", "--scale", "smoke")
 
 
 class Here:
     """A crew that does a task in this process, whenever it is asked how far it is."""
 
-    most = 1
+    capacity = 1
 
     def begin(self, task, threads):
         return task
@@ -133,8 +133,8 @@ def crew(*words: str):
 def test_workers_are_the_most_at_once_of_every_executor(asked, runs):
     """Mutants: --workers ignored by Ray; a limit where none was asked for."""
     for executor in ("ray", "slurm"):
-        assert crew("--executor", executor, "--workers", "3").most == 3
-        assert crew("--executor", executor).most == sys.maxsize
+        assert crew("--executor", executor, "--workers", "3").capacity == 3
+        assert crew("--executor", executor).capacity == sys.maxsize
 
 
 def test_jobs_have_a_time_limit(asked, runs):

@@ -13,6 +13,7 @@ import torch
 from pretrained import EASY
 
 from interlude.models.hf import HF
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.stages.sft import SFT
 from interlude.models.train import train
@@ -65,10 +66,10 @@ def test_a_trained_arm_is_exported_as_transformers_reads_it(tmp_path, runs, caps
         patch.setattr("interlude.studies.results.FOLDER", tmp_path / "results")
         assert main(["run", "stages/quickstart", "--scale", "smoke", "--arms", "pre-training", "--workers", "1"]) == 0
     assert main(["export", "hf", str(tmp_path / "m"), *words]) == 0
-    from interlude.studies.find import Wanted, the_study
+    from interlude.studies.find import StudySpec, the_study
     from interlude.studies.run import load
 
-    study = the_study(Wanted("stages/quickstart", "smoke"))
+    study = the_study(StudySpec("stages/quickstart", "smoke"))
     ours = load(study.arms[0].recipe.with_seed(0))
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
@@ -211,7 +212,8 @@ def test_lm_evals_strict_score_is_ours(learned, tmp_path, monkeypatch):
     found = evaluator.simple_evaluate(model=model, tasks=["interlude"], task_manager=manager, bootstrap_iters=0)
     scores = found["results"]["interlude"]
     streams = np.stack([uniforms("s", n, n=64) for n in range(24)])
-    ours = lm.sample([lm.encode_prompt(p.question) for p in problems], streams, max_new_tokens=64, temperature=0.0)
+    prompts = [lm.encode_prompt(p.question) for p in problems]
+    ours = lm.sample(prompts, streams, SamplingParams(max_new_tokens=64, temperature=0.0))
     verdicts = [verify(p, lm.decode(ids)) for p, ids in zip(problems, ours.ids, strict=True)]
     for level in ("strict", "answer", "process"):
         assert scores[f"{level},none"] == pytest.approx(np.mean([getattr(v, level) for v in verdicts]))

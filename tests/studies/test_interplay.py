@@ -16,6 +16,7 @@ from crafted import row
 
 from interlude.models.files import read_jsonl
 from interlude.models.key import key
+from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stages.midtrain import Midtrain
@@ -237,9 +238,9 @@ def test_newly_solved_by_hand():
 
 def test_tables_without_the_newer_columns_load(tmp_path):
     # Mutants: a committed table refused; a missing column of the first ones accepted.
-    later = [column for column in results.COLUMNS if column.later is not None]
+    later = [column for column in results.COLUMNS if column.fill is not None]
     assert {"exam_key", "machine", "rollouts", "paper_tokens"} <= {column.name for column in later}
-    old = tuple(column for column in results.COLUMNS if column.later is None)
+    old = tuple(column for column in results.COLUMNS if column.fill is None)
     whole = row("RL", 1, 0, "zoo", 3, np.array([-1.0]))
     made = {column.name: whole[column.name] for column in old} | {"logp": whole["logp"]}
     where = results.path("a/b", "smoke", tmp_path)
@@ -259,14 +260,14 @@ def test_tables_without_the_newer_columns_load(tmp_path):
 
 def test_faults_are_counted_by_response(learned, tiny, runs):
     # Mutants: a fault counted as often as it occurs in a response; only a response's first kind; kinds without any.
-    lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=40)
+    lm, exam = learned(), SampledExam("s", PAPER, problems=8, samples=16, max_new_tokens=48)
     found = evaluate(lm, exam)
     expected: Counter[str] = Counter()
+    params = SamplingParams(max_new_tokens=exam.max_new_tokens)
     for i, problem in enumerate(exam.draw_problems()):
         streams = np.stack([uniforms("sampled", i, n, n=exam.max_new_tokens) for n in range(exam.samples)])
-        for ids in lm.sample(
-            [lm.encode(problem.question)] * exam.samples, streams, max_new_tokens=exam.max_new_tokens
-        ).ids:
+        prompts = [lm.encode(problem.question)] * exam.samples
+        for ids in lm.sample(prompts, streams, params).ids:
             kinds = [fault.kind for fault in verify(problem, lm.decode(ids)).faults]
             expected.update(set(kinds))
     assert found.faults == expected and list(found.faults) == [kind for kind in KINDS if kind in expected]
@@ -339,7 +340,7 @@ def test_bad_references_are_refused(tiny):
 
 def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     # Mutant: a run whose log does not count responses told as one that sampled none.
-    recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=5, optim=Optim(), data=PAPER)
+    recipe = Recipe(tiny) + RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=24, optim=Optim(), data=PAPER)
     train_or_load(recipe)
     run = Run("a", 0, recipe, (), 0, True, True, 0.0, 0.0, True)
     assert study_.sampled(run) == [4.0]

@@ -41,8 +41,8 @@ def test_a_study_in_a_file_of_its_own_needs_no_torch(tmp_path):
         "from interlude.studies.stages.quickstart import study\n"
     )
     code = (
-        "import sys; from interlude.studies.find import Wanted, the_study\n"
-        "found = the_study(Wanted(sys.argv[1], 'smoke')).arms[0].recipe.key\n"
+        "import sys; from interlude.studies.find import StudySpec, the_study\n"
+        "found = the_study(StudySpec(sys.argv[1], 'smoke')).arms[0].recipe.key\n"
         "assert 'torch' not in sys.modules; print(found)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], cwd=tmp_path, capture_output=True, text=True)

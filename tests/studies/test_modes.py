@@ -26,7 +26,7 @@ from interlude.studies.midtraining import selfgen
 from interlude.studies.run import train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.study import Arm, Study, plan, row
-from interlude.synth.approaches import PLAIN, asking
+from interlude.synth.approaches import PLAIN, with_approach
 from interlude.synth.render import END
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
@@ -77,7 +77,7 @@ def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(told, temperat
     with torch.no_grad():
         found = log_masses(lm, problems, NAMES, temperature)
         for problem, logs in zip(problems, found, strict=True):
-            solutions = {n: lm.encode(asking(problem, n, tagged=False).solution) for n in NAMES}
+            solutions = {n: lm.encode(with_approach(problem, n, tagged=False).solution) for n in NAMES}
             wanted = walked(lm, lm.encode(problem.question), solutions, temperature)
             assert {name: math.exp(each) for name, each in logs.items()} == pytest.approx(wanted, rel=1e-4)
             assert sum(wanted.values()) <= 1
@@ -87,7 +87,7 @@ def test_masses_are_those_of_a_walk_through_the_tree_of_solutions(told, temperat
     for name in NAMES:
         assert taken.masses[name] == pytest.approx(np.mean([math.exp(each.get(name, -math.inf)) for each in found]))
     assert taken.modes.tolist() == [effective(each) for each in found]
-    assert all(END in asking(problem, PLAIN).solution.split() for problem in problems)
+    assert all(END in with_approach(problem, PLAIN).solution.split() for problem in problems)
 
 
 def test_beginnings_end_where_solutions_part():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from interlude.models.key import canonical
-from interlude.models.lm import tags
+from interlude.models.lm import SamplingParams, tags
 from interlude.studies.exams.sampled import SampledExam
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
@@ -44,7 +44,8 @@ def test_a_thought_is_opened_where_the_exam_says_and_nowhere_else(thinker, opene
         opened_ += 1
         assert ids[:at] == plain[:at] and ids[at] == opening
         with torch.no_grad():
-            rest = lm.sample([[*prompt, *ids[: at + 1]]], np.roll(stream, -at)[None], max_new_tokens=60 - at).ids[0]
+            params = SamplingParams(max_new_tokens=60 - at)
+            rest = lm.sample([[*prompt, *ids[: at + 1]]], np.roll(stream, -at)[None], params).ids[0]
         assert ids[at + 1 :] == rest and len(ids) <= 61
     assert opened_ > 8
 
@@ -55,7 +56,7 @@ def test_what_is_thought_before_the_answer_counts(thinker):
     problem = FREE.draw_problems()[0]
     *steps, end = problem.solution.split(" ; ")
     text = f"{' ; '.join(steps)} ; answer <think> </think> {' '.join(end.split()[1:])}"
-    lm.sample = lambda prompts, streams, **how: type("S", (), {"ids": [lm.encode(text)] * len(prompts)})
+    lm.sample = lambda prompts, streams, params: type("S", (), {"ids": [lm.encode(text)] * len(prompts)})
     one = dataclasses.replace(FREE, problems=1, samples=1)
     found = one.evaluate(lm)
     assert found.strict.tolist() == [1.0]

@@ -19,7 +19,7 @@ from interlude.models.train import Machine, State, one_step
 from interlude.studies import price as pricing
 from interlude.studies import speed as pace
 from interlude.studies.__main__ import CARDS as NAMED
-from interlude.studies.find import Wanted, names, the_study
+from interlude.studies.find import StudySpec, names, the_study
 from interlude.studies.price import free_bytes, memory, price, priced, worker_count
 from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
@@ -27,7 +27,7 @@ from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
 
 
 def study(name: str = "stages/quickstart", scale: str = "smoke"):
-    return the_study(Wanted(name, scale))
+    return the_study(StudySpec(name, scale))
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -68,7 +68,7 @@ def test_estimates_come_near_what_is_measured(runs):
         assert guess.ledger.total_flops == pytest.approx(cost.ledger.total_flops, rel=0.25), cost.stage
         assert guess.ledger.as_dict()["train_tokens"] == pytest.approx(cost.ledger.as_dict()["train_tokens"], rel=0.6)
         assert guess.steps == pytest.approx(cost.steps, rel=0.6)
-    nano = the_study(Wanted("stages/quickstart", "nano")).arms[1].recipe
+    nano = the_study(StudySpec("stages/quickstart", "nano")).arms[1].recipe
     assert priced(nano).ledger.as_dict()["rollout_flops"] == pytest.approx(1.1e12, rel=0.5)  # the committed table
 
 
@@ -181,7 +181,7 @@ def test_the_fastest_try_counts(monkeypatch):
 def test_what_is_predicted_is_near_what_it_costs(runs):
     """Mutants: kernels that will not run; FLOPs counted twice; hours for seconds. A step of RL takes as many CPU
     seconds of this thread as were predicted for its FLOPs, but for a factor of 2.5 (other work shares the caches)."""
-    asked = the_study(Wanted("stages/quickstart", "nano", (30,)))
+    asked = the_study(StudySpec("stages/quickstart", "nano", (30,)))
     recipe = next(arm.recipe for arm in asked.arms if arm.name == "RL")
     stage = dataclasses.replace(recipe.stages[-1], batch_size=2)
     here = this_machine(asked)

@@ -13,7 +13,7 @@ import torch
 from interlude.models.annotator import chunk
 from interlude.models.gpt import GPT
 from interlude.models.key import key
-from interlude.models.lm import tags
+from interlude.models.lm import SamplingParams, tags
 from interlude.models.recipe import Recipe
 from interlude.models.sample import sample
 from interlude.models.stages.thinking import Thinking, needed
@@ -71,8 +71,8 @@ class Parrot(torch.nn.Module):
     def decoder(self, prompts, room):
         return Repeating(self, [list(prompt) for prompt in prompts])
 
-    def sample(self, prompts, streams, *, max_new_tokens, temperature=1.0, top_p=1.0, stop=None):
-        return sample(self, prompts, streams, max_new_tokens, temperature, top_p, stop)
+    def sample(self, prompts, streams, params):
+        return sample(self, prompts, streams, params)
 
 
 class Repeating:
@@ -126,7 +126,7 @@ def test_the_segment_is_scored_after_what_stands_in_the_thought(thought, tempera
     opening, closing = tags(lm)
     with torch.no_grad():
         cuts = places(lm, exam.draw_problems())
-        own = own_thoughts(lm, cuts, 3, exam.max_new_tokens, temperature)
+        own = own_thoughts(lm, cuts, 3, SamplingParams(max_new_tokens=exam.max_new_tokens, temperature=temperature))
         for row, (each, stood) in enumerate(zip(cuts, replaced(own, thought), strict=True)):
             if thought != "shuffled":
                 told = [[*each.prefix, opening, *ids, closing] for ids in stood]
@@ -145,11 +145,12 @@ def test_own_thoughts_are_sampled_from_their_own_streams(thinker):
     cuts = places(lm, told)
     assert cuts == places(lm, [unthought(problem) for problem in told])
     closed = 0
-    for row, (each, thoughts) in enumerate(zip(cuts, own_thoughts(lm, cuts, 3, 24, 1.0), strict=True)):
+    own = own_thoughts(lm, cuts, 3, SamplingParams(max_new_tokens=24))
+    for row, (each, thoughts) in enumerate(zip(cuts, own, strict=True)):
         assert opening not in each.prefix
         for n, ids in enumerate(thoughts):
             streams = uniforms("probe", row, n, n=24)[None]
-            whole = lm.sample([[*each.prefix, opening]], streams, max_new_tokens=24).ids[0]
+            whole = lm.sample([[*each.prefix, opening]], streams, SamplingParams(max_new_tokens=24)).ids[0]
             closed += closing in whole
             expected = whole[: whole.index(closing)] if closing in whole else [t for t in whole if t != lm.end]
             assert ids == expected
@@ -199,7 +200,7 @@ def test_nobody_has_his_own():
 def expected(lm: Parrot, cuts, thought: str) -> list[float]:
     """What a Parrot gives each segment after its sampled thoughts: SURE for every token in the right place."""
     rest = (1 - SURE) / (lm.vocab_size - 1)
-    found, own = [], own_thoughts(lm, cuts, 3, 24, 1.0)
+    found, own = [], own_thoughts(lm, cuts, 3, SamplingParams(max_new_tokens=24))
     for row, (each, thoughts) in enumerate(zip(cuts, replaced(own, thought), strict=True)):
         nats = []
         for n, ids in enumerate(thoughts):
@@ -235,7 +236,7 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
     # where a mean belongs; text after the segment read.
     lm, cuts = parrot(thinker(), False)
     plain = evaluate(lm, PROBE)
-    thoughts = own_thoughts(lm, cuts, 3, 24, 1.0)
+    thoughts = own_thoughts(lm, cuts, 3, SamplingParams(max_new_tokens=24))
     broken = [[[tags(lm)[0], *ids] for ids in each] for each in thoughts]
     monkeypatch.setattr(probe, "own_thoughts", lambda *args: broken)
     nested = evaluate(lm, PROBE)
@@ -247,7 +248,8 @@ def test_written_segments_are_judged_without_their_thoughts(thinker, monkeypatch
     for row, (problem, each) in enumerate(zip(PROBE.draw_problems(), cuts, strict=True)):
         for n, ids in enumerate(thoughts[row]):
             streams = uniforms("probe", "segment", row, n, n=longest)[None]
-            text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, max_new_tokens=longest).ids[0]
+            params = SamplingParams(max_new_tokens=longest)
+            text = lm.sample([[*each.prefix, opening, *ids, closing]], streams, params).ids[0]
             said = assertion(problem, lm.decode(text))
             judged[row] += said is not None and said.facts == each.gold.facts
     assert plain.strict.tolist() == judged.tolist() and 0 < judged.sum() < 24

@@ -14,7 +14,7 @@ from interlude.models import fetch
 from interlude.models.hf import HF
 from interlude.models.recipe import Recipe, references
 from interlude.models.train import Machine, train
-from interlude.studies.find import Wanted, scale_named, the_study
+from interlude.studies.find import StudySpec, scale_named, the_study
 from interlude.studies.interplay import edge
 from interlude.studies.midtraining import leaderboard, remit
 from interlude.studies.price import held_bytes, parameters, price, priceable, priced
@@ -50,7 +50,7 @@ def test_a_plan_needs_no_download(monkeypatch, tmp_path):
     # Mutants: a key that reads the folder; a model fetched while a study is planned; a place in the key.
     monkeypatch.setenv("INTERLUDE_MODELS", str(tmp_path))
     monkeypatch.setattr(fetch, "smollm2", lambda: pytest.fail("fetched"))
-    runs = plan(the_study(Wanted("real/methods", "smollm2")))
+    runs = plan(the_study(StudySpec("real/methods", "smollm2")))
     assert len({run.recipe.key for run in runs}) == len(runs) == 3 * (2 * len(METHODS) + 2)
     assert HF(fetch.FETCHED).content == fetch.SHA256 != HF(fetch.FETCHED, thoughts=True).tokens
     assert Recipe(HF(fetch.FETCHED)).key != Recipe(HF(fetch.FETCHED, thoughts=True)).key
@@ -167,7 +167,7 @@ def test_the_study_of_the_readme_runs(folder, runs, tmp_path, monkeypatch):
         code = code.replace(old, new)
     (tmp_path / "gsm8k.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    asked = the_study(Wanted("./gsm8k.py", "smoke", seeds=(0,)))
+    asked = the_study(StudySpec("./gsm8k.py", "smoke", seeds=(0,)))
     execute(asked, Machine(save_every=1e9), note=lambda text: None)
     assert measured(asked).arms == ("base", "NTP", "RL", "NTP + RL")
     assert (tmp_path / "results" / "smoke" / "gsm8k.csv").exists()

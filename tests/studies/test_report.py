@@ -426,7 +426,7 @@ def test_the_caption_names_seeds_that_ran_on_two_machines(found):
     moved = [row | {"machine": "B" if (row["arm"], row["seed"]) == ("RL", 1) else "A"} for row in found.rows]
     numbers = tables.summary(Words(), Results("s", "nano", tuple(moved)), BANDS)
     row = one(numbers["contrasts"], arm="RL", over="pre-training", band="edge", world="zoo", k=1)
-    assert row["seeds"] == 1 and row["apart"] == [1]
+    assert row["seeds"] == 1 and row["unpaired"] == [1]
     assert "ran on different machines: 1" in tables.contrast_table(numbers["contrasts"])[3]
 
 

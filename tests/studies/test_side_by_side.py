@@ -13,7 +13,7 @@ from interlude.models.bench.timing import Clock, Turn
 from interlude.models.bench.workload import Setup, Size
 from interlude.models.train import Machine
 from interlude.studies import side_by_side
-from interlude.studies.find import Wanted, the_study
+from interlude.studies.find import StudySpec, the_study
 from interlude.studies.price import price
 from interlude.studies.refusal import Refused
 from interlude.studies.run import train_or_load
@@ -28,7 +28,7 @@ TINY = Setup(size=Size(rounds=2, seconds=1e-9, steps=1), clock=Clock(busy=lambda
 @pytest.fixture
 def study(runs):
     """A study at scale smoke whose base is trained, of two seeds."""
-    found = the_study(Wanted("interplay/edge", "smoke"))
+    found = the_study(StudySpec("interplay/edge", "smoke"))
     train_or_load(found.base.with_seed(0), Machine(threads=1))
     return found.with_seeds((5, 0))
 

@@ -136,9 +136,9 @@ def test_an_open_verdict_says_what_it_would_take(verdicts):
 def test_pairs_across_machines_are_left_out_and_it_is_said(verdicts):
     # Mutants: machines compared by arm and not by seed; the seed left out of every comparison.
     good, bad = verdicts["good beats none at the edge"], verdicts["bad beats none at the edge"]
-    assert all(part.apart == (23,) and 23 not in part.seeds and len(part.seeds) == 7 for part in good.measured)
+    assert all(part.unpaired == (23,) and 23 not in part.seeds and len(part.seeds) == 7 for part in good.measured)
     assert "seed 23 left out, trained on two machines" in good.note
-    assert len(bad.measured[0].seeds) == 8 and bad.measured[0].apart == ()
+    assert len(bad.measured[0].seeds) == 8 and bad.measured[0].unpaired == ()
 
 
 def test_few_seeds_are_exploratory_and_two_decide_nothing(found):

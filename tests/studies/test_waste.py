@@ -23,7 +23,7 @@ from interlude.models.rollouts import (
 from interlude.models.stages.rl import RL
 from interlude.studies import console
 from interlude.studies import study as studies
-from interlude.studies.find import SCALE_NAMES, Wanted, the_study
+from interlude.studies.find import SCALE_NAMES, StudySpec, the_study
 from interlude.studies.scales import SCALES
 from interlude.studies.study import check_budget, plan, wasted
 from interlude.synth.source import Source
@@ -87,7 +87,7 @@ def test_progress_shows_how_many_and_mostly_why():
 
 def test_a_finished_run_warns_where_nearly_nothing_was_taught(runs, monkeypatch):
     """Mutants: the base's stages warned of too; a threshold of any share; shares of the last step only."""
-    asked = the_study(Wanted("stages/quickstart", "smoke"))
+    asked = the_study(StudySpec("stages/quickstart", "smoke"))
     run = plan(asked)[1]
     lines = {True: [], False: []}
     for nth in range(10):
@@ -107,7 +107,7 @@ def test_a_finished_run_warns_where_nearly_nothing_was_taught(runs, monkeypatch)
 def test_rollouts_carry_it_into_the_log(learned, source):
     """Mutant: a summary that nobody calls."""
     stage = RL(steps=1, batch_size=2, num_samples=4, optim=Optim(), data=source, max_new_tokens=2)
-    seen = rollouts(stage, learned(), 0, 0, [0, 1], 0)
+    seen = rollouts(stage, learned(), 0, 1, [0, 1], 0)  # at step 0 so little room is refused
     line = summary(seen, seen)
     assert line[CUT_OFF] == line["truncated"] == 1.0
     json.dumps(line, allow_nan=False)
@@ -119,7 +119,7 @@ def with_measured(runs: list, *spent: float | None) -> list:
 
 def test_the_same_command_goes_on_after_an_arm_is_finished(runs):
     """Mutants: what a finished arm took compared with what another may take; nothing compared once all are done."""
-    asked = the_study(Wanted("stages/quickstart", "smoke"))
+    asked = the_study(StudySpec("stages/quickstart", "smoke"))
     first, rl, mid, both = plan(asked)
     over = 1.2 * rl.planned
     check_budget(asked, [first, *with_measured([rl, mid, both], over, None, None)])

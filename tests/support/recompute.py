@@ -55,7 +55,12 @@ def compared(rows: pd.DataFrame, comparison, bands: dict) -> dict:
     gaps = sum(weight * scores for weight, scores in each)
     means = [scores.mean() for _, scores in each]
     idle = max(means) < VISIBLE or min(means) > 1 - VISIBLE
-    return {"gaps": gaps, "apart": tuple(where.index.difference(same)), "idle": idle, "direction": comparison.direction}
+    return {
+        "gaps": gaps,
+        "unpaired": tuple(where.index.difference(same)),
+        "idle": idle,
+        "direction": comparison.direction,
+    }
 
 
 def holm(p: list[float]) -> np.ndarray:
@@ -123,7 +128,7 @@ def agree(csv, claims, bands: dict, verdicts) -> None:
     for row, ours in zip(again, verdicts, strict=True):
         assert row["claim"] == ours.claim.name and len(row["parts"]) == len(ours.measured)
         for part, measured in zip(row["parts"], ours.measured, strict=True):
-            assert tuple(part["gaps"].index) == measured.seeds and part["apart"] == measured.apart
+            assert tuple(part["gaps"].index) == measured.seeds and part["unpaired"] == measured.unpaired
             assert part["verdict"] == measured.verdict and part["df"] == measured.df
             for name in ("mean", "low", "high", "sd", "p", "p_equal"):
                 ours_, theirs = getattr(measured, name), part[name]

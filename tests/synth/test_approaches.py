@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from interlude.models.key import canonical
 from interlude.synth import worlds
-from interlude.synth.approaches import APPROACHES, PLAIN, asking, coincides, signature
+from interlude.synth.approaches import APPROACHES, PLAIN, coincides, signature, with_approach
 from interlude.synth.export import pack, problem_from_dict, problem_to_dict, unpack
 from interlude.synth.parse import parse
 from interlude.synth.problem import Problem
@@ -44,7 +44,7 @@ def test_each_gold_is_right_and_shows_just_its_own_signature():
         base = fuzz.problem(nth)
         texts = set()
         for name in (PLAIN, *APPROACHES):
-            problem = asking(base, name)
+            problem = with_approach(base, name)
             written, verdict = problem.written, verify(problem, problem.solution)
             assert verdict.strict and verdict.process == 1.0, (problem.question, problem.solution, verdict.faults)
             assert correct(problem, problem.solution), (problem.question, problem.solution)
@@ -74,12 +74,12 @@ def test_the_second_opinion_agrees_on_spoilt_ones():
     for nth in range(20):
         base, random = fuzz.problem(nth * 7), Random(nth)
         for name in (PLAIN, *APPROACHES):
-            problem = asking(base, name)
+            problem = with_approach(base, name)
             draft = replace(fuzz.draft(base, random), text=problem.solution)
             for k in range(MUTANTS):
                 mutation = random.choice(fuzz.LINE_MUTATIONS if k % 3 else fuzz.TEXTUAL)
                 borrows = mutation in (fuzz.borrowed, fuzz.merged)
-                other = (asking(base, random.choice(APPROACHES)).solution,) if borrows else ()
+                other = (with_approach(base, random.choice(APPROACHES)).solution,) if borrows else ()
                 text = mutation(draft, *other)
                 due, verdict = correct(problem, text), verify(problem, text)
                 assert verdict.strict == due, (problem.question, text, verdict.faults)
@@ -153,15 +153,17 @@ def test_the_lines_to_the_letter():
     assert base.question.endswith(BASE)
     steps = {step.split(" ")[0]: step for step in base.solution.split(" ; ")[:-1]}
     for name, due in LETTERS.items():
-        *said, _ = asking(base, name).solution.split(" ; ")
+        *said, _ = with_approach(base, name).solution.split(" ; ")
         for part in said:
             shown = [part.split(" ")[0].upper() if part in steps.values() else part for part in said]
         assert " ; ".join(shown) == due, (name, " ; ".join(shown))
-    prose = asking(wide("prose"), "restate")
+    prose = with_approach(wide("prose"), "restate")
     assert prose.solution.startswith("Given ")
     assert f", asked {prose.words[prose.graph.target]}. The number of" in prose.solution
-    assert prose.question.endswith("? Use restate.") and asking(base, "check").question == f"{base.question} check"
-    assert asking(base, "check", tagged=False).question == asking(base, PLAIN).question == base.question
+    assert (
+        prose.question.endswith("? Use restate.") and with_approach(base, "check").question == f"{base.question} check"
+    )
+    assert with_approach(base, "check", tagged=False).question == with_approach(base, PLAIN).question == base.question
 
 
 def test_approaches_compose():
@@ -173,9 +175,9 @@ def test_approaches_compose():
         if not base.moves:
             continue
         for a, b in zip(follow, (*follow[3:], *follow[:3]), strict=True):
-            draft = replace(fuzz.draft(base, Random(nth)), text=asking(base, a).solution)
-            text = fuzz.merged(draft, asking(base, b).solution)
-            assert verify(asking(base, PLAIN), text).strict and signature(base, text) == {a, b}, text
+            draft = replace(fuzz.draft(base, Random(nth)), text=with_approach(base, a).solution)
+            text = fuzz.merged(draft, with_approach(base, b).solution)
+            assert verify(with_approach(base, PLAIN), text).strict and signature(base, text) == {a, b}, text
 
 
 @pytest.mark.parametrize("dialect", ["terse", "prose"])
@@ -183,7 +185,7 @@ def test_what_breaks_a_promise_is_named_and_not_shown(dialect):
     # Mutants: a broken promise shown all the same; a wrong number taken for another form; a fault without its place.
     base = wide(dialect)
     for name in ("levels", "depth", "backward", "subgoals", "symbolic", "grouped", "running", "countdown", "check"):
-        problem = asking(base, name)
+        problem = with_approach(base, name)
         parts = [part.strip(" ") for part in fuzz.units(problem.solution, dialect)]
         lines = [nth for nth, part in enumerate(parts) if fuzz.line_of(part, dialect)]
         text = " ".join([*parts[: lines[-1]], *parts[lines[-1] + 1 :]])
@@ -191,20 +193,20 @@ def test_what_breaks_a_promise_is_named_and_not_shown(dialect):
         assert name not in signature(problem, text) and verdict.answer and verdict.parsed and not verdict.strict, text
         assert {fault.kind for fault in verdict.faults} == {"order"}
         assert all(0 <= fault.where <= len(text) and fault.detail.endswith(".") for fault in verdict.faults)
-    plan, other = fuzz.units(asking(base, "plan").solution, dialect)[0], asking(base, "depth").solution
+    plan, other = fuzz.units(with_approach(base, "plan").solution, dialect)[0], with_approach(base, "depth").solution
     assert signature(base, f"{plan} {other}") == {"depth"}  # whose steps come in another order
-    text = asking(base, "running").solution
+    text = with_approach(base, "running").solution
     first = text.lower().index("hold")
     number = next(nth for nth in range(first, len(text)) if text[nth].isdigit())
     text = text[:number] + str((int(text[number]) + 1) % 7) + text[number + 1 :]
     assert signature(base, text) == {"running"}
-    assert [fault.kind for fault in verify(asking(base, PLAIN), text).faults] == ["recall"]
+    assert [fault.kind for fault in verify(with_approach(base, PLAIN), text).faults] == ["recall"]
 
 
 def test_steps_that_answer_nothing_need_a_table():
     # Mutants: an extra step let through by other lines; a table without its distractors let through.
     base = wide()
-    table, plan = asking(base, "table"), asking(base, "plan")
+    table, plan = with_approach(base, "table"), with_approach(base, "plan")
     without = table.solution.replace("tabulate ; ", "")
     assert [fault.kind for fault in verify(table, without).faults] == ["extra"]
     assert [fault.kind for fault in verify(plan, f"tabulate ; {base.solution}").faults] == ["order"]
@@ -225,7 +227,7 @@ def test_draws_are_pure_and_as_often_as_stated():
         base, name = plain.problem("often", i), problem.style.approach
         assert replace(problem, style=None) == base
         assert problem.question == (base.question if name == PLAIN else f"{base.question} {name}")
-        assert asking(base, name) == problem
+        assert with_approach(base, name) == problem
     alike = Counter(replace(source, chances=None).problem("often", i).style.approach for i in range(600))
     assert min(alike.values()) > 140 and len(alike) == 3
     one = replace(plain, approach="levels")
@@ -250,7 +252,7 @@ def test_off_nothing_has_changed():
         replace(base, style=SolutionStyle("ignored"))
     )
     for name in APPROACHES:
-        faults = {fault.kind for fault in verify(base, asking(base, name).solution).faults}
+        faults = {fault.kind for fault in verify(base, with_approach(base, name).solution).faults}
         assert faults == {"order"} if name == "commuted" else "format" in faults
 
 
@@ -268,7 +270,7 @@ def test_cut_short_is_no_junk():
     # Mutant: a text that stops inside a line called junk.
     for dialect in ("terse", "prose"):
         for name in APPROACHES:
-            problem = asking(wide(dialect), name)
+            problem = with_approach(wide(dialect), name)
             tokens = problem.solution.split(" ")
             for n in range(len(tokens)):
                 assert parse(" ".join(tokens[:n]), Grammar(dialect, approached=True)).junk is None, tokens[:n]
@@ -278,7 +280,7 @@ def test_cut_short_is_no_junk():
 @given(st.text(st.characters(), max_size=60), st.integers(0, 14), st.integers(0, 31), st.floats(0, 1), st.floats(0, 1))
 def test_any_text_has_a_signature(noise, which, nth, start, stop):
     # Mutants: an exception on a line without words, on nouns that nothing finds, on steps of no statement.
-    problem = asking(fuzz.problem(nth), APPROACHES[which])
+    problem = with_approach(fuzz.problem(nth), APPROACHES[which])
     gold = problem.solution
     for text in (gold[: int(start * len(gold))] + noise + gold[int(stop * len(gold)) :], noise):
         assert signature(problem, text) <= set(APPROACHES)
@@ -289,7 +291,7 @@ def test_any_lines_have_a_signature():
     # Mutants: as above; an unbounded search. Lines of one problem are no lines of another.
     for nth in range(32):
         random = Random(nth)
-        problem = asking(fuzz.problem(nth), PLAIN)
+        problem = with_approach(fuzz.problem(nth), PLAIN)
         words = [*problem.words, *"0123+-*/=,", "from", "asked", "unicorns"]
         lines = [" ".join([m, *random.choices(words, k=random.randrange(5)), ";"]) for m in MARKERS for _ in range(3)]
         text = " ".join([*random.sample(lines, len(lines)), problem.solution])
@@ -316,15 +318,15 @@ def test_bad_input_is_refused_by_name():
             Source(ops=(1, 2), **fields)
     base = wide()
     for call, message in (
-        (lambda: asking(base, "guess"), "SolutionStyle.approach must be one of"),
-        (lambda: asking(Source(ops=(2, 2), skip_prob=0.5).problem(0), "plan"), "asking needs"),
+        (lambda: with_approach(base, "guess"), "SolutionStyle.approach must be one of"),
+        (lambda: with_approach(Source(ops=(2, 2), skip_prob=0.5).problem(0), "plan"), "with_approach needs"),
         (lambda: SolutionStyle(skipped=(), approach="plan"), "SolutionStyle.approach must be None"),
         (lambda: SolutionStyle(approach=PLAIN, tagged=True), "SolutionStyle.tagged"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
     for change in ({"approach": "guess"}, {"approach": None}, {"tagged": 1}):
-        table = problem_to_dict(asking(base, "plan"))
+        table = problem_to_dict(with_approach(base, "plan"))
         table["style"] |= change
         with pytest.raises(ValueError, match="problem.style.approach"):
             problem_from_dict(table)
@@ -419,4 +421,6 @@ def test_broken_promises_by_hand(name):
         text = " ; ".join([*(steps.get(part, part) for part in told.split(" ; ")), f"answer {base.answer} <end>"])
         right = told == LETTERS[name]
         assert (signature(base, text) == {name}) == right and (name in signature(base, text)) == right, told
-        assert verify(asking(base, PLAIN), text).strict == correct(base, text) == (right or name == "commuted"), told
+        assert (
+            verify(with_approach(base, PLAIN), text).strict == correct(base, text) == (right or name == "commuted")
+        ), told

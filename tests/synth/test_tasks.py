@@ -299,7 +299,7 @@ def test_rollouts_are_paid_by_the_tasks_own_judge(task, folder):
     lm = HF(folder).build(0)
     said = {}
 
-    def answering(prompts, streams, **more):
+    def answering(prompts, streams, params):
         ids = [lm.encode(said[lm.tokenizer.decode(prompt)][n % 2]) for n, prompt in enumerate(prompts)]
         return Samples(ids, [[0.0] * len(each) for each in ids], [True] * len(ids))
 
@@ -349,7 +349,7 @@ def test_a_sampled_exam_is_judged_by_the_task(task, folder, monkeypatch):
     assert drawn == [task.problem("exam", 0, 0, row) for row in range(4)] and exam.structures == len(set(drawn))
     right = {1: 3, 2: 1}  # how many responses to each problem are right
 
-    def answering(prompts, streams, **more):
+    def answering(prompts, streams, params):
         said = [
             drawn[n // 3].solution if n % 3 < right.get(n // 3, 0) else f"<answer>-7</answer> {END}" for n in range(12)
         ]

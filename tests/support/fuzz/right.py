@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from interlude.synth.approaches import APPROACHES, asking
+from interlude.synth.approaches import APPROACHES, with_approach
 from interlude.synth.approaches import PLAIN as PLAIN_APPROACH
 from interlude.synth.problem import Problem
 from interlude.synth.solution_style import SolutionStyle, Wording
@@ -42,7 +42,7 @@ def styled(problem: Problem, style: str, random: Random) -> Problem:
     if style == "plain":
         return problem
     if style == "approach":
-        return asking(problem, random.choice([*APPROACHES, PLAIN_APPROACH]), tagged=random.random() < 0.5)
+        return with_approach(problem, random.choice([*APPROACHES, PLAIN_APPROACH]), tagged=random.random() < 0.5)
     wording = tuple(Wording("next", "so", None) for _ in problem.moves) if style == "words" else None
     skipped = () if style == "skips" else None
     return replace(problem, style=SolutionStyle("ignored" if style == "thoughts" else "none", skipped, wording))
