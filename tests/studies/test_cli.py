@@ -351,7 +351,7 @@ def test_a_topic_with_claims_is_shown_as_them(copy):
 
     from interlude.studies import results
 
-    assert "no study of the topic real has claims" in refused(copy, "show", "real")
+    assert "no study of the topic tiny has claims" in refused(copy, "show", "tiny")
     told = json.loads(good(copy, "show", "interplay", "--scale", "smoke", "--json"))
     assert {row["verdict"] for rows_ in told.values() for row in rows_} == {"not run"}
     assert any(row["published"] and "Figure 3" in row["place"] for row in told["interplay/edge"])
