@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 import sys
-import time
 from types import ModuleType
 
 import pytest
+from effort import at_most_lines
 
 from interlude.models.optim import Optim
 from interlude.models.stages.pretrain import Pretrain
@@ -38,14 +38,13 @@ def test_tensorboard_reads_what_was_logged(tmp_path, tiny, source):
         assert [each.value for each in found.Scalars(name)] == pytest.approx([line[name] for line in lines])
 
 
-def test_a_line_takes_no_time(tmp_path):
-    # Mutant: a checksum that costs as much as a small model's step.
+def test_a_line_costs_little(tmp_path):
+    # Mutant: a checksum bit by bit, which costs as much as a small model's step.
     tracker = Tracker(tmp_path)
     line = {f"name_{n}": n / 7 for n in range(20)} | {"step": 1}
-    began = time.process_time()
-    for _ in range(50):
-        tracker.log(line)
-    assert (time.process_time() - began) / 50 < 2e-3
+    with at_most_lines(50 * 1200):
+        for _ in range(50):
+            tracker.log(line)
     assert (tmp_path / EVENTS).stat().st_size > 50 * 20 * 10
 
 

@@ -3,10 +3,10 @@ and fixes the order of the solution."""
 
 import dataclasses
 import itertools
-import time
 from collections import Counter
 
 import pytest
+from effort import at_most_lines
 
 from interlude.synth.graph import Shape
 from interlude.synth.render import split
@@ -370,11 +370,9 @@ def test_wrong_types_name_their_field(build, message):
 
 def test_a_huge_modulus_is_refused_at_once():
     """Mutant: trial division before the bound (minutes)."""
-    start = time.process_time()
     for modulus in (2305843009213693951, 10**4000 + 7):
-        with pytest.raises(ValueError, match="up to 999"):
+        with at_most_lines(20_000), pytest.raises(ValueError, match="up to 999"):
             Source(ops=(1, 1), modulus=modulus)
-    assert time.process_time() - start < 0.5
 
 
 def test_bad_mixtures():

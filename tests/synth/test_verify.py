@@ -14,6 +14,7 @@ from random import Random
 
 import fuzz
 import pytest
+from effort import at_most_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -360,7 +361,7 @@ def test_any_text_has_a_verdict(noise, nth, start, stop):
 
 @pytest.mark.parametrize("dialect", ["terse", "prose"])
 def test_a_megabyte_of_faults(dialect):
-    """Kills: judging quadratic in the number of steps or operands. 3 s is for a busy machine."""
+    """Kills: judging quadratic in the number of steps or operands, which takes minutes, for which the limit stands."""
     problem = Source(ops=(8, 8), dialect=dialect, split="any").problem(1)
     steps = problem.solution[: judging.parse(problem.solution, dialect).steps[-1].span[1]] + " "
     long = {"terse": "bears = " + "4 + " * 200_000 + "4 , 4 + 4 = 1 , bears 1 ;"}
@@ -371,11 +372,11 @@ def test_a_megabyte_of_faults(dialect):
         assert time.process_time() - start < 3
 
 
-def test_fast_enough_for_a_reward():
-    """Kills: a tenfold slowdown. 10,000 a second on a free core is usual; a busy machine gets a wide margin."""
+def test_cheap_enough_for_a_reward():
+    """Kills: a slowdown by half or more. 58 lines of Python a step are 10,000 such solutions a second of a core."""
     source = Source(ops=(10, 10), split="any")
     problems = [source.problem("speed", nth) for nth in range(200)]
     texts = [problem.solution for problem in problems]
-    start = time.process_time()
-    assert all(verify(problem, text).strict for problem, text in zip(problems, texts, strict=True))
-    assert time.process_time() - start < 200 / 1_500
+    assert all(verify(problem, text).strict for problem, text in zip(problems, texts, strict=True))  # caches filled
+    with at_most_lines(90 * 200 * 10):
+        assert all(verify(problem, text).strict for problem, text in zip(problems, texts, strict=True))
