@@ -137,6 +137,7 @@ def parser() -> Parser:
     made = add("leaderboard", "leaderboard:leaderboard", "print the leaderboard of mid-training methods, or try yours")
     made.add_argument("--method", metavar="FILE.py:NAME", help="your stage class, or function, to train and compare")
     scaled(made)
+    made.add_argument("--all", action="store_true", help="every comparison of every method, with its verdict")
     made.add_argument("--seeds", type=seeds, help="of --method, such as 50,51 (default: the leaderboard's first three)")
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     made.add_argument("--threads", type=positive, help="CPU threads")

@@ -51,7 +51,7 @@ def leaderboard(args, screen) -> None:
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
     seeds = ", ".join(map(str, found.seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
-    print_tables(screen, tables(made))
+    print_tables(screen, tables(made, every=args.all or bool(args.method)))
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}", soft_wrap=True)
     return None
 

@@ -41,18 +41,35 @@ def test_words_of_verdicts():
 
 
 def test_a_table_of_the_board():
-    # Mutants: an open comparison told as established; the number of seeds to come left out.
+    # Mutants: an open comparison told as established; the number of seeds to come left out; a whole interval for half;
+    # the difference of another score; below and above exchanged; every comparison unasked.
     row = {"rank": 1, "method": "toy", "alone": 0.5, "with_rl": 0.75, "seeds": 3, "flops": 8e12, "seconds": 60.0}
+    rl, alone = board.RANKED, "alone"
     compared = [
-        {"what": "NTP: alone", "verdict": "better", "more": None, "mean": 0.2, "low": 0.1, "high": 0.3, "p": 0.001},
-        {"what": "NTP: + RL", "verdict": "open", "more": 13, "mean": 0.02, "low": -0.1, "high": 0.14, "p": 0.6},
-        {"what": "pre-training: alone", "verdict": "open", "more": 4, "mean": 0.1, "low": math.nan, "high": 0, "p": 1},
+        {"what": f"NTP: {alone}", "verdict": "worse", "more": None, "mean": -0.2, "low": -0.3, "high": -0.1, "p": 1e-3},
+        {"what": f"NTP: {rl}", "verdict": "better", "more": None, "mean": 0.2, "low": 0.14, "high": 0.26, "p": 1e-3},
+        {
+            "what": f"pre-training: {alone}",
+            "verdict": "open",
+            "more": 13,
+            "mean": 0.0,
+            "low": -0.1,
+            "high": 0.1,
+            "p": 1,
+        },
+        {"what": f"pre-training: {rl}", "verdict": "open", "more": 4, "mean": 0.1, "low": math.nan, "high": 0, "p": 1},
     ]
-    ranking, differences = board.tables([row | {"compared": compared}])
-    assert ranking[2] == [["1", "toy", "0.500", "0.750", "better than NTP: alone", "8", "60", "3"]]
-    assert differences[2][0] == ["toy", "NTP: alone", "+0.200 (+0.100 to +0.300)", "better"]
-    assert differences[2][1][-1] == "open, about 13 more seeds" and differences[2][2][2] == "+0.100"
-    assert board.established([compared[1]]) == "nothing yet"
+    bound = row | {"rank": 2, "method": "bound", "compared": []}
+    made = [row | {"compared": compared}, bound]
+    ranking, established, differences = board.tables(made)
+    assert ranking[1][4:6] == ["- NTP", "- pre-training"]
+    assert ranking[2][0] == ["1", "toy", "0.500", "0.750", "+0.200 ± 0.060*", "+0.100", "8", "60"]
+    assert ranking[2][1][4:6] == ["", ""]
+    assert established[2][:2] == [[f"NTP: {alone}", "–", "toy", "–"], [f"NTP: {rl}", "toy", "–", "–"]]
+    assert established[2][2:] == [[each["what"], "–", "–", "–"] for each in compared[2:]]
+    assert differences[2][0] == ["toy", f"NTP: {alone}", "-0.200 (-0.300 to -0.100)", "worse"]
+    assert differences[2][2][-1] == "open, about 13 more seeds" and differences[2][3][2] == "+0.100"
+    assert board.tables(made, every=False) == [ranking, established]
 
 
 def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
