@@ -45,30 +45,26 @@ def test_a_table_of_the_board():
     # the difference of another score; below and above exchanged; every comparison unasked.
     row = {"rank": 1, "method": "toy", "alone": 0.5, "with_rl": 0.75, "seeds": 3, "flops": 8e12, "seconds": 60.0}
     rl, alone = board.RANKED, "alone"
-    compared = [
-        {"what": f"NTP: {alone}", "verdict": "worse", "more": None, "mean": -0.2, "low": -0.3, "high": -0.1, "p": 1e-3},
-        {"what": f"NTP: {rl}", "verdict": "better", "more": None, "mean": 0.2, "low": 0.14, "high": 0.26, "p": 1e-3},
-        {
-            "what": f"pre-training: {alone}",
-            "verdict": "open",
-            "more": 13,
-            "mean": 0.0,
-            "low": -0.1,
-            "high": 0.1,
-            "p": 1,
-        },
-        {"what": f"pre-training: {rl}", "verdict": "open", "more": 4, "mean": 0.1, "low": math.nan, "high": 0, "p": 1},
-    ]
+    keys = ("what", "verdict", "more", "mean", "low", "high")
+    values = (
+        (f"NTP: {rl}", "better", None, 0.2, 0.14, 0.26),
+        (f"NTP: {alone}", "worse", None, -0.2, -0.3, -0.1),
+        (f"pre-training: {rl}", "worse", None, -0.1, math.nan, 0.0),
+        (f"pre-training: {alone}", "open", 13, 0.0, -0.1, 0.1),
+    )
+    compared = [dict(zip(keys, each, strict=True)) for each in values]
     bound = row | {"rank": 2, "method": "bound", "compared": []}
     made = [row | {"compared": compared}, bound]
     ranking, established, differences = board.tables(made)
     assert ranking[1][4:6] == ["- NTP", "- pre-training"]
-    assert ranking[2][0] == ["1", "toy", "0.500", "0.750", "+0.200 ± 0.060*", "+0.100", "8", "60"]
+    assert ranking[2][0] == ["1", "toy", "0.500", "0.750", "+0.200 ± 0.060*", "-0.100*", "8", "60"]
     assert ranking[2][1][4:6] == ["", ""]
-    assert established[2][:2] == [[f"NTP: {alone}", "–", "toy", "–"], [f"NTP: {rl}", "toy", "–", "–"]]
-    assert established[2][2:] == [[each["what"], "–", "–", "–"] for each in compared[2:]]
-    assert differences[2][0] == ["toy", f"NTP: {alone}", "-0.200 (-0.300 to -0.100)", "worse"]
-    assert differences[2][2][-1] == "open, about 13 more seeds" and differences[2][3][2] == "+0.100"
+    assert established[2] == [
+        [f"NTP: {rl}", "toy", "–", "–"], [f"NTP: {alone}", "–", "toy", "–"],
+        [f"pre-training: {rl}", "–", "toy", "–"], [f"pre-training: {alone}", "–", "–", "–"],
+    ]  # fmt: skip
+    assert differences[2][1] == ["toy", f"NTP: {alone}", "-0.200 (-0.300 to -0.100)", "worse"]
+    assert differences[2][3][-1] == "open, about 13 more seeds" and differences[2][2][2] == "-0.100"
     assert board.tables(made, every=False) == [ranking, established]
 
 
