@@ -75,7 +75,8 @@ def bench_stage(work: Workload, setup: Setup) -> RL:
 def our_step(work: Workload, stage: RL, choice: str, setup: Setup) -> Side:
     """One step of the training loop a turn."""
     models = StageModels(endless(work.model, setup.device))
-    optimiser, state = make(stage.optim, models.learner, choice), State(kernels=choice)
+    # Not step 0, at which a stage asks for room for whole solutions: responses here are of one length, right or wrong.
+    optimiser, state = make(stage.optim, models.learner, choice), State(kernels=choice, step=1)
 
     def step() -> float:
         with kernels(choice):

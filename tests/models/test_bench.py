@@ -430,7 +430,7 @@ def test_a_batch_is_sampled_in_groups_and_with_all_prompts_different(monkeypatch
 def test_a_step_of_rl_learns_from_every_response():
     """Kills: groups without an advantage, which would cost nothing to learn from."""
     stage, model = rl.bench_stage(WORK, TINY), endless(WORK.model, "cpu")
-    batch = stage.collect(StageModels(model), 0, 0, range(stage.batch_size))
+    batch = stage.collect(StageModels(model), 0, 1, range(stage.batch_size))
     assert (len(batch.lengths), stage.num_samples, stage.optim.kind) == (4, 2, "adamw")
     assert bool((batch.gain_BT != 0).any(1).all())
     assert rl.our_step(WORK, stage, "torch", TINY)() == 4

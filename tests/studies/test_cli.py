@@ -23,7 +23,7 @@ COMMANDS = {
         "--partition", "--minutes",
     },
     "reproduce": {"--json", "--seeds", "--workers", "--out", "--plan"},
-    "leaderboard": {"--json", "--method", "--scale", "--seeds", "--device", "--threads"},
+    "leaderboard": {"--all", "--json", "--method", "--scale", "--seeds", "--device", "--threads"},
     "export": {
         "--json", "--study", "--arm", "--seed", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus",
         "--split", "--problems", "--conversational", "--max-new-tokens",
