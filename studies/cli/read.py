@@ -37,7 +37,7 @@ def show(args, screen) -> None:
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
     print_tables(screen, tables.full(found, tables.kinds_of(study)) if args.all else tables.short(found))
     if not args.all:
-        screen.print(Text("--all shows all exams, further measures, and costs", "dim"))
+        screen.print(Text("--all shows all claims and differences, all exams, further measures, and costs", "dim"))
 
 
 def show_claims(args, screen) -> None:

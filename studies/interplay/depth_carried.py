@@ -34,12 +34,12 @@ CLAIMS = (
     above("RL carries beyond its data: hard band, pass@1", minus("RL", "base", "hard")),
     above("RL carries beyond its data: hard band, pass@128", minus("RL", "base", "hard", k=128)),
     above("RL carries further than mid-training on gold", minus("RL", GOLD[0], "hard"), minus("RL", GOLD[1], "hard")),
-    within("Gold at a low rate (SFT) carries as far as RL", minus("SFT", "RL", "hard")),
-    above("What is replayed decides how far gold carries", minus(GOLD[1], GOLD[0], "hard")),
+    within("gold at a low rate (SFT) carries as far as RL", minus("SFT", "RL", "hard")),
+    above("what is replayed decides how far gold carries", minus(GOLD[1], GOLD[0], "hard")),
     above("RL after mid-training carries further than mid-training alone", minus("mid-training + RL", GOLD[0], "hard")),
-    above("Mid-training is better than RL at the edge itself", minus(GOLD[0], "RL", "edge")),
-    below("More pre-training costs what lies beyond the band", minus("more pre-training", "base", "hard")),
-    within("A random reward teaches nothing", *(minus("RL, random reward", "base", band) for band in ("edge", "hard"))),
+    above("mid-training is better than RL at the edge itself", minus(GOLD[0], "RL", "edge")),
+    below("more pre-training costs what lies beyond the band", minus("more pre-training", "base", "hard")),
+    within("a random reward teaches nothing", *(minus("RL, random reward", "base", band) for band in ("edge", "hard"))),
     within("A/A: the same RL with other rollouts", *(minus("RL, other rollouts", "RL", b) for b in ("edge", "hard"))),
 )
 

@@ -126,7 +126,7 @@ def arm_html(study, arm: str, rows: list[dict] | None) -> str:
     for ops in dict.fromkeys(row["ops"] for row in rows):
         cells = [[n for n, r in enumerate(rows) if (r["ops"], outcome(r)) == (ops, name)] for name in outcomes]
         links = [f'<a href="#{mark}-{found[0]}">{len(found)}</a>' if found else "–" for found in cells]
-        body += f"<tr><td>{ops} operations</td>{''.join(f'<td>{link}</td>' for link in links)}</tr>"
+        body += f"<tr><td>{operations(ops)}</td>{''.join(f'<td>{link}</td>' for link in links)}</tr>"
     table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
     texts = "".join(
         f"<details><summary>{escape(name)}: {len(those)}</summary>"
@@ -140,6 +140,11 @@ def arm_html(study, arm: str, rows: list[dict] | None) -> str:
     return f'<details>{summary}<div class="wide transcripts">{table}</div>{texts}</details>'
 
 
+def operations(count: int) -> str:
+    """The number of operations in words."""
+    return f"{count} operation{'s' * (count != 1)}"
+
+
 def transcript_html(mark: str, row: dict) -> str:
     """A problem and its response, one line per step with a tick, or a cross and the kinds of its faults."""
     lines = "".join(piece_html(piece) for piece in row["pieces"])
@@ -147,7 +152,7 @@ def transcript_html(mark: str, row: dict) -> str:
     other = [fault for fault in dict.fromkeys(row["faults"]) if fault not in shown]
     missed = f'<p class="fault">{escape(", ".join(other))}</p>' if other else ""
     verdict = "strictly right" if row["strict"] else LUCKY if row["answer"] else "wrong"
-    score = f"{row['ops']} operations, {verdict}; {row['process']:.0%} of the steps right"
+    score = f"{operations(row['ops'])}, {verdict}; {row['process']:.0%} of the steps right"
     gold = f"<details><summary>right solution</summary><pre>{escape(row['solution'])}</pre></details>"
     return (
         f'<div class="transcript" id="{mark}"><p class="soft">{score}</p><pre>{escape(row["question"])}</pre>'

@@ -37,10 +37,14 @@ def page(studies: list[tuple], bands: Bands) -> str:
 
 
 def heading(names: list[str]) -> str:
-    """The title of a page: the description of its topic if all studies are of one topic, else a general one."""
-    topics = {name.partition("/")[0] for name in names}
-    only = f"interlude.studies.{topics.pop()}" if len(topics) == 1 else "interlude.studies.stages"
-    about = importlib.import_module(only).__doc__.splitlines()[0].removeprefix("Studies of ").rstrip(".")
+    """The title of a page: the description of its topic, a general one for several topics, or the names of studies in
+    files of the user's own, which have no topic."""
+    if not any("/" in name for name in names):
+        return ", ".join(names)
+    found = {name.rpartition("/")[0] for name in names}
+    topic = found.pop() if len(found) == 1 else "stages"
+    doc = importlib.import_module(f"interlude.studies.{topic}").__doc__
+    about = doc.splitlines()[0].removeprefix("Studies of ").rstrip(".")
     return about[0].upper() + about[1:]
 
 

@@ -15,6 +15,7 @@ from interlude.studies.results import Results
 from interlude.studies.verdicts import NOT_RUN, OPEN, Claim, Verdict, decide
 
 FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
+MOST = 12  # without --all, claims and lines of differences beyond these are left to it
 SOLVED = 0.99  # a column of pass@k with k > 1 is left out if every arm reaches this
 
 
@@ -78,15 +79,20 @@ def verdict_row(verdict: Verdict) -> dict:
 
 
 def short(data: dict) -> list[Table]:
-    """The tables that answer the study's question: verdicts, scores of the headline exams, and their differences."""
+    """The tables that answer the study's question: verdicts, scores of the headline exams, and their differences.
+
+    Of more than MOST claims only those that are decided are shown. More than MOST lines of differences are left out
+    where claims already say which differences matter.
+    """
     worlds, exams = shown_first(data)
     sampled = [r for r in data["scores"] if r["exam"] in exams and r["kind"] == "sampled" and r["k"] == 1]
-    made = [claim_table(data["verdicts"])] if data["verdicts"] else []
+    made = [few_claims(data["verdicts"])] if data["verdicts"] else []
     made += [ranking_table(sampled)] if sampled else []
     if bands := [row for row in data["band_scores"] if row["world"] in worlds and row["k"] in FEW]:
         made.append(arm_table(bands))
     gaps = [row for row in data["contrasts"] if row.get("world") in worlds or row.get("exam") in exams]
-    if gaps := [row for row in gaps if row["k"] in FEW]:
+    gaps = [row for row in gaps if row["k"] in FEW]
+    if gaps and (not data["verdicts"] or len({(versus(row), where(row)) for row in gaps}) <= MOST):
         made.append(contrast_table(gaps))
     return made or full(data, {})
 
@@ -136,6 +142,14 @@ def claim_table(rows: list[dict]) -> Table:
         needed = [] if verdict == NOT_RUN else needed
         cells.append([verdict, "\n".join([row["claim"], *(f"  {line}" for line in (*measured, *said, *needed))])])
     return "claims", ["verdict", "claim, measured difference, and published result"], cells, decided_by(rows)
+
+
+def few_claims(rows: list[dict]) -> Table:
+    """claim_table; of more than MOST claims, only those that are decided, with the number of the others."""
+    kept = [row for row in rows if row["verdict"] not in (OPEN, NOT_RUN)] if len(rows) > MOST else rows
+    title, heads, cells, _ = claim_table(kept)
+    others = f"{len(rows) - len(kept)} other claims are open or not run" * (len(kept) < len(rows))
+    return title, heads, cells, "; ".join(part for part in (decided_by(rows), others) if part)
 
 
 def decided_by(rows: list[dict], resampled: bool = False) -> str:

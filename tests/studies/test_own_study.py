@@ -19,9 +19,9 @@ def interlude(folder: Path, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 
-def test_a_file_of_ones_own_is_planned_run_and_shown(tmp_path):
+def test_a_file_of_ones_own_is_planned_run_shown_and_reported(tmp_path):
     """Mutants: a models/ folder beside it taken for ours, or ours for it; its table among the committed ones; its name
-    taken from inside; workers that do not find it."""
+    taken from inside; workers that do not find it; a report that looks for its topic among ours."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "__init__.py").write_text("")
     (tmp_path / "models" / "sizes.py").write_text("WIDTH = 32\n")
@@ -42,6 +42,8 @@ def test_a_file_of_ones_own_is_planned_run_and_shown(tmp_path):
     assert (tmp_path / "runs").is_dir()
     shown = interlude(tmp_path, "show", "./my_study.py", "--scale", "smoke", "--json")
     assert shown.returncode == 0 and json.loads(shown.stdout)["study"] == "my_study", shown.stderr
+    report = interlude(tmp_path, "report", "./my_study.py", "--scale", "smoke", "--html", "mine.html")
+    assert report.returncode == 0 and "<h1>my_study</h1>" in (tmp_path / "mine.html").read_text(), report.stderr
 
 
 @pytest.mark.parametrize(

@@ -264,10 +264,11 @@ def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):
 
 
 def test_the_heading_says_what_the_studies_are_about():
-    # Mutants: one heading for all; the first study's topic for a page of several.
+    # Mutants: one heading for all; the first study's topic for a page of several; a study of the user's own as a topic.
     about = {topic: heading([f"{topic}/any"]) for topic in ("stages", "interplay", "midtraining")}
     assert len(set(about.values())) == 3 and "id-training methods" in about["midtraining"]
-    assert heading(["midtraining/remit", "stages/rl"]) == about["stages"]
+    assert heading(["midtraining/remit", "stages/rl"]) == heading(["my_study", "stages/rl"]) == about["stages"]
+    assert heading(["my_study"]) == "my_study"
 
 
 def test_what_a_model_writes_cannot_become_markup():
@@ -408,6 +409,22 @@ def test_show_begins_with_the_few_numbers_that_answer_the_question(found):
     assert "[" in row[2]
     nothing = tables.claim_table([tables.verdict_row(verdict) for verdict in decide(CLAIMS, None, BANDS)])
     assert nothing[3] == "" and nothing[2][0][0] == "not run"
+
+
+def test_show_of_a_large_study_stays_short(found, monkeypatch):
+    """Mutants: open claims among many; their number left out; all differences although claims give those that matter;
+    none where there are no claims."""
+    monkeypatch.setattr(tables, "MOST", 3)
+    numbers = tables.summary(Words(), found, BANDS, CLAIMS * 4)
+    numbers["verdicts"][1]["verdict"] = "holds"
+    (_, _, cells, caption), *rest = tables.short(numbers)
+    assert (
+        len(cells) == 1 and cells[0][0].startswith("holds") and caption.endswith("; 3 other claims are open or not run")
+    )
+    assert [title for title, *_ in rest] == ["by band, exact: strict pass@k"]
+    fewer = tables.short(numbers | {"verdicts": numbers["verdicts"][:3]})
+    assert len(fewer[0][2]) == 3 and "other claims" not in fewer[0][3]
+    assert tables.short(numbers | {"verdicts": []})[-1][0].startswith("differences")
 
 
 def test_an_arm_equal_to_its_base_is_shown(found):
