@@ -15,10 +15,12 @@ from interlude.models.hf import HF
 from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
+from interlude.models.rollouts import check_room
 from interlude.models.sample import COMPACT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.models.train import Machine
+from interlude.studies.real_scale import real_scale
 from interlude.studies.run import costs, train_or_load
 from interlude.synth.rng import uniforms
 from interlude.synth.source import Source
@@ -120,3 +122,14 @@ def test_it_is_trained_saved_and_found_again(folder, runs):
     del again
     raw = HF(folder).build(0)
     assert any(not torch.equal(a, b) for a, b in zip(lm.parameters(), raw.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_responses_have_room_for_solutions(folder):
+    # Mutant: 40 tokens a step and 12 more, as once was, by which most solutions of two steps were cut off.
+    scale = real_scale()
+    lm = HF(folder, thoughts=True).build(0)
+    for ops in range(scale.band[0], scale.hard[1] + 1):
+        problems = [scale.source((ops, ops)).problem("room", n) for n in range(200)]
+        check_room(f"{ops} operations", lm, scale.corpus(), problems, scale.token_limit(ops))
+        assert max(len(lm.encode(problem.solution)) for problem in problems) <= scale.token_limit(ops)
