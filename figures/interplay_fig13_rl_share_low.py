@@ -28,4 +28,5 @@ def draw(folder=FOLDER) -> Figure:
 
 
 def arms(base: str) -> tuple[str, ...]:
+    """The arms after one base, by the share of RL in the second world."""
     return tuple(f"{base}, RL {share} %" for share in RL_SHARES)

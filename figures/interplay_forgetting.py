@@ -34,6 +34,7 @@ def draw(folder=FOLDER) -> Figure:
 
 
 def divergence(table: Results, arm: str) -> Estimate:
+    """KL to the base at the edge in nats, with its interval over seeds and problems."""
     nats_SP = np.array([numbers(row["divergence"]) for row in table.of(arm, "edge-kl")])
     return interval(nats_SP, path=(table.study, arm, "edge-kl"))
 

@@ -63,6 +63,7 @@ def edge(table: Results, arm: str) -> np.ndarray:
 
 
 def score(table: Results, arm: str) -> Estimate:
+    """Strict pass@1 at the edge with its interval."""
     return interval(edge(table, arm), path=(STUDY, arm, EXAM, 1))
 
 

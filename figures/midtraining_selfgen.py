@@ -61,6 +61,7 @@ def draw(folder=FOLDER) -> Figure:
 
 
 def score(table: Results, arm: str, k: int) -> Estimate:
+    """Strict pass@k at the edge with its interval."""
     return interval(table.solved(arm, EDGE, k), path=(STUDY, arm, EDGE, k))
 
 

@@ -143,6 +143,7 @@ def on_grid(rows: list[dict], column: str) -> np.ndarray:
 
 
 def legend(made, axis, columns: int) -> None:
+    """One legend above all panels."""
     made.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
 
@@ -162,4 +163,5 @@ def over_training(made, study: str, rows: list[dict], extra: str = "") -> None:
 
 
 def plural(seeds) -> str:
+    """The number of seeds in words."""
     return f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"

@@ -72,6 +72,7 @@ def save(name: str, made: Figure) -> Path:
 
 
 def panel_letter(axis, letter: str, title: str) -> None:
+    """Titles a panel with its letter."""
     axis.set_title(f"{letter}   {title}", fontweight="bold")
 
 

@@ -50,6 +50,7 @@ def smollm2(root: Path | None = None) -> Path:
 
 
 def cache_folder() -> Path:
+    """Where fetched models lie: $INTERLUDE_MODELS, or ~/.cache/interlude."""
     return Path(os.environ.get("INTERLUDE_MODELS", Path.home() / ".cache" / "interlude"))
 
 

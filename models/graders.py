@@ -145,6 +145,7 @@ def kept(model: HF, content: str | None, device: torch.device) -> HFModel:
 
 
 def device_of(lm: LM) -> torch.device:
+    """The device of the weights."""
     return next(lm.parameters()).device
 
 

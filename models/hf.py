@@ -161,6 +161,8 @@ class HF:
 
 @cache
 def skeleton(model: HF, content: str | None) -> HFModel:
+    """The network without weights, on the meta device: its sizes cost no memory."""
+
     from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
     try:

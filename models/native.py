@@ -212,6 +212,7 @@ def addresses(tensors: list[Tensor | None]) -> ctypes.Array:
 
 
 def sizes(model: torch.nn.Module) -> Sizes:
+    """The sizes of a GPT as the compiled kernels take them."""
     s = model.sizes
     return Sizes(s.layers, s.width, s.heads, s.kv_heads, s.head_width, s.hidden, s.vocab.size, s.norm_eps)
 

@@ -89,5 +89,6 @@ def unit(runs: Counter, features: dict) -> np.ndarray:
 
 
 def logp(logits_NC: np.ndarray) -> np.ndarray:
+    """Log-probabilities (N, C) from logits."""
     shifted_NC = logits_NC - logits_NC.max(1, keepdims=True)
     return shifted_NC - np.log(np.exp(shifted_NC).sum(1, keepdims=True))

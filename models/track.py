@@ -77,6 +77,7 @@ def scalar(name: str, number: float) -> bytes:
 
 
 def sized(content: bytes) -> bytes:
+    """The bytes with their length before them, as protocol buffers have it."""
     return varint(len(content)) + content
 
 

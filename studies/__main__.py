@@ -25,10 +25,12 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one sentence."""
 
     def error(self, message: str):
+        """Ends with one sentence and exit code 2, without the usage."""
         self.exit(2, f"interlude: {message}; see {self.prog} --help\n")
 
 
 def seeds(text: str) -> tuple[int, ...]:
+    """Different non-negative integers, such as "0,1,2"."""
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() for part in parts) or len(set(parts)) < len(parts):
         raise argparse.ArgumentTypeError(f"must be different non-negative integers such as 0,1,2, got {text!r}")
@@ -36,6 +38,7 @@ def seeds(text: str) -> tuple[int, ...]:
 
 
 def span(text: str) -> tuple[int, int]:
+    """A number or a range, such as "4" or "2-5", as (low, high)."""
     low, _, high = text.partition("-")
     if not low.isdigit() or (high and not high.isdigit()):
         raise argparse.ArgumentTypeError(f"must be a number such as 4 or a range such as 2-5, got {text!r}")
@@ -43,28 +46,33 @@ def span(text: str) -> tuple[int, int]:
 
 
 def modulus(text: str) -> int | None:
+    """An integer, or None for "none"."""
     if text != "none" and not text.isdigit():
         raise argparse.ArgumentTypeError(f"must be a prime or none, got {text!r}")
     return None if text == "none" else int(text)
 
 
 def natural(text: str) -> int:
+    """A non-negative integer."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"must be a non-negative integer, got {text!r}")
     return int(text)
 
 
 def positive(text: str) -> int:
+    """A positive integer."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
     return int(text)
 
 
 def parts(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
     return tuple(text.split(","))
 
 
 def cards(text: str) -> tuple[str, ...]:
+    """Names of GPUs separated by commas, in lower case; each must be known."""
     names = tuple(text.lower().split(","))
     if not set(names) <= set(CARDS):
         raise argparse.ArgumentTypeError(f"must be among {', '.join(CARDS)}, got {text!r}")

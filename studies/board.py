@@ -135,6 +135,7 @@ def half_width(each: dict) -> str:
 
 
 def difference(each: dict) -> str:
+    """A mean difference and its interval, in words."""
     span = "" if math.isnan(each["low"]) else f" ({each['low']:+.3f} to {each['high']:+.3f})"
     return f"{each['mean']:+.3f}{span}"
 

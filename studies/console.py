@@ -195,6 +195,7 @@ class Watch:
 
 
 def print_json(value) -> None:
+    """Prints a value as JSON, with null for NaN."""
     print(json.dumps(without_nan(value), indent=2, allow_nan=False))
 
 

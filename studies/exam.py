@@ -256,8 +256,10 @@ def cached_result(recipe: Recipe, exam: Exam, lm: LM | None) -> ExamResult:
 
 
 def kept_at(recipe: Recipe, exam: Exam) -> Path:
+    """The file in which the result of an exam for a recipe is cached."""
     return recipe.folder / "exams" / f"{key(exam)[:16]}.json"
 
 
 def answered(recipe: Recipe, exam: Exam) -> bool:
+    """Whether the result of an exam for a recipe is cached."""
     return kept_at(recipe, exam).exists()

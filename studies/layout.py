@@ -38,10 +38,12 @@ def means_table(title: str, rows: list[dict], names: dict[str, str], digits: int
 
 
 def in_words(estimate: dict) -> str:
+    """Seeds and problems of an estimate, such as "8 seeds × 200 problems"."""
     return f"{estimate['seeds']} seed{'s' * (estimate['seeds'] != 1)} × {estimate['problems']} problems"
 
 
 def counts(rows: list[dict]) -> str:
+    """Seeds and problems of several estimates, each different count once."""
     return "; ".join(dict.fromkeys(in_words(row) for row in rows))
 
 

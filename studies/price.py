@@ -151,6 +151,7 @@ def priced(recipe: Recipe) -> StagePrice:
 
 
 def scaled(ledger: Ledger, times: float) -> Ledger:
+    """A ledger with all tokens and FLOPs multiplied by ``times``."""
     return Ledger(tuple(round(n * times) for n in ledger.tokens), tuple(f * times for f in ledger.flops))
 
 
@@ -235,6 +236,7 @@ class Counted:
 
 
 def parameters(model: GPT | HF) -> int:
+    """The number of parameters of a model, without loading weights."""
     if isinstance(model, GPT):
         return model.parameters_count
     return sum(weight.numel() for weight in model.skeleton().parameters())
@@ -268,6 +270,7 @@ class Shape:
 
 
 def shape(recipe: Recipe) -> Shape:
+    """The sizes of a recipe's model, from which its memory is estimated."""
     model = recipe.model
     if isinstance(model, GPT):
         wide = 4.0 if recipe.precision == "float32" else 2.0

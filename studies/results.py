@@ -263,6 +263,7 @@ def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order
 
 
 def ordered(rows: list[dict], order: Order | None) -> list[dict]:
+    """The rows sorted by ``order``, or as they are."""
     return rows if order is None else sorted(rows, key=order)
 
 

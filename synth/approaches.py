@@ -101,6 +101,7 @@ class Book:
         self.end = trace.steps[-1].span[1] if trace.steps else 0
 
     def broken(self, event: Event | None, detail: str, content: bool = False) -> None:
+        """Records a promise not kept, at an event or, without one, at the whole solution."""
         number, where = (None, self.end) if event is None else (event.number, event.where)
         self.found.append(Breach(self.name, content, number, where, detail))
 
@@ -124,6 +125,7 @@ class Book:
 
 
 def judge_levels(book: Book) -> None:
+    """Every line opens the next level once the one before it is complete; steps belong to the level that is open."""
     work, level, done = book.work, 0, set()
     for event in book.events:
         if event.line:
@@ -140,6 +142,7 @@ def judge_levels(book: Book) -> None:
 
 
 def judge_depth(book: Book) -> None:
+    """Every line opens a goal that the innermost open goal needs; a step closes the innermost."""
     work, goals, done = book.work, [], set()
     for event in book.events:
         if event.line:
@@ -160,6 +163,7 @@ def judge_depth(book: Book) -> None:
 
 
 def judge_backward(book: Book) -> None:
+    """Lines come before all steps, each quantity once and after a line that needs it."""
     work, listed, due, stepped = book.work, [], [book.work.last], False
     for event in book.events:
         if event.line:
@@ -186,6 +190,7 @@ def promised(book: Book, order: list[int]) -> None:
 
 
 def judge_subgoals(book: Book) -> None:
+    """Lines name the operand of the last step that the next steps work towards; ``merge`` comes before that step."""
     work, done, merged = book.work, set(), False
     part: int | None = None
     for event in book.events:
@@ -209,6 +214,7 @@ def judge_subgoals(book: Book) -> None:
 
 
 def judge_formulas(book: Book) -> None:
+    """Lines come before all steps and give a formula for each quantity once."""
     work, listed, stepped = book.work, [], False
     due = partial(work.formula, values=book.name == "simplify")
     for event in book.events:
@@ -226,6 +232,7 @@ def judge_formulas(book: Book) -> None:
 
 
 def judge_plan(book: Book) -> None:
+    """One line before all steps lists their order, and the steps follow it."""
     head(book, None)
     lines = [event for event in book.events if event.line]
     order = [book.work.finder.get(book.work.index.get(word, -1), -1) for word in lines[0].line.words[::2]]
@@ -244,6 +251,7 @@ def head(book: Book, due: Words | None) -> None:
 
 
 def judge_table(book: Book) -> None:
+    """One line comes before all steps, and statements that the answer does not need have steps too."""
     head(book, ())
     used = {step.statement for step in book.trace.steps}
     for noun in book.work.unneeded:
@@ -252,6 +260,7 @@ def judge_table(book: Book) -> None:
 
 
 def judge_check(book: Book) -> None:
+    """Each line checks a step that came before it, and every step is checked once."""
     work, done, listed = book.work, set(), set()
     for event in book.events:
         if event.line:
@@ -269,6 +278,7 @@ def judge_check(book: Book) -> None:
 
 
 def judge_grouped(book: Book) -> None:
+    """A line names an operation; steps with it follow until no more of them can be done."""
     work, sign, done = book.work, None, set()
 
     def open_now() -> bool:
@@ -308,6 +318,7 @@ def judge_turns(
 
 
 def judge_running(book: Book) -> None:
+    """After every step a line holds the values that are still needed."""
     missing = "What the step before found is not held."
     judge_turns(
         book, False, book.work.held, missing, "There is nothing new to hold.", "What the last step found is not held."
@@ -315,6 +326,7 @@ def judge_running(book: Book) -> None:
 
 
 def judge_countdown(book: Book) -> None:
+    """Before every step a line lists the quantities that are still to be found."""
     judge_turns(
         book, True, book.work.left, "What is left was not said.", "What is left was said before.", "Nothing was left."
     )

@@ -301,4 +301,5 @@ def histogram(values) -> tuple:
 
 
 def lengths(values: list[int]) -> Lengths:
+    """The least, the mean and the greatest."""
     return Lengths(min(values), sum(values) / len(values), max(values))

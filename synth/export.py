@@ -95,6 +95,7 @@ def check_solvable(problem: Problem) -> None:
 
 
 def style_to_dict(style: SolutionStyle) -> dict[str, object]:
+    """A solution style as JSON values; fields at their defaults that came later are left out."""
     skipped = style.skipped
     return {
         "thoughts": style.thoughts,
@@ -107,6 +108,7 @@ def style_to_dict(style: SolutionStyle) -> dict[str, object]:
 
 
 def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
+    """The inverse of style_to_dict for this problem. Raises ValueError naming the field that is not valid."""
     more = {"approach", "tagged"}  # left out where there is no approach
     present = more & set(table) if isinstance(table, dict) else set()
     unwrapped = isinstance(table, dict) and "unwrapped" in table  # left out where it is false
@@ -143,6 +145,7 @@ def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
 
 
 def graph_from_dict(table: object) -> Graph:
+    """A graph from its JSON values. Raises ValueError naming the field that is not valid."""
     exact_fields("problem.graph", table, {field.name for field in fields(Graph)})
     modulus, unknown = table["modulus"], table["unknown"]
     check_modulus("problem.graph.modulus", modulus)
@@ -157,6 +160,7 @@ def graph_from_dict(table: object) -> Graph:
 
 
 def nodes_to_lists(nodes: tuple[Node, ...]) -> list[list[object]]:
+    """Each node as [op, args, value]."""
     return [[node.op, list(node.args), node.value] for node in nodes]
 
 
@@ -254,6 +258,7 @@ def trl(
 
 
 def message(role: str, text: str) -> list[dict[str, str]]:
+    """A conversation of one message, in the format of chat templates."""
     return [{"role": role, "content": text}]
 
 
@@ -300,6 +305,8 @@ def write_rows(table: Iterable[Row], path: str | Path) -> int:
 
 
 def write_parquet(table: list[Row], file) -> None:
+    """Writes rows as Parquet; needs pyarrow."""
+
     import pyarrow
     import pyarrow.parquet
 

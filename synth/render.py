@@ -207,6 +207,7 @@ def note(problem: Blueprint, index: int, out: list[str], roles: list[str]) -> No
 
 
 def terse_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
+    """Appends the tokens of a question in a terse dialect to ``out``, and the role of each to ``roles``."""
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
     equals = EQUALS[problem.dialect]
     signs = len(equals)
@@ -236,6 +237,7 @@ def terse_question(problem: Blueprint, out: list[str], roles: list[str]) -> None
 
 
 def terse_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
+    """Appends the tokens of a solution in a terse dialect to ``out``, and the role of each to ``roles``."""
     if problem.approached:
         styled_script(problem, terse_step, out, roles)
     elif problem.style is not None:
@@ -321,6 +323,7 @@ def terse_sum(op: str, line: list[int], partial: bool, out: list[str], roles: li
 
 
 def prose_question(problem: Blueprint, out: list[str], roles: list[str]) -> None:
+    """Appends the tokens of a question in prose to ``out``, and the role of each to ``roles``."""
     words, nodes, needed = problem.words, problem.nodes, len(problem.graph.nodes)
     place = worlds.world(problem.world).place.split()
     for index in problem.order:
@@ -355,6 +358,7 @@ def prose_statement(problem: Blueprint, index: int, verb: str, out: list[str]) -
 
 
 def prose_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None:
+    """Appends the tokens of a solution in prose to ``out``, and the role of each to ``roles``."""
     if problem.approached:
         styled_script(problem, prose_step, out, roles)
     elif problem.style is not None:

@@ -72,9 +72,11 @@ class Work:
     # The lines, as words after the marker.
 
     def noun(self, at: int) -> Words:
+        """The name of the quantity that a statement finds."""
         return (self.result_name(at),)
 
     def need(self, at: int) -> Words:
+        """A quantity and, if it has to be computed, those that it is found from."""
         named = self.named(at)
         return (self.result_name(at), *(("from", *commas(named)) if named else ()))
 
@@ -88,6 +90,7 @@ class Work:
         return (self.result_name(at), *EQUALS.get(self.problem.dialect, ("=",)), *signed)
 
     def restated(self) -> Words:
+        """The values that the question gives, in its order, and the quantity that it asks for."""
         given = [self.problem.graph.root if i < 0 else i for i in self.problem.order if i < 0 or not self.nodes[i].args]
         said: list[str] = []
         for i in given:
@@ -95,6 +98,7 @@ class Work:
         return (*said, "asked", self.words[self.target])
 
     def relevant(self) -> Words:
+        """The quantities that the answer needs, in the question's order."""
         root, needed = self.problem.graph.root, len(self.problem.graph.nodes)
         stated = [root if i < 0 else i for i in self.problem.order if i < needed]
         return commas(tuple(dict.fromkeys([self.words[i] for i in stated])))
@@ -121,6 +125,7 @@ class Work:
         return (self.words[at], ",", *said[1:])
 
     def exists(self, sign: str, terms: tuple[int, ...]) -> bool:
+        """Whether the operation has a result for the values of these quantities: a division may have none."""
         total: int | None = self.nodes[terms[0]].value
         for i in terms[1:]:
             if total is not None:
@@ -140,10 +145,12 @@ class Work:
         return tuple(said[1:])
 
     def left(self, done: list[int]) -> Words:
+        """The quantities that are still to be found, in the plain solution's order."""
         return commas(tuple([self.result_name(at) for at, _ in self.moves if at not in done]))
 
 
 def commas(words: Words) -> Words:
+    """The words with a comma between them."""
     said: list[str] = []
     for word in words:
         said += (",", word)

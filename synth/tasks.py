@@ -129,6 +129,7 @@ class Question:
 
 
 def closed(text: str) -> str:
+    """A text with the end token after it."""
     return f"{text.rstrip()} {END}"
 
 
@@ -138,6 +139,7 @@ def is_held_out(question: str) -> bool:
 
 
 def check_split(name: str, split: str) -> None:
+    """Raises ValueError unless ``split`` is a known split."""
     if split not in SPLITS:
         raise ValueError(f"{name}.split must be one of {', '.join(SPLITS)}, got {split!r}")
 
@@ -227,6 +229,7 @@ def unchanged(path: str) -> tuple[str, int, int]:
 
 @cache
 def file_digest(path: str, size: int, changed: int) -> str:
+    """SHA-256 of a file; ``size`` and ``changed`` make the cache miss once the file has changed."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -307,6 +310,7 @@ def math_parse(text: str) -> list:
 
 
 def same_value(gold: list, text: str) -> bool | None:
+    """Whether a text has the value of the gold answer by math-verify; None if it contains no mathematics."""
     found = math_parse(text)
     main = threading.current_thread() is threading.main_thread()
     verified = need_package("math_verify", "math-verify").verify

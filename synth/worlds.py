@@ -92,6 +92,7 @@ def read(path: Path) -> World:
 
 
 def plain(word: str) -> bool:
+    """Whether a word is made of lower-case ASCII letters only."""
     return word.isascii() and word.isalpha() and word.islower()
 
 

@@ -13,6 +13,7 @@ from interlude.studies.workload import workload
 
 
 def bench_(args, screen) -> None:
+    """Measures speed on this machine and prints the table."""
     how = setup(args.device, args.threads, args.precision, args.quick, args.busy)
     if args.study:
         found = compare(the_study(StudySpec(args.study, args.scale)), how)

@@ -105,6 +105,7 @@ def extent(data: dict) -> str:
 
 
 def problem_(args, screen) -> None:
+    """Prints a problem, its solution and the role of each token."""
     source = Source(
         ops=args.ops, world=args.world, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
     )
@@ -199,6 +200,7 @@ def described(kind: type[K], row, name: str, inner: dict[str, type] | None = Non
 
 
 def audit_(args, screen) -> None:
+    """Prints what the pre-training data and exams of a scale contain."""
     if args.ops is not None:
         source = Source(
             ops=args.ops,

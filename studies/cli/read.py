@@ -27,6 +27,7 @@ def claims_of(name: str) -> tuple[Claim, ...]:
 
 
 def show(args, screen) -> None:
+    """Prints a study's results, or the claims of a topic."""
     if args.study in topics():
         return show_claims(args, screen)
     study = the_study(StudySpec(args.study, args.scale))
@@ -74,6 +75,7 @@ def named_once(rows: list[list]) -> list[list]:
 
 
 def report_(args, screen) -> None:
+    """Writes one HTML page about the studies that have results."""
     where = Path(args.html)
     if where.is_dir() or not os.access(where if where.exists() else where.parent, os.W_OK):
         raise Refused(f"--html {where}: cannot be written")

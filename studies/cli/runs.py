@@ -52,6 +52,7 @@ def refuse_unused(args) -> None:
 
 
 def plan_(args, screen) -> None:
+    """Prints the runs of a study and what they cost."""
     refuse_unused(args)
     study = the_study(study_spec(args))
     if args.dry_run:
@@ -222,6 +223,7 @@ def measured(study: Study) -> set[tuple[str, int]]:
 
 
 def run_(args, screen) -> None:
+    """Trains and evaluates the missing runs of a study."""
     refuse_unused(args)
     spec = study_spec(args)
     study = the_study(spec)

@@ -45,6 +45,7 @@ def here(study: Study, machine: Machine, watch: Watch) -> None:
 
 
 def warn(run: Run, watch: Watch) -> None:
+    """Prints a warning for everything that a finished run wasted."""
     for said in wasted(run):
         watch.note(f"warning: {said}")
 

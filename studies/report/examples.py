@@ -161,6 +161,7 @@ def transcript_html(mark: str, row: dict) -> str:
 
 
 def piece_html(piece: dict) -> str:
+    """One line of a response with its mark and faults."""
     kind, mark = ("wrong", "✗") if piece["faults"] else ("right", "✓") if piece["step"] else ("", "")
     faults = f'<span class="fault">{escape(", ".join(piece["faults"]))}</span>' if piece["faults"] else ""
     return f'<div class="{kind}"><span class="mark">{mark}</span><span>{escape(piece["text"])}</span>{faults}</div>'

@@ -49,6 +49,7 @@ def heading(names: list[str]) -> str:
 
 
 def anchor(name: str) -> str:
+    """The id of a study on the page."""
     return name.replace("/", "-")
 
 
@@ -100,15 +101,18 @@ def first_differences(rows: list[dict]) -> tuple[list[dict], list[dict]]:
 
 
 def facts(pairs: list[tuple[str, str]]) -> str:
+    """A list of terms and texts; empty texts are left out."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs if text)
     return f"<dl>{rows}</dl>"
 
 
 def folded(title: str, inside: str) -> str:
+    """A part of the page that is closed at first."""
     return f"<details><summary>{escape(title)}</summary>{inside}</details>"
 
 
 def drawing_html(title: str, drawing: str) -> str:
+    """A heading and a drawing; an empty string if there is no drawing."""
     return f"<h3>{escape(title)}</h3>\n{drawing}" if drawing else ""
 
 

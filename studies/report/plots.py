@@ -81,6 +81,7 @@ def shade(axis, bands: dict) -> None:
 
 
 def draw_line(axis, x: list, rows: list[dict], nth: int, label: str) -> None:
+    """A line through the means with a band for the intervals."""
     look = looks(nth)
     low, high = [r["low"] for r in rows], [r["high"] for r in rows]
     axis.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
@@ -163,6 +164,7 @@ def by_role(table: Results, bands: Bands) -> str:
 
 
 def stack(axis, at: int, parts: dict[str, float]) -> None:
+    """A stacked bar at ``at``, one part per token role."""
     height = 0.0
     for nth, (role, value) in enumerate(parts.items()):
         axis.bar(at, value, bottom=height, color=SERIES[nth], width=0.7, label=role if at == 0 else "_")

@@ -32,6 +32,7 @@ def recipe_tables(study) -> list[Table]:
 
 
 def length(stage) -> str:
+    """The length of a stage, in steps or FLOPs."""
     return f"{stage.steps} steps" if stage.steps is not None else large(stage.flops, "FLOPs")
 
 
@@ -82,4 +83,5 @@ def plain_of(field, plain):
 
 
 def between(span: tuple[int, int]) -> str:
+    """A range in words, such as "1 to 4"."""
     return str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}"

@@ -164,6 +164,7 @@ def decided_by(rows: list[dict], resampled: bool = False) -> str:
 
 
 def published(row: dict) -> str:
+    """The published result and its place."""
     return f"{row['published']}\n{row['place']}" if row["published"] else "our own claim"
 
 
@@ -173,6 +174,7 @@ def ours(row: dict) -> str:
 
 
 def size(part: dict) -> str:
+    """Seeds and problems of a comparison, such as "8 seeds × 200"."""
     return f"{part['seeds']} seed{'s' * (part['seeds'] != 1)} × {part['problems']}"
 
 
@@ -228,6 +230,7 @@ def score_table(title: str, rows: list[dict]) -> Table:
 
 
 def over_floor(row: dict) -> str:
+    """A score with its interval; below an answer-only score, that of the best constant answer."""
     floor = f"\nconstant {row['guess_floor']:.3f}" if row["score"] == "answer" else ""
     return with_interval(row) + floor
 
@@ -252,6 +255,7 @@ def arm_table(rows: list[dict]) -> Table:
 
 
 def band_table(rows: list[dict]) -> Table:
+    """Arms and k by bands."""
     columns = list(dict.fromkeys((row["world"], row["mode"], row["band"], row["ops"]) for row in rows))
     at = {(r["arm"], r["k"], r["world"], r["mode"], r["band"], r["ops"]): r for r in rows}
     cells = [
@@ -301,6 +305,7 @@ def where(row: dict) -> str:
 
 
 def newly_solved_table(rows: list[dict]) -> Table:
+    """How many problems an arm newly solves, and how improbable their solutions were before."""
     cells = [
         [f"{row['arm']} – {row['over']}", where(row), f"{row['solved']}", *(f"{v:.3f}" for v in row["below"].values())]
         for row in rows
@@ -342,6 +347,7 @@ def exam_table(rows: list[dict]) -> Table:
 
 
 def cost_table(rows: list[dict]) -> Table:
+    """FLOPs, tokens, time and machines of every arm."""
     counts = ("arm_flops", "rollout_flops", "flops", "tokens", "paper_tokens")
     cells = [
         [

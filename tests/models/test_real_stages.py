@@ -47,19 +47,14 @@ NEVER = Machine(save_every=1e9)
 
 
 @pytest.fixture(scope="module")
-def folder(hub) -> str:
-    return hub
+def lm(hub) -> HFModel:
+    return HF(hub, thoughts=True).build(0)
 
 
 @pytest.fixture(scope="module")
-def lm(folder) -> HFModel:
-    return HF(folder, thoughts=True).build(0)
-
-
-@pytest.fixture(scope="module")
-def thinker(folder) -> dict:
+def thinker(hub) -> dict:
     """Weights of the same model after a cold start: it closes thoughts, and goes on where the text was left."""
-    lm = HF(folder, thoughts=True).build(0)
+    lm = HF(hub, thoughts=True).build(0)
     data = dataclasses.replace(GAPS, thoughts="oracle")
     optim = Optim(schedule="linear", floor=0.0)
     train(lm, ColdStart(steps=150, batch_size=32, optim=optim, data=data, idle=0.5), seed=0)
@@ -120,9 +115,9 @@ PROSE = {
 
 
 @pytest.mark.parametrize("name", [*STAGES, *PROSE])
-def test_every_stage_runs(name, folder, lm, thinker):
+def test_every_stage_runs(name, hub, lm, thinker):
     # Mutants: a stage that encodes a question as if nothing followed it; whitespace lost between pieces of a text.
-    stage, learner, lines = (STAGES | PROSE)[name], HF(folder, thoughts=True).build(0), []
+    stage, learner, lines = (STAGES | PROSE)[name], HF(hub, thoughts=True).build(0), []
     if isinstance(stage, Thinking):
         learner.load_state_dict(thinker)
     start = frozen(learner)
@@ -145,20 +140,20 @@ LACKING = {
 
 
 @pytest.mark.parametrize("stage, sentence", LACKING.values(), ids=LACKING)
-def test_what_a_model_lacks_is_said(stage, sentence, folder):
+def test_what_a_model_lacks_is_said(stage, sentence, hub):
     # Mutant: a stage that goes on without what it needs, or fails deep inside.
-    learner = HF(folder).build(0)
+    learner = HF(hub).build(0)
     before = [weight.clone() for weight in learner.parameters()]
     with pytest.raises(ValueError, match=sentence):
         train(learner, stage, 3, references={"annotator": frozen(learner)})
     assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), before, strict=True))
 
 
-def test_prompts_of_rollouts_are_chats(folder):
+def test_prompts_of_rollouts_are_chats(hub):
     # Mutant: rollouts of a chat model from bare questions.
     from interlude.models.rollouts import rollouts
 
-    chat = HF(folder, chat=True).build(0)
+    chat = HF(hub, chat=True).build(0)
     (group,) = rollouts(STAGES["rl"], chat, 3, 0, [0], 0)
     assert group.prompt == chat.encode_prompt(group.problem.question)
 
@@ -166,12 +161,12 @@ def test_prompts_of_rollouts_are_chats(folder):
 # Saving
 
 
-def test_tied_weights_are_saved_once(folder, lm):
+def test_tied_weights_are_saved_once(hub, lm):
     # Mutants: both names saved, which safetensors refuses; the second forgotten on loading; names not checked.
     state = lm.state_dict()
     assert "network.model.embed_tokens.weight" in state and "network.lm_head.weight" not in state
     assert len({tensor.data_ptr() for tensor in state.values()}) == len(state)
-    other = HF(folder, thoughts=True).build(0)
+    other = HF(hub, thoughts=True).build(0)
     with torch.no_grad():
         for weight in other.parameters():
             weight.add_(1)
@@ -188,12 +183,12 @@ def test_tied_weights_are_saved_once(folder, lm):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("model", ({}, {"dtype": "bfloat16"}, {"lora": 2}, {"thoughts": True, "chat": True}), ids=str)
-def test_a_run_is_resumed_and_found_again(model, folder, runs):
+def test_a_run_is_resumed_and_found_again(model, hub, runs):
     # Mutants: tied weights, masters or adapters that are lost in a save; a model of other adapters at the second stage.
     if "lora" in model:
         pytest.importorskip("peft")
     stage = SFT(**COMMON | {"steps": 4})
-    base = Recipe(HF(folder, **model))
+    base = Recipe(HF(hub, **model))
     whole = train_or_load(base + stage)
     again = (base + stage).folder
     assert again.is_dir() and (again / "model.safetensors").exists() and not (again / "state.safetensors").exists()
@@ -217,12 +212,12 @@ def test_a_run_is_resumed_and_found_again(model, folder, runs):
 # Numbers
 
 
-def test_bfloat16_weights_have_float32_masters(folder):
+def test_bfloat16_weights_have_float32_masters(hub):
     # Mutants: steps taken on bfloat16 weights, most of which do not move then; masters not copied back; not saved.
     optim = Optim(kind="adamw", other_lr=1e-5, warmup=0, schedule="constant")
     shares = {}
     for dtype in ("float32", "bfloat16"):
-        lm = HF(folder, dtype=dtype).build(0)
+        lm = HF(hub, dtype=dtype).build(0)
         optimiser = make(optim, lm)
         before = {name: weight.detach().float().clone() for name, weight in optimiser.moved.items()}
         models = StageModels(lm)
@@ -236,7 +231,7 @@ def test_bfloat16_weights_have_float32_masters(folder):
         for name, weight in lm.named_parameters():
             assert torch.equal(weight, optimiser.moved[name].to(weight.dtype))
     assert shares["bfloat16"] > 0.95 * shares["float32"] > 0.5
-    twin = make(optim, HF(folder, dtype="bfloat16").build(0))
+    twin = make(optim, HF(hub, dtype="bfloat16").build(0))
     with pytest.raises(ValueError, match="master.* is missing"):
         twin.load_state_dict({k: v for k, v in optimiser.state_dict().items() if not k.startswith("master.")})
     twin.load_state_dict({k: v.clone() for k, v in optimiser.state_dict().items()})
@@ -271,11 +266,11 @@ def test_flops_of_a_mixture_are_those_of_the_experts_that_work(family, tmp_path)
         lm.flops(1, 1)
 
 
-def test_activations_computed_again_give_the_same_gradients(folder):
+def test_activations_computed_again_give_the_same_gradients(hub):
     # Mutants: nothing computed again; other gradients; a setting that stays with the weights' key.
     weights, calls = [], []
     for again in (False, True):
-        learner = HF(folder).build(0)
+        learner = HF(hub).build(0)
         calls.append([])
         learner.body.layers[0].mlp.register_forward_pre_hook(lambda *_, seen=calls[-1]: seen.append(1))
         train(learner, STAGES["sft"], 3, Machine(save_every=1e9, recompute=again))
@@ -322,10 +317,10 @@ quietly = pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks trans
 
 
 @quietly
-def test_adapters_alone_are_trained_and_saved(folder):
+def test_adapters_alone_are_trained_and_saved(hub):
     # Mutants: base weights trained or saved; the head without adapters called wrongly; a seed that draws nothing.
     pytest.importorskip("peft")
-    lm, raw = HF(folder, lora=4).build(0), HF(folder).build(0)
+    lm, raw = HF(hub, lora=4).build(0), HF(hub).build(0)
     question = raw.encode_prompt(EASY.problem("lora", 0).question)
     with torch.no_grad():
         assert torch.allclose(lm(torch.tensor([question])), raw(torch.tensor([question])), atol=1e-5)
@@ -341,26 +336,26 @@ def test_adapters_alone_are_trained_and_saved(folder):
         logp_TV = torch.log_softmax(lm(torch.tensor([question + found.ids[0]]))[0], -1)
     forced = [logp_TV[len(question) - 1 + t, token].item() for t, token in enumerate(found.ids[0])]
     assert found.logprobs[0] == pytest.approx(forced, abs=1e-4)
-    drawn = [HF(folder, lora=4).build(seed).state_dict() for seed in (0, 0, 1)]
+    drawn = [HF(hub, lora=4).build(seed).state_dict() for seed in (0, 0, 1)]
     same = [all(torch.equal(drawn[0][name], other[name]) for name in other) for other in drawn[1:]]
     assert same == [True, False]
 
 
 @quietly
-def test_adapters_that_learn_a_prompt_are_refused(folder):
+def test_adapters_that_learn_a_prompt_are_refused(hub):
     # Mutant: an AttributeError, or logits shifted by the prompt.
     peft = pytest.importorskip("peft")
-    raw = HF(folder).build(0)
+    raw = HF(hub).build(0)
     network = peft.get_peft_model(raw.network, peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
     with pytest.raises(ValueError, match="learn a prompt are not supported"):
         HFModel(network, raw.tokenizer)
     with pytest.raises(ValueError, match="HF.lora must be a rank"):
-        HF(folder, lora=-1)
+        HF(hub, lora=-1)
 
 
-def test_the_fixture_is_what_it_is_for(folder, lm):
+def test_the_fixture_is_what_it_is_for(hub, lm):
     # Mutant: a fixture whose tokenizer joins whole words only, or whose tables are not tied: it would test nothing.
-    config = json.loads((Path(folder) / "config.json").read_text())
+    config = json.loads((Path(hub) / "config.json").read_text())
     assert config["tie_word_embeddings"] and config["model_type"] == "qwen2"
     assert lm.encode("bears") != lm.encode(" bears") and lm.encode("\n") and lm.end != lm.pad
     problems = [EASY.problem("t", n) for n in range(32)]

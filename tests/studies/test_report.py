@@ -418,9 +418,7 @@ def test_show_of_a_large_study_stays_short(found, monkeypatch):
     numbers = tables.summary(Words(), found, BANDS, CLAIMS * 4)
     numbers["verdicts"][1]["verdict"] = "holds"
     (_, _, cells, caption), *rest = tables.short(numbers)
-    assert (
-        len(cells) == 1 and cells[0][0].startswith("holds") and caption.endswith("; 3 other claims are open or not run")
-    )
+    assert [cell[0][:5] for cell in cells] == ["holds"] and caption.endswith("; 3 other claims are open or not run")
     assert [title for title, *_ in rest] == ["by band, exact: strict pass@k"]
     fewer = tables.short(numbers | {"verdicts": numbers["verdicts"][:3]})
     assert len(fewer[0][2]) == 3 and "other claims" not in fewer[0][3]
