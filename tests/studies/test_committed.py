@@ -3,12 +3,15 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
-from recompute import agree
+from recompute import agree, pass_at_k, table
 
 from interlude.studies import places
 from interlude.studies.find import bands, names
 from interlude.studies.results import load
+from interlude.studies.scales import SCALES
+from interlude.studies.stats import variance_shares
 from interlude.studies.verdicts import decide
 
 
@@ -34,3 +37,24 @@ def test_a_second_opinion_comes_to_the_same_verdicts(name):
         bands("nano"),
         decide(claims(name), found, bands("nano")),
     )
+
+
+def test_what_the_notebook_says_of_bases_follows_from_their_table():
+    # Mutants: problems and weights exchanged in the notebook; a table that was run again without it.
+    rows = table(places.path("stages/base_seeds", "nano", places.COMMITTED))
+    edge = rows[rows.exam.isin([f"zoo-ops{n}" for n in SCALES["nano"].edge])]
+    scores = edge.assign(score=[pass_at_k(row, 1, "strict").mean() for _, row in edge.iterrows()])
+    found = scores.pivot_table("score", "arm", "seed")
+    said = variance_shares(found.to_numpy())
+    rest = found.sub(found.mean(axis=1), axis=0).sub(found.mean(axis=0)).add(found.to_numpy().mean())
+    noise = (rest**2).to_numpy().sum() / 9
+    parts = [max(0.0, found.mean(axis=axis).var() - noise / 4) for axis in (1, 0)]
+    assert [share for share, _ in said.values()] == pytest.approx([*parts, noise] / np.sum([*parts, noise]))
+    notebook = " ".join((Path(places.__file__).parent / "log" / "base.md").read_text().split())
+    (problems, p), (weights, q), (alone, _) = said.values()
+    assert (
+        f"problems {problems:.2f} (p = {p:.2f}), weights {weights:.2f} ({q:.2f}), the pair alone {alone:.2f}"
+        in notebook
+    )
+    for arm, row in found.iterrows():
+        assert f"| {arm.split()[-1]} | {' | '.join(f'{each:.2f}' for each in row)} |" in notebook
