@@ -209,7 +209,7 @@ def test_similarity_to_gold_against_a_slow_one(ops):
         assert value == pytest.approx(max(slow_similarity(problem.graph, each.graph) for each in paper), abs=1e-12)
         assert value == max(similarity(problem.graph, each.graph) for each in paper) and 0 < value <= 1
     assert not any(each.held_out for each in paper) and (ops == 1 or min(found) < 1)
-    with pytest.raises(ValueError, match="Study.gold has 0 papers with as many operations as exam 'few'"):
+    with pytest.raises(ValueError, match="Study.gold has 0 sets of problems with as many operations as exam 'few'"):
         similarities(exam, gold[:0])
 
 
