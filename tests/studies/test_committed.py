@@ -50,7 +50,7 @@ def test_what_the_notebook_says_of_bases_follows_from_their_table():
     noise = (rest**2).to_numpy().sum() / 9
     parts = [max(0.0, found.mean(axis=axis).var() - noise / 4) for axis in (1, 0)]
     assert [share for share, _ in said.values()] == pytest.approx([*parts, noise] / np.sum([*parts, noise]))
-    notebook = " ".join((Path(places.__file__).parent / "log" / "base.md").read_text().split())
+    notebook = " ".join((Path(places.__file__).parents[1] / "studies/log/base.md").read_text().split())
     (problems, p), (weights, q), (alone, _) = said.values()
     assert (
         f"problems {problems:.2f} (p = {p:.2f}), weights {weights:.2f} ({q:.2f}), the pair alone {alone:.2f}"

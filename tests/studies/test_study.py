@@ -265,6 +265,8 @@ def test_committed_tables_are_complete():
     # seeds, which take most of an hour each.
     for path in COMMITTED:
         name, scale = path.stem.replace(".", "/", 1), path.parent.name
+        if name == "real/gym" and find_spec("reasoning_gym") is None:
+            continue  # whose version enters the keys
         asked, table = study(name, scale), results.load(name, scale)
         found = [(row["arm"], row["seed"], row["exam"]) for row in table.rows]
         seeds = asked.seeds if scale in SCALES else asked.seeds[: len({seed for _, seed, _ in found})]
