@@ -13,8 +13,8 @@ from interlude.synth.rng import uniforms
 from interlude.synth.tasks import SOLUTIONS, Task, TaskProblem, judge, lacking, steps
 from interlude.synth.verify import TRUNCATED, Verdict
 
-# Of reference solutions that may be longer than a response. Where more are, those problems can never be solved, and a
-# score or a reward speaks of length.
+# The largest share of reference solutions that may be longer than a response may be. Longer ones can never be written,
+# so that scores and rewards would speak of length.
 LONGER = 0.1
 
 REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")

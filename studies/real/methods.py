@@ -12,7 +12,7 @@ found by sampling, or with the answer as a hint; ReMiT's reference is the arm "N
 from __future__ import annotations
 
 from interlude.studies.methods import joined
-from interlude.studies.real_scale import METHODS, real
+from interlude.studies.real_scale import METHODS, NAME, real
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus, within
@@ -30,6 +30,7 @@ RULE = (
     "(base 0.21, NTP 0.75, RL 0.25 at the rates taken), before any model was examined at seeds 4 to 6."
 )
 MARGIN = 0.1
+RUN = 1  # of the scale's seeds, so far: each takes 40 minutes of two cores
 EDGE, DEEPER = "zoo-edge-sampled", "zoo-ops3"
 
 CLAIMS = (
@@ -65,10 +66,10 @@ def study(scale: Scale) -> Study:
             arms.append(Arm("RL", base + rl, budget="alone"))
     return Study(
         name="real/methods", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
-        exams=(scale.sampled_exam(), scale.deeper_exam()), seeds=scale.seeds, base=base,
+        exams=(scale.sampled_exam(), scale.deeper_exam()), seeds=scale.seeds[:RUN], base=base,
         contrasts=(
             *((arm.name, "base") for arm in arms[1:]),
             *((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         ),
-        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.5,
+        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.1 if scale.name == NAME else 0.5,
     )  # fmt: skip
