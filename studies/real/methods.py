@@ -56,8 +56,7 @@ LAST_STEPS = "a stage ends with the step that spends its budget, and a step of r
 
 def study(scale: Scale) -> Study:
     scale = real(scale, "real/methods")
-    base, flops = scale.base(), scale.method_flops
-    rl = scale.rl(flops)
+    base, flops, rl = scale.base(), scale.method_flops, scale.rl(scale.method_flops)
     arms = [Arm("base", base, equal=False)]
     for name, stages in METHODS.items():
         whole = joined(base, stages(scale, flops))
