@@ -8,11 +8,9 @@ each method's own: gold solutions are read at the rate of pre-training ("mid-tra
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.models.rollouts import Reward
+from interlude.studies.depth import GOLD, NAMES, depth_arms
 from interlude.studies.scales import Scale
-from interlude.studies.study import Arm, Study
+from interlude.studies.study import Study
 from interlude.studies.verdicts import above, below, minus, within
 
 FIGURES = ("interplay_depth_carried",)
@@ -29,7 +27,6 @@ RULE = (
     "edge and an easier one, and before any model was examined at seeds 30 to 37. At seed 30 a log of RL had been "
     "read, in which nearly all groups of the easier edge were always right: that is why the edge was moved."
 )
-GOLD = ("mid-training, plain replay", "mid-training, copies replayed", "SFT")
 CLAIMS = (
     above("RL carries beyond its data: hard band, pass@1", minus("RL", "base", "hard")),
     above("RL carries beyond its data: hard band, pass@128", minus("RL", "base", "hard", k=128)),
@@ -45,20 +42,10 @@ CLAIMS = (
 
 
 def study(scale: Scale) -> Study:
-    base, flops = scale.base(), scale.arm_flops
-    rl, gold = scale.rl(flops), scale.midtrain(flops)
-    plain = replace(gold, replay=scale.mixture(scale.band))
-    stages = {
-        "RL": (rl,), GOLD[0]: (plain,), GOLD[1]: (gold,), "SFT": (scale.sft(flops),), "RFT": (scale.rft(flops),),
-        "mid-training + RL": (replace(plain, flops=0.3 * flops), replace(rl, flops=0.7 * flops)),
-        "more pre-training": (replace(scale.anneal(), flops=flops),),
-        "RL, other rollouts": (replace(rl, rollout_seed=1),),
-        "RL, random reward": (replace(rl, reward=Reward("random")),),
-    }  # fmt: skip
-    arms = [Arm(name, replace(base, stages=base.stages + more)) for name, more in stages.items()]
+    arms = depth_arms(scale)
     return Study(
         name="interplay/depth_carried", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=(Arm("base", base, equal=False), *arms), exams=scale.exams(), seeds=scale.seeds, base=base,
-        contrasts=(*((name, "base") for name in stages), *((name, "RL") for name in list(stages)[1:])),
+        arms=arms, exams=scale.exams(), seeds=scale.seeds, base=arms[0].recipe,
+        contrasts=(*((name, "base") for name in NAMES), *((name, "RL") for name in NAMES[1:])),
         headline=tuple(exam.name for exam in scale.exams()),
     )  # fmt: skip
