@@ -11,7 +11,7 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from interlude.studies import console as show_
-from interlude.studies.find import SCALE_NAMES
+from interlude.studies.find import DEFAULT_SCALE, SCALE_NAMES
 from interlude.studies.refusal import expected, sentence
 from interlude.synth.solution_style import APPROACHES, DIALECTS, PLAIN
 from interlude.synth.source import MODES, SPLITS
@@ -90,12 +90,14 @@ def parser() -> Parser:
         made.add_argument("--json", action="store_true", help="print JSON")
         return made
 
-    def scaled(made, default: str | None = "nano") -> None:
+    def scaled(made, default: str | None = DEFAULT_SCALE, otherwise: str = "all") -> None:
         made.add_argument(
             "--scale",
             default=default,
-            help=f"{', '.join(SCALE_NAMES)}, smollm2, smollm2-Nmin or FILE.py:NAME (default: {default or 'all'})",
+            help=f"{', '.join(SCALE_NAMES)}, smollm2, smollm2-Nmin or FILE.py:NAME (default: {default or otherwise})",
         )
+
+    own = f"the study's, mostly {DEFAULT_SCALE}"
 
     def sourced(made, ops: tuple[int, int] | None) -> None:
         made.add_argument("--ops", type=span, default=ops, help="operations, such as 4 or 2-5")
@@ -113,7 +115,7 @@ def parser() -> Parser:
     ):
         made = add(name, do, about_)
         made.add_argument("study", help="a name, or a file that defines study(scale)")
-        scaled(made)
+        scaled(made, None, own)
         made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
         made.add_argument(
             "--arms", type=parts, help="such as 'RL,mid*'; write ? for a comma in a name (default: the study's)"
@@ -152,11 +154,11 @@ def parser() -> Parser:
     made = add("show", "read:show", "print a study's results with intervals, or the claims of a topic")
     made.add_argument("study", help="a study, or a topic for the claims of all its studies")
     made.add_argument("--all", action="store_true", help="all tables, not only those that answer the question")
-    scaled(made)
+    scaled(made, None, own)
     made = add("report", "read:report_", "write one HTML page about studies that have results")
     made.add_argument("study", nargs="*", help="studies or topics (default: all)")
     made.add_argument("--html", required=True, metavar="FILE")
-    scaled(made)
+    scaled(made, None, own)
     made = add("problem", "look:problem_", "print a problem, its solution and the role of each token")
     sourced(made, (4, 4))
     made.add_argument(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SCALE_NAMES = ("smoke", "nano", "nano-shuffled", "small", "paper")  # of studies.scales, which loads torch
+DEFAULT_SCALE = "nano"
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ def defines_study(path: Path) -> bool:
 
 
 def constant(name: str, variable: str) -> object:
-    """The value of a study's constant, from the text of its module alone; None where it has none or computes it."""
-    tree = ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))
+    """The value of a constant of a study, given its whole name or file, from the text of its module alone; None where
+    it has none or computes it."""
+    tree = ast.parse((Path(name) if is_file(name) else HERE / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [variable]:
             try:
@@ -66,6 +68,13 @@ def constant(name: str, variable: str) -> object:
             except ValueError:
                 return None
     return None
+
+
+def own_scale(study: str) -> str:
+    """The scale that a study, given by name or file, is meant for: the constant SCALE of its module, or else nano."""
+    if is_file(study) and not Path(study).is_file():
+        raise Refused(f"there is no file {Path(study).resolve()}")
+    return str(constant(study if is_file(study) else full_name(study), "SCALE") or DEFAULT_SCALE)
 
 
 def question(name: str) -> str:

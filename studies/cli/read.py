@@ -11,7 +11,7 @@ from rich.text import Text
 from interlude.studies import console as show_
 from interlude.studies import results
 from interlude.studies.console import print_json
-from interlude.studies.find import StudySpec, bands, full_name, is_file, loaded, names, the_study, topics
+from interlude.studies.find import StudySpec, bands, full_name, is_file, loaded, names, own_scale, the_study, topics
 from interlude.studies.layout import Table
 from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
@@ -30,9 +30,10 @@ def show(args, screen) -> None:
     """Prints a study's results, or the claims of a topic."""
     if args.study in topics():
         return show_claims(args, screen)
-    study = the_study(StudySpec(args.study, args.scale))
+    scale = args.scale or own_scale(args.study)
+    study = the_study(StudySpec(args.study, scale))
     claims = claims_of(args.study if is_file(args.study) else study.name)
-    found = tables.summary(study, measured(study), bands(args.scale), claims)
+    found = tables.summary(study, measured(study), bands(scale), claims)
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
@@ -42,12 +43,13 @@ def show(args, screen) -> None:
 
 
 def show_claims(args, screen) -> None:
-    """The claims of every study of a topic, with the verdicts of its table at this scale."""
+    """The claims of every study of a topic, with the verdicts of its table at this scale or else its own."""
     rows = {}
     for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
-        there = results.path(name, args.scale).exists()
-        found = measured(the_study(StudySpec(name, args.scale))) if there else None
-        rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(args.scale))]
+        scale = args.scale or own_scale(name)
+        there = results.path(name, scale).exists()
+        found = measured(the_study(StudySpec(name, scale))) if there else None
+        rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(scale))]
     if not rows:
         own = [name for name in names() if name.startswith(f"{args.study}/")]
         raise Refused(f"no study of the topic {args.study} has claims; show one of its studies: {', '.join(own)}")
@@ -81,15 +83,21 @@ def report_(args, screen) -> None:
         raise Refused(f"--html {where}: cannot be written")
     pages = []
     for asked in args.study or topics():
-        there = [name for name in names() if name.startswith(f"{asked}/") and results.path(name, args.scale).exists()]
-        for name in there if asked in topics() else [asked if is_file(asked) else full_name(asked)]:
-            study = the_study(StudySpec(name, args.scale))
-            pages.append((study, measured(study), claims_of(name)))
+        for name in ran(asked, args.scale) if asked in topics() else [asked if is_file(asked) else full_name(asked)]:
+            scale = args.scale or own_scale(name)
+            study = the_study(StudySpec(name, scale))
+            pages.append((study, measured(study), bands(scale), claims_of(name)))
     if not pages:
-        raise Refused(f"no study has results at scale {args.scale} yet; run a study first")
-    where.write_text(page(pages, bands(args.scale)), encoding="utf-8")
+        raise Refused(f"no study has results{f' at scale {args.scale}' * bool(args.scale)} yet; run a study first")
+    where.write_text(page(pages), encoding="utf-8")
     if args.json:
         return print_json(
             {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}
         )
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
+
+
+def ran(topic: str, scale: str | None) -> list[str]:
+    """The studies of a topic that have results at a scale; None: each at its own."""
+    own = [name for name in names() if name.startswith(f"{topic}/")]
+    return [name for name in own if results.path(name, scale or own_scale(name)).exists()]

@@ -21,7 +21,7 @@ from interlude.studies.execute.processes import Processes
 from interlude.studies.execute.ray_cluster import Ray
 from interlude.studies.execute.slurm import Submitit
 from interlude.studies.execute.work import Crew, order
-from interlude.studies.find import StudySpec, the_study
+from interlude.studies.find import StudySpec, own_scale, the_study
 from interlude.studies.price import Price, cores, pretrained, price, priceable, worker_count
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine
@@ -33,8 +33,8 @@ ONLY = {"address": ("ray",), "partition": ("slurm",), "minutes": ("slurm", "loca
 
 
 def study_spec(args) -> StudySpec:
-    """The study that the arguments name."""
-    return StudySpec(args.study, args.scale, args.seeds, args.arms)
+    """The study that the arguments name, at its own scale unless they name one."""
+    return StudySpec(args.study, args.scale or own_scale(args.study), args.seeds, args.arms)
 
 
 def refuse_unused(args) -> None:
@@ -236,7 +236,7 @@ def run_(args, screen) -> None:
         else:
             conduct(study, crew, watch)
         check_budget(study, plan(study))
-    screen.print(f"done; to see the results: {entry()} show {args.study} --scale {args.scale}", markup=False)
+    screen.print(f"done; to see the results: {entry()} show {args.study} --scale {spec.scale}", markup=False)
 
 
 def crew_of(args, spec: StudySpec, study: Study, watch: show_.Watch) -> Crew | None:
@@ -283,7 +283,7 @@ def entry() -> str:
 
 def command(args) -> str:
     """The command to continue: ``run`` with those arguments that are not defaults."""
-    words = [entry(), "run", args.study, "--scale", args.scale]
+    words = [entry(), "run", args.study, "--scale", args.scale or own_scale(args.study)]
     words += ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
     words += ["--arms", ",".join(args.arms)] if args.arms else []
     words += ["--device", args.device] if args.device != "cpu" else []

@@ -13,6 +13,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Study
 from interlude.studies.verdicts import above, below, minus, within
 
+SCALE = "nano-shuffled"
 FIGURES = ("interplay_planning",)
 QUESTION = "Where a base cannot yet choose the next step, does RL extend what samples reach, or only sharpen it?"
 PREDICTION = (

@@ -10,6 +10,7 @@ from interlude.studies.real_scale import NAME, chain_methods, real
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
+SCALE = "smollm2"
 QUESTION = "At equal FLOPs, what do mid-training and RL add to SmolLM2-135M on chain_sum of reasoning-gym?"
 PREDICTION = (
     "RL alone leaves the base where it is, as none of its responses earns anything. Mid-training on solutions teaches "

@@ -12,11 +12,12 @@ found by sampling, or with the answer as a hint; ReMiT's reference is the arm "N
 from __future__ import annotations
 
 from interlude.studies.methods import joined
-from interlude.studies.real_scale import METHODS, NAME, real
+from interlude.studies.real_scale import METHODS, real
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus, within
 
+SCALE = "smollm2"
 QUESTION = "What does each mid-training method add to SmolLM2-135M at equal FLOPs, alone and before the same RL?"
 PREDICTION = (
     "Gold solutions (NTP, ReMiT, distillation) raise strict pass@1 at the edge by 0.2 or more; ReMiT and distillation "
@@ -57,12 +58,10 @@ LAST_STEPS = "a stage ends with the step that spends its budget, and a step of r
 def study(scale: Scale) -> Study:
     scale = real(scale, "real/methods")
     base, flops, rl = scale.base(), scale.method_flops, scale.rl(scale.method_flops)
-    arms = [Arm("base", base, equal=False)]
+    arms = [Arm("base", base, equal=False), Arm("RL", base + rl, budget="alone")]
     for name, stages in METHODS.items():
         whole = joined(base, stages(scale, flops))
         arms += [Arm(name, whole, budget="alone"), Arm(f"{name} + RL", whole + rl, budget="with RL")]
-        if name == "NTP":
-            arms.append(Arm("RL", base + rl, budget="alone"))
     return Study(
         name="real/methods", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, arms=tuple(arms),
         exams=(scale.sampled_exam(), scale.deeper_exam()), seeds=scale.seeds[:RUN], base=base,
@@ -70,5 +69,5 @@ def study(scale: Scale) -> Study:
             *((arm.name, "base") for arm in arms[1:]),
             *((f"{name}{then}", f"NTP{then}") for then in ("", " + RL") for name in METHODS if name != "NTP"),
         ),
-        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.1 if scale.name == NAME else 0.5,
+        headline=(EDGE, DEEPER), last_steps=LAST_STEPS, last_steps_tolerance=0.1 if scale.name == SCALE else 0.5,
     )  # fmt: skip

@@ -17,10 +17,10 @@ from interlude.studies.results import Results
 STYLE = Path(__file__).with_name("page.css")
 
 
-def page(studies: list[tuple], bands: Bands) -> str:
-    """One HTML page about (study, results, claims) triples, without scripts or external files."""
-    parts = [study_html(study, found, bands, claims) for study, found, claims in studies]
-    scales = ", ".join(dict.fromkeys(found.scale for _, found, _ in studies))
+def page(studies: list[tuple]) -> str:
+    """One HTML page about (study, results, bands, claims) tuples, without scripts or external files."""
+    parts = [study_html(*each) for each in studies]
+    scales = ", ".join(dict.fromkeys(found.scale for _, found, *_ in studies))
     names = [study.name for study, *_ in studies]
     links = " · ".join(f'<a href="#{anchor(name)}">{escape(name)}</a>' for name in names)
     style = STYLE.read_text(encoding="utf-8").strip()

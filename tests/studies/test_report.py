@@ -62,6 +62,7 @@ def numbers(found):
     return tables.summary(Words(), found, BANDS)
 
 
+SPANS = {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)}
 CLAIMS = (
     above("it helps", minus("mid-training + RL", "RL", "edge"), published="+0.1 points", place="arXiv 1, Figure 9"),
 )
@@ -227,10 +228,7 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     """Mutants: a font or script from elsewhere; text not escaped; ids of two drawings alike, so that one clips another;
     a page that claims examples where there are no models."""
     monkeypatch.setenv("INTERLUDE_RUNS", str(tmp_path_factory.mktemp("none")))
-    made = page(
-        [(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), CLAIMS)],
-        {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)},
-    )
+    made = page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), SPANS, CLAIMS)])
     reader = Reader()
     reader.feed(made)
     assert reader.open == [] and len(set(reader.ids)) == len(reader.ids)
@@ -254,13 +252,12 @@ def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):
     assert len(set(looks)) == plots.MOST == 21
     own = [row for row in rows(top=4) if row["arm"] == rows(top=4)[0]["arm"]]
     many = [{**row, "arm": f"arm {n}"} for n in range(plots.MOST + 1) for row in own]
-    bands = {"ID": (1, 2), "edge": (3, 3), "hard": (4, 4)}
     more = replace(
         real, contrasts=(), arms=tuple(replace(real.arms[0], name=f"arm {n}") for n in range(plots.MOST + 1))
     )
-    shown = page([(more, Results("stages/quickstart", "smoke", tuple(many)), ())], bands)
+    shown = page([(more, Results("stages/quickstart", "smoke", tuple(many)), SPANS, ())])
     assert f"Plots show the first 21 of {plots.MOST + 1} arms." in shown
-    assert "Plots show" not in page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), ())], bands)
+    assert "Plots show" not in page([(real, Results("stages/quickstart", "smoke", tuple(rows(top=4))), SPANS, ())])
 
 
 def test_the_heading_says_what_the_studies_are_about():
