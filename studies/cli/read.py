@@ -55,9 +55,11 @@ def show_claims(args, screen) -> None:
         raise Refused(f"no study of the topic {args.study} has claims; show one of its studies: {', '.join(own)}")
     if args.json:
         return print_json(rows)
-    for name, found in rows.items():
-        _, *rest = tables.claim_table(found)
-        print_tables(screen, [(name, *rest)])
+    if args.all:
+        return print_tables(screen, [(name, *tables.claim_table(found)[1:]) for name, found in rows.items()])
+    print_tables(screen, tables.topic_tables(rows))
+    screen.print(Text("--all, or show with the name of a study, prints every claim", "dim"))
+    return None
 
 
 def print_tables(screen, shown: list[Table]) -> None:

@@ -12,7 +12,7 @@ from interlude.studies.console import duration, large, with_interval
 from interlude.studies.evidence import BINS, Bands
 from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_words, resampled
 from interlude.studies.results import Results
-from interlude.studies.verdicts import NOT_RUN, OPEN, Claim, Verdict, decide
+from interlude.studies.verdicts import NOT_RUN, OPEN, VERDICTS, Claim, Verdict, decide
 
 FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
 MOST = 12  # without --all, claims and lines of differences beyond these are left to it
@@ -150,6 +150,34 @@ def few_claims(rows: list[dict]) -> Table:
     title, heads, cells, _ = claim_table(kept)
     others = f"{len(rows) - len(kept)} other claims are open or not run" * (len(kept) < len(rows))
     return title, heads, cells, "; ".join(part for part in (decided_by(rows), others) if part)
+
+
+def topic_tables(studies: dict[str, list[dict]]) -> list[Table]:
+    """The claims of papers, each with the comparison that decided it or that is still open; and for every study of a
+    topic how many claims of each verdict it has."""
+    claims = []
+    for name, rows in studies.items():
+        for row in (row for row in rows if row["published"]):
+            verdict, *_ = decided(row).split("\n")
+            needed = [f"{row['seeds_needed']} seeds"] if row["seeds_needed"] else []
+            parts = [part for part in row["ours"] if part["verdict"] == row["verdict"]] or row["ours"]
+            ours = [compared(max(parts, key=lambda part: part["p"]), resampled=False, alone=True)] if parts else []
+            more = [f"and {len(row['ours']) - 1} more"] if len(row["ours"]) > 1 else []
+            which = "\n".join([verdict, name.split("/")[-1], *needed])
+            claims.append([which, row["claim"], published(row), "\n".join([*ours, *more])])
+    counts = [
+        [name, *(sum(row["verdict"] == verdict for row in rows) or "–" for verdict in VERDICTS), seeds_of(rows)]
+        for name, rows in studies.items()
+    ]
+    caption = "seeds: how many would find a difference of the claim's margin with 80 % power"
+    papers = "claims of papers", ["verdict", "claim", "published", "ours (95 %)"], claims, caption
+    return [*([papers] if claims else []), ("all claims, ours too", ["study", *VERDICTS, "seeds"], counts, "")]
+
+
+def seeds_of(rows: list[dict]) -> str:
+    """The fewest and most seeds of the comparisons of a study."""
+    found = sorted({part["seeds"] for row in rows for part in row["ours"]})
+    return "–" if not found else "-".join(map(str, dict.fromkeys((found[0], found[-1]))))
 
 
 def decided_by(rows: list[dict], resampled: bool = False) -> str:

@@ -8,7 +8,7 @@ import pytest
 from recompute import agree, pass_at_k, table
 
 from interlude.studies import places
-from interlude.studies.find import bands, names
+from interlude.studies.find import bands, names, own_scale
 from interlude.studies.results import load
 from interlude.studies.scales import SCALES
 from interlude.studies.stats import variance_shares
@@ -19,24 +19,25 @@ def claims(name: str):
     return getattr(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), "CLAIMS", ())
 
 
-DECIDED = [name for name in names() if claims(name) and places.path(name, "nano", places.COMMITTED).exists()]
+DECIDED = [
+    (name, scale)
+    for name in names()
+    for scale in dict.fromkeys(("nano", own_scale(name)))
+    if claims(name) and places.path(name, scale, places.COMMITTED).exists()
+]
 
 
 def test_some_study_is_decided():
     """Kills: tables that moved, so that nothing below is looked at."""
-    assert "interplay/depth_carried" in DECIDED
+    assert ("interplay/depth_carried", "nano") in DECIDED
 
 
-@pytest.mark.parametrize("name", DECIDED)
-def test_a_second_opinion_comes_to_the_same_verdicts(name):
+@pytest.mark.parametrize(("name", "scale"), DECIDED)
+def test_a_second_opinion_comes_to_the_same_verdicts(name, scale):
     """Kills: a verdict that rests on our statistics alone."""
-    found = load(name, "nano", places.COMMITTED)
-    agree(
-        Path(places.path(name, "nano", places.COMMITTED)),
-        claims(name),
-        bands("nano"),
-        decide(claims(name), found, bands("nano")),
-    )
+    found = load(name, scale, places.COMMITTED)
+    verdicts = decide(claims(name), found, bands(scale))
+    agree(Path(places.path(name, scale, places.COMMITTED)), claims(name), bands(scale), verdicts)
 
 
 def test_what_the_notebook_says_of_bases_follows_from_their_table():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -11,10 +10,7 @@ import numpy as np
 import pytest
 from crafted import rows, sampled_row
 
-from interlude.studies import console as show
 from interlude.studies import layout
-from interlude.studies.__main__ import parser
-from interlude.studies.cli import read
 from interlude.studies.exams.diversity import DiversityExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
@@ -354,27 +350,6 @@ def test_ways_of_telling_stand_after_what_decides():
     assert cells[0][5] == "0.250" and len(full(single)) == 3  # and exams and costs
 
 
-def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit():
-    screen = show.Console(file=io.StringIO(), width=60)
-    heads = ["arm", *(f"fault kind {i}" for i in range(9))]
-    body = [[name, *(f"0.{i}{nth}" for i in range(9))] for nth, name in enumerate(("no RL at all", "RL"))]
-    parts = show.tables(screen, "faults", heads, body, "of all seeds")
-    assert len(parts) > 1
-    for part in parts:
-        screen.print(part)
-    text = screen.file.getvalue()
-    assert all(head in text for head in heads)  # none folded
-    assert all(text.count(name) == len(parts) for name in ("no RL at all", "RL  "))
-    assert text.count("faults") == text.count("of all seeds") == 1
-    assert text.index("faults") < text.index("arm") and text.index("of all seeds") > text.rindex("fault kind")
-    for nth in (0, 1):  # every number once, in its row
-        assert [cell for line in text.splitlines() if line.split()[:1] == [body[nth][0].split()[0]]
-                for cell in line.split() if cell.startswith("0.")] == body[nth][1:]  # fmt: skip
-    assert len(show.tables(screen, "faults", heads[:3], [row[:3] for row in body])) == 1
-    named = [[row[0], "edge", *row[1:]] for row in body]  # a second column that names the row
-    assert len(show.tables(screen, "faults", ["arm", "exam", *heads[1:]], named)) == 1
-
-
 @pytest.mark.parametrize(
     ("seeds", "said", "unsaid"),
     [((1, 1), "about the problems", "Student"), ((3, 3), "Student's t over seeds", "about the problems")],
@@ -459,39 +434,3 @@ def test_stages_are_listed_once(real):
         and first[5] == "optim matrix_lr=0.01 other_lr=0.004 schedule=constant; without arithmetic"
     )
     assert "<table>" in table_html(recipes.recipe_tables(real)[1])
-
-
-def shown(*words: str) -> list[str]:
-    """What a command prints on a terminal of 100 columns, line by line."""
-    screen = show.Console(file=io.StringIO(), width=100)
-    args = parser().parse_args([*words, "--scale", "nano"])
-    read.show(args, screen)
-    return screen.file.getvalue().splitlines()
-
-
-def test_show_fits_a_terminal_of_100_columns():
-    """Mutants: claims last; a line for every number; an arm named in each of its lines; lines that are wrapped by the
-    terminal; an interval cut in two."""
-    lines = shown("show", "stages/quickstart")
-    assert len(lines) < 65 and max(map(len, lines)) <= 100
-    text = "\n".join(lines)
-    assert text.index("claims") < text.index("by band") < text.index("differences")
-    assert sum(line.startswith("  RL – pre-training") for line in lines) == 1
-    spans = re.findall(r"[+-]0\.\d{3} to [+-]0\.\d{3}", text)
-    assert len(spans) == text.count(" to ")  # of claims and of differences, each whole
-    everything = shown("show", "stages/quickstart", "--all")
-    assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
-
-
-def test_the_claims_of_a_topic_fit_a_terminal():
-    """Mutants: a claim without its verdict; the same note under every claim that was not run."""
-    lines = shown("show", "interplay")
-    assert max(map(len, lines)) <= 100
-    assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
-
-
-def test_rows_name_their_arm_once():
-    """Mutants: other columns blanked; the first row; tables of two columns."""
-    rows = [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
-    assert read.named_once(rows) == [["a", "x", "1"], ["", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
-    assert read.named_once([["holds", "x"], ["holds", "y"]]) == [["holds", "x"], ["holds", "y"]]

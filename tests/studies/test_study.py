@@ -21,7 +21,8 @@ from interlude.models.recipe import Recipe, dependencies
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine
 from interlude.studies import places, results
-from interlude.studies.find import names, scale_named
+from interlude.studies.find import names, own_scale, scale_named
+from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
 from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
@@ -335,3 +336,14 @@ def test_rows_of_another_recipe_are_refused():
     results.check_keys(results.Results(quick.name, "smoke", rows[:1]), keys)
     with pytest.raises(ValueError, match="another recipe.*seed 0"):
         results.check_keys(results.Results(quick.name, "smoke", rows), keys)
+
+
+def test_a_study_is_asked_at_its_own_scale_unless_another_is_named(tmp_path):
+    # Mutants: nano for every study; the constant of another study; a file's own scale ignored.
+    assert own_scale("stages/quickstart") == "nano" and own_scale("planning") == "nano-shuffled"
+    assert all(scale_named(own_scale(name)).name == own_scale(name) for name in NAMES)
+    file = tmp_path / "mine.py"
+    file.write_text('SCALE = "smoke"\n')
+    assert own_scale(str(file)) == "smoke"
+    with pytest.raises(Refused, match="no file"):
+        own_scale(str(tmp_path / "nowhere.py"))

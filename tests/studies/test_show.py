@@ -1,0 +1,75 @@
+"""What ``interlude show`` prints on a terminal: the few numbers that answer a question, in lines that fit."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+from interlude.studies import console
+from interlude.studies.__main__ import parser
+from interlude.studies.cli import read
+
+
+def shown(*words: str) -> list[str]:
+    """What a command prints on a terminal of 100 columns, line by line."""
+    screen = console.Console(file=io.StringIO(), width=100)
+    args = parser().parse_args([*words, "--scale", "nano"])
+    read.show(args, screen)
+    return screen.file.getvalue().splitlines()
+
+
+def test_show_fits_a_terminal_of_100_columns():
+    """Mutants: claims last; a line for every number; an arm named in each of its lines; lines that are wrapped by the
+    terminal; an interval cut in two."""
+    lines = shown("show", "stages/quickstart")
+    assert len(lines) < 65 and max(map(len, lines)) <= 100
+    text = "\n".join(lines)
+    assert text.index("claims") < text.index("by band") < text.index("differences")
+    assert sum(line.startswith("  RL – pre-training") for line in lines) == 1
+    spans = re.findall(r"[+-]0\.\d{3} to [+-]0\.\d{3}", text)
+    assert len(spans) == text.count(" to ")  # of claims and of differences, each whole
+    everything = shown("show", "stages/quickstart", "--all")
+    assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
+
+
+def test_the_claims_of_a_topic_fit_a_terminal(capsys):
+    """Mutants: a claim without its verdict; the same note under every claim that was not run; our own claims among
+    those of papers; a study's claims counted under another's."""
+    lines = shown("show", "interplay")
+    assert max(map(len, lines)) <= 100 and len(lines) < 120
+    assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
+    everything = shown("show", "interplay", "--all")
+    assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
+    assert sum("published:" in line for line in everything) == sum("Figure" in line for line in lines)
+    shown("show", "interplay", "--json")
+    held = sum(row["verdict"] == "holds" for row in json.loads(capsys.readouterr().out)["interplay/edge"])
+    assert [line.split()[1] for line in lines if line.startswith("  interplay/edge ")] == [str(held)]
+
+
+def test_rows_name_their_arm_once():
+    """Mutants: other columns blanked; the first row; tables of two columns."""
+    rows = [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
+    assert read.named_once(rows) == [["a", "x", "1"], ["", "y", "2"], ["b", "x", "3"], ["a", "x", "4"]]
+    assert read.named_once([["holds", "x"], ["holds", "y"]]) == [["holds", "x"], ["holds", "y"]]
+
+
+def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit():
+    screen = console.Console(file=io.StringIO(), width=60)
+    heads = ["arm", *(f"fault kind {i}" for i in range(9))]
+    body = [[name, *(f"0.{i}{nth}" for i in range(9))] for nth, name in enumerate(("no RL at all", "RL"))]
+    parts = console.tables(screen, "faults", heads, body, "of all seeds")
+    assert len(parts) > 1
+    for part in parts:
+        screen.print(part)
+    text = screen.file.getvalue()
+    assert all(head in text for head in heads)  # none folded
+    assert all(text.count(name) == len(parts) for name in ("no RL at all", "RL  "))
+    assert text.count("faults") == text.count("of all seeds") == 1
+    assert text.index("faults") < text.index("arm") and text.index("of all seeds") > text.rindex("fault kind")
+    for nth in (0, 1):  # every number once, in its row
+        assert [cell for line in text.splitlines() if line.split()[:1] == [body[nth][0].split()[0]]
+                for cell in line.split() if cell.startswith("0.")] == body[nth][1:]  # fmt: skip
+    assert len(console.tables(screen, "faults", heads[:3], [row[:3] for row in body])) == 1
+    named = [[row[0], "edge", *row[1:]] for row in body]  # a second column that names the row
+    assert len(console.tables(screen, "faults", ["arm", "exam", *heads[1:]], named)) == 1
