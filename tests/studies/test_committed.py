@@ -36,6 +36,8 @@ def test_some_study_is_decided():
 def test_a_second_opinion_comes_to_the_same_verdicts(name, scale):
     """Kills: a verdict that rests on our statistics alone."""
     found = load(name, scale, places.COMMITTED)
+    if len(found.seeds) == 1:
+        pytest.skip("one seed has no interval and decides nothing")
     verdicts = decide(claims(name), found, bands(scale))
     agree(Path(places.path(name, scale, places.COMMITTED)), claims(name), bands(scale), verdicts)
 
