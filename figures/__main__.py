@@ -12,6 +12,7 @@ from interlude.figures.style import save
 NAMES = (
     "quickstart",
     "interplay_depth_carried",
+    "interplay_planning",
     "interplay_base_probability",
     "interplay_fig03_edge",
     "interplay_fig04_context_exposure",

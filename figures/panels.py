@@ -28,10 +28,10 @@ class Missing(LookupError):
     """A table has no row of what a figure draws."""
 
 
-def table(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> Results:
-    """The rows of some arms of a study at SCALE, for the seeds all have. Raises FileNotFoundError or Missing, in one
+def table(study: str, arms: tuple[str, ...], folder: Path = FOLDER, scale: str = SCALE) -> Results:
+    """The rows of some arms of a study, for the seeds all have. Raises FileNotFoundError or Missing, in one
     sentence, where there are none."""
-    found = load(study, SCALE, folder)
+    found = load(study, scale, folder)
     try:
         return found.common(*arms)
     except KeyError as error:
@@ -71,11 +71,13 @@ def by_attempts(axis, table: Results, arms: dict[str, int], band: str, world: st
     axis.minorticks_off()
 
 
-def by_depth(axis, table: Results, arms: dict[str, int], k: int, world: str = COMMON) -> None:
+def by_depth(
+    axis, table: Results, arms: dict[str, int], k: int, world: str = COMMON, bands: dict[str, tuple[int, int]] = BANDS
+) -> None:
     """Strict pass@k by operations."""
-    exams = table.within((1, BANDS["hard"][1]), world)
+    exams = table.within((1, bands["hard"][1]), world)
     x = [int(table.of(table.arms[0], exam)[0]["ops"]) for exam in exams]
-    shade(axis, BANDS)
+    shade(axis, bands)
     for arm, nth in arms.items():
         line(axis, x, [table.score(arm, exam, k) for exam in exams], nth, arm)
     axis.set(xlabel="operations", ylim=(0, 1.1), xlim=(0.5, max(x) + 0.5), xticks=x)

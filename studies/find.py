@@ -83,9 +83,13 @@ def question(name: str) -> str:
     return str(constant(name, "QUESTION") or text.split("\n\n")[0].replace("\n", " "))
 
 
-def figures() -> dict[str, str]:
-    """Every figure, by name, with the study whose table it draws: the constant FIGURES of the study's module."""
-    return {figure: name for name in names() for figure in constant(name, "FIGURES") or ()}
+def figures() -> dict[str, tuple[str, ...]]:
+    """Every figure, by name, with the studies whose tables it draws: the constants FIGURES of their modules."""
+    made: dict[str, tuple[str, ...]] = {}
+    for name in names():
+        for figure in constant(name, "FIGURES") or ():
+            made[figure] = (*made.get(figure, ()), name)
+    return made
 
 
 def topics() -> list[str]:

@@ -1,4 +1,4 @@
-"""The reproduce command: print what the study of a figure costs, do the missing runs, and draw the figure."""
+"""The reproduce command: print what the studies of a figure cost, do the missing runs, and draw the figure."""
 
 from __future__ import annotations
 
@@ -9,49 +9,58 @@ from pathlib import Path
 
 from interlude.studies.cli.runs import planned
 from interlude.studies.console import print_json
-from interlude.studies.find import StudySpec, figures, the_study
+from interlude.studies.find import StudySpec, figures, own_scale, the_study
 from interlude.studies.price import price
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import this_machine
 
-SCALE = "nano"  # the scale of every figure
-
 
 def reproduce(args, screen) -> None:
-    """Runs a figure's study with its seeds, or ``--seeds``, and draws the figure from the new table only."""
+    """Runs a figure's studies with their seeds, or ``--seeds``, and draws the figure from the new tables only."""
     known = figures()
     if args.figure not in known:
         raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
-    name = known[args.figure]
-    seeds = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
-    study = the_study(StudySpec(name, SCALE, args.seeds))
-    runs = planned(study)["runs"]
-    todo = [run for run in runs if not run["examined"]]
-    hours = this_machine(study).hours(price(study).total) * len(todo) / len(runs)
-    out = Path(args.out).resolve()
+    priced = [cost(name, args.seeds) for name in known[args.figure]]
     if args.json:
-        return print_json(
-            {"figure": args.figure, "study": name, "runs": len(runs), "missing": len(todo), "hours": hours}
+        return print_json({"figure": args.figure, "studies": priced})
+    for one in priced:
+        screen.print(
+            f"{args.figure}: study {one['study']} at {one['scale']}, {one['arms']} arms x {one['seeds']} seeds\n"
+            f"{one['runs'] - one['missing']} of {one['runs']} runs are done in "
+            f"{Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
+            f"the others take about {one['hours']:.2g} hours in one process here (estimated from the average run)",
+            highlight=False,
+            soft_wrap=True,
         )
-    screen.print(
-        f"{args.figure}: study {name} at {SCALE}, {len(study.arms)} arms x {len(study.seeds)} seeds\n"
-        f"{len(runs) - len(todo)} of {len(runs)} runs are done in {Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
-        f"the others take about {hours:.2g} hours in one process here (estimated from the average run)",
-        highlight=False,
-        soft_wrap=True,
-    )
     if args.plan:
         return None
+    out = Path(args.out).resolve()
     where = {**os.environ, "INTERLUDE_RESULTS": str(out)}
+    seeds = ["--seeds", ",".join(map(str, args.seeds))] if args.seeds else []
     workers = ["--workers", str(args.workers)] if args.workers else []
     again = " ".join(["interlude", "reproduce", args.figure, *seeds, "--out", args.out])
-    call(["interlude.studies", "run", name, "--scale", SCALE, *seeds, *workers], where, again)
-    call(["interlude.studies", "show", name, "--scale", SCALE], where, again)
+    for one in priced:
+        words = [one["study"], "--scale", one["scale"]]
+        call(["interlude.studies", "run", *words, *seeds, *workers], where, again)
+        call(["interlude.studies", "show", *words], where, again)
     call(["interlude.figures", args.figure], where, again)
     drawn = out / f"{args.figure}.svg"
     if not drawn.exists():
         raise Refused(f"{drawn} was not drawn; see the messages above")
     screen.print(f"drawn from your own runs: {drawn}", highlight=False, soft_wrap=True)
+
+
+def cost(name: str, seeds: tuple[int, ...] | None) -> dict:
+    """A study at its own scale: its arms, seeds and runs, how many of these are missing, and their hours on one core
+    here."""
+    study = the_study(StudySpec(name, own_scale(name), seeds))
+    runs = planned(study)["runs"]
+    todo = sum(not run["examined"] for run in runs)
+    hours = this_machine(study).hours(price(study).total) * todo / len(runs)
+    return {
+        "study": name, "scale": study.scale, "arms": len(study.arms), "seeds": len(study.seeds),
+        "runs": len(runs), "missing": todo, "hours": hours,
+    }  # fmt: skip
 
 
 def call(words: list[str], where: dict[str, str], again: str) -> None:

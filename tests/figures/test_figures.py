@@ -15,6 +15,7 @@ from crafted import curve_rows, rows, study_rows, telling_rows, thinking_rows, t
 from interlude.figures import __main__ as main
 from interlude.figures import (
     interplay_depth_carried,
+    interplay_planning,
     midtraining_leaderboard,
     midtraining_remit,
     midtraining_rmt,
@@ -70,6 +71,8 @@ def test_the_bands_drawn_are_those_of_the_scale():
     scale = SCALES[panels.SCALE]
     assert quickstart.SCALE == panels.SCALE
     assert panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
+    for _, name, bands in interplay_planning.REGIMES.values():
+        assert bands == {"ID": SCALES[name].band, "edge": SCALES[name].edge, "hard": SCALES[name].hard}
 
 
 def test_a_missing_or_edited_table_is_refused(table):
@@ -136,6 +139,8 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
     results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
     results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
+    lacking = {arm: 1.5 + shift + nth / 9 for nth, arm in enumerate(interplay_planning.DRAWN)}
+    results.store("interplay/planning", "nano-shuffled", study_rows(lacking, seeds, problems=3, top=8), folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from interlude.figures import style
 from interlude.figures.__main__ import NAMES
 from interlude.studies.find import figures, names
 
@@ -18,10 +19,15 @@ def reproduce(where, *words: str, **more) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, **more)
 
 
-def test_every_figure_has_one_study():
-    """Mutants: a figure that no study names, or two do; a study that names a figure nobody draws."""
+def test_every_figure_has_its_studies():
+    """Mutants: a figure that no study names; a study that names a figure nobody draws, or not each that draws it; a
+    study forgotten where a figure has two."""
     assert sorted(figures()) == sorted(NAMES)
-    assert set(figures().values()) <= set(names())
+    for figure, studies in figures().items():
+        text = (style.COMMITTED / f"{figure}.py").read_text()
+        drawn = {name for name in names() if f'"{name}"' in text}
+        assert set(studies) <= set(names()) and drawn <= {*studies}, figure
+    assert figures()["interplay_planning"] == ("interplay/depth_carried", "interplay/planning")
 
 
 @pytest.mark.parametrize("figure, study", [("interplay_fig06_mid_or_rl", "mid_or_rl"), ("quickstart", "quickstart")])
