@@ -14,6 +14,7 @@ from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM, SamplingParams
 from interlude.models.ranker import Ranker, fit
 from interlude.models.recipe import Recipe
+from interlude.models.rollouts import check_room
 from interlude.models.stage import Batch, Stage, StageModels, pack
 from interlude.synth import tasks
 from interlude.synth.added_field import added_field
@@ -25,6 +26,7 @@ from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.tasks import Task, TaskProblem, judge
 
 NAMES = (*APPROACHES, PLAIN)  # PLAIN has no tag
+FIRST = 16  # questions whose own solutions must fit the room for responses
 HINT = "hint"  # marks a response to a prompt that contains the answer (STaR's rationalisation)
 CHOICES = {"source": ("approaches", "rejection", "star", "distil"), "traces": ("correct", "incorrect")}
 # How a hint states the answer, by dialect.
@@ -183,6 +185,11 @@ class SelfGen(Stage):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         generator = models.references["reference"] if self.source == "distil" else models.start
         taught, paid = [], []
+        if step == 0:
+            first = [
+                self.data.problem("selfgen", seed, slot, 0) for slot in range(min(FIRST, self.instances // self.n))
+            ]
+            check_room(type(self).__name__, generator, self.data, first, self.max_new_tokens)
         for slot in range(self.tried if step == 0 else 0):  # so that an empty pool raises before any update
             self.pool_entry(generator, seed, slot)
         for row in (row for row in rows if row < self.pool_rows):

@@ -12,7 +12,7 @@ from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, forward_cost
 from interlude.models.lm import LM
 from interlude.models.policy_gradient import Policy, weigh
-from interlude.models.rollouts import Group, Reward, responses, sampling_params
+from interlude.models.rollouts import Group, Reward, check_room, responses, sampling_params
 from interlude.models.stage import Batch, StageModels, logprobs
 from interlude.synth.problem import Problem
 from interlude.synth.segments import segments, unthought
@@ -72,6 +72,8 @@ class Withdraw(Policy):
         """Sampled and judged groups of these rows; the cost of finding their problems is appended to ``costs``."""
         lm, groups = models.learner, []
         problems = [self.unsolved(models.start, costs, "rl", seed, step, row, attempt) for row in rows]
+        if step == attempt == 0:
+            check_room(type(self).__name__, lm, self.data, problems, self.max_new_tokens)
         prefixes = [self.prefix(lm, problem, models.done) for problem in problems]
         prompts = [lm.encode_prompt(p.question) + prefix for p, prefix in zip(problems, prefixes, strict=True)]
         samples = responses(self, lm, prompts, seed, step, rows, attempt, sampling_params(self))

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from interlude.models.lm import LM, SamplingParams
+from interlude.models.rollouts import check_room
 from interlude.studies.evidence import diversities
 from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
@@ -90,7 +91,9 @@ class DiversityExam(Exam):
 
     def measure(self, lm: LM) -> DiversityResult:
         params = SamplingParams(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
-        found = sampled_ways(lm, self.draw_problems(), self.samples, params)
+        problems = self.draw_problems()
+        check_room(f"exam {self.name!r}", lm, self.source, problems, self.max_new_tokens)
+        found = sampled_ways(lm, problems, self.samples, params)
         names = ("vendi_runs", "vendi_approaches", "composed")
         values = {name: np.array([getattr(each, name) for each in found], dtype=np.float64) for name in names}
         right = np.array([len(each.shown) for each in found], dtype=np.float64)

@@ -285,7 +285,9 @@ def test_distillation_is_the_references_own(asked):
 
 def test_an_empty_pool_is_an_error(asked):
     # Mutant: an endless search, or a batch without targets.
-    hard = dataclasses.replace(STAGE, data=dataclasses.replace(EASY, ops=(2, 2)), attempts=2, samples=1)
+    hard = dataclasses.replace(
+        STAGE, data=dataclasses.replace(EASY, ops=(2, 2)), attempts=2, samples=1, max_new_tokens=48
+    )
     with pytest.raises(ValueError, match=r"SelfGen.n 4: none of 2 questions of SelfGen.data .* pool is empty"):
         collected(hard, asked())
 

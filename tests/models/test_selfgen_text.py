@@ -68,9 +68,9 @@ def test_solutions_by_heuristics_are_asked_for_in_words(folder, task):
     prompts = []
     plainly = start.sample
 
-    def listening(asked, streams, **more):
+    def listening(asked, streams, params):
         prompts.append([start.tokenizer.decode(prompt) for prompt in asked])
-        return plainly(asked, streams, **more)
+        return plainly(asked, streams, params)
 
     start.sample = listening
     batch = words.collect(StageModels(learner, start), 3, 0, range(4))
@@ -168,9 +168,9 @@ def test_the_answer_is_a_hint_where_nothing_is_right(folder, task):
     problem, asked = task.problem("p", 0), []
     started = start.sample
 
-    def wrong(prompts, streams, **more):
+    def wrong(prompts, streams, params):
         asked.append(start.tokenizer.decode(prompts[0]))
-        return started(prompts, np.stack([uniforms("w", n, n=streams.shape[1]) for n in range(len(prompts))]), **more)
+        return started(prompts, np.stack([uniforms("w", n, n=streams.shape[1]) for n in range(len(prompts))]), params)
 
     start.sample = wrong
     monkeyed = dataclasses.replace(problem, right=lambda text: False)

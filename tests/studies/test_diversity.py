@@ -44,7 +44,7 @@ from interlude.synth.verify import Verdict, verify
 
 SOURCE = Source(ops=(2, 2), modulus=3, names=6, approach=PLAIN)
 EASY = Source(ops=(1, 2), modulus=3, names=6)
-EXAM = DiversityExam("ways", EASY, problems=5, samples=6, max_new_tokens=40)
+EXAM = DiversityExam("ways", EASY, problems=5, samples=6, max_new_tokens=44)
 
 
 def slow_vendi(features: list[list]) -> float:
@@ -186,8 +186,8 @@ def test_an_exam_of_diversity_against_the_slow_way(learned):
     for i, problem in enumerate(EXAM.draw_problems()):
         texts = []
         for n in range(6):
-            streams = uniforms("diversity", 0, i, n, n=40)[None]
-            sampled = lm.sample([lm.encode(problem.question)], streams, SamplingParams(max_new_tokens=40))
+            streams = uniforms("diversity", 0, i, n, n=44)[None]
+            sampled = lm.sample([lm.encode(problem.question)], streams, SamplingParams(max_new_tokens=44))
             texts.append(lm.decode(sampled.ids[0]))
         assert found.vendi_runs[i] == pytest.approx(slow_vendi([slow_runs(text) for text in texts]), abs=1e-6)
         slowly = slow_vendi([list(signature(problem, text)) for text in texts])
@@ -219,7 +219,7 @@ def test_an_exam_of_diversity_is_pure_and_its_temperature_counts(learned, monkey
     both = (dataclasses.replace(EXAM, temperature=t) for t in (0.01, 3.0))
     cold, hot = (evaluate(lm, exam).vendi_runs.mean() for exam in both)
     assert cold == pytest.approx(1) and hot > 3
-    problems, params = EXAM.draw_problems(), SamplingParams(max_new_tokens=40)
+    problems, params = EXAM.draw_problems(), SamplingParams(max_new_tokens=44)
     seeds = [[ways.vendi_runs for ways in sampled_ways(lm, problems, 6, params, seed)] for seed in (0, 1)]
     assert seeds[0] == first["vendi_runs"] != seeds[1]
 
