@@ -36,7 +36,7 @@ def draw(folder=FOLDER) -> Figure:
         for place, k in enumerate(SOLVED):
             values = [found.pooled(arm, exams, k) - found.pooled("base", exams, k) for arm in GAINS]
             series[SOLVED[k]] = (place + 1, values, [evidence.gain(found, arm, "base", exams, k) for arm in GAINS])
-        by_row(axes[row, 2], list(GAINS), series)
+        by_row(axes[row, 2], [name.split(",")[0] for name in GAINS], series)
         axes[row, 2].axvline(0, color="#333333", linewidth=0.6)
         axes[row, 2].set_xlabel("gain over the base, edge and hard")
         panel_letter(axes[row, 2], "abcdef"[3 * row + 2], lacking)

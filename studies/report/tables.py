@@ -145,11 +145,19 @@ def claim_table(rows: list[dict]) -> Table:
 
 
 def few_claims(rows: list[dict]) -> Table:
-    """claim_table; of more than MOST claims, only those that are decided, with the number of the others."""
-    kept = [row for row in rows if row["verdict"] not in (OPEN, NOT_RUN)] if len(rows) > MOST else rows
-    title, heads, cells, _ = claim_table(kept)
-    others = f"{len(rows) - len(kept)} other claims are open or not run" * (len(kept) < len(rows))
-    return title, heads, cells, "; ".join(part for part in (decided_by(rows), others) if part)
+    """claim_table; of more than MOST claims, only those that are decided, and of more than MOST of these, the most
+    certain; with the numbers of the others."""
+    told = [row for row in rows if row["verdict"] not in (OPEN, NOT_RUN)] if len(rows) > MOST else rows
+    certain = sorted(told, key=certainty)[:MOST] if len(told) > MOST else told
+    title, heads, cells, _ = claim_table([row for row in told if row in certain])
+    others = [f"{len(told) - len(certain)} other claims are decided, less surely"] * (len(certain) < len(told))
+    others += [f"{len(rows) - len(told)} other claims are open or not run"] * (len(told) < len(rows))
+    return title, heads, cells, "; ".join(part for part in (decided_by(rows), *others) if part)
+
+
+def certainty(row: dict) -> float:
+    """The largest corrected p value among the comparisons that decided a claim."""
+    return max(min(part["p"], part["p_equal"]) for part in row["ours"])
 
 
 def topic_tables(studies: dict[str, list[dict]]) -> list[Table]:

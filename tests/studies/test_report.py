@@ -395,6 +395,13 @@ def test_show_of_a_large_study_stays_short(found, monkeypatch):
     fewer = tables.short(numbers | {"verdicts": numbers["verdicts"][:3]})
     assert len(fewer[0][2]) == 3 and "other claims" not in fewer[0][3]
     assert tables.short(numbers | {"verdicts": []})[-1][0].startswith("differences")
+    # Mutants: the first of many decided claims, or the least certain; their number left out.
+    for nth, (row, p) in enumerate(zip(numbers["verdicts"], (0.01, 0.04, 0.02, 0.03), strict=True)):
+        part = row["ours"][0] | {"p": p, "p_equal": 1.0}
+        numbers["verdicts"][nth] = row | {"claim": str(p), "verdict": "holds", "ours": [part]}
+    _, _, cells, caption = tables.short(numbers)[0]
+    assert [cell[1].split("\n")[0] for cell in cells] == ["0.01", "0.02", "0.03"]
+    assert caption.endswith("; 1 other claims are decided, less surely")
 
 
 def test_an_arm_equal_to_its_base_is_shown(found):
