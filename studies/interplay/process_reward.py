@@ -21,8 +21,8 @@ PREDICTION = (
     "at least 0.1; released, which pays nothing unless the answer is right, is within 0.05 of answer. Answers leave "
     "more right answers with wrong working than printed does on the hard field, and no more at the edge. "
     "At nano-shuffled, where the base lacks planning and seeds differ less: as the paper says, printed and strict beat "
-    "answer at the edge, by 0.02 to 0.05, and printed beats answer on the hard field by 0.01 to 0.02; printed and dense "
-    "keep more of the edge after hard problems; strict, which sharpens most, is above printed; released is as answer."
+    "answer at the edge, by 0.02 to 0.05, and printed beats answer on the hard field by 0.01 to 0.02; printed and "
+    "dense keep more of the edge after hard problems; strict is above printed; released is as answer."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1, and for the working in sampled responses, Student t with "
