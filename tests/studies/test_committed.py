@@ -22,7 +22,7 @@ def claims(name: str):
 DECIDED = [
     (name, scale)
     for name in names()
-    for scale in dict.fromkeys(("nano", own_scale(name)))
+    for scale in dict.fromkeys((*SCALES, own_scale(name)))
     if claims(name) and places.path(name, scale, places.COMMITTED).exists()
 ]
 

@@ -19,6 +19,7 @@ from interlude.models.key import key
 from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
+from interlude.models.rollouts import Reward
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rft import RFT
@@ -27,6 +28,7 @@ from interlude.models.stages.sft import SFT
 from interlude.models.train import Machine
 from interlude.studies import evidence, results
 from interlude.studies import study as study_
+from interlude.studies.depth import GOLD, NAMES
 from interlude.studies.exam import answered, cached_result, evaluate
 from interlude.studies.exams.divergence import DivergenceExam
 from interlude.studies.exams.exact import ExactExam
@@ -77,6 +79,32 @@ def test_edge_arms_train_where_they_say(scale):
         assert [source for _, source in old] == [source for _, source in replay], name
         assert sum(share for share, _ in old) == pytest.approx(REPLAY_SHARE) == 1 - sum(share for share, _ in new), name
     assert stages["SFT edge"][0].optim == stages["RFT edge"][0].optim == here.sft_optim != here.rl_optim
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", ["depth_carried", "planning"])
+def test_kinds_of_training_begin_alike_and_differ_in_what_their_names_say(name, scale):
+    # Mutants: an arm of another budget; copies replayed where the name says plain, or everywhere; other rollouts that
+    # are the same; a random reward with other problems; mid-training and RL in the other order.
+    here, asked = SCALES[scale], study(name, scale)
+    base, *arms = asked.arms
+    assert base.recipe == asked.base == here.base() and not base.equal
+    own = {arm.name: arm.recipe.stages[len(asked.base.stages) :] for arm in arms}
+    assert all(sum(stage.flops for stage in stages) == pytest.approx(here.arm_flops) for stages in own.values())
+    assert list(own) == list(NAMES) and all(
+        arm.recipe.stages[: len(asked.base.stages)] == asked.base.stages for arm in arms
+    )
+    (rl,), (plain,), (copies,) = own["RL"], own[GOLD[0]], own[GOLD[1]]
+    assert plain.replay == here.mixture(here.band) != copies.replay == here.pretraining()
+    assert dataclasses.replace(plain, replay=copies.replay) == copies and plain.data == copies.data == here.corpus()
+    assert own["RL, other rollouts"] == (dataclasses.replace(rl, rollout_seed=1),) != (rl,)
+    assert own["RL, random reward"] == (dataclasses.replace(rl, reward=Reward("random")),) != (rl,)
+    assert [type(stage) for stage in own["mid-training + RL"]] == [Midtrain, RL]
+    assert [type(own[kind][0]) for kind in ("SFT", "RFT", "more pre-training")] == [SFT, RFT, Pretrain]
+    assert (
+        own["SFT"][0].data == own["RFT"][0].data == rl.data and own["more pre-training"][0].data == here.pretraining()
+    )
+    assert all(arm.equal for arm in arms)
 
 
 @pytest.mark.parametrize("scale", SCALES)
