@@ -32,16 +32,16 @@ quickstart: $(BIN)/.installed
 	$(BIN)/interlude report stages/quickstart --scale nano --html report.html
 	@echo "Read report.html, and runs/quickstart/results/quickstart.svg"
 
-# The studies of arXiv 2512.07783 and depth carried, one seed of each, which share their base and many arms; one seed
-# decides nothing, but shows each curve. Ends in findings.html.
+# The studies of arXiv 2512.07783 and of depth, one seed of each at its own scale, which share their bases and many arms;
+# one seed decides nothing, but shows each curve. Ends in findings.html.
 findings: export INTERLUDE_RUNS = runs/findings
 findings: export INTERLUDE_RESULTS = runs/findings/results
 findings: $(BIN)/.installed
-	for study in depth_carried edge mid_or_rl process_reward context_exposure; do \
-		$(BIN)/interlude run interplay/$$study --scale nano --seeds 0 || exit 1; \
+	for study in depth_carried edge mid_or_rl process_reward context_exposure planning; do \
+		$(BIN)/interlude run interplay/$$study --seeds 0 || exit 1; \
 	done
-	$(BIN)/interlude show interplay --scale nano
-	$(BIN)/interlude report interplay --scale nano --html findings.html
+	$(BIN)/interlude show interplay
+	$(BIN)/interlude report interplay --html findings.html
 	@echo "Read findings.html"
 
 # A real model: fetched from the package registry, taken through every method, in about MINUTES of two quiet cores.
