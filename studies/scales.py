@@ -73,6 +73,8 @@ class Scale:
     # Of the studies that decide the findings of arXiv 2512.07783, apart from ``seeds``, whose results were known when
     # their predictions were written; where empty, ``seeds``.
     finding_seeds: tuple[int, ...] = ()
+    # Of the studies that are run with five seeds and called exploratory; where empty, ``seeds``.
+    exploratory_seeds: tuple[int, ...] = ()
     # Of the board of mid-training methods; where empty, ``seeds``.
     board_seeds: tuple[int, ...] = ()
     # Of the statements in a question. "dependency": each operand is stated before its use, so that the next step is the
@@ -286,7 +288,7 @@ NANO = Scale(
     anneal_flops=6e12, arm_flops=4e12, method_flops=1.5e12,
     rl_prompts=8, rl_num_samples=16, problems=100, seeds=tuple(range(30, 38)),
     calibration_seeds=tuple(range(18, 26)), finding_seeds=tuple(range(40, 48)),
-    board_seeds=tuple(range(50, 58)), optim=MUON, rl_optim=RL_OPTIM,
+    board_seeds=tuple(range(50, 58)), exploratory_seeds=tuple(range(90, 95)), optim=MUON, rl_optim=RL_OPTIM,
     copies=((0, 14), 0.85),
 )  # fmt: skip
 
@@ -299,6 +301,7 @@ SHUFFLED = replace(
     edge=(5, 6), hard=(7, 8), order="shuffled",
     short_steps=2400, long_steps=300, arm_flops=8e12, method_flops=3e12,
     seeds=tuple(range(60, 68)), calibration_seeds=tuple(range(26, 30)), finding_seeds=(), board_seeds=(),
+    exploratory_seeds=(),
 )  # fmt: skip
 
 # Not yet run on a GPU: sizes follow the issue (5 to 10M parameters, 50 to 200M tokens); bands are to be calibrated.

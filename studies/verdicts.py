@@ -130,6 +130,13 @@ def more_on(on: str, elsewhere: str, arm: str, over: str, k: int = 1, world: str
     return Comparison(terms, name=f"({arm} - {over}) on {here.words} - on {there.words}")
 
 
+def gained_more(pair: tuple[str, str], than: tuple[str, str], on: str, k: int = 1, world: str = COMMON) -> Comparison:
+    """What the first arm of ``pair`` gains over its second, minus what the first of ``than`` gains over its second."""
+    score = Score(on, k, world=world)
+    terms = ((1.0, pair[0], score), (-1.0, pair[1], score), (-1.0, than[0], score), (1.0, than[1], score))
+    return Comparison(terms, name=f"({pair[0]} - {pair[1]}) - ({than[0]} - {than[1]}), {score.words}")
+
+
 def more_unsound(arm: str, over: str, exam: str) -> Comparison:
     """How much larger the share of responses with a right answer and a fault in their working is under ``arm``, on a
     sampled exam."""

@@ -6,18 +6,24 @@ from dataclasses import replace
 
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus, within
 
 FIGURES = ("interplay_fig09_ladder",)
 QUESTION = "How does pass@k on band, edge and hard problems grow with pre-training, and which problems stay unsolved?"
 PREDICTION = (
-    "At its full length the base solves the band (pass@1 at least .9), has an edge that samples reach (pass@128 from "
-    ".2 to .8) and a hard band that they do not (pass@128 at most .1). Twice the long stage instead of none raises "
-    "pass@128 of the edge by at least .2, of the hard band by at most .1."
+    "The band needs no long stage: after none of it pass@1 there is within 0.05 of the base's. Twice the long stage "
+    "instead of none raises pass@128 by at least 0.1 at the edge and on the hard band, and its second half still adds."
 )
 RULE = (
-    "Means over seeds of exact strict pass@k in the common world. A scale is calibrated if at x1 band pass@1 >= .9, "
-    "edge pass@128 lies in [.2, .8] and hard pass@128 <= .1. The edge opens with pre-training if the 95 % Student-t "
-    "interval of x2 minus x0 in edge pass@128 lies above zero; it does not if it lies below .2; else not established."
+    "Paired differences over seeds in exact strict pass@k, Student t, Holm over all comparisons of this file; margin "
+    "0.05. What is compared are lengths of pre-training, not uses of one budget. Five seeds, exploratory. Written with "
+    "the pilots of the notebook known, before any model was examined at seeds 90 to 94."
+)
+CLAIMS = (
+    within("the band is learned without the long stage", minus("x0", "x1", "ID")),
+    above("longer pre-training opens the edge to samples", minus("x2", "x0", "edge", k=128)),
+    above("and what lies beyond it", minus("x2", "x0", "hard", k=128)),
+    above("twice the base's length still adds at the edge", minus("x2", "x1", "edge")),
 )
 LENGTHS = (0, 0.5, 1, 2)  # of the base's long stage; each cut decays its own rate, and x1 is every study's base
 
@@ -34,7 +40,7 @@ def study(scale: Scale) -> Study:
         rule=RULE,
         arms=tuple(Arm(name, cut + scale.anneal(), equal=False) for name, cut in cuts.items()),
         exams=scale.exams(("zoo",)),
-        seeds=scale.seeds,
+        seeds=scale.exploratory_seeds or scale.seeds,
         base=base.parent,
         unequal="how much pre-training there was is the question",
         contrasts=tuple((name, "x0") for name in list(cuts)[1:]),

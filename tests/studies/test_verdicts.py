@@ -25,6 +25,7 @@ from interlude.studies.verdicts import (
     above,
     below,
     decide,
+    gained_more,
     minus,
     more_on,
     ranked,
@@ -48,6 +49,7 @@ CLAIMS = (
     above("good beats none on hard problems", minus("good", "none", "hard")),
     above("good answers more", minus("good", "none", "sampled", k=4, score="answer"), pool="a"),
     above("wild answers more", minus("wild", "none", "sampled", k=4, score="answer"), pool="a"),
+    above("good gains more than bad", gained_more(("good", "none"), ("bad", "same"), "edge", k=2)),
 )
 
 
@@ -117,6 +119,7 @@ def test_verdicts_are_what_was_put_in(verdicts):
         "good beats none on hard problems": OPEN,
         "good answers more": OPEN,
         "wild answers more": OPEN,
+        "good gains more than bad": HOLDS,
     }
 
 
