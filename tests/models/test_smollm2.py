@@ -109,7 +109,7 @@ def test_it_is_trained_saved_and_found_again(folder, runs):
     # Mutants: tied weights that no save can hold; a run that is trained twice; a stage that does not go on from the
     # one before it.
     sft = SFT(steps=1, batch_size=2, optim=OPTIM, data=PROSE)
-    rl = RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=12, optim=OPTIM, data=PROSE)
+    rl = RL(steps=1, batch_size=2, num_samples=2, max_new_tokens=128, optim=OPTIM, data=PROSE)
     recipe = Recipe(HF(folder, chat=True)) + sft + rl
     lines = []
     machine = Machine(save_every=0)

@@ -59,7 +59,7 @@ from interlude.synth.verify import verify
 
 OPTIM = Optim(kind="adamw", other_lr=1e-3, warmup=0)
 COMMON = {"steps": 2, "batch_size": 4, "optim": OPTIM}
-ROLLS = COMMON | {"num_samples": 4, "max_new_tokens": 12}
+ROLLS = COMMON | {"num_samples": 4, "max_new_tokens": 32}
 HARD = (0.0, 0.0, 1.0)  # tiers that RPT thinks before
 ROWS = [{"q": f"What is {n} + {n + 1}?", "a": f"{n} + {n + 1} = {2 * n + 1}\n#### {2 * n + 1}"} for n in range(64)]
 
@@ -344,7 +344,7 @@ def test_what_a_task_lacks_is_said_at_once(task, make, lacking):
 def test_a_sampled_exam_is_judged_by_the_task(task, folder, monkeypatch):
     # Mutants: the generator's verifier; responses credited to the neighbouring problem; a floor of another answer.
     lm = HF(folder).build(0)
-    exam = SampledExam("s", task, problems=4, samples=3, max_new_tokens=12)
+    exam = SampledExam("s", task, problems=4, samples=3, max_new_tokens=32)
     drawn = exam.draw_problems()
     assert drawn == [task.problem("exam", 0, 0, row) for row in range(4)] and exam.structures == len(set(drawn))
     right = {1: 3, 2: 1}  # how many responses to each problem are right
@@ -367,7 +367,7 @@ def test_a_sampled_exam_is_judged_by_the_task(task, folder, monkeypatch):
 @both
 def test_a_study_of_a_task_has_a_table(task, folder, runs, monkeypatch):
     # Mutants: columns that only the generator can fill; a row whose exam is another's.
-    exam = SampledExam("s", task, problems=2, samples=2, max_new_tokens=8)
+    exam = SampledExam("s", task, problems=2, samples=2, max_new_tokens=32)
     base = Recipe(HF(folder))
     asked = Study(
         name="t", scale="s", question="q", prediction="p", rule="r", seeds=(0,), base=base, exams=(exam,),
