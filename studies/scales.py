@@ -219,6 +219,18 @@ class Scale:
         length = max(self.length[1], 3 * ops[1] + 1)
         return self.source(ops, world, split="held_out", length=(length, length))
 
+    def chain_exams(self, world: str = WORLDS[0]) -> tuple[Exam, ...]:
+        """Exact exams at the edge and on the hard band on chains, where each step needs the one before it. There only
+        one order of steps is legal; of other graphs several are, of which strict accepts the first. None where the
+        question tells the order."""
+        if self.order == "dependency":
+            return ()
+        chain = replace(self.shape, width=0.0)
+        return tuple(
+            ExactExam(f"{world}-{name}-chains", replace(self.examined(ops, world), shape=chain), 2 * self.problems)
+            for name, ops in (("edge", self.edge), ("hard", self.hard))
+        )
+
     def with_modulus(self, modulus: int) -> Scale:
         """The same scale with numbers modulo another prime: what a guess is worth changes, and nothing else."""
         vocab = replace(self.model.vocab, modulus=modulus)

@@ -6,9 +6,9 @@ field "hard" it solves hardly any, and one answer in seven is right by chance. `
 
 from __future__ import annotations
 
-from interlude.models.rollouts import Reward
+from interlude.studies.rewards import FIELDS, LAST_STEPS, reward_arms, reward_pairs
 from interlude.studies.scales import Scale
-from interlude.studies.study import Arm, Study
+from interlude.studies.study import Study
 from interlude.studies.verdicts import above, minus, more_unsound, within
 
 FIGURES = ("interplay_fig07_process_reward", "interplay_fig08_errors")
@@ -19,24 +19,16 @@ PREDICTION = (
     "throughout, printed (0.8 for the share of right steps, whatever the answer) beats answer by at least 0.05 in hard "
     "pass@1, and printed and dense by at least 0.1 on the easier edge; strict, which seldom pays, is below printed by "
     "at least 0.1; released, which pays nothing unless the answer is right, is within 0.05 of answer. Answers leave "
-    "more right answers with wrong working than printed does on the hard field, and no more at the edge. "
-    "At nano-shuffled, where the base lacks planning and seeds differ less: as the paper says, printed and strict beat "
-    "answer at the edge, by 0.02 to 0.05, and printed beats answer on the hard field by 0.01 to 0.02; printed and "
-    "dense keep more of the edge after hard problems; strict is above printed; released is as answer."
+    "more right answers with wrong working than printed does on the hard field, and no more at the edge."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1, and for the working in sampled responses, Student t with "
     "variances pooled over comparisons of like scores, Holm over all comparisons of this file; margin 0.05. All "
     "rewards have one optimiser and rate (a quarter of it taught less, whatever the reward, at seed 3). Written after "
     "one pilot at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond at seeds "
-    "40 and 41, which are this study's strict arms. For nano-shuffled written after the table of nano and pilots at "
-    "seeds 3 and 4 there, before any reward but strict was run at seeds 60 to 67."
+    "40 and 41, which are this study's strict arms."
 )
 PAPER = "arXiv 2512.07783, section 6, Figure 7"
-REWARDS = ("answer", "printed", "released", "strict", "dense")  # the second and third weigh the outcome by 0.2
-FIELDS = ("edge", "hard")
-
-
 CLAIMS = (
     above(
         "rewards for steps beat rewards for the answer at the edge, after RL there",
@@ -72,15 +64,11 @@ CLAIMS = (
 
 
 def study(scale: Scale) -> Study:
-    base, exams, flops = scale.base(), scale.exams(deeper=1), scale.arm_flops
-    data = {"edge": scale.corpus(), "hard": scale.mixture(scale.hard)}
-    rl = {f"{kind}, {field}": scale.rl(flops, Reward(kind), data=data[field]) for field in FIELDS for kind in REWARDS}
-    pairs = [(f"{kind}, {field}", f"answer, {field}") for field in FIELDS for kind in REWARDS if kind != "answer"]
+    arms, exams = reward_arms(scale), scale.exams(deeper=1)
     return Study(
         name="interplay/process_reward", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=(Arm("none", base, equal=False), *(Arm(name, base + stage) for name, stage in rl.items())),
-        exams=(*exams, *(scale.sampled_exam(field) for field in FIELDS)),
-        seeds=scale.finding_seeds or scale.seeds, base=base,
-        last_steps="a stage ends with the step that spends its budget, and long responses make a step dear: up to 6 %",
-        contrasts=(*((name, "none") for name in rl), *pairs), headline=tuple(exam.name for exam in exams),
+        arms=arms, exams=(*exams, *(scale.sampled_exam(field) for field in FIELDS)),
+        seeds=scale.finding_seeds or scale.seeds, base=arms[0].recipe, last_steps=LAST_STEPS,
+        contrasts=(*((arm.name, "none") for arm in arms[1:]), *reward_pairs()),
+        headline=tuple(exam.name for exam in exams),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import json
 import math
 from collections import Counter
@@ -88,6 +89,9 @@ def test_kinds_of_training_begin_alike_and_differ_in_what_their_names_say(name, 
     # are the same; a random reward with other problems; mid-training and RL in the other order.
     here, asked = SCALES[scale], study(name, scale)
     base, *arms = asked.arms
+    if name == "planning":  # Mutant: the control of RL after mid-training at the whole budget.
+        begun = arms.pop()
+        assert begun.recipe == next(arm for arm in arms if arm.name == "mid-training + RL").recipe.parent
     assert base.recipe == asked.base == here.base() and not base.equal
     own = {arm.name: arm.recipe.stages[len(asked.base.stages) :] for arm in arms}
     assert all(sum(stage.flops for stage in stages) == pytest.approx(here.arm_flops) for stages in own.values())
@@ -376,3 +380,15 @@ def test_old_logs_do_not_pass_for_no_rollouts(tiny, runs):
     old = [{name: value for name, value in line.items() if name != "rollouts"} for line in lines]
     (recipe.folder / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in old))
     assert math.isnan(study_.sampled(run)[0])
+
+
+def test_chains_have_one_legal_order():
+    # Mutants: an exam of other graphs; of the band; of training structures.
+    here = SCALES["nano-shuffled"]
+    for exam, ops in zip(here.chain_exams(), (here.edge, here.hard), strict=True):
+        assert exam.source.split == "held_out" and exam.problems == 2 * here.problems
+        for problem in exam.draw_problems()[:20]:
+            graph = problem.graph
+            steps = [n for n, node in enumerate(graph.nodes) if node.args]
+            assert ops[0] <= len(steps) <= ops[1]
+            assert all(before in graph.nodes[after].args for before, after in itertools.pairwise(steps))

@@ -1,0 +1,24 @@
+"""What RL is paid for, and on which problems: the arms of studies that compare rewards for the working."""
+
+from __future__ import annotations
+
+from interlude.models.rollouts import Reward
+from interlude.studies.scales import Scale
+from interlude.studies.study import Arm
+
+REWARDS = ("answer", "printed", "released", "strict", "dense")  # the second and third weigh the outcome by 0.2
+FIELDS = ("edge", "hard")
+LAST_STEPS = "a stage ends with the step that spends its budget, and long responses make a step dear: up to 6 %"
+
+
+def reward_arms(scale: Scale) -> tuple[Arm, ...]:
+    """The base ("none"), then RL under every reward on problems of the edge and of the hard band, at equal budgets."""
+    base, flops = scale.base(), scale.arm_flops
+    data = {"edge": scale.corpus(), "hard": scale.mixture(scale.hard)}
+    rl = {f"{kind}, {field}": scale.rl(flops, Reward(kind), data=data[field]) for field in FIELDS for kind in REWARDS}
+    return Arm("none", base, equal=False), *(Arm(name, base + stage) for name, stage in rl.items())
+
+
+def reward_pairs() -> tuple[tuple[str, str], ...]:
+    """Every other reward against the answer, on each field."""
+    return tuple((f"{kind}, {field}", f"answer, {field}") for field in FIELDS for kind in REWARDS if kind != "answer")
