@@ -24,8 +24,8 @@ PREDICTION = (
 RULE = (
     "Paired differences over seeds in exact strict pass@1 on chains, and for the working in sampled responses to all "
     "problems, Student t, Holm over all comparisons of this file; margin 0.05. All rewards have one optimiser and "
-    "rate. Written after the table of nano and one pilot each at seeds 3 and 4 (released not run), before any reward but "
-    "strict was run at seeds 60 to 67, and before a model of theirs was examined on chains."
+    "rate. Written after the table of nano and one pilot each at seeds 3 and 4 (released not run), before any reward "
+    "but strict was run at seeds 60 to 67, and before a model of theirs was examined on chains."
 )
 PAPER = "arXiv 2512.07783, section 6, Figure 7"
 EDGE, HARD = "zoo-edge-chains", "zoo-hard-chains"

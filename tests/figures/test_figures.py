@@ -71,7 +71,7 @@ def test_the_bands_drawn_are_those_of_the_scale():
     scale = SCALES[panels.SCALE]
     assert quickstart.SCALE == panels.SCALE
     assert panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
-    for _, name, bands in interplay_planning.REGIMES.values():
+    for _, name, bands, _ in interplay_planning.REGIMES.values():
         assert bands == {"ID": SCALES[name].band, "edge": SCALES[name].edge, "hard": SCALES[name].hard}
 
 
@@ -140,7 +140,10 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
     results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
     lacking = {arm: 1.5 + shift + nth / 9 for nth, arm in enumerate(interplay_planning.DRAWN)}
-    results.store("interplay/planning", "nano-shuffled", study_rows(lacking, seeds, problems=3, top=8), folder)
+    made = study_rows(lacking, seeds, problems=3, top=8)
+    for exam, ops in zip(interplay_planning.CHAINS, ("5", "7"), strict=True):
+        made += [row | {"exam": exam, "ops": f"{ops}-{int(ops) + 1}"} for row in made if row["exam"] == f"zoo-ops{ops}"]
+    results.store("interplay/planning", "nano-shuffled", made, folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
