@@ -246,7 +246,10 @@ def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
         if not same:
             return "in every seed its arms ran on different machines" if unpaired else "no seed has all of its arms"
         kept = tuple(row for row in table.rows if row["arm"] in each.arms and row["seed"] in same)
-        made.append(compared(each, Results(table.study, table.scale, kept), bands, unpaired))
+        try:
+            made.append(compared(each, Results(table.study, table.scale, kept), bands, unpaired))
+        except KeyError as absent_exam:
+            return absent_exam.args[0]
     return made
 
 
