@@ -15,6 +15,7 @@ from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.studies.exam import Exam
+from interlude.studies.exams.any_order import AnyOrderExam
 from interlude.studies.exams.divergence import DivergenceExam
 from interlude.studies.exams.diversity import DiversityExam
 from interlude.studies.exams.exact import ExactExam
@@ -229,6 +230,16 @@ class Scale:
         return tuple(
             ExactExam(f"{world}-{name}-chains", replace(self.examined(ops, world), shape=chain), 2 * self.problems)
             for name, ops in (("edge", self.edge), ("hard", self.hard))
+        )
+
+    def any_order_exams(self, world: str = WORLDS[0]) -> tuple[Exam, ...]:
+        """Exact exams at the edge and on the hard band in which steps may come in any legal order. None where the
+        question tells the order."""
+        if self.order == "dependency":
+            return ()
+        bands = (("edge", self.edge), ("hard", self.hard))
+        return tuple(
+            AnyOrderExam(f"{world}-{name}-any-order", self.examined(ops, world), self.problems) for name, ops in bands
         )
 
     def with_modulus(self, modulus: int) -> Scale:

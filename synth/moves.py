@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -91,3 +92,30 @@ def reductions(op: str, values: list[int], modulus: int | None) -> list[list[int
         values = [first, *values[2:]]
         lines.append(values)
     return lines
+
+
+def legal_orders(graph: Graph) -> Iterator[tuple[Move, ...]]:
+    """Every order of steps in which each uses a statement with exactly one unknown; ``canonical_moves`` is one of them.
+    There may be as many as the factorial of the number of operations."""
+    nodes = graph.nodes
+    hidden = [bool(node.args) for node in nodes]  # not known yet
+    if graph.unknown is not None:
+        hidden[graph.unknown], hidden[graph.root] = True, False
+    left = {index for index, node in enumerate(nodes) if node.args}
+    found: list[Move] = []
+
+    def steps() -> Iterator[tuple[Move, ...]]:
+        if not left:
+            yield tuple(found)
+        for statement in sorted(left):
+            waits = [i for i in (*nodes[statement].args, statement) if hidden[i]]
+            if len(set(waits)) == 1:
+                hidden[waits[0]] = False
+                left.remove(statement)
+                found.append(Move(statement, waits[0]))
+                yield from steps()
+                found.pop()
+                left.add(statement)
+                hidden[waits[0]] = True
+
+    return steps()

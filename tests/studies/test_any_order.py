@@ -1,0 +1,64 @@
+"""An exact exam in any order of steps: it sums over the orders that the verifier calls nothing but out of order."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from interlude.models.gpt import GPT
+from interlude.studies.exam import evaluate
+from interlude.studies.exams.any_order import AnyOrderExam, in_every_order
+from interlude.studies.exams.exact import ExactExam
+from interlude.studies.scoring import solution_logprobs
+from interlude.synth.graph import Shape
+from interlude.synth.moves import canonical_moves, legal_orders
+from interlude.synth.source import Source
+from interlude.synth.tokens import Vocabulary
+from interlude.synth.verify import verify
+
+WIDE = Source(ops=(3, 5), names=16, shape=Shape(width=0.7), order="shuffled", dialect="direct", split="any")
+
+
+@pytest.fixture(scope="module")
+def lm():
+    return (
+        GPT(layers=1, width=32, heads=2, kv_heads=2, hidden=64, vocab=Vocabulary(names=16))
+        .build(0)
+        .eval()
+        .requires_grad_(False)
+    )
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_orders_are_those_in_which_the_verifier_finds_nothing_but_their_order(mode):
+    # Mutants: an order in which something is used before it is found; one left out; one twice; reverse
+    # mode solved forward.
+    found = set()
+    for nth in range(12):
+        problem = replace(WIDE, mode=mode).problem("orders", nth)
+        orders = list(legal_orders(problem.graph))
+        assert canonical_moves(problem.graph, problem.order) in orders and len(set(orders)) == len(orders)
+        texts = {variant.solution for variant in in_every_order(problem)}
+        assert len(texts) == len(orders) and problem.solution in texts
+        *steps, ending = problem.solution.split(" ; ")
+        told = {" ; ".join([*some, ending]) for some in itertools.permutations(steps)}
+        right = {text for text in told if {fault.kind for fault in verify(problem, text).faults} <= {"order"}}
+        assert right == texts
+        found.add(len(texts))
+    assert len(found) > 2
+
+
+def test_the_score_is_the_sum_over_all_orders(lm):
+    # Mutants: the canonical order's alone; the mean or the largest of them; a neighbour's orders.
+    found = evaluate(lm, AnyOrderExam("any", WIDE, 6)).logp
+    plain = evaluate(lm, ExactExam("one", WIDE, 6)).logp
+    for nth, problem in enumerate(AnyOrderExam("any", WIDE, 6).draw_problems()):
+        each = [logp_T.sum() for logp_T in solution_logprobs(lm, in_every_order(problem))]
+        assert np.exp(found[nth]) == pytest.approx(np.exp(each).sum(), rel=1e-6) and found[nth] >= plain[nth]
+    assert (found > plain + 0.1).any()
+    chains = replace(WIDE, shape=Shape(width=0.0, reuse=0.0))
+    same = [evaluate(lm, kind("e", chains, 6)).logp for kind in (AnyOrderExam, ExactExam)]
+    assert same[0] == pytest.approx(same[1], abs=1e-6)
