@@ -11,14 +11,14 @@ FIELDS = ("edge", "hard")
 LAST_STEPS = "a stage ends with the step that spends its budget, and long responses make a step dear: up to 6 %"
 
 
-def reward_arms(scale: Scale) -> tuple[Arm, ...]:
-    """The base ("none"), then RL under every reward on problems of the edge and of the hard band, at equal budgets."""
+def reward_arms(scale: Scale, kinds: tuple[str, ...] = REWARDS) -> tuple[Arm, ...]:
+    """The base ("none"), then RL under each of these rewards on problems of the edge and of the hard band."""
     base, flops = scale.base(), scale.arm_flops
     data = {"edge": scale.corpus(), "hard": scale.mixture(scale.hard)}
-    rl = {f"{kind}, {field}": scale.rl(flops, Reward(kind), data=data[field]) for field in FIELDS for kind in REWARDS}
+    rl = {f"{kind}, {field}": scale.rl(flops, Reward(kind), data=data[field]) for field in FIELDS for kind in kinds}
     return Arm("none", base, equal=False), *(Arm(name, base + stage) for name, stage in rl.items())
 
 
-def reward_pairs() -> tuple[tuple[str, str], ...]:
+def reward_pairs(kinds: tuple[str, ...] = REWARDS) -> tuple[tuple[str, str], ...]:
     """Every other reward against the answer, on each field."""
-    return tuple((f"{kind}, {field}", f"answer, {field}") for field in FIELDS for kind in REWARDS if kind != "answer")
+    return tuple((f"{kind}, {field}", f"answer, {field}") for field in FIELDS for kind in kinds if kind != "answer")

@@ -15,10 +15,9 @@ from interlude.models.stages.rft import RFT
 from interlude.models.stages.rl import RL
 from interlude.models.stages.sft import SFT
 from interlude.studies.exam import Exam
-from interlude.studies.exams.any_order import AnyOrderExam
 from interlude.studies.exams.divergence import DivergenceExam
 from interlude.studies.exams.diversity import DiversityExam
-from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.exact import AnyOrderExam, ExactExam
 from interlude.studies.exams.forced import ForcedExam
 from interlude.studies.exams.modes import ModesExam
 from interlude.studies.exams.sampled import SampledExam

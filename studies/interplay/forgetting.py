@@ -44,11 +44,7 @@ def study(scale: Scale) -> Study:
             recipe += replace(stage, data=scale.corpus())
             arms.append(Arm(f"{name} {nth}", recipe, equal=False))
     return Study(
-        name="interplay/forgetting",
-        scale=scale.name,
-        question=QUESTION,
-        prediction=PREDICTION,
-        rule=RULE,
+        name="interplay/forgetting", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=tuple(arms),
         exams=(*scale.exams(("zoo",)), scale.sampled_exam(), *scale.divergence_exams(none)),
         seeds=scale.exploratory_seeds or scale.seeds,
@@ -56,4 +52,4 @@ def study(scale: Scale) -> Study:
         unequal="arms are matched by what they gain at the edge, not by compute",
         contrasts=tuple((arm.name, "none") for arm in arms[1:]),
         headline=tuple(exam.name for exam in scale.exams(("zoo",))),
-    )
+    )  # fmt: skip

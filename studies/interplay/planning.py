@@ -1,9 +1,9 @@
 """Does RL extend what a base can do, or only sharpen it, where steps have to be chosen among shuffled statements?
 
-At the scale nano statements stand in the order in which they are needed, and RL carries beyond its data in pass@128 too
-(`interplay/depth_carried`). At nano-shuffled they stand in random order, so that the next step has to be found, and a
-base of six layers finds it in part, in its own band too. Kinds of training are the same; layers, steps, budgets and the
-distance of the edge from the band are not, so the two studies together do not say why they differ.
+At nano statements stand in the order in which they are needed, and RL carries beyond its data in pass@128 too
+(`interplay/depth_carried`). At nano-shuffled the next step has to be found, and a base of six layers finds it in part,
+in its own band too. Layers, steps, budgets and the distance of the edge differ as well, so the two studies together do
+not say why their results do.
 
 Strict accepts one order of steps, in which each is the first ready one; a third of problems of five operations have
 several legal ones. So what a model can do is told by the exams on chains, which have one, and by those in any order.

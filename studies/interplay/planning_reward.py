@@ -10,7 +10,7 @@ from __future__ import annotations
 from interlude.studies.rewards import FIELDS, LAST_STEPS, reward_arms, reward_pairs
 from interlude.studies.scales import Scale
 from interlude.studies.study import Study
-from interlude.studies.verdicts import above, minus, more_unsound, within
+from interlude.studies.verdicts import above, minus, more_unsound
 
 SCALE = "nano-shuffled"
 QUESTION = "Where steps have to be chosen, do rewards for the working teach more than rewards for the answer?"
@@ -25,8 +25,10 @@ RULE = (
     "Paired differences over seeds in exact strict pass@1 on chains, and for the working in sampled responses to all "
     "problems, Student t, Holm over all comparisons of this file; margin 0.05. All rewards have one optimiser and "
     "rate. Written after the table of nano and one pilot each at seeds 3 and 4 (released not run), before any reward "
-    "but strict was run at seeds 60 to 67, and before a model of theirs was examined on chains."
+    "but strict was run at seeds 60 to 67, and before a model of theirs was examined on chains. "
+    "Dense and released, with a claim each, were declared too and not run, for lack of time."
 )
+REWARDS = ("answer", "printed", "strict")
 PAPER = "arXiv 2512.07783, section 6, Figure 7"
 EDGE, HARD = "zoo-edge-chains", "zoo-hard-chains"
 CLAIMS = (
@@ -42,15 +44,11 @@ CLAIMS = (
     ),
     above(
         "after RL on hard problems, rewards for steps are better at the edge than one for the answer",
-        *(minus(f"{kind}, hard", "answer, hard", EDGE) for kind in ("printed", "dense")),
+        minus("printed, hard", "answer, hard", EDGE),
     ),
     above(
         "on hard problems paying for whole solutions beats paying for steps",
         minus("strict, hard", "printed, hard", HARD),
-    ),
-    within(
-        "a reward for steps that is gated by the answer teaches hard problems as the answer alone does",
-        minus("released, hard", "answer, hard", HARD),
     ),
     above(
         "answers alone leave more right answers with wrong working than a reward for steps, at the edge",
@@ -60,11 +58,11 @@ CLAIMS = (
 
 
 def study(scale: Scale) -> Study:
-    arms, exams = reward_arms(scale), scale.exams()
+    arms, exams = reward_arms(scale, REWARDS), scale.exams()
     return Study(
         name="interplay/planning_reward", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=arms, exams=(*exams, *scale.chain_exams(), *(scale.sampled_exam(field) for field in FIELDS)),
         seeds=scale.seeds, base=arms[0].recipe, last_steps=LAST_STEPS,
-        contrasts=(*((arm.name, "none") for arm in arms[1:]), *reward_pairs()),
+        contrasts=(*((arm.name, "none") for arm in arms[1:]), *reward_pairs(REWARDS)),
         headline=tuple(exam.name for exam in exams),
     )  # fmt: skip

@@ -29,7 +29,7 @@ from interlude.synth.verify import verify
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 TWO = dataclasses.replace(EASY, ops=(2, 2))
 COMMON = {"steps": 12, "batch_size": 4, "optim": Optim(warmup=1)}
-ROLLS = COMMON | {"data": EASY, "num_samples": 4, "max_new_tokens": 30}
+ROLLS = COMMON | {"data": EASY, "num_samples": 4, "max_new_tokens": 48}
 MODEL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
 SWITCH = Switch(**COMMON, data=TWO, replay=EASY, reference=Recipe(MODEL))
 

@@ -10,8 +10,7 @@ import pytest
 
 from interlude.models.gpt import GPT
 from interlude.studies.exam import evaluate
-from interlude.studies.exams.any_order import AnyOrderExam, in_every_order
-from interlude.studies.exams.exact import ExactExam
+from interlude.studies.exams.exact import AnyOrderExam, ExactExam, in_every_order
 from interlude.studies.scoring import solution_logprobs
 from interlude.synth.graph import Shape
 from interlude.synth.moves import canonical_moves, legal_orders

@@ -41,7 +41,7 @@ def test_the_claims_of_a_topic_fit_a_terminal(capsys):
     assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
     everything = shown("show", "interplay", "--all")
     assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
-    assert sum("published:" in line for line in everything) == sum("Figure" in line for line in lines)
+    assert sum("published:" in line for line in everything) == sum("arXiv" in line for line in lines)
     shown("show", "interplay", "--json")
     held = sum(row["verdict"] == "holds" for row in json.loads(capsys.readouterr().out)["interplay/edge"])
     assert [line.split()[1] for line in lines if line.startswith("  interplay/edge ")] == [str(held)]

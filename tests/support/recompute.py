@@ -73,7 +73,9 @@ def holm(p: list[float]) -> np.ndarray:
 def recomputed(csv, claims, bands: dict) -> list[dict]:
     """Of each claim: its verdict, and the mean, interval and corrected p values of each of its comparisons."""
     rows = table(csv)
-    parts = [(claim, compared(rows, each, bands)) for claim in claims for each in claim.comparisons]
+    there = set(rows.arm)
+    run = [claim for claim in claims if set(claim.arms) <= there]
+    parts = [(claim, compared(rows, each, bands)) for claim in run for each in claim.comparisons]
     pools: dict[str, list] = {}
     for claim, part in parts:
         if claim.pool:
@@ -101,6 +103,9 @@ def recomputed(csv, claims, bands: dict) -> list[dict]:
         part |= {"p": sign, "p_equal": equal, "verdict": verdict(part, sign < LEVEL, equal < LEVEL)}
     found, at = [], 0
     for claim in claims:
+        if claim not in run:
+            found.append({"claim": claim.name, "verdict": "not run", "parts": []})
+            continue
         own = [part for _, part in parts[at : at + len(claim.comparisons)]]
         at += len(own)
         said = [part["verdict"] for part in own]
