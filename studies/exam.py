@@ -121,6 +121,11 @@ class Exam(ABC):
         return []
 
     @property
+    def solutions(self) -> int:
+        """How many solutions an exam that samples nothing reads: one of each problem."""
+        return self.problems
+
+    @property
     def responses(self) -> int:
         """Responses sampled for each problem; 0 where none is."""
         return getattr(self, "samples", 0)

@@ -219,8 +219,8 @@ def exam_price(model: GPT | HF, exam: Exam) -> Ledger:
     if exam.responses:
         spent = [decode_cost(Counted(model), question, [solution] * exam.responses)] * exam.problems
     else:
-        whole = [question + solution] * exam.problems  # nothing is sampled: one pass reads them, as fast as training
-        spent = [forward_cost(Counted(model), REFERENCE, whole, logits=exam.problems * solution)]
+        whole = [question + solution] * exam.solutions  # nothing is sampled: one pass reads them, as fast as training
+        spent = [forward_cost(Counted(model), REFERENCE, whole, logits=exam.solutions * solution)]
     return Ledger().plus(*spent)
 
 

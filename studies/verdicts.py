@@ -24,6 +24,7 @@ from interlude.studies.results import Results
 from interlude.studies.stats import holm, resampled_sums, seeds_needed
 
 HOLDS, FAILS, OPEN, NOT_RUN = VERDICTS = ("holds", "does not hold", "open", "not run")
+NO_TABLE = "the study has no table yet"
 LEVEL = 0.05
 FEWEST = 3  # seeds that can decide: two that agree by chance have an interval of no width
 CONFIRMATORY = 8  # fewer seeds are labelled exploratory
@@ -222,7 +223,7 @@ class Verdict:
 
 def decide(claims: Sequence[Claim], table: Results | None, bands: Bands) -> list[Verdict]:
     """The verdict on every claim of one family. table: None where the study was never run at this scale."""
-    taken = [measure(claim, table, bands) if table is not None else "the study has no table yet" for claim in claims]
+    taken = [measure(claim, table, bands) if table is not None else NO_TABLE for claim in claims]
     runs = [(n, each) for n, each in enumerate(taken) if not isinstance(each, str)]
     family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]))
     verdicts, at = [], 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import cache
+from itertools import chain, islice
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from interlude.synth.moves import legal_orders
 from interlude.synth.problem import Problem
 from interlude.synth.render import ANSWER, PLANNING, STOP
 
+MOST_ORDERS = 1000  # of one problem, each a forward pass
 LAST = "stop"  # the step after the last: to end the solution
 
 
@@ -93,6 +95,10 @@ class AnyOrderExam(ExactExam):
     passes as it has orders: 18 in the mean and 126 at most among 100 of eight operations.
     """
 
+    @property
+    def solutions(self) -> int:
+        return orders(self)
+
     def measure(self, lm: LM) -> ExactResult:
         variants = [in_every_order(problem) for problem in self.draw_problems()]
         found = solution_logprobs(lm, list(chain.from_iterable(variants)), self.temperature)
@@ -103,10 +109,21 @@ class AnyOrderExam(ExactExam):
         return replace(super().measure(lm), logp=np.minimum(summed, 0.0))
 
 
+@cache
+def orders(exam: AnyOrderExam) -> int:
+    """The number of legal orders of all problems of an exam, and the canonical ones once more, which give the roles."""
+    return exam.problems + sum(len(in_every_order(problem)) for problem in exam.draw_problems())
+
+
 def in_every_order(problem: Problem) -> list[Problem]:
-    """The problem with its solution written in each legal order of steps."""
+    """The problem with its solution written in each legal order of steps. Raises ValueError if there are too many."""
     made = []
-    for moves in legal_orders(problem.graph):
+    for moves in islice(legal_orders(problem.graph), MOST_ORDERS + 1):
+        if len(made) == MOST_ORDERS:
+            raise ValueError(
+                f"a problem of {len(problem.moves)} operations has more than {MOST_ORDERS} legal orders of steps, too "
+                "many to sum over; ask fewer operations or narrower graphs"
+            )
         variant = replace(problem)
         variant.__dict__["moves"] = moves  # a cached property, which writing the solution reads
         made.append(variant)

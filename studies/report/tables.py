@@ -12,7 +12,7 @@ from interlude.studies.console import duration, large, with_interval
 from interlude.studies.evidence import BINS, Bands
 from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_words, resampled
 from interlude.studies.results import Results
-from interlude.studies.verdicts import NOT_RUN, OPEN, VERDICTS, Claim, Verdict, decide
+from interlude.studies.verdicts import NO_TABLE, NOT_RUN, OPEN, VERDICTS, Claim, Verdict, decide
 
 FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
 MOST = 12  # without --all, claims and lines of differences beyond these are left to it
@@ -139,7 +139,7 @@ def claim_table(rows: list[dict]) -> Table:
         verdict, *needed = decided(row).split("\n")
         said = [f"published: {row['published']} ({row['place']})"] if row["published"] else []
         measured = [compared(part, resampled=False, alone=len(row["ours"]) == 1) for part in row["ours"]]
-        needed = [] if verdict == NOT_RUN else needed
+        needed = [] if row["note"] == NO_TABLE else needed
         cells.append([verdict, "\n".join([row["claim"], *(f"  {line}" for line in (*measured, *said, *needed))])])
     return "claims", ["verdict", "claim, measured difference, and published result"], cells, decided_by(rows)
 
