@@ -156,3 +156,11 @@ def test_problems_that_are_solved_are_passed_over(learned):
     for bad in ({"reading": 0}, {"updates_per_batch": 2}):
         with pytest.raises(ValueError, match="Interleave."):
             Interleave(**ROLLS | {"text": TWO, "replay": EASY} | bad)
+
+
+def test_withdrawal_without_room_for_whole_solutions_is_refused(learned):
+    # Mutants: no check; room for what follows the prefix alone, which is withdrawn to nothing.
+    lm = learned().eval()
+    stage = Withdraw(**ROLLS | {"max_new_tokens": 5})
+    with torch.no_grad(), pytest.raises(ValueError, match="Withdraw allows max_new_tokens=5, but 4 of 4 reference"):
+        stage.rolled(StageModels(lm, frozen(lm)), [], 5, 0, list(range(4)), 0)

@@ -424,3 +424,10 @@ def test_the_base_of_the_study_reads_tagged_rows():
         tagged += problem.style is not None and problem.style.tagged
     batch = stage.collect(StageModels(lm), 0, 0, range(40))
     assert 0 < tagged < 40 and len(batch.lengths) == 40
+
+
+def test_self_generated_data_without_room_is_refused(asked):
+    # Mutants: no check; made at every step but the first.
+    stage = dataclasses.replace(STAGE, max_new_tokens=5)
+    with pytest.raises(ValueError, match="SelfGen allows max_new_tokens=5, but 4 of 4 reference solutions"):
+        collected(stage, asked())

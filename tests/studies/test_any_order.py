@@ -10,7 +10,9 @@ import pytest
 
 from interlude.models.gpt import GPT
 from interlude.studies.exam import evaluate
+from interlude.studies.exams import exact
 from interlude.studies.exams.exact import AnyOrderExam, ExactExam, in_every_order
+from interlude.studies.price import exam_price
 from interlude.studies.scoring import solution_logprobs
 from interlude.synth.graph import Shape
 from interlude.synth.moves import canonical_moves, legal_orders
@@ -61,3 +63,16 @@ def test_the_score_is_the_sum_over_all_orders(lm):
     chains = replace(WIDE, shape=Shape(width=0.0, reuse=0.0))
     same = [evaluate(lm, kind("e", chains, 6)).logp for kind in (AnyOrderExam, ExactExam)]
     assert same[0] == pytest.approx(same[1], abs=1e-6)
+
+
+def test_it_is_priced_by_the_orders_that_it_reads(monkeypatch):
+    # Mutants: one pass a problem; the canonical order read once less; orders beyond the bound left out in silence.
+    exam = AnyOrderExam("any", WIDE, 6)
+    assert exam.solutions == 6 + sum(len(in_every_order(problem)) for problem in exam.draw_problems()) > 12
+    model = GPT(vocab=Vocabulary(names=16))
+    plain, more = (exam_price(model, kind("e", WIDE, 6)).total_flops for kind in (ExactExam, AnyOrderExam))
+    assert more / plain == pytest.approx(exam.solutions / 6, rel=0.01)
+    monkeypatch.setattr(exact, "MOST_ORDERS", 2)
+    wide = next(p for p in exam.draw_problems() if len(list(legal_orders(p.graph))) > 2)
+    with pytest.raises(ValueError, match=f"a problem of {len(wide.moves)} operations has more than 2 legal orders"):
+        in_every_order(wide)

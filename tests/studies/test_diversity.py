@@ -281,3 +281,9 @@ def test_scales_ask_for_ways_at_the_edge(name):
     edge, ways = own["zoo-edge-sampled"], own["zoo-edge-diversity"]
     assert edge.source == ways.source and ways.source.approach == PLAIN
     assert ways.max_new_tokens == edge.max_new_tokens == 2 * SCALES[name].max_new_tokens
+
+
+def test_an_exam_of_diversity_without_room_is_refused(learned):
+    # Mutant: no check, so that every response is cut off and as unlike the others as chance has it.
+    with pytest.raises(ValueError, match="exam 'ways' allows max_new_tokens=5, but 5 of 5 reference solutions"):
+        evaluate(learned(), dataclasses.replace(EXAM, max_new_tokens=5))

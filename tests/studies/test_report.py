@@ -379,6 +379,9 @@ def test_show_begins_with_the_few_numbers_that_answer_the_question(found):
     row = full(numbers)[0][2][0]
     assert row[0] == "it helps" and row[1] == "+0.1 points\narXiv 1, Figure 9" and row[3].startswith("open")
     assert "[" in row[2]
+    # Mutants: why a claim was not run left out; said of each claim where there is no table at all.
+    absent = decide((above("deep", minus("RL", "pre-training", "deep")),), found, BANDS)
+    assert "neither an exam nor a band 'deep'" in tables.claim_table([tables.verdict_row(absent[0])])[2][0][1]
     nothing = tables.claim_table([tables.verdict_row(verdict) for verdict in decide(CLAIMS, None, BANDS)])
     assert nothing[3] == "" and nothing[2][0][0] == "not run"
 

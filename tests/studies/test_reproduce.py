@@ -39,6 +39,13 @@ def test_the_price_is_said_and_nothing_is_done(tmp_path, figure, study):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_figure_of_two_studies_prices_both_at_their_own_scales(tmp_path):
+    """Mutants: the first study alone; both at one scale."""
+    done = reproduce(tmp_path, "interplay_planning", "--seeds", "0", "--plan")
+    assert done.returncode == 0, done.stderr
+    assert "interplay/depth_carried at nano," in done.stdout and "interplay/planning at nano-shuffled," in done.stdout
+
+
 def test_an_unknown_figure_is_refused_in_one_sentence(tmp_path):
     done = reproduce(tmp_path, "interplay_fig99")
     assert done.returncode == 2 and done.stderr.startswith("interlude: there is no figure 'interplay_fig99'; known")

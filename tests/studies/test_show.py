@@ -9,6 +9,7 @@ import re
 from interlude.studies import console
 from interlude.studies.__main__ import parser
 from interlude.studies.cli import read
+from interlude.studies.report import tables
 
 
 def shown(*words: str) -> list[str]:
@@ -73,3 +74,22 @@ def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit
     assert len(console.tables(screen, "faults", heads[:3], [row[:3] for row in body])) == 1
     named = [[row[0], "edge", *row[1:]] for row in body]  # a second column that names the row
     assert len(console.tables(screen, "faults", ["arm", "exam", *heads[1:]], named)) == 1
+
+
+def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
+    # Mutants: the first comparison; the surest; one of another verdict than the claim's; our own claims among papers'.
+    def part(words: str, verdict: str, p: float) -> dict:
+        numbers = {"mean": 0.1, "low": 0.0, "high": 0.2, "resampled_low": 0.0, "resampled_high": 0.2, "half_width": 0.1}
+        return numbers | {"words": words, "verdict": verdict, "p": p, "seeds": 8, "problems": 9, "idle": ""}
+
+    ours = [part("sure", "holds", 0.001), part("near", "open", 0.06), part("far", "open", 0.7)]
+    row = {"claim": "c", "published": "+1", "place": "arXiv 1", "margin": 0.05, "verdict": "open", "exploratory": False}
+    paper = row | {"seeds_needed": 30, "note": "", "ours": ours}
+    own = paper | {"published": "", "place": "", "verdict": "holds", "claim": "own"}
+    (_, _, cells, _), (_, heads, counts, _) = tables.topic_tables({"a/b": [paper, own], "a/c": [own]})
+    assert len(cells) == 1 and cells[0][0] == "open\nb\n30 seeds" and cells[0][3].startswith("far: +0.100")
+    assert cells[0][3].endswith("and 2 more")
+    assert dict(zip(heads, counts[0], strict=True)) == {
+        "study": "a/b", "holds": 1, "does not hold": "–", "open": 1, "not run": "–", "seeds": "8",
+    }  # fmt: skip
+    assert counts[1][0] == "a/c" and counts[1][1] == 1

@@ -21,7 +21,7 @@ from interlude.models.recipe import Recipe, dependencies
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine
 from interlude.studies import places, results
-from interlude.studies.find import names, own_scale, scale_named
+from interlude.studies.find import bands, names, own_scale, scale_named
 from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
 from interlude.studies.run import costs, train_or_load
@@ -107,6 +107,17 @@ def test_no_exam_asks_what_was_trained_on(name, scale):
     for exam in study(name, scale).exams:
         parts = [part for _, part in exam.source.parts] if isinstance(exam.source, Mixture) else [exam.source]
         assert all(part.split == "held_out" for part in parts)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("real/")])
+def test_every_claim_is_about_arms_and_exams_of_its_study(name):
+    # Mutants: an arm or an exam misspelt, whose claim would stay "not run" for ever.
+    scale = own_scale(name)
+    asked, module = study(name, scale), importlib.import_module(f"interlude.studies.{name.replace('/', '.')}")
+    known = {"OOD", *bands(scale), *(exam.name for exam in asked.exams)}
+    for claim in vars(module).get("CLAIMS", ()):
+        assert set(claim.arms) <= {arm.name for arm in asked.arms}, claim.name
+        assert {score.on for each in claim.comparisons for _, _, score in each.terms} <= known, claim.name
 
 
 def test_unequal_arms_are_refused(runs):
