@@ -275,6 +275,16 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
     assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
 
 
+def test_gains_on_shuffled_statements_are_those_on_chains(drawings, tables):
+    """Mutants: gains on all problems, of which strict accepts one order; chains' gains drawn of the other regime."""
+    *_, shuffled = drawings["interplay_planning"][0].axes
+    found = results.load("interplay/planning", "nano-shuffled", tables[0])
+    for k, label in interplay_planning.SOLVED.items():
+        (drawn,) = [line.get_xdata() for line in shuffled.get_lines() if line.get_label() == label]
+        score = {arm: found.pooled(arm, list(interplay_planning.CHAINS), k).mean() for arm in interplay_planning.DRAWN}
+        assert list(drawn) == pytest.approx([score[arm] - score["base"] for arm in interplay_planning.GAINS])
+
+
 def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
     """Mutants: a role that some steps do not have counted as nothing there; roles not ranked; longer RL drawn alone."""
     gains, _, roles = drawings["midtraining_remit"][0].axes

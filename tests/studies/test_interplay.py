@@ -149,6 +149,17 @@ def test_process_reward_changes_the_reward_and_the_field_alone(scale):
     assert sampled == {"zoo-edge-sampled": here.edge, "zoo-hard-sampled": here.hard}
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_rewards_on_shuffled_statements_are_three_of_the_same(scale):
+    # Mutants: an arm of another budget, field or reward than its namesake in process_reward; chains left out.
+    whole = {arm.name: arm for arm in study("process_reward", scale).arms}
+    asked = study("planning_reward", scale)
+    names = [f"{kind}, {field}" for field in ("edge", "hard") for kind in ("answer", "printed", "strict")]
+    assert [arm.name for arm in asked.arms] == ["none", *names]
+    assert all(arm == whole[arm.name] for arm in asked.arms)
+    assert {exam.name for exam in SCALES[scale].chain_exams()} <= {exam.name for exam in asked.exams}
+
+
 def test_forgetting_is_a_chain():
     # Mutants: four separate runs; a divergence from the stable phase rather than from what RL began with.
     asked = study("forgetting")
