@@ -17,7 +17,7 @@ from interlude.synth.verify import TRUNCATED, Verdict
 # so that scores and rewards would speak of length.
 LONGER = 0.1
 
-REWARDS = ("answer", "process", "strict", "dense", "printed", "released", "random")
+REWARDS = ("answer", "process", "strict", "any_order", "dense", "printed", "released", "random")
 # Why all rewards of a group are equal, so that the group gives no gradient.
 NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED = "never_right", "always_right", "cut_off", "not_parsed"
 REASONS = (NEVER_RIGHT, ALWAYS_RIGHT, CUT_OFF, NOT_PARSED)
@@ -28,11 +28,11 @@ class Reward:
     """The reward of a response, in [0, 1].
 
     kind: "answer" (the final answer is right), "process" (share of gold steps that are right, whatever the answer),
-    "strict" (no fault), "dense" ("process" minus the share of surplus steps, whatever the answer), "random" (0 or 1 by
-    a fair coin, whatever the response: a control that teaches nothing about the problem), or one of two mixtures with
-    weight ``outcome`` on the answer (arXiv 2512.07783). "printed" is the paper's Eq. 3: outcome * answer + (1 -
-    outcome) * process. "released" is the paper's code: surplus steps lower the process score, and the reward is 0
-    unless the answer is right.
+    "strict" (no fault), "any_order" (no fault but of order: strict accepts one of the legal orders of steps), "dense"
+    ("process" minus the share of surplus steps, whatever the answer), "random" (0 or 1 by a fair coin, whatever the
+    response: a control that teaches nothing about the problem), or one of two mixtures with weight ``outcome`` on the
+    answer (arXiv 2512.07783). "printed" is the paper's Eq. 3: outcome * answer + (1 - outcome) * process. "released" is
+    the paper's code: surplus steps lower the process score, and the reward is 0 unless the answer is right.
     """
 
     kind: str = "strict"
@@ -60,6 +60,8 @@ class Reward:
             return float(verdict.answer)
         if self.kind == "strict":
             return float(verdict.strict)
+        if self.kind == "any_order":
+            return float(verdict.any_order)
         if self.kind == "process":
             return verdict.process
         if self.kind == "printed":

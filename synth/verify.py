@@ -74,6 +74,11 @@ class Verdict:
     faults: tuple[Fault, ...]
     version: ClassVar[int] = 2
 
+    @property
+    def any_order(self) -> bool:
+        """Whether nothing is wrong but the order of steps, or of an equation's operands: strict, in any legal order."""
+        return self.strict or (bool(self.faults) and all(fault.kind == ORDER for fault in self.faults))
+
 
 def verify(problem: Problem, text: str) -> Verdict:
     """Judge ``text`` as a solution of ``problem``: every value is compared with the quantity's true value (in reverse

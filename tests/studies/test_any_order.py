@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from interlude.models.gpt import GPT
+from interlude.models.rollouts import Reward
 from interlude.studies.exam import evaluate
 from interlude.studies.exams import exact
 from interlude.studies.exams.exact import AnyOrderExam, ExactExam, in_every_order
@@ -18,7 +20,7 @@ from interlude.synth.graph import Shape
 from interlude.synth.moves import canonical_moves, legal_orders
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
-from interlude.synth.verify import verify
+from interlude.synth.verify import KINDS, ORDER, Fault, Verdict, verify
 
 WIDE = Source(ops=(3, 5), names=16, shape=Shape(width=0.7), order="shuffled", dialect="direct", split="any")
 
@@ -46,10 +48,25 @@ def test_orders_are_those_in_which_the_verifier_finds_nothing_but_their_order(mo
         assert len(texts) == len(orders) and problem.solution in texts
         *steps, ending = problem.solution.split(" ; ")
         told = {" ; ".join([*some, ending]) for some in itertools.permutations(steps)}
-        right = {text for text in told if {fault.kind for fault in verify(problem, text).faults} <= {"order"}}
-        assert right == texts
+        verdicts = {text: verify(problem, text) for text in told}
+        right = {text for text, verdict in verdicts.items() if verdict.any_order}
+        assert right == texts and {text for text in told if verdicts[text].strict} == {problem.solution}
+        paid = {
+            kind: {t for t, v in verdicts.items() if Reward(kind).of(v, 1) == 1} for kind in ("any_order", "strict")
+        }
+        assert paid == {"any_order": texts, "strict": {problem.solution}}
         found.add(len(texts))
     assert len(found) > 2
+
+
+@pytest.mark.parametrize("other", [kind for kind in KINDS if kind != ORDER])
+def test_a_reward_in_any_order_pays_for_no_other_fault(other):
+    # Mutants: paid whatever the faults; paid where one fault is of order; paid where a judge names no fault.
+    judged = partial(Verdict, parsed=True, answer=True, process=1.0)
+    order, fault = (Fault(kind, 0, 0, "") for kind in (ORDER, other))
+    wrong = (judged(strict=False, faults=faults) for faults in ((fault,), (order, fault), ()))
+    right = (judged(strict=False, faults=(order, order)), judged(strict=True, faults=()))
+    assert [Reward("any_order").of(verdict, 4) for verdict in (*wrong, *right)] == [0, 0, 0, 1, 1]
 
 
 def test_the_score_is_the_sum_over_all_orders(lm):

@@ -320,6 +320,7 @@ def test_rollouts_are_paid_by_the_tasks_own_judge(task, folder):
     [
         (lambda task: RL(**ROLLS, data=task, reward=Reward("process")), "RL.data must be a task with steps"),
         (lambda task: RL(**ROLLS, data=task, reward=Reward("released")), "RL.data must be a task with steps"),
+        (lambda task: RL(**ROLLS, data=task, reward=Reward("any_order")), "RL.data must be a task with steps"),
         (lambda task: Pretrain(**COMMON, data=task, without=("answer",)), "Pretrain.data must be a task with roles"),
         (lambda task: ColdStart(**COMMON, data=task), "ColdStart.data must be a task with segments"),
         (lambda task: Annotate(**COMMON, data=task, annotator="oracle"), "Annotate.data must be a task with segments"),
