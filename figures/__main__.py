@@ -13,6 +13,7 @@ NAMES = (
     "quickstart",
     "interplay_depth_carried",
     "interplay_planning",
+    "interplay_planning_budget",
     "interplay_base_probability",
     "interplay_fig03_edge",
     "interplay_fig04_context_exposure",

@@ -16,6 +16,7 @@ from interlude.figures import __main__ as main
 from interlude.figures import (
     interplay_depth_carried,
     interplay_planning,
+    interplay_planning_budget,
     midtraining_leaderboard,
     midtraining_remit,
     midtraining_rmt,
@@ -144,6 +145,11 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     for exam, ops in zip(interplay_planning.CHAINS, ("5", "7"), strict=True):
         made += [row | {"exam": exam, "ops": f"{ops}-{int(ops) + 1}"} for row in made if row["exam"] == f"zoo-ops{ops}"]
     results.store("interplay/planning", "nano-shuffled", made, folder)
+    budgets = {arm: 1.5 + shift + nth / 9 for nth, arm in enumerate(interplay_planning_budget.ARMS)}
+    made = study_rows(budgets, seeds, problems=3, top=8)
+    for exam, ops in zip(interplay_planning_budget.EXAMS, ("5", "7", "8"), strict=True):
+        made += [row | {"exam": exam} for row in made if row["exam"] == f"zoo-ops{ops}"]
+    results.store("interplay/planning_budget", "nano-shuffled", made, folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
@@ -283,6 +289,16 @@ def test_gains_on_shuffled_statements_are_those_on_chains(drawings, tables):
         (drawn,) = [line.get_xdata() for line in shuffled.get_lines() if line.get_label() == label]
         score = {arm: found.pooled(arm, list(interplay_planning.CHAINS), k).mean() for arm in interplay_planning.DRAWN}
         assert list(drawn) == pytest.approx([score[arm] - score["base"] for arm in interplay_planning.GAINS])
+
+
+def test_curves_of_attempts_are_each_of_their_own_exam(drawings, tables):
+    """Mutants: panels exchanged; all panels of one exam; pass@1 at every k."""
+    found = results.load("interplay/planning_budget", "nano-shuffled", tables[0])
+    for axis, exam in zip(drawings["interplay_planning_budget"][0].axes, interplay_planning_budget.EXAMS, strict=True):
+        for arm in interplay_planning_budget.ARMS:
+            (drawn,) = [line for line in axis.get_lines() if line.get_label() == arm]
+            due = [found.solved(arm, exam, int(k)).mean() for k in drawn.get_xdata()]
+            assert list(drawn.get_ydata()) == pytest.approx(due) and due[0] < due[-1] and len(due) == 7
 
 
 def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
