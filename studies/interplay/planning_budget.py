@@ -23,10 +23,11 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds in exact pass@k, in any order of steps or on chains, Student t, Holm over all "
-    "comparisons of this file; margin 0.05. Written after one pilot at seed 3 (x4 - base in any order, edge and hard: "
-    "pass@1 +0.20 and +0.21, pass@128 0.00 and +0.01; chains: hard pass@128 +0.04; strict x4 - x4, any order: pass@1 "
-    "-0.03 and -0.01, pass@128 -0.02 and -0.03). At seeds 60 to 67 the base, strict at the single budget and SFT were "
-    "known from `interplay/planning`; no model trained by the other reward or for longer was examined there before."
+    "comparisons of this file; margin 0.05. Five seeds, exploratory. Written after one pilot at seed 3 (x4 - base in "
+    "any order, edge and hard: pass@1 +0.20 and +0.21, pass@128 0.00 and +0.01; chains: hard pass@128 +0.04; strict x4 "
+    "- x4, any order: pass@1 -0.03 and -0.01, pass@128 -0.02 and -0.03). At seeds 60 to 64 the base, strict at the "
+    "single budget and SFT were known from `interplay/planning`; no model trained by the other reward or for longer "
+    "was examined there before."
 )
 PAPER = "arXiv 2512.07783, section 3, Figure 3"
 EDGE, HARD, CHAINS = "zoo-edge-any-order", "zoo-hard-any-order", "zoo-hard-chains"
@@ -61,7 +62,7 @@ def study(scale: Scale) -> Study:
     return Study(
         name="interplay/planning_budget", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=(Arm("base", base, equal=False), *(Arm(name, recipe, equal=False) for name, recipe in arms.items())),
-        exams=(*exams, *scale.chain_exams(), *scale.any_order_exams()), seeds=scale.seeds, base=base,
+        exams=(*exams, *scale.chain_exams(), *scale.any_order_exams()), seeds=scale.seeds[:5], base=base,
         unequal="how much RL there is is the question; SFT has a quarter of the most",
         contrasts=tuple((name, "base") for name in arms), headline=tuple(exam.name for exam in exams),
     )  # fmt: skip
