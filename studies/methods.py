@@ -51,6 +51,7 @@ PROBED = 4  # thoughts per problem in the causal probe
 # every token mattered, token weights would have nothing to do. Remarks are rare: one in four names a quantity that is
 # not given, which costs a solution.
 NOISY = Words(remarks=0.1, error_rate=0.3)
+UNIFORM = (1 / 3, 1 / 3, 1 / 3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 LAST_STEPS = (
     "a stage ends with the step that uses up its budget; at nano one step of rollouts costs up to 6 % of that budget"
@@ -61,6 +62,11 @@ def last_steps(scale: Scale) -> dict:
     """The fields of a study whose arms' measured FLOPs differ by their last steps: at most by the tenth that ``Study``
     allows, but at smoke, where a budget is a few steps, by half."""
     return {"last_steps": LAST_STEPS} | ({"last_steps_tolerance": 0.5} if scale.name == "smoke" else {})
+
+
+def explored(scale: Scale) -> tuple[int, ...]:
+    """The seeds of a method's own study: the first three of the board's, whose arms it shares."""
+    return (scale.board_seeds or scale.seeds)[:3]
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:
@@ -263,6 +269,12 @@ REWEIGHED = {  # controls that differ from ReMiT only in the token weights
     "shuffled weights": {"weights": "shuffled"},
     "top-k": {"weights": "topk", "renormalise": True},
     "renormalised": {"renormalise": True},
+}
+RMT_PARTS = {  # ablations of RMT: the fields that change
+    "no budget": {"budget": None},
+    "no curriculum": {"early": UNIFORM, "late": UNIFORM},
+    "no NTP": {"ntp": 0.0},
+    "mean of NTP": {"ntp_aggregate": "mean"},
 }
 VARIED = {  # variants of "thinking": the RL share of the budget (default 1/2), the judge, the paper's loss
     "1/4 RL": {"share": 0.25},

@@ -54,15 +54,14 @@ def study(scale: Scale) -> Study:
     base, flops = scale.base(), scale.arm_flops
     arms = {"SFT x1": base + scale.sft(flops), "RL, strict, x1": base + scale.rl(flops)}
     arms["RL, strict, x4"] = arms["RL, strict, x1"] + scale.rl(3 * flops)
-    longer = base
-    for name, budget in (("x1", flops), ("x2", flops), ("x4", 2 * flops)):  # each continues the one before
-        longer += scale.rl(budget, Reward("any_order"))
-        arms[f"RL {name}"] = longer
-    exams = scale.exams()
+    any_order = scale.rl(flops, Reward("any_order"))
+    arms["RL x1"] = base + any_order
+    arms["RL x2"] = arms["RL x1"] + any_order
+    arms["RL x4"] = arms["RL x2"] + scale.rl(2 * flops, any_order.reward)
     return Study(
         name="interplay/planning_budget", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         arms=(Arm("base", base, equal=False), *(Arm(name, recipe, equal=False) for name, recipe in arms.items())),
-        exams=(*exams, *scale.chain_exams(), *scale.any_order_exams()), seeds=scale.seeds[:5], base=base,
+        exams=(*scale.exams(), *scale.chain_exams(), *scale.any_order_exams()), seeds=scale.seeds[:5], base=base,
         unequal="how much RL there is is the question; SFT has a quarter of the most",
-        contrasts=tuple((name, "base") for name in arms), headline=tuple(exam.name for exam in exams),
+        contrasts=tuple((name, "base") for name in arms), headline=tuple(exam.name for exam in scale.exams()),
     )  # fmt: skip
