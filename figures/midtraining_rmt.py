@@ -67,12 +67,26 @@ def draw(folder=FOLDER) -> Figure:
 def matched(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> Estimate:
     """The share of an arm's responses at places of a kind that matched, in the last or first part of its stage. NaN,
     and so not drawn, where a seed has no such place."""
-    shares = []
-    for seed in sorted({row["seed"] for row in rows if row["arm"] == arm}):
-        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        part = [row for row in own if (row["share"] > LATE if late else row["share"] <= EARLY)]
-        drawn, right = (sum(tallies(row[name]).get(kind, 0.0) for row in part) for name in ("drawn", what))
-        shares.append(right / drawn if drawn else np.nan)
-    if np.isnan(shares).any():
-        return Estimate(np.nan, np.nan, np.nan, len(shares), 1)
-    return difference(np.array(shares)[:, None], np.zeros((len(shares), 1)))
+    return seeds_mean(by_seed(rows, arm, kind, what, late))
+
+
+def by_seed(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> np.ndarray:
+    """The same in each seed (S)."""
+    drawn_S, right_S = (counted(rows, arm, (kind,), name, late) for name in ("drawn", what))
+    return np.divide(right_S, drawn_S, out=np.full(len(drawn_S), np.nan), where=drawn_S > 0)
+
+
+def counted(rows: list[dict], arm: str, kinds: tuple[str, ...], column: str = "drawn", late: bool = True) -> np.ndarray:
+    """How many responses at places of these kinds a column counts in each seed (S), in one part of the stage."""
+    part = [row for row in rows if row["arm"] == arm and (row["share"] > LATE if late else row["share"] <= EARLY)]
+    seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
+    return np.array(
+        [sum(tallies(row[column]).get(k, 0.0) for row in part for k in kinds if row["seed"] == seed) for seed in seeds]
+    )
+
+
+def seeds_mean(values_S: np.ndarray) -> Estimate:
+    """The mean of a number a seed; NaN, and so not drawn, where a seed has none."""
+    if np.isnan(values_S).any():
+        return Estimate(np.nan, np.nan, np.nan, len(values_S), 1)
+    return difference(values_S[:, None], np.zeros((len(values_S), 1)))

@@ -276,6 +276,13 @@ def share_rows(table: Results, kind: str, name: str, shares: str) -> list[dict]:
     return rows
 
 
+def role_means(table: Results, arm: str, exam: str, column: str) -> dict[str, np.ndarray]:
+    """A column by role, for each role that every seed has: its value in each seed (S)."""
+    found = [tallies(row[column]) for row in table.of(arm, exam)]
+    shared = [role for role in found[0] if all(role in each for each in found)]
+    return {role: np.array([each[role] for each in found]) for role in shared}
+
+
 def diversities(table: Results, arm: str) -> list[dict]:
     """The diversity of an arm's solutions: Vendi scores, the share of right responses, and the share of these that
     combine two or more approaches (0 if none is right)."""

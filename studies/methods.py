@@ -30,6 +30,7 @@ from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
 from interlude.studies.exams.sampled import SampledExam
+from interlude.studies.exams.uncertainty import UncertaintyExam
 from interlude.studies.scales import REPLAY_SHARE, WORLDS, Scale, blend
 from interlude.synth.solution_style import Words
 from interlude.synth.source import Mixture
@@ -130,6 +131,11 @@ class Arena(Scale):
         exam = super().sampled_exam(band, world)
         source = replace(exam.source, thoughts="ignored", unwrapped=True)
         return replace(exam, name=exam.name + f"-{opened}" * bool(opened), source=source, opened=opened)
+
+    def uncertainty_exam(self) -> UncertaintyExam:
+        """Texts of the corpus that all stop early: is a model unsure where a thought could tell what is missing?"""
+        source = replace(self.corpus().parts[0][1], split="held_out", stop_prob=1.0, length=self.length[1:] * 2)
+        return UncertaintyExam(f"{WORLDS[0]}-edge-uncertainty", source, self.problems)
 
     def arm_exams(self) -> tuple[Exam, ...]:
         """The sampled exams of every arm: at the edge, at the edge with a thought opened before the answer, and in the

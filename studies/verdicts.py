@@ -146,6 +146,12 @@ def more_unsound(arm: str, over: str, exam: str) -> Comparison:
     return Comparison(terms, name=f"right answers with wrong working, {arm} - {over}, {exam}")
 
 
+def rather(arm: str, score: str, over: str, on: str) -> Comparison:
+    """One measure of an arm on an exam minus another of its own measures there, in the same unit."""
+    terms = ((1.0, arm, Score(on, score=score)), (-1.0, arm, Score(on, score=over)))
+    return Comparison(terms, name=f"{arm}: {score} - {over}, {on}")
+
+
 def above(name: str, *comparisons: Comparison, **more) -> Claim:
     """Every comparison lies above zero."""
     return Claim(name, comparisons, **more)

@@ -18,6 +18,7 @@ from interlude.figures import (
     interplay_planning,
     interplay_planning_budget,
     midtraining_leaderboard,
+    midtraining_places,
     midtraining_remit,
     midtraining_rmt,
     midtraining_selfgen,
@@ -128,7 +129,22 @@ CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretr
 STUDIED = [figure for figure in main.FIGURES if figure is not quickstart]
 THINKING = tuple(f"{name}{then}" for name in midtraining_thinking.METHODS for then in ("", " + RL"))
 TELLING = tuple(f"{name}{then}" for name in midtraining_selfgen.METHODS for then in ("", " + RL"))
+KINDS = midtraining_places.KINDS
 NAMES = [figure.__name__.rpartition(".")[2] for figure in STUDIED]
+
+
+def place_rows(seeds: tuple[int, ...], shift: float) -> list[dict]:
+    """Rows of exams of uncertainty in which every kind of token, arm and column has shares of its own."""
+    made = []
+    for nth, arm in enumerate(("base", "NTP")):
+        for row in study_rows({arm: 4.5}, seeds, problems=3, top=1):
+            if row["exam"] == "zoo-ops1":
+                at = nth + row["seed"] % 3 + shift
+                about = {"exam": midtraining_places.EXAM, "kind": "uncertainty", "logp": ""}
+                for add, column in enumerate(("top_entropy", "top_loss")):
+                    about[column] = " ".join(f"{kind}:{(n + at + add) / 20:.3f}" for n, kind in enumerate(KINDS))
+                made.append(row | about)
+    return made
 
 
 def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
@@ -137,6 +153,8 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     made = study_rows({arm: 4.5 + shift + nth / 9 for nth, arm in enumerate(names)}, seeds, problems=3)
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
+    results.store("midtraining/places", "nano", place_rows(seeds, shift), folder)
+    results.store_curves("midtraining/places", "nano", thought_rows(["RMT", "RMT, entropy"], seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
     results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
     results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
@@ -299,6 +317,26 @@ def test_curves_of_attempts_are_each_of_their_own_exam(drawings, tables):
             (drawn,) = [line for line in axis.get_lines() if line.get_label() == arm]
             due = [found.solved(arm, exam, int(k)).mean() for k in drawn.get_xdata()]
             assert list(drawn.get_ydata()) == pytest.approx(due) and due[0] < due[-1] and len(due) == 7
+
+
+def test_places_are_drawn_by_kind_of_token(drawings, tables):
+    """Mutants: loss for entropy; one arm for the other; gains of one arm's thoughts over the other's predictions;
+    shares among tiers of entropy, which are counted beside kinds."""
+    top, places, gains = drawings["midtraining_places"][0].axes
+    heights = {line.get_label(): list(line.get_ydata()) for line in top.get_lines()}
+    for label, arm, add in (("entropy, base", 0, 0), ("loss, base", 0, 1), ("entropy, after NTP", 1, 0)):
+        due = [np.mean([n + arm + seed % 3 + add for seed in (10, 11, 12)]) / 20 for n in range(len(KINDS))]
+        assert heights[label] == pytest.approx(due, abs=1e-3)
+    rows = panels.curves("midtraining/places", ("RMT", "RMT, entropy"), tables[0])
+    late = [row for row in rows if row["drawn"] and row["share"] > 0.75]
+    for label, arm in (("RMT at inferable tokens", "RMT"), ("RMT by entropy", "RMT, entropy")):
+        own = [row for row in late if row["arm"] == arm]
+        (share,) = [list(line.get_ydata()) for line in places.get_lines() if line.get_label() == label]
+        assert share[0] == pytest.approx(0.5) and share[KINDS.index("copy")] == pytest.approx(0.5) and share[1] == 0
+        (gain,) = [list(line.get_ydata()) for line in gains.get_lines() if line.get_label() == label]
+        columns = ("drawn", "matched", "foreseen")
+        told = [sum(results.tallies(each[name])["inferred"] for each in own) for name in columns]
+        assert gain[0] == pytest.approx((told[1] - told[2]) / told[0], abs=1e-3) and np.isnan(gain[1])
 
 
 def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):

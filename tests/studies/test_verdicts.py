@@ -29,6 +29,7 @@ from interlude.studies.verdicts import (
     minus,
     more_on,
     ranked,
+    rather,
     within,
 )
 
@@ -244,3 +245,20 @@ def test_the_second_opinion_can_disagree(found):
         agree(SYNTHETIC, CLAIMS, BANDS, [*good[1:], good[0]])
     with pytest.raises(AssertionError):
         agree(SYNTHETIC, CLAIMS[:1], BANDS, good[:1])  # another family
+
+
+def test_two_measures_of_one_arm_are_compared(found):
+    # Mutants: the sign; one measure twice; another arm's.
+    rows = [
+        row
+        | {
+            "exam": "places",
+            "entropy_rank": f"{seed / 20} 0.2",
+            "loss_rank": f"{seed / 20 + 0.3} {0.4 + seed % 2 / 50}",
+        }
+        for seed, row in enumerate(row for row in found.rows if row["arm"] == "none" and row["exam"] == "sampled")
+    ]
+    claim = above("loss does", rather("none", "loss_rank", "entropy_rank", "places"))
+    (verdict,) = decide((claim,), Results(found.study, found.scale, tuple(rows)), BANDS)
+    assert verdict.measured[0].mean == pytest.approx(0.255) and verdict.verdict == HOLDS
+    assert verdict.measured[0].words == "none: loss_rank - entropy_rank, places"
