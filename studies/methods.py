@@ -66,8 +66,9 @@ def last_steps(scale: Scale) -> dict:
 
 
 def explored(scale: Scale) -> tuple[int, ...]:
-    """The seeds of a method's own study: the first three of the board's, whose arms it shares."""
-    return (scale.board_seeds or scale.seeds)[:3]
+    """The seeds of a method's own study: the last three of the board's, whose arms it shares. Learning rates were
+    chosen again after failures at the first two."""
+    return (scale.board_seeds or scale.seeds)[-3:]
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from interlude.studies.methods import arena, explored, joined, last_steps, probes, thoughts_varied
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import OOD, above, minus
+from interlude.studies.verdicts import above, minus
 
 FIGURES = ("midtraining_thinking", "midtraining_thinking_curves")
 QUESTION = "At equal FLOPs (annotation included), what do thoughts and RL on thoughts add to NTP, alone and + RL?"
@@ -24,11 +24,12 @@ PREDICTION = (
     "thought than after others."
 )
 RULE = (
-    "Paired differences over seeds in strict pass@1, alone on the sampled edge exam, in which a response may think, + "
-    "RL exactly on all operations beyond the band (OOD); Student t, variances pooled by score, Holm over this file; "
-    "margin 0.05. Three seeds of the board (50 to 52), exploratory: NTP, pre-training, thinking SFT, the oracle's and "
-    "thinking were known there. Beside the claims: an arm's thoughts matter where, after a skipped step, the next "
-    "segment's log-probability after own - each other thought is above 0, and do not where one is below."
+    "Paired differences over seeds in strict pass@1 on the sampled edge exam, in which a response may think, alone and "
+    "+ RL (exact exams count plain solutions only); contents of thoughts by the answer, as strict demands the steps "
+    "that thoughts hold. Student t, variances pooled where claims say so, Holm over this file; margin 0.05. Three "
+    "seeds of the board (55 to 57), exploratory: NTP, pre-training, thinking SFT (also the oracle's) and thinking were "
+    "known. Beside the claims: thoughts matter where, after a skipped step, the next segment's log-probability after "
+    "own - each other thought is above 0, and do not where one is below."
 )
 FREE = "zoo-edge-sampled"
 PAPER = "arXiv 2601.21343, Llama-3-8B, mean of five"
@@ -42,23 +43,23 @@ CLAIMS = (
         published="0.335 against 0.222", place=PAPER,
     ),
     above(
-        "imitating annotated thoughts beats the raw corpus after RL", minus("thinking SFT + RL", "NTP + RL", OOD),
+        "imitating annotated thoughts beats the raw corpus after RL", minus("thinking SFT + RL", "NTP + RL", FREE),
         pool="after RL", published="0.348 against 0.165", place=f"{PAPER}, after RL",
     ),
     above(
-        "RL on thoughts adds after RL", minus("thinking + RL", "thinking SFT + RL", OOD),
-        pool="after RL", published="0.379 against 0.335", place=f"{PAPER}, after RL",
+        "RL on thoughts adds after RL", minus("thinking + RL", "thinking SFT + RL", FREE),
+        pool="after RL", published="0.379 against 0.348, at less compute", place=f"{PAPER}, after RL",
     ),
-    above("it adds more than as much RL", minus("thinking + RL", "longer RL", OOD), pool="after RL"),
+    above("it adds more than as much RL", minus("thinking + RL", "longer RL", FREE), pool="after RL"),
     above(
-        "what is in a thought matters",
-        *(minus("thinking SFT", f"thinking SFT, {other}", FREE) for other in ("empty", "shuffled")), pool="alone",
+        "what is in a thought matters to the answer",
+        *(minus("thinking SFT", f"thinking SFT, {other}", FREE, score="answer") for other in ("empty", "shuffled")),
     ),
-    above("more of the budget on RL is better", minus("thinking, 3/4 RL", "thinking, 1/4 RL", FREE), pool="alone"),
-    above("imitation has to come first", minus("thinking", "thinking, RL alone", FREE), pool="alone"),
+    above("more of the budget on RL is better", minus("thinking, 3/4 RL", "thinking, 1/4 RL", FREE)),
+    above("imitation has to come first", minus("thinking", "thinking, RL alone", FREE)),
     above(
         "a judge's faults cost",
-        *(minus("thinking", f"thinking, {judge}", FREE) for judge in ("judge of values", "noisy judge")), pool="alone",
+        *(minus("thinking", f"thinking, {judge}", FREE) for judge in ("judge of values", "noisy judge")),
     ),
 )  # fmt: skip
 

@@ -352,7 +352,8 @@ def test_rmt_shares_its_runs_with_the_leaderboard(scale):
         found = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(ablated, f.name)}
         assert found == changed
     assert arms["words"].stages[-2].told == arms["words"].stages[-1].told == BINS
-    assert {name.removesuffix(" + RL") for name in arms} == {*shared, "base", "words", *ABLATED}
+    assert arms["longer RL"] == board["RL + RL"]
+    assert {name.removesuffix(" + RL") for name in arms} == {*shared, "base", "words", "longer RL", *ABLATED}
 
 
 ABLATED = {"no budget": {"budget"}, "no curriculum": {"early", "late"}, "no NTP": {"ntp"}}
