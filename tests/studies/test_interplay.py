@@ -83,6 +83,24 @@ def test_edge_arms_train_where_they_say(scale):
 
 
 @pytest.mark.parametrize("scale", SCALES)
+def test_budgets_of_rl_continue_each_other():
+    """Mutants: strict paid in the longer arms; a budget that begins anew; three times the budget called four."""
+    scale = SCALES["nano-shuffled"]
+    asked = study("planning_budget", scale)
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    begun = len(arms["base"].stages)
+    for name, times, kind in (
+        ("RL x1", 1, "any_order"), ("RL x2", 2, "any_order"), ("RL x4", 4, "any_order"),
+        ("RL, strict, x1", 1, "strict"), ("RL, strict, x4", 4, "strict"),
+    ):  # fmt: skip
+        stages = arms[name].stages[begun:]
+        assert sum(stage.flops for stage in stages) == times * scale.arm_flops
+        assert {stage.reward.kind for stage in stages} == {kind} and arms[name].stages[:begun] == arms["base"].stages
+    assert arms["RL x4"].stages[: begun + 2] == arms["RL x2"].stages and arms["RL x2"].parent == arms["RL x1"]
+    known = {arm.name: arm.recipe for arm in study("planning", scale).arms}
+    assert (arms["RL, strict, x1"], arms["SFT x1"]) == (known["RL"], known["SFT"]) and asked.seeds == scale.seeds[:5]
+
+
 @pytest.mark.parametrize("name", ["depth_carried", "planning"])
 def test_kinds_of_training_begin_alike_and_differ_in_what_their_names_say(name, scale):
     # Mutants: an arm of another budget; copies replayed where the name says plain, or everywhere; other rollouts that
