@@ -82,7 +82,6 @@ def test_edge_arms_train_where_they_say(scale):
     assert stages["SFT edge"][0].optim == stages["RFT edge"][0].optim == here.sft_optim != here.rl_optim
 
 
-@pytest.mark.parametrize("scale", SCALES)
 def test_budgets_of_rl_continue_each_other():
     """Mutants: strict paid in the longer arms; a budget that begins anew; three times the budget called four."""
     scale = SCALES["nano-shuffled"]
@@ -101,6 +100,7 @@ def test_budgets_of_rl_continue_each_other():
     assert (arms["RL, strict, x1"], arms["SFT x1"]) == (known["RL"], known["SFT"]) and asked.seeds == scale.seeds[:5]
 
 
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", ["depth_carried", "planning"])
 def test_kinds_of_training_begin_alike_and_differ_in_what_their_names_say(name, scale):
     # Mutants: an arm of another budget; copies replayed where the name says plain, or everywhere; other rollouts that
