@@ -85,7 +85,7 @@ def test_edge_arms_train_where_they_say(scale):
 def test_budgets_of_rl_continue_each_other():
     """Mutants: strict paid in the longer arms; a budget that begins anew; three times the budget called four."""
     scale = SCALES["nano-shuffled"]
-    asked = study("planning_budget", scale)
+    asked = study("planning_budget", scale.name)
     arms = {arm.name: arm.recipe for arm in asked.arms}
     begun = len(arms["base"].stages)
     for name, times, kind in (
@@ -96,7 +96,7 @@ def test_budgets_of_rl_continue_each_other():
         assert sum(stage.flops for stage in stages) == times * scale.arm_flops
         assert {stage.reward.kind for stage in stages} == {kind} and arms[name].stages[:begun] == arms["base"].stages
     assert arms["RL x4"].stages[: begun + 2] == arms["RL x2"].stages and arms["RL x2"].parent == arms["RL x1"]
-    known = {arm.name: arm.recipe for arm in study("planning", scale).arms}
+    known = {arm.name: arm.recipe for arm in study("planning", scale.name).arms}
     assert (arms["RL, strict, x1"], arms["SFT x1"]) == (known["RL"], known["SFT"]) and asked.seeds == scale.seeds[:5]
 
 
