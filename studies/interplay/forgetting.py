@@ -31,7 +31,7 @@ RULE = (
 READ = "zoo-band-read"
 CLAIMS = (
     above("RL keeps more of the band than SFT does", minus("RL 4", "SFT 4", "ID")),
-    below("RL moves less from its base", minus("RL 4", "SFT 4", "edge-kl", score="divergence")),
+    below("RL moves less from its base", minus("RL 4", "SFT 4", "edge-kl", score="divergence"), margin=1.0),
     below("SFT forgets", *(minus("SFT 4", "none", exam) for exam in ("ID", READ))),
     below("RL forgets", *(minus("RL 4", "none", exam) for exam in ("ID", READ))),
     below("SFT forgets on the way", minus("SFT 1", "none", READ)),
