@@ -23,11 +23,12 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds in means over problems, Student t, Holm over this file; margin 0.05. Fresh seeds, "
-    "58 to 60, as this was found at the board's (50 to 57, where these arms were known); three, as those differed by "
-    "less than 0.1. Gains by kind of token: last quarter of RMT's stage, with a thought - the base's without."
+    "as this was found at the board's (50 to 57, where these arms were known). Three were declared (58 to 60) and left "
+    "two of three claims open, with every sign as predicted; five more (61 to 65) were added then, and no others. "
+    "Gains by kind of token: last quarter of RMT's stage, with a thought - the base's without."
 )
 EXAM = "zoo-edge-uncertainty"
-SEEDS = (58, 59, 60)
+SEEDS = tuple(range(58, 66))
 CLAIMS = (
     above("loss points at inferable tokens where entropy does not", rather("base", "loss_rank", "entropy_rank", EXAM)),
     above("having read the corpus, entropy points at them", minus("NTP", "base", EXAM, score="entropy_rank")),
