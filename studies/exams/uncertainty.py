@@ -53,7 +53,6 @@ class UncertaintyExam(Exam):
         "entropy_rank": "share of a text's other tokens with a lower entropy than an inferred one",
         "loss_rank": "share of a text's other tokens with a lower loss than an inferred one",
         "inferred_prob": "mean probability of a text's inferred tokens",
-        "tokens": "share of each role among all tokens, role:share",
         "top_entropy": "share of each role's tokens among the fifth with the highest entropy, role:share",
         "top_loss": "share of each role's tokens among the fifth with the highest loss, role:share",
         "role_entropy": "mean entropy (nats) by role, role:nats",
@@ -81,7 +80,7 @@ class UncertaintyExam(Exam):
 
     def cells(self, result: UncertaintyResult) -> dict[str, str | float]:
         by_role = {"role_entropy": result.entropy, "role_prob": result.prob}
-        by_role |= {name: getattr(result, name) for name in ("tokens", "top_entropy", "top_loss")}
+        by_role |= {name: getattr(result, name) for name in ("top_entropy", "top_loss")}
         ranks = {name: cell(getattr(result, name), 4) for name in RANKS}
         return ranks | {name: pairs(values, ".5f") for name, values in by_role.items()}
 

@@ -51,7 +51,7 @@ def test_a_plan_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setenv("INTERLUDE_MODELS", str(tmp_path))
     monkeypatch.setattr(fetch, "smollm2", lambda: pytest.fail("fetched"))
     runs = plan(the_study(StudySpec("real/methods", "smollm2")))
-    assert len({run.recipe.key for run in runs}) == len(runs) == 2 * len(METHODS) + 2
+    assert len({run.recipe.key for run in runs}) == len(runs) == 2 * (2 * len(METHODS) + 2)
     assert HF(fetch.FETCHED).content == fetch.SHA256 != HF(fetch.FETCHED, thoughts=True).tokens
     assert Recipe(HF(fetch.FETCHED)).key != Recipe(HF(fetch.FETCHED, thoughts=True)).key
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from interlude.studies import exams
 from interlude.studies.evidence import role_means
-from interlude.studies.exam import evaluate
+from interlude.studies.exam import Exam, evaluate
 from interlude.studies.exams.uncertainty import RANKS, UncertaintyExam, rank
 from interlude.studies.methods import arena
-from interlude.studies.results import Results, tallies
+from interlude.studies.results import COLUMNS, Results, tallies
 from interlude.studies.scales import SMOKE
 from interlude.synth.render import INFERRED
 
@@ -82,3 +85,14 @@ def test_columns_by_role_are_read_back(lm):
     assert {role: each.tolist() for role, each in role_means(table, "a", exam.name, "role_prob").items()} == {
         "copy": [pytest.approx(found.prob["copy"], abs=1e-5), 0.5]
     }
+
+
+def test_no_kind_of_exam_fills_a_column_that_every_row_has():
+    # Mutant: a measure called "tokens", which the tokens of training overwrite in silence.
+    def kinds(kind: type[Exam]) -> list[type[Exam]]:
+        return [each for one in kind.__subclasses__() for each in (one, *kinds(one))]
+
+    for module in pkgutil.iter_modules(exams.__path__):
+        importlib.import_module(f"{exams.__name__}.{module.name}")
+    taken = {column.name for column in COLUMNS}
+    assert len(kinds(Exam)) >= 9 and not [(k.__name__, n) for k in kinds(Exam) for n in k.columns if n in taken]
