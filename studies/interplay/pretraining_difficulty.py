@@ -30,7 +30,7 @@ CLAIMS = (
     above(
         "RL gains most where pre-training held a medium share of the hardest problems",
         *(gained_more(("20 % + RL", "20 %"), (f"{other} + RL", other), "edge", k=128) for other in ("0.1 %", "50 %")),
-        published="the text: most at 20 %; its Figure 15: +17 points at 20 %, +29 at 0.1 %, +42 at 50 %", place=PAPER,
+        published="most at 20 %; its Figure 15: +17 points there, +29 at 0.1 %, +42 at 50 %", place=PAPER,
     ),
     above(
         "on harder problems RL gains more, the more of the hardest problems pre-training held",

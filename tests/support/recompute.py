@@ -14,7 +14,10 @@ LEVEL, FEWEST, VISIBLE = 0.05, 3, 0.0005
 
 
 def pass_at_k(row: pd.Series, k: int, score: str) -> np.ndarray:
-    """pass@k of every problem of a row: exact from log-probabilities, else from counts, by the hypergeometric law."""
+    """pass@k of every problem of a row: exact from log-probabilities, else from counts, by the hypergeometric law.
+    Other scores are columns with a number a problem."""
+    if score not in ("strict", "answer"):
+        return np.fromstring(row[score], sep=" ")
     if row.kind == "exact":
         return 1 - (1 - np.exp(np.fromstring(row.logp, sep=" "))) ** k
     counts = np.fromstring(row["correct" if score == "answer" else score], sep=" ").astype(int)
@@ -54,7 +57,8 @@ def compared(rows: pd.DataFrame, comparison, bands: dict) -> dict:
     each = [(weight, by_seed(own, arm, score, bands)) for weight, arm, score in comparison.terms]
     gaps = sum(weight * scores for weight, scores in each)
     means = [scores.mean() for _, scores in each]
-    idle = max(means) < VISIBLE or min(means) > 1 - VISIBLE
+    rates = all(score.score in ("strict", "answer") for _, _, score in comparison.terms)
+    idle = rates and (max(means) < VISIBLE or min(means) > 1 - VISIBLE)
     return {
         "gaps": gaps,
         "unpaired": tuple(where.index.difference(same)),
