@@ -28,14 +28,13 @@ RANKS = {"entropy_rank": "rank by entropy", "loss_rank": "rank by loss", "inferr
 @dataclass(frozen=True)
 class UncertaintyResult(ExamResult):
     """Over the inferred tokens of each text: entropy_rank and loss_rank (float64[P]), the share of the text's other
-    tokens that lie lower (ties count half; 0.5 is chance), and inferred_prob, their mean probability. By role: tokens,
-    the share of all; top_entropy and top_loss, the share of the role's tokens among the fifth of all texts' with the
-    highest; entropy (nats) and prob, means."""
+    tokens that lie lower (ties count half; 0.5 is chance), and inferred_prob, their mean probability. By role:
+    top_entropy and top_loss, the share of the role's tokens among the fifth of all texts' with the highest; entropy
+    (nats) and prob, means."""
 
     entropy_rank: np.ndarray
     loss_rank: np.ndarray
     inferred_prob: np.ndarray
-    tokens: dict[str, float]
     top_entropy: dict[str, float]
     top_loss: dict[str, float]
     entropy: dict[str, float]
@@ -114,9 +113,7 @@ def summed(roles: list[np.ndarray], entropy: tuple[np.ndarray, ...], loss: tuple
         {role: float(values[mask_N].mean()) for role, mask_N in masks.items()}
         for values in (*most_N, entropy_N, np.exp(-loss_N))
     ]
-    return UncertaintyResult(
-        *ranks, np.array(probs), {role: float(mask_N.mean()) for role, mask_N in masks.items()}, *by_role
-    )
+    return UncertaintyResult(*ranks, np.array(probs), *by_role)
 
 
 def rank(these: np.ndarray, others: np.ndarray) -> float:

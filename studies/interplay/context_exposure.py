@@ -22,7 +22,7 @@ RULE = (
     "RL are equal; bases have seen equal numbers of rows, except that late exposure adds a stage. Written after "
     "pilots at seed 3 (0, 0.1 and 1 %), before any model of a second world was examined at seeds 40 to 47."
 )
-PAPER = "arXiv 2512.07783, section 4, Figure 4"
+PAPER = "arXiv 2512.07783, Figure 4"
 AT = f"{100 * COMPARED:g} % arithmetic"
 ALONE = f"{AT} + RL in the first world"
 CLAIMS = (

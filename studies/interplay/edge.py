@@ -25,14 +25,14 @@ RULE = (
 PAPER = "arXiv 2512.07783"
 CLAIMS = (
     above(
-        "RL on edge problems extends pass@128 at the edge, and more than RL on easier or harder problems",
+        "RL on edge problems extends pass@128 there, more than RL on easier or harder ones",
         *(minus("RL edge", over, "edge", k=128) for over in ("none", "RL inside", "RL beyond")),
-        published="edge pass@128 +42 points after RL on op 11-14", place=f"{PAPER}, section 3, Figure 3",
+        published="+42 points after RL on op 11-14", place=f"{PAPER}, Figure 3",
     ),
     above(
-        "RL on edge problems also extends pass@128 on harder problems, and more than RL on those",
+        "it also extends pass@128 on harder problems, more than RL on those",
         *(minus("RL edge", over, "hard", k=128) for over in ("none", "RL beyond")),
-        published="op 15-20: 23 % after RL on op 11-14, about 0 after RL on op 17-20", place=f"{PAPER}, Figure 3",
+        published="23 % of op 15-20, about 0 after RL on 17-20", place=f"{PAPER}, Figure 3",
     ),
     within(
         "RL inside the band does not change pass@128 at the edge",

@@ -19,7 +19,7 @@ RULE = (
     "none pays for a decay of its own. Written after depth_carried (seeds 30 to 37), before any model was examined at "
     "seeds 40 to 47."
 )
-PAPER = "arXiv 2512.07783, section 5"
+PAPER = "arXiv 2512.07783"
 BUDGETS = {"half": 0.5, "full": 1.0}
 CLAIMS = tuple(
     claim
@@ -31,17 +31,17 @@ CLAIMS = tuple(
             published="+10.8 points on hard problems", place=f"{PAPER}, Figure 6",
         ),
         above(
-            f"a little RL after much mid-training solves more of the edge at once than RL alone, {budget} budget",
+            f"a little RL after gold beats RL alone at the edge, {budget} budget",
             minus(f"20% RL, {budget}", f"100% RL, {budget}", "edge"), pool="edge",
             published="20 % RL is best", place=f"{PAPER}, Figure 6",
         ),
         above(
-            f"a little RL after much mid-training solves more of the edge at once than none, {budget} budget",
+            f"a little RL after gold beats none at the edge, {budget} budget",
             minus(f"20% RL, {budget}", f"0% RL, {budget}", "edge"), pool="edge",
             published="20 % RL is best", place=f"{PAPER}, Figure 6",
         ),
         above(
-            f"much RL after a little mid-training solves more hard problems at once than none, {budget} budget",
+            f"much RL after a little gold beats none on hard problems, {budget} budget",
             minus(f"80% RL, {budget}", f"0% RL, {budget}", "hard"), pool="hard",
             published="80 % RL is best", place=f"{PAPER}, Figure 6",
         ),

@@ -29,7 +29,7 @@ RULE = (
     "single budget and SFT were known from `interplay/planning`; no model trained by the other reward or for longer "
     "was examined there before."
 )
-PAPER = "arXiv 2512.07783, section 3, Figure 3"
+PAPER = "arXiv 2512.07783, Figure 3"
 EDGE, HARD, CHAINS = "zoo-edge-any-order", "zoo-hard-any-order", "zoo-hard-chains"
 BOTH = (EDGE, HARD)
 CLAIMS = (
@@ -38,7 +38,7 @@ CLAIMS = (
     above(
         "RL on edge problems extends pass@128 on harder problems",
         *(minus("RL x4", "base", exam, k=128) for exam in (HARD, CHAINS)),
-        published="op 15-20: 23 % after RL on op 11-14, near 0 before", place=PAPER,
+        published="op 15-20: to 23 % from near 0", place=PAPER,
     ),
     within("in any order it reaches as much within 128 samples", *(minus("RL x4", "base", e, k=128) for e in BOTH)),
     above("SFT reaches more hard problems on a quarter of the compute", minus("SFT x1", "RL x4", HARD, k=128)),

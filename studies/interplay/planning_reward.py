@@ -29,7 +29,7 @@ RULE = (
     "Dense and released, with a claim each, were declared too and not run, for lack of time."
 )
 REWARDS = ("answer", "printed", "strict")
-PAPER = "arXiv 2512.07783, section 6, Figure 7"
+PAPER = "arXiv 2512.07783, Figure 7"
 EDGE, HARD = "zoo-edge-chains", "zoo-hard-chains"
 CLAIMS = (
     above(
@@ -38,7 +38,7 @@ CLAIMS = (
         published="+4.7 and +5.2 points of pass@1 over 70.7", place=PAPER,
     ),
     above(
-        "a reward for steps beats one for the answer on hard problems, after RL on them",
+        "steps beat the answer on hard problems, after RL on them",
         minus("printed, hard", "answer, hard", HARD),
         published="+4.3 points of pass@1 over 5.6", place=PAPER,
     ),

@@ -28,14 +28,14 @@ PAPER = "arXiv 2512.07783, appendix A.7"
 CLAIMS = (
     above("more of the hardest problems open the edge", minus("50 %", "0.1 %", "edge", k=128)),
     above(
-        "RL gains most where pre-training held a medium share of the hardest problems",
+        "RL gains most at a medium share of the hardest problems",
         *(gained_more(("20 % + RL", "20 %"), (f"{other} + RL", other), "edge", k=128) for other in ("0.1 %", "50 %")),
-        published="most at 20 %; its Figure 15: +17 points there, +29 at 0.1 %, +42 at 50 %", place=PAPER,
+        published="most at 20 % (text), least (Figure 15)", place=PAPER,
     ),
     above(
-        "on harder problems RL gains more, the more of the hardest problems pre-training held",
+        "RL gains more on harder problems, the larger that share",
         gained_more(("50 % + RL", "50 %"), ("0.1 % + RL", "0.1 %"), "hard", k=128),
-        published="op 15-20: +26 points at 50 %, +6 at 0.1 %", place=f"{PAPER}, Figure 15",
+        published="op 15-20: +26 points at 50 %, +6 at 0.1 %", place=PAPER,
     ),
     within("after RL a fifth is as good as half", minus("20 % + RL", "50 % + RL", "edge")),
 )  # fmt: skip

@@ -28,7 +28,7 @@ RULE = (
     "one pilot at seed 3, before any model was examined at seeds 40 to 47 but those of RL edge and RL beyond at seeds "
     "40 and 41, which are this study's strict arms."
 )
-PAPER = "arXiv 2512.07783, section 6, Figure 7"
+PAPER = "arXiv 2512.07783, Figure 7"
 CLAIMS = (
     above(
         "rewards for steps beat rewards for the answer at the edge, after RL there",
@@ -36,7 +36,7 @@ CLAIMS = (
         published="+4.7 and +5.2 points of pass@1 over 70.7", place=PAPER,
     ),
     above(
-        "a reward for steps beats one for the answer on hard problems, after RL on them",
+        "steps beat the answer on hard problems, after RL on them",
         minus("printed, hard", "answer, hard", "hard"), pool="hard",
         published="+4.3 points of pass@1 over 5.6", place=PAPER,
     ),

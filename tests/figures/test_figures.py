@@ -68,10 +68,11 @@ def test_drawing_is_deterministic_and_follows_the_data(table):
 
 def test_the_bands_drawn_are_those_of_the_scale():
     """Mutant: the scale recalibrated and the figure left shading the old bands."""
+    from interlude.studies.exams.uncertainty import TOP
     from interlude.studies.scales import SCALES
 
     scale = SCALES[panels.SCALE]
-    assert quickstart.SCALE == panels.SCALE
+    assert quickstart.SCALE == panels.SCALE and midtraining_places.TOP == TOP
     assert panels.BANDS == {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
     for _, name, bands, _ in interplay_planning.REGIMES.values():
         assert bands == {"ID": SCALES[name].band, "edge": SCALES[name].edge, "hard": SCALES[name].hard}

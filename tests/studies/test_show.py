@@ -38,7 +38,7 @@ def test_the_claims_of_a_topic_fit_a_terminal(capsys):
     """Mutants: a claim without its verdict; the same note under every claim that was not run; our own claims among
     those of papers; a study's claims counted under another's."""
     lines = shown("show", "interplay")
-    assert max(map(len, lines)) <= 100 and len(lines) < 140
+    assert max(map(len, lines)) <= 100 and len(lines) < 120
     assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
     everything = shown("show", "interplay", "--all")
     assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
