@@ -48,10 +48,11 @@ THOUGHTS_A_PLACE = 8
 THOUGHT_RATE = 1 / 3  # of RL's learning rates
 SEGMENT = 24  # most tokens of a step
 PROBED = 4  # thoughts per problem in the causal probe
-# Three solutions in ten are wrong (a quarter of the rows, with replay) and every step contains freely chosen words: if
-# every token mattered, token weights would have nothing to do. Remarks are rare: one in four names a quantity that is
-# not given, which costs a solution.
-NOISY = Words(remarks=0.1, error_rate=0.3)
+# One step in ten finds a wrong number, so that half of the solutions are wrong, and every step contains freely chosen
+# words: if every token mattered, token weights would have nothing to do. Slips at every step, and not one at the end,
+# so that what weights gain at each adds up. Remarks are rare: one in four names a quantity that is not given, which
+# costs a solution.
+NOISY = Words(remarks=0.1, error_rate=0.1)
 UNIFORM = (1 / 3, 1 / 3, 1 / 3)
 HARD_ONLY = (0.0, 0.0, 1.0)
 LAST_STEPS = (
@@ -155,9 +156,9 @@ def arena(scale: Scale) -> Arena:
 @dataclass(frozen=True)
 class Worded(Scale):
     """A scale with noisy mid-training texts, like a real corpus: steps open and conclude with freely chosen words, some
-    remarks are useless, and a share of the solutions end wrong (these conclude with the same word throughout). Without
-    noise every token would matter, and token weights would have nothing to do. The base has read such words in the
-    band, for longer than it needs to learn them. RL and exams allow them. SFT and the upper bound train on correct
+    remarks are useless, and a share of the steps find a wrong number, which later steps use. Without noise every token
+    would matter, and token weights would have nothing to do. The base has read such words in the band, without wrong
+    numbers, for longer than it needs to learn them. RL and exams allow them. SFT and the upper bound train on correct
     solutions only."""
 
     def corpus(self) -> Mixture:

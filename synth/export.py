@@ -17,7 +17,7 @@ from interlude.synth.graph import GIVEN, LITERAL, Graph, Node
 from interlude.synth.moves import FACT, equation
 from interlude.synth.ops import FORWARD, LIMIT, SAME, check_modulus, fold
 from interlude.synth.problem import Problem
-from interlude.synth.render import END
+from interlude.synth.render import END, as_stated
 from interlude.synth.solution_style import APPROACHES, CONCLUSIONS, DIALECTS, OPENINGS, PLAIN, SolutionStyle, Wording
 from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
@@ -101,7 +101,6 @@ def style_to_dict(style: SolutionStyle) -> dict[str, object]:
         "thoughts": style.thoughts,
         "skipped": None if skipped is None else list(skipped),
         "wording": None if style.wording is None else [list(words) for words in style.wording],
-        "slip": style.slip,
         **({} if style.approach is None else {"approach": style.approach, "tagged": style.tagged}),
         **({"unwrapped": True} if style.unwrapped else {}),
     }
@@ -120,28 +119,39 @@ def style_from_dict(table: object, problem: Problem) -> SolutionStyle:
         may = problem.moves if unwrapped else problem.moves[:-1]
         if list(skipped) != [move.statement for move in may if move.statement in skipped]:
             raise ValueError(f"problem.style.skipped must be steps before the last, in order, got {list(skipped)}")
-    wording, slip = table["wording"], table["slip"]
+    wording = table["wording"]
     if wording is not None:
         given = [None, *(i for i in problem.order if i >= 0 and not problem.nodes[i].args)]
         shown = len(problem.moves) - len(skipped or ())
         rows = wording if isinstance(wording, list) and all(isinstance(row, list) for row in wording) else []
+        numbers = range(problem.graph.modulus or 0) if problem.graph.unknown is None else range(0)
         known = [
-            row for row in rows if len(row) == 3 and row[0] in OPENINGS and row[1] in CONCLUSIONS and row[2] in given
+            row
+            for row in rows
+            if len(row) == 4
+            and row[0] in OPENINGS
+            and row[1] in CONCLUSIONS
+            and row[2] in given
+            and (row[3] is None or (type(row[3]) is int and row[3] in numbers))
         ]
         if not len(known) == len(wording) == shown:
             raise ValueError(
-                "problem.style.wording must be [opening, conclusion, remark] "
+                "problem.style.wording must be [opening, conclusion, remark, slip] "
                 f"for each of {shown} steps, got {wording!r}"
             )
         wording = tuple([Wording(*row) for row in known])
-    if slip is not None and (wording is None or type(slip) is not int or slip < 0 or slip == problem.answer):
-        raise ValueError(f"problem.style.slip must be null or a wrong answer, with wording, got {slip!r}")
     if present and (table["approach"] not in (PLAIN, *APPROACHES) or type(table["tagged"]) is not bool):
         raise ValueError(f"problem.style.approach must be an approach, and tagged true or false, got {table!r}")
     if unwrapped and table["unwrapped"] is not True:
         raise ValueError(f"problem.style.unwrapped must be true where it stands, got {table['unwrapped']!r}")
     how = {name: table[name] for name in ("approach", "tagged", "unwrapped") if name in table}
-    return SolutionStyle(table["thoughts"], skipped, wording, slip, **how)
+    style = SolutionStyle(table["thoughts"], skipped, wording, **how)
+    if wording is not None:
+        try:
+            as_stated(replace(problem, style=style))
+        except ValueError as error:
+            raise ValueError(f"problem.style.wording: {error}") from error
+    return style
 
 
 def graph_from_dict(table: object) -> Graph:

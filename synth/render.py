@@ -22,19 +22,19 @@ from typing import ClassVar
 from interlude.synth import worlds
 from interlude.synth.blueprint import Blueprint
 from interlude.synth.moves import Move, equation, reductions
-from interlude.synth.ops import SAME
+from interlude.synth.ops import SAME, fold
 from interlude.synth.scripts import script
 from interlude.synth.solution_style import APPROACHES, CONCLUSIONS, EQUALS, INSIDE, MARKERS, OPENINGS, REMARK
 
 # What a token is for. Question: STATEMENT, DISTRACTOR, QUESTION. Solution: the rest.
 STATEMENT, DISTRACTOR, QUESTION = "statement", "distractor", "question"
-PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT, STRATEGY = (
+PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE, REMARKED, THOUGHT, STRATEGY, SLIP = (
     "planning", "copy", "retrieval", "arithmetic", "format", "stop",
-    "answer", "inferred", "connective", "remark", "thought", "strategy",
+    "answer", "inferred", "connective", "remark", "thought", "strategy", "slip",
 )  # fmt: skip
 ROLES = (
     STATEMENT, DISTRACTOR, QUESTION, PLANNING, COPY, RETRIEVAL, ARITHMETIC, FORMAT, STOP, ANSWER, INFERRED, CONNECTIVE,
-    REMARKED, THOUGHT, STRATEGY,
+    REMARKED, THOUGHT, STRATEGY, SLIP,
 )  # fmt: skip
 
 END = "<end>"  # closes every solution
@@ -81,12 +81,13 @@ def write(problem: Blueprint) -> Written:
     """Render ``problem`` in its dialect."""
     question, question_roles = [], []
     solution, roles = [], []
+    stated = as_stated(problem) if problem.worded else problem
     if problem.dialect == "prose":
         prose_question(problem, question, question_roles)
-        prose_solution(problem, solution, roles)
+        prose_solution(stated, solution, roles)
     else:
         terse_question(problem, question, question_roles)
-        terse_solution(problem, solution, roles)
+        terse_solution(stated, solution, roles)
     return Written(tuple(question), tuple(question_roles), tuple(solution), tuple(roles), problem.dialect)
 
 
@@ -147,12 +148,12 @@ def styled_steps(problem: Blueprint, step, out: list[str], roles: list[str]) -> 
                 kinds[at] = INFERRED
                 unseen.remove(index)
         if style.wording is not None:
-            opening, conclusion, remark = next(wording)
-            if style.slip is not None and move is problem.moves[-1]:
+            opening, conclusion, remark, slip = next(wording)
+            if slip is not None:
                 found, result = (-3, -8) if problem.dialect == "prose" else (-2, -5)
-                tokens[found] = ending(problem)
-                if problem.nodes[move.statement].op != SAME:
-                    tokens[result] = tokens[found]
+                result = found if problem.nodes[move.statement].op == SAME else result
+                tokens[found] = tokens[result] = str(slip)
+                kinds[result] = SLIP
             if remark is not None:
                 note(problem, remark, out, roles)
             dress(problem.dialect, tokens, kinds, opening, conclusion)
@@ -178,10 +179,23 @@ def stops_early(problem: Blueprint) -> bool:
     return bool(style and style.skipped and style.thoughts != "oracle") and problem.moves[-1].statement in style.skipped
 
 
-def ending(problem: Blueprint) -> str:
-    """The number that the solution ends in."""
-    style = problem.style
-    return str(problem.answer if style is None or style.slip is None else style.slip)
+def as_stated(problem: Blueprint) -> Blueprint:
+    """The problem with the numbers that its solution finds, each computed from those before it, slips among them.
+
+    Raises ValueError where a slip is the right number.
+    """
+    graph, shown = problem.graph, iter(problem.style.wording)
+    if all(words.slip is None for words in problem.style.wording):
+        return problem
+    nodes = list(graph.nodes)
+    for move in problem.moves:
+        op, terms = equation(nodes, move)
+        found = fold(op, tuple([nodes[i].value for i in terms]), graph.modulus)
+        slip = None if move.statement in (problem.style.skipped or ()) else next(shown).slip
+        if slip == found:
+            raise ValueError(f"a slip must be a wrong number, but {slip} is what step {move.statement} finds")
+        nodes[move.solves] = nodes[move.solves]._replace(value=found if slip is None else slip)
+    return replace(problem, graph=replace(graph, nodes=tuple(nodes)))
 
 
 def dress(dialect: str, tokens: list[str], kinds: list[str], opening: str, conclusion: str) -> None:
@@ -244,7 +258,7 @@ def terse_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None
         styled_steps(problem, terse_step, out, roles)
     else:
         terse_steps(problem, out, roles)
-    out += ("answer", ending(problem), END)
+    out += ("answer", str(problem.answer), END)
     roles += (STOP, INFERRED if stops_early(problem) else ANSWER, STOP)
 
 
@@ -366,7 +380,7 @@ def prose_solution(problem: Blueprint, out: list[str], roles: list[str]) -> None
     else:
         for move in problem.moves:
             prose_step(problem, move, out, roles)
-    out += ("The", "answer", "is", ending(problem), ".", END)
+    out += ("The", "answer", "is", str(problem.answer), ".", END)
     roles += (STOP, FORMAT, FORMAT, ANSWER, FORMAT, STOP)
 
 

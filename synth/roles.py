@@ -23,6 +23,7 @@ ROLES = {
     render.REMARKED: "part of a remark on a given quantity",
     render.THOUGHT: "part of a thought, or one of its tags",
     render.STRATEGY: "part of a line that an approach adds to the steps",
+    render.SLIP: "a wrong number, where a step should have found the right one",
 }
 
 SOLUTION_ROLES = tuple(ROLES)[3:]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from interlude.synth.checks import check_distribution, check_probability
 
 DIALECTS = ("terse", "prose", "direct")
 EQUALS = {"terse": ("=",), "direct": ()}  # between a noun and its operands
 OPENINGS = ("next", "then", "now")  # words that may open a step, whatever comes of it
-CONCLUSIONS = ("so", "hence", "thus", "therefore")  # before what a step finds; a wrong solution uses only the first
+CONCLUSIONS = ("so", "hence", "thus", "therefore")  # before what a step finds
 REMARK = "note"  # begins a remark on a given quantity, which is noise
 PLAIN = "plain"  # the solution by no approach in particular
 APPROACHES = (  # see ``synth.approaches``; a question asks for one by its name, one token
@@ -53,14 +53,17 @@ class Words:
 
     openings, conclusions: probability of each of OPENINGS and of CONCLUSIONS; every step shown has one of each.
     remarks: probability that a remark on some given quantity, drawn uniformly, comes before a step (if any is given).
-    error_rate: share of solutions that are wrong: the last step finds another number, drawn uniformly, which becomes
-        the answer. Such a solution uses only the first of CONCLUSIONS, so that any other announces a right one.
+    error_rate: probability that a step finds a wrong number, drawn uniformly, which later steps use as if it was right.
+        Nothing announces it.
+
+    Raise ``version`` when other words are drawn: it enters the key of every source that has some.
     """
 
     openings: tuple[float, ...] = (0.4, 0.4, 0.2)
     conclusions: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
     remarks: float = 0.0
     error_rate: float = 0.0
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         for name, words in (("openings", OPENINGS), ("conclusions", CONCLUSIONS)):
@@ -70,11 +73,13 @@ class Words:
 
 
 class Wording(NamedTuple):
-    """The words of one step: its opening, its conclusion, and the node that the remark before it is on (None: none)."""
+    """The words of one step: its opening, its conclusion, the node that the remark before it is on (None: none), and the
+    wrong number that it finds (None: it finds the right one for the numbers that it uses)."""
 
     opening: str
     conclusion: str
     remark: int | None
+    slip: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,6 @@ class SolutionStyle:
     # and any conclusion at each step, or the plain form, and remark on what the question states wherever a step may
     # begin.
     wording: tuple[Wording, ...] | None = None
-    # The wrong number that the solution ends in; None if it is right.
-    slip: int | None = None
     # The approach that the solution follows, or PLAIN; None where only the plain solution is right. With it, a response
     # may follow any approach, several or none (synth/scripts.py).
     approach: str | None = None

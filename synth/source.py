@@ -18,8 +18,8 @@ from interlude.synth.checks import (
     is_number,
 )
 from interlude.synth.graph import GIVEN, LITERAL, Graph, Node, Shape, copies, draw, insert_copies, leaf_range, operation
-from interlude.synth.moves import FACT
-from interlude.synth.ops import LIMIT, check_modulus
+from interlude.synth.moves import FACT, equation
+from interlude.synth.ops import check_modulus, fold
 from interlude.synth.problem import HELD_OUT_SHARE, Problem
 from interlude.synth.render import Written
 from interlude.synth.rng import below, between, rng, shuffle, weighted
@@ -121,6 +121,11 @@ class Source:
         check_type("Source.world", self.world, str)
         if self.words is not None:
             check_type("Source.words", self.words, Words)
+            if self.words.error_rate and (self.modulus is None or self.mode == "reverse"):
+                raise ValueError(
+                    "Source.words.error_rate above 0 needs Source.modulus and Source.mode 'forward': elsewhere a step "
+                    "may have no value after a wrong one"
+                )
         if self.thoughts == "oracle" and not self.skip_prob and not self.stop_prob:
             raise ValueError(
                 "Source.thoughts 'oracle' needs Source.skip_prob above 0: there is nothing else to think about"
@@ -367,18 +372,22 @@ def draw_style(draw_: random.Random, problem: Problem, source: Source) -> Soluti
         skipped = (*(each for each in skipped or () if each not in ending), *ending)
     if source.words is None:
         return SolutionStyle(source.thoughts, skipped, unwrapped=source.unwrapped)
-    words, slip = source.words, None
-    numbers = LIMIT + 1 if source.modulus is None else source.modulus
-    if draw_.random() < words.error_rate:
-        slip = (problem.answer + 1 + below(draw_, numbers - 1)) % numbers
+    words, values = source.words, [node.value for node in problem.nodes]
     given = [i for i in problem.order if i >= 0 and not problem.nodes[i].args]
     wording = []
-    for _ in range(len(problem.moves) - len(skipped or ())):
-        opening = OPENINGS[weighted(draw_, words.openings)]
-        conclusion = CONCLUSIONS[0 if slip is not None else weighted(draw_, words.conclusions)]
-        remark = given[below(draw_, len(given))] if given and draw_.random() < words.remarks else None
-        wording.append(Wording(opening, conclusion, remark))
-    return SolutionStyle(source.thoughts, skipped, tuple(wording), slip, unwrapped=source.unwrapped)
+    for move in problem.moves:
+        op, terms = equation(problem.nodes, move)
+        found = fold(op, tuple([values[i] for i in terms]), source.modulus)
+        if move.statement not in (skipped or ()):
+            opening = OPENINGS[weighted(draw_, words.openings)]
+            conclusion = CONCLUSIONS[weighted(draw_, words.conclusions)]
+            remark = given[below(draw_, len(given))] if given and draw_.random() < words.remarks else None
+            slips = words.error_rate and draw_.random() < words.error_rate
+            slip = (found + 1 + below(draw_, source.modulus - 1)) % source.modulus if slips else None
+            wording.append(Wording(opening, conclusion, remark, slip))
+            found = found if slip is None else slip
+        values[move.solves] = found
+    return SolutionStyle(source.thoughts, skipped, tuple(wording), unwrapped=source.unwrapped)
 
 
 def distractors(draw_: random.Random, graph: Graph, source: Source) -> list[Node]:
