@@ -73,8 +73,8 @@ class Words:
 
 
 class Wording(NamedTuple):
-    """The words of one step: its opening, its conclusion, the node that the remark before it is on (None: none), and the
-    wrong number that it finds (None: it finds the right one for the numbers that it uses)."""
+    """The words of one step: its opening, its conclusion, the node that the remark before it is on (None: none), and
+    the wrong number that it finds (None: the right one for the numbers that it uses)."""
 
     opening: str
     conclusion: str

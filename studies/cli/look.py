@@ -28,8 +28,8 @@ from interlude.synth.verify import verify
 COLOURS = {
     "statement": "default", "distractor": "bright_black", "question": "bold", "planning": "magenta", "copy": "cyan",
     "retrieval": "yellow", "arithmetic": "green", "format": "bright_black", "stop": "bright_black",
-    "answer": "bold green", "inferred": "red", "slip": "bold red", "connective": "blue", "remark": "bright_black", "thought": "italic",
-    "strategy": "blue",
+    "answer": "bold green", "inferred": "red", "slip": "bold red", "connective": "blue", "remark": "bright_black",
+    "thought": "italic", "strategy": "blue",
 }  # fmt: skip
 K = TypeVar("K")
 

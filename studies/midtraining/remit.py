@@ -1,10 +1,10 @@
 """Do token weights from an RL-tuned model improve mid-training, does RL keep the gain, and does a second round add?
 
 Mid-training is on a noisy corpus (``Worded``): freely chosen words, useless remarks, and one step in ten with a wrong
-number, which later steps use. The upper bound trains on correct solutions only. The cost of training the reference is not charged to the
-arms that use it, as it exists before them: it is the arm "NTP + RL". "longer RL" spends as much as ReMiT + RL and its
-reference together. Loss and weights are on solutions, as in all our pre-training; in the paper (arXiv 2602.03075) they
-are on all tokens.
+number, which later steps use. The upper bound trains on correct solutions only. The cost of training the reference is
+not charged to the arms that use it, as it exists before them: it is the arm "NTP + RL". "longer RL" spends as much as
+ReMiT + RL and its reference together. Loss and weights are on solutions, as in all our pre-training; in the paper
+(arXiv 2602.03075) they are on all tokens.
 """
 
 from __future__ import annotations
