@@ -11,10 +11,10 @@ SHARES = (0.0, 0.01, 0.1, 0.5, 1.0)
 FIGURES = ("interplay_fig12_rl_share_all", "interplay_fig13_rl_share_low", "interplay_fig14_rl_share_rewards")
 QUESTION = "After pre-training with very little data from a second world, what share of RL has to be in that world?"
 PREDICTION = (
-    "After 1 % of low ops a tenth of RL in the second world raises its edge by 0.05 or more in pass@128 over RL without "
-    "it, which itself carries far (pass@128 0.8), and by 0.1 or more in pass@1; half raises pass@1 by 0.05 more; a "
-    "hundredth does nothing that can be seen. RL wholly in the second world costs the first less than 0.05 over its "
-    "band. After 0.1 % of all ops nothing is solved there, whatever the share."
+    "After 1 % of low ops a tenth of RL in the second world raises its edge by 0.05 or more in pass@128 over RL "
+    "without it, which itself carries far (pass@128 0.8), and by 0.1 or more in pass@1; half raises pass@1 by 0.05 "
+    "more; a hundredth does nothing that can be seen. RL wholly in the second world costs the first less than 0.05 "
+    "over its band. After 0.1 % of all ops nothing is solved there, whatever the share."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t, Holm over all comparisons of this file; margin "
