@@ -5,13 +5,31 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import GRID, SCALE, Missing, by_category, by_training, curves, legend, on_grid, table
+from interlude.figures.panels import (
+    GRID,
+    SCALE,
+    Missing,
+    by_category,
+    by_training,
+    curves,
+    legend,
+    on_grid,
+    published,
+    table,
+)
 from interlude.figures.style import figure, note, panel_letter
-from interlude.studies.results import FOLDER, tallies
+from interlude.studies.results import FOLDER, Results, tallies
 from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, EDGE = "midtraining/rmt", "zoo-edge-sampled"  # in which a response may think
-ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "RMT, entropy": 4, "no curriculum": 5, "no NTP": 6}  # arms that think
+MATCHED = {"any": "zoo-edge-match-any", "inferable": "zoo-edge-match-inferable"}
+# arXiv 2509.24375, main table: shares of next tokens, means over its easy, medium and hard ones; its base untrained
+PUBLISHED = {
+    "NTP": 0.311, "base": 0.031, "RMT": 0.469, "RPT": 0.359,
+    "no budget": 0.402, "no curriculum": 0.432, "no NTP": 0.338,
+}  # fmt: skip
+# Arms that think, and their colours.
+ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "RMT, entropy": 4, "no curriculum": 5, "no NTP": 6, "long budget": 8}
 ARMS = ("NTP", "mixed SFT", "base", *ABLATED)
 TIERS = ("easy", "medium", "hard")
 ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
@@ -19,13 +37,14 @@ LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, 
 
 
 def draw(folder=FOLDER) -> Figure:
-    """Matches by tier and by role, thought length and budget against training, and the edge before and after RL."""
+    """Matches by tier and by role, next tokens of held-out texts beside the published, thought length and budget
+    against training, and the edge before and after RL."""
     found = table(STUDY, (*ARMS, *(f"{arm} + RL" for arm in ARMS)), folder)
     rows = [row for row in curves(STUDY, tuple(ABLATED), folder) if row["drawn"]]
     if {row["arm"] for row in rows} != set(ABLATED):
         raise Missing(f"{STUDY} has training curves without thoughts; run it again")
-    made = figure(8.4, 5.6)
-    (by_tier, by_role), (lengths, scores) = made.subplots(2, 2)
+    made = figure(8.4, 8.2)
+    (by_tier, by_role), held_out, (lengths, scores) = made.subplots(3, 2)
     arms = {arm: (nth, [matched(rows, arm, tier) for tier in TIERS]) for arm, nth in ABLATED.items()}
     plain = (0, [matched(rows, "RMT", tier, "foreseen") for tier in TIERS])
     untrained = (7, [matched(rows, "RMT", tier, late=False) for tier in TIERS])
@@ -38,30 +57,57 @@ def draw(folder=FOLDER) -> Figure:
     )
     for axis in (by_tier, by_role):
         axis.set(ylabel="share of right predictions", ylim=(0, 1.05))
+    for axis, places in zip(held_out, MATCHED, strict=True):
+        next_tokens(axis, found, places)
     by_training(lengths, rows, ABLATED, "thought_tokens")
-    told = [row for row in rows if row["arm"] == "RMT"]
-    each = [
-        on_grid([row for row in told if row["seed"] == seed], "budget") for seed in sorted({r["seed"] for r in told})
+    budgets = [
+        lengths.plot(GRID, budget(rows, arm), color="black", linewidth=0.9, linestyle=dashes, label=label)[0]
+        for arm, dashes, label in (("RMT", "--", "budget"), ("long budget", ":", "long budget's"))
     ]
-    budget = lengths.plot(GRID, np.mean(each, axis=0), color="black", linewidth=0.9, linestyle="--", label="budget")
     lengths.set(ylabel="tokens of a thought", ylim=(0, None))
-    lengths.legend(handles=budget, loc="upper right")
+    lengths.legend(handles=budgets, loc="upper right")
     after = (("alone", 0, ""), ("+ RL", 1, " + RL"))
     asked = {f"{arm}{more}": found.solved(f"{arm}{more}", EDGE, 1) for arm in ARMS for _, _, more in after}
     solved = {arm: interval(values, path=(found.study, arm, EDGE)) for arm, values in asked.items()}
     edge = {name: (nth, [solved[f"{arm}{more}"] for arm in ARMS]) for name, nth, more in after}
     by_category(scores, list(ARMS), edge)
     scores.set(ylabel="sampled strict pass@1", ylim=(0, 1.05))
-    scores.tick_params(axis="x", labelrotation=30)
     scores.legend(loc="upper right")
-    titles = ("by tier of entropy", "by role, RMT's last quarter", "thought length", "edge, before and after RL")
-    for axis, letter, title in zip((by_tier, by_role, lengths, scores), "abcd", titles, strict=True):
+    titles = {
+        by_tier: "by tier of entropy", by_role: "by role, RMT's last quarter",
+        held_out[0]: "held-out next tokens, any place", held_out[1]: "held-out next tokens, inferable",
+        lengths: "thought length", scores: "edge, before and after RL",
+    }  # fmt: skip
+    for letter, (axis, title) in zip("abcdef", titles.items(), strict=True):
         panel_letter(axis, letter, title)
+    for label in (label for axis in (*held_out, scores) for label in axis.get_xticklabels()):
+        label.set(rotation=35, ha="right", rotation_mode="anchor")
     legend(made, by_tier, 4)
-    problems = found.of("NTP", EDGE)[0]["problems"]
-    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; d: {problems} problems, responses may skip steps and think"
-    note(made, f"{what}; 95 % intervals (a to c: t over seeds)")
+    texts, problems = (found.of("NTP", exam)[0]["problems"] for exam in (MATCHED["any"], EDGE))
+    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; c, d: {texts} texts, diamonds: the paper's uncertain tokens"
+    note(made, f"{what}; f: {problems} problems, may skip steps and think; 95 % intervals (a to e: t over seeds)")
     return made
+
+
+def next_tokens(axis, found: Results, places: str) -> None:
+    """The probability of the own next token with a thought and without, of every arm, and what the paper prints: of NTP
+    without a thought, of others with one."""
+    each = {
+        name: (nth, [seeds_mean(found.measure(arm, MATCHED[places], column).mean(1)) for arm in ARMS])
+        for name, nth, column in (("no thought", 0, "plain"), ("a thought before it", 1, "match"))
+    }
+    by_category(axis, list(ARMS), each)
+    for nth, arms in ((0, ("NTP",)), (1, tuple(arm for arm in PUBLISHED if arm != "NTP"))):
+        published(axis, [ARMS.index(arm) for arm in arms], [PUBLISHED[arm] for arm in arms], nth)
+    axis.set(ylabel="probability of the own token", ylim=(0, 1.05))
+    axis.legend(loc="center right" if places == "any" else "upper left", fontsize=6.5)
+
+
+def budget(rows: list[dict], arm: str) -> np.ndarray:
+    """The target length of an arm's thoughts at GRID, the mean over seeds."""
+    own = [row for row in rows if row["arm"] == arm]
+    seeds = sorted({row["seed"] for row in own})
+    return np.mean([on_grid([row for row in own if row["seed"] == seed], "budget") for seed in seeds], axis=0)
 
 
 def matched(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> Estimate:

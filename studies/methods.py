@@ -28,6 +28,7 @@ from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.stages.withdraw import Withdraw
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
+from interlude.studies.exams.match import MatchExam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
 from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.exams.uncertainty import UncertaintyExam
@@ -138,6 +139,16 @@ class Arena(Scale):
         """Texts of the corpus that all stop early: is a model unsure where a thought could tell what is missing?"""
         source = replace(self.corpus().parts[0][1], split="held_out", stop_prob=1.0, length=self.length[1:] * 2)
         return UncertaintyExam(f"{WORLDS[0]}-edge-uncertainty", source, self.problems)
+
+    def match_exams(self) -> tuple[MatchExam, ...]:
+        """Held-out texts of the corpus: their next tokens with a thought and without, at any place of a solution; and,
+        of texts that all stop early, at the one that a thought could infer."""
+        read = replace(self.corpus().parts[0][1], split="held_out")
+        sources = {"any": read, "inferable": replace(read, stop_prob=1.0)}
+        return tuple(
+            MatchExam(f"{WORLDS[0]}-edge-match-{places}", source, self.problems, places=places)
+            for places, source in sources.items()
+        )
 
     def arm_exams(self) -> tuple[Exam, ...]:
         """The sampled exams of every arm: at the edge, at the edge with a thought opened before the answer, and in the
@@ -280,6 +291,9 @@ REWEIGHED = {  # controls that differ from ReMiT only in the token weights
 }
 RMT_PARTS = {  # ablations of RMT: the fields that change
     "no budget": {"budget": None},
+    # B_t ends at 36 tokens and not at 12: what a text leaves out takes 17 to 51 to derive, and the length of a thought
+    # earns nothing from 2 B_t on.
+    "long budget": {"shrink": 0.6},
     "no curriculum": {"early": UNIFORM, "late": UNIFORM},
     "no NTP": {"ntp": 0.0},
     "mean of NTP": {"ntp_aggregate": "mean"},

@@ -146,10 +146,11 @@ def more_unsound(arm: str, over: str, exam: str) -> Comparison:
     return Comparison(terms, name=f"right answers with wrong working, {arm} - {over}, {exam}")
 
 
-def rather(arm: str, score: str, over: str, on: str) -> Comparison:
-    """One measure of an arm on an exam minus another of its own measures there, in the same unit."""
-    terms = ((1.0, arm, Score(on, score=score)), (-1.0, arm, Score(on, score=over)))
-    return Comparison(terms, name=f"{arm}: {score} - {over}, {on}")
+def rather(arm: str, score: str, over: str, on: str, of: str = "") -> Comparison:
+    """One measure of an arm on an exam minus another of its own measures there, or of arm ``of``, in the same unit."""
+    terms = ((1.0, arm, Score(on, score=score)), (-1.0, of or arm, Score(on, score=over)))
+    name = f"{arm} {score} - {of} {over}, {on}" if of else f"{arm}: {score} - {over}, {on}"
+    return Comparison(terms, name=name)
 
 
 def above(name: str, *comparisons: Comparison, **more) -> Claim:

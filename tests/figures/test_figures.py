@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted import curve_rows, rows, study_rows, telling_rows, thinking_rows, thought_rows, weight_rows
+from crafted import curve_rows, match_rows, rows, study_rows, telling_rows, thinking_rows, thought_rows, weight_rows
 
 from interlude.figures import __main__ as main
 from interlude.figures import (
@@ -152,6 +152,7 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     """Tables of all studies with figures, as their arms are named, in which later arms reach further."""
     names = [f"{arm}{more}" for more in ("", " + RL") for arm in midtraining_rmt.ARMS]
     made = study_rows({arm: 4.5 + shift + nth / 9 for nth, arm in enumerate(names)}, seeds, problems=3)
+    made += match_rows(names, midtraining_rmt.MATCHED.values(), seeds, shift / 9)
     results.store(midtraining_rmt.STUDY, "nano", made, folder)
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     results.store("midtraining/places", "nano", place_rows(seeds, shift), folder)
@@ -471,6 +472,35 @@ def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
     first = midtraining_rmt.matched(points, "RMT", "hard", "foreseen", late=False)
     assert first.mean == pytest.approx(sum(round((5 + 20 * n / 20 - 4) / 2, 2) for n in (1, 2)) / 100)
     assert midtraining_rmt.matched(points, "RPT", "easy").mean != midtraining_rmt.matched(points, "RMT", "easy").mean
-    lengths = midtraining_rmt.draw(tables[0]).axes[2]
+    lengths = midtraining_rmt.draw(tables[0]).axes[4]
     budget = [line for line in lengths.get_lines() if line.get_label() == "budget"]
     assert [set(line.get_ydata()) for line in budget] == [{60.0}]
+
+
+def test_next_tokens_are_drawn_beside_the_published(drawings):
+    """Mutants: one exam for the other; with a thought for without; an arm's published share at another arm; NTP's in
+    the colour of thoughts; exams or arms that the study lacks."""
+    from interlude.studies.midtraining import rmt
+    from interlude.studies.scales import SCALES
+
+    asked = rmt.study(SCALES[panels.SCALE])
+    assert {exam.name for exam in asked.exams if exam.kind == "match"} == {*midtraining_rmt.MATCHED.values()}
+    alone = {arm.name for arm in asked.arms if "RL" not in arm.name}
+    assert alone == {*midtraining_rmt.ARMS, "pre-training", "mean of NTP", "words"}
+    claimed = " ".join(claim.published for claim in rmt.CLAIMS)
+    arms, axes = list(midtraining_rmt.ARMS), drawings["midtraining_rmt"][0].axes
+    for axis, lower in zip(axes[2:4], (0.0, 0.1), strict=True):
+        assert [text.get_text() for text in axis.get_xticklabels()] == arms
+        lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
+        assert list(lines["a thought before it"].get_ydata()) == pytest.approx(
+            [0.31 - lower + 0.02 * n for n in range(len(arms))]
+        )
+        assert list(lines["no thought"].get_ydata()) == pytest.approx([0.8 + 0.001 * n for n in range(len(arms))])
+        theirs = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
+        dots = {arms[x]: y for line in theirs for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)}
+        assert dots == midtraining_rmt.PUBLISHED and set(dots) == {"NTP", "base"} | alone & {*arms[3:]} - {
+            "RMT, entropy", "long budget"
+        }  # fmt: skip
+        assert all(f"{100 * share:.1f}" in claimed for arm, share in dots.items() if arm != "base")
+        (plain,) = [line for line in theirs if list(line.get_ydata()) == [midtraining_rmt.PUBLISHED["NTP"]]]
+        assert plain.get_color() == lines["no thought"].get_color()

@@ -363,7 +363,16 @@ def test_rmt_shares_its_runs_with_the_leaderboard(scale):
 
 
 ABLATED = {"no budget": {"budget"}, "no curriculum": {"early", "late"}, "no NTP": {"ntp"}}
-ABLATED |= {"mean of NTP": {"ntp_aggregate"}}
+ABLATED |= {"mean of NTP": {"ntp_aggregate"}, "long budget": {"shrink"}}
+
+
+def test_a_long_budget_leaves_room_for_what_texts_leave_out():
+    # Mutants: the board's RMT changed with it; a budget that no response has room for; the shrink of the whole.
+    arms = {arm.name: arm.recipe.stages[-1] for arm in rmt.study(SCALES["nano"]).arms}
+    found = {name: [arms[name].tokens(done) for done in (0.0, 1.0)] for name in ("RMT", "long budget")}
+    assert found == {"RMT": [60, 12], "long budget": [60, 36]}
+    assert arms["long budget"].length_reward(51, 36) > 0 == arms["RMT"].length_reward(24, 12)
+    assert arms["long budget"].max_new_tokens <= 2 * arms["long budget"].budget
 
 
 def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):

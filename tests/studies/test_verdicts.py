@@ -247,8 +247,8 @@ def test_the_second_opinion_can_disagree(found):
         agree(SYNTHETIC, CLAIMS[:1], BANDS, good[:1])  # another family
 
 
-def test_two_measures_of_one_arm_are_compared(found):
-    # Mutants: the sign; one measure twice; another arm's.
+def test_two_measures_are_compared(found):
+    # Mutants: the sign; one measure twice; another arm's, or its own where another's is asked for.
     rows = [
         row
         | {
@@ -262,3 +262,10 @@ def test_two_measures_of_one_arm_are_compared(found):
     (verdict,) = decide((claim,), Results(found.study, found.scale, tuple(rows)), BANDS)
     assert verdict.measured[0].mean == pytest.approx(0.255) and verdict.verdict == HOLDS
     assert verdict.measured[0].words == "none: loss_rank - entropy_rank, places"
+    rows += [row | {"arm": "other", "entropy_rank": "0.1 0.1"} for row in rows]
+    claim = above("loss does", rather("none", "loss_rank", "entropy_rank", "places", of="other"))
+    (verdict,) = decide((claim,), Results(found.study, found.scale, tuple(rows)), BANDS)
+    assert verdict.measured[0].mean == pytest.approx(
+        0.255 + np.mean([(n / 20 + 0.2) / 2 for n in range(len(rows) // 2)]) - 0.1
+    )
+    assert verdict.measured[0].words == "none loss_rank - other entropy_rank, places"

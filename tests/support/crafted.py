@@ -159,6 +159,20 @@ def thinking_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
     return made
 
 
+def match_rows(arms, exams, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
+    """Rows of exams of next tokens: without a thought two texts differ and arms hardly do, with one later arms are
+    above; the second exam is a tenth below the first."""
+    made = []
+    for nth, arm in enumerate(arms):
+        for s, seed in enumerate(seeds):
+            for each, exam in enumerate(exams):
+                match = np.array([0.2, 0.4]) + 0.02 * nth + 0.01 * s - 0.1 * each + shift
+                about = {"exam": exam, "kind": "match", "ops": "5-6", "problems": 2, "samples": 8, "logp": ""}
+                cells = {"match": match, "plain": np.array([0.9, 0.7]) + 0.001 * nth, "closed": np.array([1.0, 0.5])}
+                made.append(sampled_row(arm, seed) | about | {n: results.cell(v, 5) for n, v in cells.items()})
+    return made
+
+
 def telling_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
     """Rows as the study of own solutions has them: 64 responses at the edge, and in how many ways eight tell a problem.
     The later an arm comes, the more is right and the more ways there are."""
