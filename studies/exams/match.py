@@ -47,16 +47,15 @@ class MatchExam(Exam):
 
     The model reads the text up to the token and an opening tag, and writes a thought and its closing tag. The token's
     probability after them is exact: what the share of matches of predictions sampled there estimates, with a lower
-    variance. As in RMT's reward it is 0 after a thought that holds another opening tag, and after one that is not
-    closed in time: thought, closing tag and predicted token have room for ``max_new_tokens`` tokens in all.
-
-    places: the token is "any" of the solution's, or an "inferable" one (``synth.render.INFERRED``), which follows from
-    steps that the text leaves out; every text of ``source`` must then leave one out. Places, thoughts and random
-    streams are the same for all models, so that differences are paired.
+    variance. As in RMT's reward it is 0 after a thought that is not closed in time or holds another opening tag.
+    Places, thoughts and random streams are the same for all models, so that differences are paired.
     """
 
     samples: int = 8
+    # The room of a response as in RMT: thought, closing tag and predicted token.
     max_new_tokens: int = 64
+    # "any" token of a solution, or an "inferable" one (``synth.render.INFERRED``), which follows from steps that the
+    # text leaves out; every text of ``source`` must then leave one out.
     places: str = "any"
     kind: ClassVar[str] = "match"
     result: ClassVar[type[ExamResult]] = MatchResult

@@ -1,14 +1,13 @@
 """What do RMT's budget, curriculum and next-token prediction each add, on the tokens it thinks about and after RL?
 
-Base, corpus and exams are the arena's (``studies.methods.Arena``). RMT (arXiv 2509.24375) is judged by the share of
+Base, corpus and exams are ``studies.methods.Arena``'s. RMT (arXiv 2509.24375) is judged by the share of
 held-out next tokens that are right after a thought; so are its claims here (``studies.exams.match``), NTP's without
-one. The paper means over three tiers of uncertain tokens; here only what a text leaves to be inferred is uncertain. So
+one. The paper averages three tiers of uncertain tokens; here only what a text leaves to be inferred is uncertain. So
 claims stand at any place, with the published numbers, and at inferable places, where RMT thinks in training.
 
-The untrained base, which thinks and then predicts, is the paper's NTR. "RMT, entropy" uses the paper's filter. Only
-"words" states the budget in the prompt; its base has learned to read lengths there. "RMT" is the board's, with the
-paper's shrink and shared runs; as its budget so ends at 12 tokens, where deriving what a text leaves out takes 17 to
-51, "long budget", which ends at 36, tells beside it what that costs.
+The untrained base is the paper's NTR, "RMT, entropy" uses its filter, "words" states the budget in the prompt. "RMT" is
+the board's, with the paper's shrink and shared runs; as its budget so ends at 12 tokens, where deriving what a text
+leaves out takes 17 to 51, "long budget", which ends at 36, tells what that costs.
 """
 
 from __future__ import annotations

@@ -475,32 +475,3 @@ def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
     lengths = midtraining_rmt.draw(tables[0]).axes[4]
     budget = [line for line in lengths.get_lines() if line.get_label() == "budget"]
     assert [set(line.get_ydata()) for line in budget] == [{60.0}]
-
-
-def test_next_tokens_are_drawn_beside_the_published(drawings):
-    """Mutants: one exam for the other; with a thought for without; an arm's published share at another arm; NTP's in
-    the colour of thoughts; exams or arms that the study lacks."""
-    from interlude.studies.midtraining import rmt
-    from interlude.studies.scales import SCALES
-
-    asked = rmt.study(SCALES[panels.SCALE])
-    assert {exam.name for exam in asked.exams if exam.kind == "match"} == {*midtraining_rmt.MATCHED.values()}
-    alone = {arm.name for arm in asked.arms if "RL" not in arm.name}
-    assert alone == {*midtraining_rmt.ARMS, "pre-training", "mean of NTP", "words"}
-    claimed = " ".join(claim.published for claim in rmt.CLAIMS)
-    arms, axes = list(midtraining_rmt.ARMS), drawings["midtraining_rmt"][0].axes
-    for axis, lower in zip(axes[2:4], (0.0, 0.1), strict=True):
-        assert [text.get_text() for text in axis.get_xticklabels()] == arms
-        lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
-        assert list(lines["a thought before it"].get_ydata()) == pytest.approx(
-            [0.31 - lower + 0.02 * n for n in range(len(arms))]
-        )
-        assert list(lines["no thought"].get_ydata()) == pytest.approx([0.8 + 0.001 * n for n in range(len(arms))])
-        theirs = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
-        dots = {arms[x]: y for line in theirs for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)}
-        assert dots == midtraining_rmt.PUBLISHED and set(dots) == {"NTP", "base"} | alone & {*arms[3:]} - {
-            "RMT, entropy", "long budget"
-        }  # fmt: skip
-        assert all(f"{100 * share:.1f}" in claimed for arm, share in dots.items() if arm != "base")
-        (plain,) = [line for line in theirs if list(line.get_ydata()) == [midtraining_rmt.PUBLISHED["NTP"]]]
-        assert plain.get_color() == lines["no thought"].get_color()
