@@ -12,13 +12,17 @@ from interlude.studies.scales import SCALES
 
 
 def test_next_tokens_are_drawn_beside_the_published(tmp_path):
-    """Mutants: one exam for the other; with a thought for without; an arm's published share at another arm; NTP's in
-    the colour of thoughts; exams or arms that the study lacks."""
+    """Mutants: one exam for the other; with a thought for without; an arm's published share at another arm, or another
+    than its claim's; NTP's in the colour of thoughts; exams or arms that the study lacks."""
     asked = rmt.study(SCALES[panels.SCALE])
     assert {exam.name for exam in asked.exams if exam.kind == "match"} == {*midtraining_rmt.MATCHED.values()}
     alone = {arm.name for arm in asked.arms if "RL" not in arm.name}
     assert alone == {*midtraining_rmt.ARMS, "pre-training", "mean of NTP", "words"}
-    claimed = " ".join(claim.published for claim in rmt.CLAIMS)
+    claimed = {"RMT": "46.9"}
+    for claim in rmt.CLAIMS:
+        if "of next tokens" in claim.published:
+            ours, claimed[claim.arms[1]] = claim.published.removesuffix(" % of next tokens").split(" against ")
+            assert (claim.arms[0], ours) == ("RMT", "46.9")
     arms = list(midtraining_rmt.ARMS)
     names = [f"{arm}{more}" for more in ("", " + RL") for arm in arms]
     made = study_rows({arm: 4.5 + nth / 9 for nth, arm in enumerate(names)}, problems=3)
@@ -38,6 +42,6 @@ def test_next_tokens_are_drawn_beside_the_published(tmp_path):
         assert dots == midtraining_rmt.PUBLISHED and set(dots) == {"NTP", "base"} | alone & {*arms[3:]} - {
             "RMT, entropy", "long budget"
         }  # fmt: skip
-        assert all(f"{100 * share:.1f}" in claimed for arm, share in dots.items() if arm != "base")
+        assert {arm: f"{100 * share:.1f}" for arm, share in dots.items() if arm != "base"} == claimed
         (plain,) = [line for line in theirs if list(line.get_ydata()) == [midtraining_rmt.PUBLISHED["NTP"]]]
         assert plain.get_color() == lines["no thought"].get_color()
