@@ -146,7 +146,7 @@ class Arena(Scale):
         read = replace(self.corpus().parts[0][1], split="held_out")
         sources = {"any": read, "inferable": replace(read, stop_prob=1.0)}
         return tuple(
-            MatchExam(f"{WORLDS[0]}-edge-match-{places}", source, self.problems, places=places)
+            MatchExam(f"{WORLDS[0]}-edge-match-{places}", source, 2 * self.problems, places=places)
             for places, source in sources.items()
         )
 

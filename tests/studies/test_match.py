@@ -24,7 +24,7 @@ from interlude.synth.render import INFERRED
 from interlude.synth.rng import rng, uniforms
 
 SCALE = arena(SMOKE)
-ANY, INFERABLE = (replace(exam, samples=5, max_new_tokens=24) for exam in SCALE.match_exams())
+ANY, INFERABLE = (replace(exam, problems=8, samples=5, max_new_tokens=24) for exam in SCALE.match_exams())
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +180,7 @@ def test_the_claims_of_rmt_are_about_these_exams(tmp_path):
         ("NTP", "plain")
     }
     assert all(s.score == "match" for _, arm, s in scores if arm != "NTP") and len({c for c, _, _ in scores}) == 11
+    assert {(e.problems, e.samples, e.max_new_tokens) for e in asked.exams if e.name in exams} == {(200, 8, 64)}
     arms = [arm.name for arm in asked.arms]
     assert {arm for claim in rmt.CLAIMS for arm in claim.arms} <= {*arms}
     made = study_rows({arm: 4.5 + nth / 9 for nth, arm in enumerate(arms)}, (0, 1, 2), problems=3)
