@@ -100,7 +100,7 @@ def next_tokens(axis, found: Results, places: str) -> None:
     for nth, arms in ((0, ("NTP",)), (1, tuple(arm for arm in PUBLISHED if arm != "NTP"))):
         published(axis, [ARMS.index(arm) for arm in arms], [PUBLISHED[arm] for arm in arms], nth)
     axis.set(ylabel="probability of the own token", ylim=(0, 1.05))
-    axis.legend(loc="center right" if places == "any" else "upper left", fontsize=6.5)
+    axis.legend(loc="lower right" if places == "any" else "center left", fontsize=6.5)
 
 
 def budget(rows: list[dict], arm: str) -> np.ndarray:
