@@ -84,7 +84,7 @@ def draw(folder=FOLDER) -> Figure:
         label.set(rotation=35, ha="right", rotation_mode="anchor")
     legend(made, by_tier, 4)
     texts, problems = (found.of("NTP", exam)[0]["problems"] for exam in (MATCHED["any"], EDGE))
-    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; c, d: {texts} texts, diamonds: the paper's uncertain tokens"
+    what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; c, d: {texts} texts; diamonds: the paper, uncertain tokens"
     note(made, f"{what}; f: {problems} problems, may skip steps and think; 95 % intervals (a to e: t over seeds)")
     return made
 
@@ -97,8 +97,10 @@ def next_tokens(axis, found: Results, places: str) -> None:
         for name, nth, column in (("no thought", 0, "plain"), ("a thought before it", 1, "match"))
     }
     by_category(axis, list(ARMS), each)
-    for nth, arms in ((0, ("NTP",)), (1, tuple(arm for arm in PUBLISHED if arm != "NTP"))):
-        published(axis, [ARMS.index(arm) for arm in arms], [PUBLISHED[arm] for arm in arms], nth)
+    thinkers = tuple(arm for arm in PUBLISHED if arm != "NTP")
+    if places == "inferable":  # the paper's tokens are uncertain, and here only these are
+        for nth, arms in ((0, ("NTP",)), (1, thinkers)):
+            published(axis, [ARMS.index(arm) for arm in arms], [PUBLISHED[arm] for arm in arms], nth)
     axis.set(ylabel="probability of the own token", ylim=(0, 1.05))
     axis.legend(loc="lower right" if places == "any" else "center left", fontsize=6.5)
 
