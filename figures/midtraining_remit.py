@@ -11,48 +11,48 @@ from interlude.studies.results import FOLDER, Results, tallies
 from interlude.studies.stats import Estimate, difference, interval
 
 STUDY, CONTROL = "midtraining/remit", "NTP"
-THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
 ROUNDS = (CONTROL, "ReMiT", "ReMiT twice")
-CONTROLS = (
-    "shuffled weights", "renormalised", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT",
-    "NTP, none wrong",
-)  # fmt: skip
+AFTER = (*ROUNDS[1:], "shuffled weights", "NTP, none wrong")  # arms with RL after them
+CONTROLS = ("no clip", "weaker reference", "top-k", "SFT-guided", "distillation", "NTP, tokens of ReMiT")
+# How the names of arms end, their colour, and which there are.
+THEN = {
+    "alone": ("", 1, (*AFTER, *CONTROLS)), "+ RL": (" + RL", 2, AFTER), "+ longer RL": (" + longer RL", 3, ("ReMiT",))
+}  # fmt: skip
 EXAM = "zoo-edge-sampled"
-LONGER = "longer RL"
+LATE = 0.75  # of the stage
 
 
 def draw(folder=FOLDER) -> Figure:
     """Gains over next-token prediction before and after RL, repeated rounds, and the mean weight of each token role
     (the comparisons of arXiv 2602.03075)."""
-    rows = (*ROUNDS[1:], *CONTROLS)
-    found = table(STUDY, (*(name + end for name in (CONTROL, *rows) for end, _ in THEN.values()), LONGER), folder)
-    told = curves(STUDY, ("ReMiT",), folder)
+    found = table(STUDY, tuple(name + end for end, _, arms in THEN.values() for name in (CONTROL, *arms)), folder)
+    told = [row for row in curves(STUDY, ("ReMiT",), folder) if row["share"] > LATE]
     made = figure(8.4, 3.6)
     gains, flywheel, roles = made.subplots(1, 3, width_ratios=(1.2, 0.8, 1.0))
-    by_row(gains, [*rows, LONGER], gained(found, rows))
+    by_row(gains, [*AFTER, *CONTROLS], gained(found))
     gains.axvline(0, color="#333333", linewidth=0.6)
     gains.set_xlabel(f"edge pass@1, arm - {CONTROL}")
-    for label, (end, colour) in THEN.items():
+    for label, (end, colour, _) in list(THEN.items())[:2]:
         line(flywheel, [0, 1, 2], [score(found, name + end) for name in ROUNDS], colour, label)
     flywheel.set(xlabel="rounds", ylabel="edge pass@1", xticks=(0, 1, 2))
     by_row(roles, *weighed(told))
     roles.axvline(1, color="#333333", linewidth=0.6)
-    roles.set_xlabel("mean weight in training")
+    roles.set_xlabel("mean weight, last quarter")
     for axis, letter, title in ((gains, "a", "gain"), (flywheel, "b", "flywheel"), (roles, "c", "tokens' weights")):
         panel_letter(axis, letter, title)
-    legend(made, flywheel, 2)
+    legend(made, gains, len(THEN))
     problems = found.of(CONTROL, EXAM)[0]["problems"]
     what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds (dots), {problems} problems"
     note(made, f"{what}; 95 % intervals (differences, weights: t over seeds)")
     return made
 
 
-def gained(table: Results, rows: tuple[str, ...]) -> dict:
-    """For each of THEN what ``by_row`` draws: every arm over the control; longer RL has no arm without RL."""
+def gained(table: Results) -> dict:
+    """For each of THEN what ``by_row`` draws: every arm over the control."""
     made = {}
-    for label, (end, colour) in THEN.items():
+    for label, (end, colour, arms) in THEN.items():
         own_SP = edge(table, CONTROL + end)
-        values = [edge(table, arm) for arm in (*(name + end for name in rows), *([LONGER] if end else []))]
+        values = [edge(table, name + end) for name in arms]
         made[label] = colour, [a_SP - own_SP for a_SP in values], [difference(a_SP, own_SP) for a_SP in values]
     return made
 
@@ -68,7 +68,7 @@ def score(table: Results, arm: str) -> Estimate:
 
 
 def weighed(told: list[dict]) -> tuple[list[str], dict]:
-    """Roles by their mean weight over a training, the heaviest first, as ``by_row`` draws them."""
+    """Roles by their mean weight over these points of a training, the heaviest first, as ``by_row`` draws them."""
     seeds = sorted({row["seed"] for row in told})
     each = {seed: [tallies(row["weights"]) for row in told if row["seed"] == seed] for seed in seeds}
     names = list(dict.fromkeys(name for rows in each.values() for row in rows for name in row))

@@ -30,7 +30,8 @@ PUBLISHED = {
 }  # fmt: skip
 # Arms that think, and their colours.
 ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "RMT, entropy": 4, "no curriculum": 5, "no NTP": 6, "long budget": 8}
-ARMS = ("NTP", "mixed SFT", "base", *ABLATED)
+THEN = ("NTP", "mixed SFT", "base", "RMT", "RPT", "RMT, entropy")  # arms with RL after them
+ARMS = (*THEN, *(arm for arm in ABLATED if arm not in THEN))
 TIERS = ("easy", "medium", "hard")
 ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
 LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, up to the other what was there
@@ -39,7 +40,7 @@ LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, 
 def draw(folder=FOLDER) -> Figure:
     """Matches by tier and by role, next tokens of held-out texts beside the published, thought length and budget
     against training, and the edge before and after RL."""
-    found = table(STUDY, (*ARMS, *(f"{arm} + RL" for arm in ARMS)), folder)
+    found = table(STUDY, (*ARMS, *(f"{arm} + RL" for arm in THEN)), folder)
     rows = [row for row in curves(STUDY, tuple(ABLATED), folder) if row["drawn"]]
     if {row["arm"] for row in rows} != set(ABLATED):
         raise Missing(f"{STUDY} has training curves without thoughts; run it again")
@@ -66,10 +67,8 @@ def draw(folder=FOLDER) -> Figure:
     ]
     lengths.set(ylabel="tokens of a thought", ylim=(0, None))
     lengths.legend(handles=budgets, loc="upper right")
-    after = (("alone", 0, ""), ("+ RL", 1, " + RL"))
-    asked = {f"{arm}{more}": found.solved(f"{arm}{more}", EDGE, 1) for arm in ARMS for _, _, more in after}
-    solved = {arm: interval(values, path=(found.study, arm, EDGE)) for arm, values in asked.items()}
-    edge = {name: (nth, [solved[f"{arm}{more}"] for arm in ARMS]) for name, nth, more in after}
+    after = {"alone": (0, ARMS), "+ RL": (1, tuple(f"{arm} + RL" for arm in THEN))}
+    edge = {label: (nth, [solved(found, arm) for arm in arms]) for label, (nth, arms) in after.items()}
     by_category(scores, list(ARMS), edge)
     scores.set(ylabel="sampled strict pass@1", ylim=(0, 1.05))
     scores.legend(loc="upper right")
@@ -87,6 +86,11 @@ def draw(folder=FOLDER) -> Figure:
     what = f"{STUDY}, {SCALE}, {len(found.seeds)} seeds; c, d: {texts} texts; diamonds: the paper, uncertain tokens"
     note(made, f"{what}; f: {problems} problems, may skip steps and think; 95 % intervals (a to e: t over seeds)")
     return made
+
+
+def solved(found: Results, arm: str) -> Estimate:
+    """Sampled strict pass@1 at the edge with its interval."""
+    return interval(found.solved(arm, EDGE, 1), path=(STUDY, arm, EDGE))
 
 
 def next_tokens(axis, found: Results, places: str) -> None:

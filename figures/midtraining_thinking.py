@@ -11,24 +11,23 @@ from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import interval
 
 STUDY, TOLD = "midtraining/thinking", "zoo-edge-sampled"
+AFTER = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")  # arms with RL after them
 METHODS = (
-    "pre-training", "NTP", "NTP, all tokens",
-    "thinking SFT, empty", "thinking SFT, shuffled", "thinking SFT, all tokens", "thinking SFT", "thinking SFT, oracle",
-    "thinking, 1/4 RL", "thinking", "thinking, 3/4 RL", "thinking, RL alone", "thinking, judge of values",
-    "thinking, noisy judge", "thinking, all tokens",
+    *AFTER, "thinking SFT, empty", "thinking SFT, shuffled", "thinking, 1/4 RL", "thinking, 3/4 RL",
+    "thinking, RL alone", "thinking, judge of values", "thinking, noisy judge",
 )  # fmt: skip
-THEN = {"alone": "", "+ RL": " + RL"}
+THEN = {"alone": ("", METHODS), "+ RL": (" + RL", AFTER)}
 THOUGHTS = {"own": 1, "empty": 0, "shuffled": 2, "other": 3}
 
 
 def draw(folder=FOLDER) -> Figure:
     """Strict pass@1 alone and + RL; and alone, the log-probability of the corpus' segment and how often a segment as
     good is written after each kind of thought."""
-    found = table(STUDY, tuple(f"{name}{then}" for name in METHODS for then in THEN.values()), folder)
+    found = table(STUDY, tuple(f"{name}{then}" for then, arms in THEN.values() for name in arms), folder)
     made = figure(9.0, 4.8)
     solved, likely, right = made.subplots(1, 3, sharey=True)
-    for place, (label, then) in enumerate(THEN.items()):
-        values = {name: found.solved(f"{name}{then}", TOLD, 1) for name in METHODS}
+    for place, (label, (then, arms)) in enumerate(THEN.items()):
+        values = {name: found.solved(f"{name}{then}", TOLD, 1) for name in arms}
         rows(solved, found, values, place, len(THEN), 4 + place, label)
     for place, (thought, nth) in enumerate(THOUGHTS.items()):
         exam = f"thought-{thought}"
@@ -53,7 +52,8 @@ def draw(folder=FOLDER) -> Figure:
 
 
 def rows(axis, table: Results, values: dict[str, np.ndarray], place: int, places: int, nth: int, label: str) -> None:
-    """An estimate in every method's row with its interval, and each seed's mean as a dot. values: SP of each method."""
+    """An estimate in every method's row with its interval, and each seed's mean as a dot. values: SP of the methods, or
+    of the first ones."""
     colour = PALETTE[nth]
     y = [n + (place - (places - 1) / 2) * 0.7 / places for n in range(len(values))]
     made = [interval(each, path=(table.study, name, label, place, places)) for name, each in values.items()]

@@ -84,10 +84,11 @@ def by_depth(
 
 
 def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estimate]]]) -> None:
-    """Estimates side by side in every category. series: for each label its colour and an estimate a category."""
+    """Estimates side by side in every category. series: for each label its colour, and the estimate of each category,
+    or of the first categories."""
     for place, (label, (nth, estimates)) in enumerate(series.items()):
         shift = (place - (len(series) - 1) / 2) * 0.7 / len(series)
-        points(axis, [n + shift for n in range(len(names))], estimates, nth, label)
+        points(axis, [n + shift for n in range(len(estimates))], estimates, nth, label)
     axis.set_xticks(range(len(names)), names)
     axis.set_xlim(-0.5, len(names) - 0.5)
 

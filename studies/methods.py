@@ -108,6 +108,10 @@ class Arena(Scale):
         """The corpus with its missing steps in thoughts: an upper bound, and the standard for annotators."""
         return self.mixture(self.edge, stop_prob=STOPS, thoughts="oracle", unwrapped=True)
 
+    def stopping(self) -> Mixture:
+        """Texts of the corpus's kind that all stop early, with their missing steps in thoughts."""
+        return self.mixture(self.edge, stop_prob=1.0, thoughts="oracle", unwrapped=True)
+
     def within(self) -> Mixture:
         return self.mixture(self.band, thoughts="ignored", unwrapped=True)
 
@@ -271,23 +275,21 @@ def thought_rl(scale: Arena, flops: float, **more) -> Thinking:
     as much of the band as other RL."""
     plain = scale.rl(flops)
     own = {"batch_size": plain.batch_size, "num_samples": plain.num_samples, "optim": careful(plain.optim)}
-    data = blend((1 - REPLAY_SHARE, scale.implicit()), (REPLAY_SHARE, scale.traces(STOPS)))
-    room = LONGEST_THOUGHT + SEGMENT
-    return Thinking(flops=flops, data=data, annotator=annotator(scale), max_new_tokens=room, **own, **more)
+    own["data"] = blend((1 - REPLAY_SHARE, scale.implicit()), (REPLAY_SHARE, scale.traces(STOPS)))
+    own |= {"max_new_tokens": LONGEST_THOUGHT + SEGMENT, "annotator": annotator(scale)}
+    return Thinking(flops=flops, **own | more)
 
 
-def thinking(scale: Arena, flops: float, share: float = 0.5, targets: str = "solution", **more) -> tuple[Stage, Stage]:
+def thinking(scale: Arena, flops: float, share: float = 0.5, **more) -> tuple[Stage, Stage]:
     """Thinking Mid-training in two stages. The first imitates annotated texts of one half of the corpus; the second, RL
-    on thoughts before segments of the other half, gets this share of the budget. targets: the first stage's loss is on
-    the "solution" or on "all" tokens."""
-    imitated = replace(annotated(scale, (1 - share) * flops, annotator(scale)), targets=targets)
-    return imitated, thought_rl(scale, share * flops, **more)
+    on thoughts before segments of the other half, gets this share of the budget."""
+    return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
 
 
 REWEIGHED = {  # controls that differ from ReMiT only in the token weights
     "shuffled weights": {"weights": "shuffled"},
     "top-k": {"weights": "topk", "renormalise": True},
-    "renormalised": {"renormalise": True},
+    "no clip": {"eps": 1.0},
 }
 RMT_PARTS = {  # ablations of RMT: the fields that change
     "no budget": {"budget": None},
@@ -298,12 +300,39 @@ RMT_PARTS = {  # ablations of RMT: the fields that change
     "no NTP": {"ntp": 0.0},
     "mean of NTP": {"ntp_aggregate": "mean"},
 }
-VARIED = {  # variants of "thinking": the RL share of the budget (default 1/2), the judge, the paper's loss
+
+
+def rl_stages(scale: Worded) -> tuple[Stage, Stage]:
+    """The RL after every arm of the study of ReMiT, and what makes it three times as long."""
+    return scale.rl(scale.method_flops), scale.rl(2 * scale.method_flops)
+
+
+def remit_recipes(scale: Worded) -> dict[str, Recipe]:
+    """The arms of the study of ReMiT before RL: NTP, ReMiT, and what differs from it in the reference or in the
+    weights. The reference is NTP after RL three times as long as other arms'."""
+    base, ntp, longer = scale.base(), scale.midtrain(scale.method_flops), rl_stages(scale)
+    plain, clean = base + ntp, base + replace(ntp, data=scale.corpus())
+    reference = joined(plain, longer)
+    remit = base + alike(ReMiT, ntp, reference=reference)
+    references = {
+        "ReMiT twice": joined(remit, longer),
+        "SFT-guided": plain + scale.sft(ntp.flops),
+        "weaker reference": plain + longer[0],
+    }
+    made = {"NTP": plain, "NTP, none wrong": clean, "ReMiT": remit}
+    # A reference pass costs a third of training.
+    made |= {"NTP, tokens of ReMiT": base + scale.midtrain(ntp.flops * 3 / 4)}
+    made |= {name: base + alike(ReMiT, ntp, reference=each) for name, each in references.items()}
+    made |= {name: base + alike(ReMiT, ntp, reference=reference, **more) for name, more in REWEIGHED.items()}
+    return made | {"distillation": base + alike(Distil, ntp, reference=reference)}
+
+
+UNCHANGED = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle")  # rows of the board
+VARIED = {  # variants of "thinking": the RL share of the budget (default 1/2), and the judge
     "1/4 RL": {"share": 0.25},
     "3/4 RL": {"share": 0.75},
     "judge of values": {"judge": Judge("value")},
     "noisy judge": {"judge": Judge(noise=0.1)},
-    "all tokens": {"targets": "all"},
 }
 
 
@@ -380,14 +409,13 @@ def alone_and_after_rl(scale: Arena, rows: dict[str, Row]) -> list[tuple[str, Re
 
 
 def thoughts_varied(scale: Arena, flops: float) -> dict[str, tuple[Stage, ...]]:
-    """The arms of the study of thoughts. They differ in the annotator, the content of thoughts, the judge, and the
-    tokens with a loss."""
-    rows = METHODS | BOUNDS
-    made = {name: rows[name](scale, flops) for name in ("thinking SFT, oracle", "thinking SFT", "thinking")}
-    raw, sft = scale.midtrain(flops), made["thinking SFT"][0]
-    made |= {"pre-training": (replace(scale.anneal(), flops=flops),), "NTP": (raw,)}
-    made |= {"NTP, all tokens": (replace(raw, targets="all"),)}
-    made |= {"thinking SFT, all tokens": (replace(sft, targets="all"),)}
+    """The arms of the study of thoughts. They differ in the annotator, the content of thoughts, the judge, and how much
+    of the budget is RL on thoughts. Its texts all stop early, half of them in the band: at 55 to 83 % of the places in
+    the corpus the learner is always right or never, and RL learns nothing there."""
+    early = blend((0.5, scale.stopping()), (0.5, scale.traces(1.0)))
+    made = {name: (CONTROLS | METHODS | BOUNDS)[name](scale, flops) for name in UNCHANGED}
+    sft = made["thinking SFT"][0]
     made |= {f"thinking SFT, {content}": (replace(sft, content=content),) for content in ("shuffled", "empty")}
-    made |= {f"thinking, {name}": thinking(scale, flops, **more) for name, more in VARIED.items()}
-    return made | {"thinking, RL alone": (scale.midtrain(flops / 2), thought_rl(scale, flops / 2))}
+    made |= {"thinking": thinking(scale, flops, data=early)}
+    made |= {f"thinking, {name}": thinking(scale, flops, data=early, **more) for name, more in VARIED.items()}
+    return made | {"thinking, RL alone": (thought_rl(scale, flops, data=early),)}

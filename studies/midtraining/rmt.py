@@ -12,8 +12,6 @@ leaves out takes 17 to 51, "long budget", which ends at 36, tells what that cost
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from interlude.studies.methods import BINS, CONTROLS, METHODS, RMT_PARTS, arena, explored, joined, last_steps, rmt
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
@@ -36,6 +34,7 @@ RULE = (
 )
 ANY, INFERABLE = "zoo-edge-match-any", "zoo-edge-match-inferable"
 PAPER = "arXiv 2509.24375"
+AFTER = ("base", "NTP", "pre-training", "mixed SFT", "RPT", "RMT", "RMT, entropy")  # arms with RL after them
 TABLE = f"{PAPER}, main table, mean of three tiers"
 CLAIMS = (
     above(
@@ -80,18 +79,17 @@ CLAIMS = (
 def study(scale: Scale) -> Study:
     scale = arena(scale)
     base, budget, rl, asked = scale.base(), scale.method_flops, scale.rl(scale.method_flops), scale.arm_exams()
-    rows, shared = CONTROLS | METHODS, ("NTP", "pre-training", "mixed SFT", "RPT", "RMT", "RMT, entropy")
-    methods = {name: rows[name](scale, budget) for name in shared}
+    methods = {name: (CONTROLS | METHODS)[name](scale, budget) for name in AFTER[1:]}
     methods |= {name: rmt(scale, budget, **more) for name, more in RMT_PARTS.items()}
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
     told, lengths = scale.stable() + scale.formats(BINS), rmt(scale, budget, told=BINS)
     arms += [Arm("base", base, equal=False), Arm("words", joined(told, lengths), base=told, budget="alone")]
-    arms += [replace(arm, name=f"{arm.name} + RL", recipe=arm.recipe + rl, budget="with RL") for arm in arms]
-    pairs = [("RMT", arm.name) for arm in arms if "RL" not in arm.name and arm.name != "RMT"]
+    pairs = [("RMT", arm.name) for arm in arms if arm.name != "RMT"]
     pairs += [(other, over) for other in ("RPT", "mixed SFT", "RMT, entropy") for over in ("NTP", "pre-training")]
+    arms += [Arm(f"{a.name} + RL", a.recipe + rl, a.equal, budget="with RL") for a in arms if a.name in AFTER]
     return Study(
         name="midtraining/rmt", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
         arms=(*arms, Arm("longer RL", base + rl + rl, budget="with RL")), seeds=explored(scale),
         exams=(*scale.exams(), *asked, *scale.match_exams()), headline=tuple(exam.name for exam in asked),
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs)), **last_steps(scale),
+        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs if b in AFTER)), **last_steps(scale),
     )  # fmt: skip

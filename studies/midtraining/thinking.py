@@ -32,6 +32,7 @@ RULE = (
     "own - each other thought is above 0, and do not where one is below."
 )
 FREE = "zoo-edge-sampled"
+AFTER = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")  # arms with RL after them
 PAPER = "arXiv 2601.21343, Llama-3-8B, mean of five"
 CLAIMS = (
     above(
@@ -67,16 +68,16 @@ CLAIMS = (
 def study(scale: Scale) -> Study:
     scale = arena(scale)
     base, flops, asked, rl = scale.base(), scale.method_flops, scale.arm_exams(), scale.rl(scale.method_flops)
-    methods = thoughts_varied(scale, flops)
-    imitated = methods["thinking"][0]
+    methods = thoughts_varied(scale, 2 * flops)
+    imitated = base + methods["thinking"][0]
     arms = [Arm(name, joined(base, stages), budget="alone") for name, stages in methods.items()]
-    arms += [Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL") for a in arms]
+    arms += [Arm(f"{a.name} + RL", a.recipe + rl, budget="with RL") for a in arms if a.name in AFTER]
     over = {name: name.partition(",")[0] if "," in name else "NTP" for name in methods} | {"thinking": "thinking SFT"}
-    pairs = [*((a, b) for a, b in over.items() if a != "NTP"), ("thinking SFT, all tokens", "NTP, all tokens")]
+    pairs = [(a, b) for a, b in over.items() if a != "NTP"]
+    later = [(f"{a} + RL", f"{b} + RL") for a, b in pairs if {a, b} <= {*AFTER}]
     return Study(
         name="midtraining/thinking", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE, base=base,
-        arms=(*arms, Arm("longer RL", base + imitated + scale.rl(2 * flops - imitated.flops), budget="with RL")),
-        seeds=explored(scale), exams=(*scale.exams(), *asked, *probes(scale)), headline=(asked[0].name,),
-        contrasts=(*pairs, *((f"{a} + RL", f"{b} + RL") for a, b in pairs), ("thinking + RL", "longer RL")),
-        **last_steps(scale),
+        arms=(*arms, Arm("longer RL", imitated + scale.rl(2 * flops), budget="with RL")), seeds=explored(scale),
+        exams=(*scale.exams(), *asked, *probes(scale)), headline=(asked[0].name,),
+        contrasts=(*pairs, *later, ("thinking + RL", "longer RL")), **last_steps(scale),
     )  # fmt: skip

@@ -121,14 +121,13 @@ ARMS = {
     "midtraining/leaderboard": tuple(
         f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")
     ),
-    "midtraining/remit": (
-        *(f"{n}{more}" for n in (*midtraining_remit.ROUNDS, *midtraining_remit.CONTROLS) for more in ("", " + RL")),
-        "longer RL",
+    "midtraining/remit": tuple(
+        name + end for end, _, arms in midtraining_remit.THEN.values() for name in (midtraining_remit.CONTROL, *arms)
     ),
 }
 CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
 STUDIED = [figure for figure in main.FIGURES if figure is not quickstart]
-THINKING = tuple(f"{name}{then}" for name in midtraining_thinking.METHODS for then in ("", " + RL"))
+THINKING = tuple(f"{name}{then}" for then, arms in midtraining_thinking.THEN.values() for name in arms)
 TELLING = tuple(f"{name}{then}" for name in midtraining_selfgen.METHODS for then in ("", " + RL"))
 KINDS = midtraining_places.KINDS
 NAMES = [figure.__name__.rpartition(".")[2] for figure in STUDIED]
@@ -342,13 +341,18 @@ def test_places_are_drawn_by_kind_of_token(drawings, tables):
 
 
 def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
-    """Mutants: a role that some steps do not have counted as nothing there; roles not ranked; longer RL drawn alone."""
+    """Mutants: a role that some steps do not have counted as nothing there; roles not ranked; an early weight; an arm
+    of the study left out; RL drawn at an arm without it."""
+    from interlude.studies.midtraining import remit
+    from interlude.studies.scales import NANO
+
+    assert {arm.name for arm in remit.study(NANO).arms} == {*ARMS["midtraining/remit"], "base"}
     gains, _, roles = drawings["midtraining_remit"][0].axes
     assert labels(roles) == ["planning", "answer", "format"]
     (points,) = [line.get_xdata() for line in roles.get_lines() if line.get_label() == "ReMiT"]
     assert list(points) == pytest.approx([1.11, 1.05, 0.9])
-    assert labels(gains)[-1] == "longer RL"
-    assert [bool(dots(gains, len(labels(gains)) - 1, place)) for place in (0, 1)] == [False, True]
+    rows = {label: len(points.get_xdata()) for points in gains.get_lines() if (label := points.get_label())[:1] != "_"}
+    assert rows == {"alone": len(labels(gains)), "+ RL": 4, "+ longer RL": 1}
 
 
 def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables):
@@ -403,15 +407,17 @@ def test_the_thinking_figure_is_the_study(drawings):
     for axis, labels in ((solved, ["alone", "+ RL"]), (likely, thoughts), (right, thoughts)):
         lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
         dots = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
-        assert [*lines] == labels and all(len(line.get_xdata()) == count for line in lines.values())
-        assert len(dots) == count * len(labels) and all(len(dot.get_xdata()) == 3 for dot in dots)
+        counts = {"+ RL": len(midtraining_thinking.AFTER)}  # the others have no RL after them
+        drawn = {label: len(line.get_xdata()) for label, line in lines.items()}
+        assert drawn == {label: counts.get(label, count) for label in labels}
+        assert len(dots) == sum(drawn.values()) and all(len(dot.get_xdata()) == 3 for dot in dots)
     last = {line.get_label(): line.get_xdata()[-1] for line in likely.get_lines()}
-    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 28 for n, t in enumerate(thoughts)}  # the 29th arm
+    expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 11 for n, t in enumerate(thoughts)}  # the 12th arm
     assert {t: last[t] for t in thoughts} == pytest.approx(expected, abs=1e-3)
     by_right = {line.get_label(): line.get_xdata() for line in right.get_lines()}
     assert by_right["own"] == pytest.approx([0.75] * count) and by_right["empty"] == pytest.approx([0.125] * count)
     alone, then = (line.get_xdata() for line in solved.get_lines() if line.get_label()[:1] != "_")
-    assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * (7 + 8 + 8) / 24)
+    assert alone[0] == pytest.approx(0.75 * 1 / 8) and then[-1] == pytest.approx(0.75 * (4 + 5 + 6) / 24)
 
 
 def test_the_rl_after_thinking_is_its_last_stage_alone(drawings):

@@ -60,11 +60,13 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     # arm that begins before the decay of the base, so that it pays for one of its own.
     here, asked = SCALES[scale], module.study(SCALES[scale])
     here = (worded if module is remit else arena)(here)
-    arms = {arm.name: arm for arm in asked.arms if arm.name != "longer RL"}
+    arms = {arm.name: arm for arm in asked.arms if not arm.name.endswith("longer RL")}
     assert asked.base == here.base() and here.method_flops == SCALES[scale].arm_flops
     if module is leaderboard:  # its "RL" is what other boards call "base + RL": one recipe has one name
         assert "base + RL" not in arms and arms["RL"].recipe == arms.pop("base").recipe + here.rl(here.method_flops)
-    assert asked.last_steps == LAST_STEPS and len(arms) == 2 * sum(not name.endswith(" + RL") for name in arms)
+    assert asked.last_steps == LAST_STEPS
+    every = [name for name in arms if not name.endswith(" RL")]
+    assert {name for name in arms if name.endswith(" + RL")} == {f"{n} + RL" for n in getattr(module, "AFTER", every)}
     for name, arm in arms.items():
         if name.endswith(" + RL"):
             alone = arms[name.removesuffix(" + RL")]
@@ -72,8 +74,8 @@ def test_every_method_stands_alone_and_before_the_same_rl(module, scale, runs):
     planned = {run.arm: run.flops for run in plan(asked) if run.equal}
     for name, flops in planned.items():
         more = name.endswith(" + RL") or name == "longer RL"
-        assert flops == pytest.approx(here.method_flops * (1 + more)), name
-    assert len(planned) >= 16
+        assert flops == pytest.approx(here.method_flops * (1 + (module is thinking) + more)), name
+    assert len(planned) >= 14
 
 
 def test_no_method_pays_for_a_decay():
@@ -93,11 +95,17 @@ def test_references_are_arms(module):
     asked, scale = module.study(SMOKE), (arena if module is leaderboard else worded)(SMOKE)
     recipes = [arm.recipe for arm in asked.arms]
     held = {recipe for arm in asked.arms for stage in arm.recipe.stages for recipe in references(stage).values()}
-    guide = tuned(scale).parent + scale.sft(scale.method_flops)  # the SFT-guided arm's, which is a control
-    assert tuned(scale) in held and (module is remit or annotator(scale) in held)
-    assert all(
-        recipe in recipes or recipe in (guide, annotator(scale) if module is leaderboard else guide) for recipe in held
-    )
+    if module is leaderboard:
+        assert {tuned(scale), annotator(scale)} <= held and held <= {*recipes, annotator(scale)}
+        return
+    # No arm: the SFT-guided arm's, which is a control.
+    guide = tuned(scale).parent + scale.sft(scale.method_flops)
+    own = {arm.name: references(arm.recipe.stages[-1]) for arm in asked.arms if "RL" not in arm.name}
+    named = {arm.name: arm.recipe for arm in asked.arms}
+    assert held - {*recipes} == {guide} and own["SFT-guided"] == {"reference": guide}
+    assert own["ReMiT"] == own["no clip"] == own["distillation"] == {"reference": named["NTP + longer RL"]}
+    assert own["ReMiT twice"] == {"reference": named["ReMiT + longer RL"]}
+    assert own["weaker reference"] == {"reference": named["NTP + RL"]} == {"reference": tuned(scale)}
 
 
 def test_the_annotator_learned_from_other_texts_than_those_it_annotates():
@@ -120,11 +128,13 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     # Mutants: another base, corpus or annotator, so that nothing is shared; RL that forbids thoughts; an annotator that
     # is no arm; a ladder whose steps spend other budgets; a control that differs from its method in more than its name.
     asked, board, scale = thinking.study(SMOKE), leaderboard.study(SMOKE), arena(SMOKE)
-    arms, others = ({arm.name: arm.recipe for arm in each.arms} for each in (asked, board))
-    same = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")
-    same += tuple(f"{name} + RL" for name in same)
-    assert all(arms[name] == others[name] for name in same) and asked.base == board.base
-    own = {name: own_stages(asked, name) for name in arms}
+    arms = {arm.name: arm.recipe for arm in asked.arms}
+    own, boards = ({arm.name: own_stages(each, arm.name) for arm in each.arms} for each in (asked, board))
+    for name in thinking.AFTER[:-1]:  # at twice the budget
+        assert own[name] == tuple(dataclasses.replace(each, flops=2 * each.flops) for each in boards[name])
+    assert asked.base == board.base and {name for name in arms if name.endswith(" + RL")} == {
+        f"{name} + RL" for name in thinking.AFTER
+    }
     held = {each for recipe in arms.values() for stage in recipe.stages for each in references(stage).values()}
     assert held == {annotator(scale)}
     (sft,), (raw,) = own["thinking SFT"], own["NTP"]
@@ -137,22 +147,21 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     first, second = own["thinking"]
     for name, share in (("1/4 RL", 0.25), ("thinking", 0.5), ("3/4 RL", 0.75)):
         one, two = own[name if name == "thinking" else f"thinking, {name}"]
-        assert (one.flops, two.flops) == ((1 - share) * scale.method_flops, share * scale.method_flops)
+        assert (one.flops, two.flops) == (2 * (1 - share) * scale.method_flops, 2 * share * scale.method_flops)
         assert dataclasses.replace(one, flops=1.0) == dataclasses.replace(first, flops=1.0)
         assert dataclasses.replace(two, flops=1.0) == dataclasses.replace(second, flops=1.0)
     for name, judge in (("judge of values", Judge("value")), ("noisy judge", Judge(noise=0.1))):
         assert own[f"thinking, {name}"] == (first, dataclasses.replace(second, judge=judge))
-    half, alone = own["thinking, RL alone"]
-    assert alone == second and half == dataclasses.replace(raw, flops=first.flops)
-    assert own["NTP, all tokens"] == (dataclasses.replace(raw, targets="all"),)
-    assert own["thinking SFT, all tokens"] == (dataclasses.replace(sft, targets="all"),)
-    assert own["thinking, all tokens"] == (dataclasses.replace(first, targets="all"), second)
-    assert raw.targets == sft.targets == first.targets == "solution"
+    assert own["thinking, RL alone"] == (dataclasses.replace(second, flops=raw.flops),)
     rl = own["thinking + RL"][-1]
     assert own["longer RL"] == (first, dataclasses.replace(rl, flops=rl.flops + second.flops))
-    # Mutants: RL on thoughts that replays nothing, or less than other RL, or what it replays at the edge.
-    shares = {part.ops: share for share, part in second.data.parts}
-    assert shares == {part.ops: share for share, part in rl.data.parts} and min(shares.values()) == pytest.approx(0.2)
+    # Mutants: RL on thoughts whose texts leave nothing out, or all of one depth.
+    parts_ = second.data.parts
+    assert {part.ops: share for share, part in parts_} == {scale.edge: 0.5, scale.band: 0.5}
+    assert all(part.stop_prob == 1.0 and part.thoughts == "oracle" for _, part in parts_)
+    assert dataclasses.replace(second, data=None, flops=1.0) == dataclasses.replace(
+        boards["thinking"][1], data=None, flops=1.0
+    )
 
 
 def test_probes_differ_in_the_thought_alone():
@@ -290,8 +299,8 @@ def test_remit_reads_a_noisy_corpus_and_is_asked_none():
         return {source.words.error_rate for source in parts(data)}
 
     noisy = [stage for name, stage in arms.items() if not name.endswith("RL") and name != "NTP, none wrong"]
-    assert all(slips(stage.data) == {0.1} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 9
-    weighed = {"shuffled weights": {"weights": "shuffled"}, "renormalised": {"renormalise": True}}
+    assert all(slips(stage.data) == {0.1} and slips(stage.replay) == {0.0} for stage in noisy) and len(noisy) == 10
+    weighed = {"shuffled weights": {"weights": "shuffled"}, "no clip": {"eps": 1.0}}
     weighed |= {"top-k": {"weights": "topk", "renormalise": True}}
     assert all(arms[name] == dataclasses.replace(arms["ReMiT"], **more) for name, more in weighed.items())
     clean = [arms["NTP, none wrong"].data, scale.sft(1e9).data, arms["NTP + RL"].data, asked.base.stages[-1].data]
