@@ -19,17 +19,17 @@ FIGURES = ("midtraining_thinking", "midtraining_thinking_curves")
 QUESTION = "At equal FLOPs (annotation included), what do thoughts and RL on thoughts add to NTP, alone and + RL?"
 PREDICTION = (
     "Alone at the edge NTP is 0.3 below thinking SFT, and RL on thoughts adds 0.05 to imitation where it has half of "
-    "the budget, not where it has three quarters. After RL thinking SFT is above NTP by 0.1, thinking no better, and not "
-    "above as much RL after imitation (longer RL). Contents not its own equal NTP or fall below, bad judges cost, RL "
-    "alone loses. A segment is likelier after the own thought than after others."
+    "the budget, not where it has three quarters. After RL thinking SFT is above NTP by 0.1, thinking no better, and "
+    "not above as much RL after imitation (longer RL). Contents not its own equal NTP or fall below, bad judges cost,"
+    " RL alone loses. A segment is likelier after the own thought than after others."
 )
 RULE = (
-    "Paired differences over seeds in strict pass@1 on the sampled edge exam, in which a response may think, alone and "
-    "+ RL (exact exams count plain solutions only); contents of thoughts by the answer, as strict demands the steps "
-    "that thoughts hold. Student t, variances pooled where claims say so, Holm over this file; margin 0.05. Three "
-    "seeds of the board (55 to 57), exploratory: known there at half the budget. One pilot at seed 3: NTP 0.56, "
-    "thinking SFT 0.89, thinking 0.92, 3/4 RL 0.82. Gates met there: the judge accepts 0.73 at first, 0.15 to 0.42 of "
-    "groups without variance (of the corpus's own texts 0.61 to 0.66)."
+    "Paired differences over seeds in strict pass@1 on the sampled edge exam, in which a response may think, alone "
+    "and + RL (exact exams count plain solutions only); contents of thoughts by the answer, as strict demands the "
+    "steps that thoughts hold. Student t, variances pooled where claims say so, Holm over this file; margin 0.05. "
+    "Three seeds of the board (55 to 57), exploratory: known there at half the budget. One pilot at seed 3: NTP 0.56,"
+    " thinking SFT 0.89, thinking 0.92, 3/4 RL 0.82. Gates met there: the judge accepts 0.73 at first, 0.15 to 0.42 "
+    "of groups without variance (of the corpus's own texts 0.61 to 0.66)."
 )
 FREE = "zoo-edge-sampled"
 AFTER = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")  # arms with RL after them
