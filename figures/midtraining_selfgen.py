@@ -13,50 +13,44 @@ from interlude.studies.stats import Estimate, difference, interval
 STUDY, EDGE, BAND = "midtraining/selfgen", "zoo-edge-sampled", "zoo-band-sampled"
 WAYS, MODES = "zoo-edge-diversity", "zoo-edge-modes"
 NONE = "no mid-training"
-OWN, ALIKE = {n: f"approaches {n}" for n in (1, 2, 4, 8)}, {n: f"rejection {n}" for n in (1, 8)}
-METHODS = (NONE, "gold", "gold by approaches", "STaR", *ALIKE.values(), *OWN.values(), "distillation 8", "incorrect 1")
+METHODS = (NONE, "gold", "STaR", "rejection 4", "approaches 1", "approaches 4", "distillation 4", "incorrect 1")
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
-REACH = {NONE: 0, "STaR": 3, ALIKE[8]: 4, OWN[8]: 1, "incorrect 1": 8}  # arms of a, with their colours
+LONGER = "longer RL"
+REACH = {"STaR": 3, "rejection 4": 4, "approaches 4": 1, "incorrect 1": 8}  # methods of a, with their colours
 ATTEMPTS = (1, 4, 16, 64)
 
 
 def draw(folder=FOLDER) -> Figure:
-    """After RL, pass@k and pass@64 by n at equal instances; alone and + RL, pass@1 in the band, approaches a response,
-    the Vendi score of approaches, and modes by exact probability (the comparisons of arXiv 2605.08472)."""
-    found = table(STUDY, tuple(name + end for name in METHODS for end, _ in THEN.values()), folder)
+    """After RL, pass@k; alone and + RL, pass@64, pass@1 in the band, approaches a response, the Vendi score of
+    approaches, and modes by exact probability (the comparisons of arXiv 2605.08472)."""
+    found = table(STUDY, (*(name + end for name in METHODS for end, _ in THEN.values()), LONGER), folder)
     made = figure(11.0, 6.2)
-    (reach, cells, band), (composed, vendi, modes) = made.subplots(2, 3)
-    for name, nth in REACH.items():
-        line(reach, list(ATTEMPTS), [score(found, f"{name} + RL", k) for k in ATTEMPTS], nth, name)
+    (reach, most, band), (composed, vendi, modes) = made.subplots(2, 3)
+    for arm, nth in ({f"{NONE} + RL": 0, LONGER: 2} | {f"{name} + RL": nth for name, nth in REACH.items()}).items():
+        line(reach, list(ATTEMPTS), [score(found, arm, k) for k in ATTEMPTS], nth, arm)
     reach.set(xlabel="attempts k", ylabel="edge, strictly right within k", xscale="log", ylim=(0, 1.05))
     reach.set_xticks(ATTEMPTS, ATTEMPTS)
     reach.minorticks_off()
-    for label, arms, nth in (("n approaches", OWN, 1), ("n without approaches", ALIKE, 4)):
-        for (end, _), style in zip(THEN.values(), (f"{label}, alone", f"{label} + RL"), strict=True):
-            line(cells, list(arms), [score(found, arm + end, 64) for arm in arms.values()], nth + (not end), style)
-    cells.set(xlabel="solutions n of a question", ylabel="edge pass@64", xscale="log", ylim=(0, 1.05))
-    cells.set_xticks(tuple(OWN), tuple(OWN))
-    cells.minorticks_off()
-    for axis, what in ((band, known), (composed, composition), (vendi, ways), (modes, divided)):
+    for axis, what in ((most, within), (band, known), (composed, composition), (vendi, ways), (modes, divided)):
         values = {label: (nth, [what(found, name + end) for name in METHODS]) for label, (end, nth) in THEN.items()}
         by_row(
             axis, list(METHODS), {label: (nth, each, list(map(over, each))) for label, (nth, each) in values.items()}
         )
+    most.set(xlabel="edge, strictly right within 64", xlim=(None, 1.02))
     band.set(xlabel="band, strictly right", xlim=(None, 1.02))
     modes.set_xlabel("effective number of approaches, exact")
     composed.set_xlabel("share of right responses with two approaches or more")
     vendi.set_xlabel("Vendi score of a question's responses, by approach")
-    for axis in (reach, cells):
-        axis.legend(loc="lower right", fontsize=6.5)
-    for axis in (vendi, modes):
+    reach.legend(loc="lower right", fontsize=6.5)
+    for axis in (band, vendi, modes):
         axis.set_yticklabels([])
-    titles = ("after RL", "equal instances", "kept", "composition", "diversity", "modes")
-    for axis, letter, title in zip((reach, cells, band, composed, vendi, modes), "abcdef", titles, strict=True):
+    titles = ("after RL", "pass@64", "kept", "composition", "diversity", "modes")
+    for axis, letter, title in zip((reach, most, band, composed, vendi, modes), "abcdef", titles, strict=True):
         panel_letter(axis, letter, title)
     legend(made, composed, 2)
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
     problems = found.of(NONE, EDGE)[0]["problems"]
-    note(made, f"{STUDY}, {SCALE}, {seeds} (dots), {problems} problems; 95 % intervals (c to f: t over seeds)")
+    note(made, f"{STUDY}, {SCALE}, {seeds} (dots), {problems} problems; 95 % intervals (b to f: t over seeds)")
     return made
 
 
@@ -75,6 +69,11 @@ def composition(table: Results, arm: str) -> np.ndarray:
 def ways(table: Results, arm: str) -> np.ndarray:
     """The Vendi score by approaches of every seed and problem (SP)."""
     return np.array([numbers(row["vendi_approaches"]) for row in table.of(arm, WAYS)])
+
+
+def within(table: Results, arm: str) -> np.ndarray:
+    """Strict pass@64 at the edge of every seed and problem (SP)."""
+    return table.solved(arm, EDGE, 64)
 
 
 def known(table: Results, arm: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.studies.scales import WORLDS, Scale, blend
 from interlude.studies.study import Arm
-from interlude.synth.source import Mixture, Source
+from interlude.synth.source import Mixture
 
 COMMON, RARE = WORLDS[:2]  # the paper's A and B
 EXPOSURES = (0.001, 0.003, 0.01, 0.1)  # shares of B in the later rows of pre-training; the paper has 0.1, 1 and 10 %
@@ -104,22 +104,14 @@ def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, 
     return Arm(name, whole, equal=False, base=whole), Arm(f"{name} + RL", whole + stage, base=whole)
 
 
-def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain, Source]:
-    """Pre-training in which ``share`` of all rows follow approaches and show their tags, with fewer operations than the
-    band's top: the scale that reads tags, its base, its anneal, and such rows without tags."""
+def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain]:
+    """Pre-training in which ``share`` of all rows, in every stage, follow approaches and show their tags: the scale
+    that reads tags, its base and its anneal. Problems are as in the other rows, with as many copies, as these are what
+    makes an approach carry to more operations than it was shown at."""
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
-    ops = (scale.band[0], max(scale.band[0], scale.band[1] - 1))
-    shown = scale.mixture(ops, approach=names, tagged=True)
-    early, late = (
-        blend((1 - share, data), (share, shown)) for data in (scale.stable().stages[0].data, scale.pretraining())
-    )
-    return scale, *pretrained(scale, early, late), replace(shown.parts[0][1], tagged=False)
 
+    def told(data: Mixture) -> Mixture:
+        shown = ((weight, replace(each, approach=names, tagged=True)) for weight, each in data.parts)
+        return blend((1 - share, data), (share, Mixture(tuple(shown))))
 
-def teacher(scale: Scale, names: tuple[str, ...], share: float) -> Recipe:
-    """A larger, RL-tuned model, which stands for the one that arXiv 2605.08472 distils from: twice the layers,
-    pre-training as of ``approached`` with its whole decay, of as many tokens, and the scale's own RL at the edge with
-    an arm's whole budget. What imitates it may have less of a decay and another RL."""
-    deep = replace(scale, model=replace(scale.model, layers=2 * scale.model.layers))
-    deep, base, anneal, _ = approached(deep, names, share)
-    return base + replace(anneal, flops=2 * anneal.flops) + deep.rl(deep.arm_flops)
+    return scale, *pretrained(scale, told(scale.short()), told(scale.pretraining()))

@@ -7,34 +7,53 @@ from dataclasses import replace
 from interlude.models.recipe import Recipe
 from interlude.models.stages.selfgen import SelfGen
 from interlude.studies.methods import alike
-from interlude.studies.mixtures import approached, teacher
-from interlude.studies.scales import Scale, blend
+from interlude.studies.mixtures import approached
+from interlude.studies.scales import REPLAY_SHARE, Scale, blend
 from interlude.synth.approaches import PLAIN
 
-# TAGGED: share of the base's rows that follow approaches. REPLAY: without it, training on two and three operations
-# makes the model forget all deeper problems. WRONG: one wrong solution per question, as no question has a wrong one by
-# each of eight approaches.
-TAGGED, REPLAY, WRONG = 0.25, 0.8, {"traces": "incorrect", "n": 1, "attempts": 256}
-NAMES = ("levels", "plan", "running", "commuted", "symbolic", "table", "grouped", PLAIN)
+# SPENT: on a stage of an arm, as a share of the scale's arm. TAGGED: share of the base's rows that follow approaches.
+# MOST_COPIES: in a pre-training problem; with more, the base solves most of the edge at once and pass@64 has no room.
+# SAMPLES: half of SelfGen's default, or sampling takes most of an arm. WRONG: one wrong solution per question, as few
+# have a wrong one by each approach.
+SPENT, TAGGED, MOST_COPIES, SAMPLES, WRONG = 0.75, 0.5, 6, 4, {"traces": "incorrect", "n": 1, "attempts": 256}
+# What a base of this size follows beyond the band when each is a tenth of its rows. Of "levels" and "grouped", which
+# reorder steps, and of "restate", "running" and "symbolic" it writes the lines, but few that keep what they promise.
+NAMES = ("plan", "commuted", "table", "countdown", PLAIN)
 
 
-def own_solution_recipes(scale: Scale) -> tuple[Scale, Recipe, dict[str, Recipe]]:
-    """The scale that reads tags of approaches, its decayed base, and each arm's recipe before RL, at half of an arm's
-    budget: gold solutions (also by approaches), the model's own by n approaches, its own by none ("rejection"), STaR's,
-    wrong ones, and a larger model's ("distillation").
-    """
-    scale, base, anneal, examples = approached(scale, NAMES, TAGGED)
-    # Solutions by approaches are longer, hence twice the tokens. Questions have the two largest numbers of operations.
-    half, room, old = scale.arm_flops / 2, 2 * scale.max_new_tokens, scale.pretraining()
-    inside, base = (max(examples.ops[0], examples.ops[1] - 1), examples.ops[1]), base + anneal
-    sft = replace(scale.sft(half), data=scale.mixture(inside))
-    gold, told = (blend((1 - REPLAY, scale.mixture(inside, **how)), (REPLAY, old)) for how in ({}, {"approach": NAMES}))
-    own = {"replay": old, "replay_share": REPLAY, "instances": 12 * scale.batch_size, "max_new_tokens": room}
-    own = alike(SelfGen, sft, approaches=NAMES, examples=examples, **own)
-    arms = {"gold": replace(sft, data=gold), "gold by approaches": replace(sft, data=told)}
-    arms |= {f"approaches {n}": replace(own, n=n) for n in (8, 4, 2, 1)}
-    arms |= {f"rejection {n}": replace(own, source="rejection", examples=None, n=n) for n in (8, 1)}
-    arms |= {"STaR": replace(own, source="star", examples=None, n=1), "incorrect 1": replace(own, **WRONG)}
-    arms["distillation 8"] = replace(own, source="distil", examples=None, n=8, reference=teacher(scale, NAMES, TAGGED))
-    more = {"no mid-training": base + replace(anneal, flops=half)}
-    return scale, base, more | {name: base + stage for name, stage in arms.items()}
+def knowing(scale: Scale) -> Scale:
+    """The scale with fewer copies in pre-training, and about twice its steps, half of which tell approaches."""
+    (low, most), ratio = scale.copies
+    (short_low, short_most), short_ratio = scale.short_copies
+    return replace(
+        scale,
+        short_steps=3 * scale.short_steps // 2,
+        long_steps=2 * scale.long_steps,
+        copies=((low, min(most, MOST_COPIES)), ratio),
+        short_copies=((short_low, min(short_most, MOST_COPIES)), short_ratio),
+    )
+
+
+def own_solution_recipes(scale: Scale, flops: float) -> tuple[Scale, Recipe, dict[str, Recipe]]:
+    """The scale that reads tags of approaches, its decayed base, and each arm's recipe before RL: the base alone ("no
+    mid-training"), or ``flops`` of gold solutions, the model's own by n approaches, its own by none ("rejection"),
+    STaR's, wrong ones, or a stronger model's ("distillation"). Questions have the operations of ``between``."""
+    scale, base, anneal = approached(knowing(scale), NAMES, TAGGED)
+    base, old, pool = base + anneal, scale.pretraining(), scale.mixture(between(scale))
+    sft = replace(scale.sft(flops), data=pool)
+    gold = replace(sft, data=blend((1 - REPLAY_SHARE, pool), (REPLAY_SHARE, old)))
+    # Solutions by approaches are longer, hence twice the tokens.
+    own = {"replay": old, "replay_share": REPLAY_SHARE, "instances": 32 * scale.batch_size, "samples": SAMPLES}
+    own |= {"approaches": NAMES, "n": 4, "max_new_tokens": 2 * scale.max_new_tokens}
+    plain = alike(SelfGen, sft, source="rejection", **own)
+    told = replace(plain, source="approaches", examples=scale.source(scale.band, approach=NAMES))
+    arms = {"gold": gold, "approaches 4": told, "approaches 1": replace(told, n=1), "rejection 4": plain}
+    arms |= {"STaR": replace(plain, source="star", n=1), "incorrect 1": replace(told, **WRONG)}
+    # Stronger by gold solutions at the edge, which no arm reads: a larger one would cost as much as all arms together.
+    arms["distillation 4"] = replace(plain, source="distil", reference=base + scale.sft(flops))
+    return scale, base, {"no mid-training": base} | {name: base + stage for name, stage in arms.items()}
+
+
+def between(scale: Scale) -> tuple[int, int]:
+    """The two numbers of operations below the edge, where the base is right often but not always."""
+    return max(1, scale.edge[0] - 2), scale.edge[0] - 1

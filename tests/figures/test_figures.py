@@ -128,7 +128,7 @@ ARMS = {
 CURVED = {"edge": RL, "context_exposure": None, "context_rl_share": None, "pretraining_difficulty": None}
 STUDIED = [figure for figure in main.FIGURES if figure is not quickstart]
 THINKING = tuple(f"{name}{then}" for then, arms in midtraining_thinking.THEN.values() for name in arms)
-TELLING = tuple(f"{name}{then}" for name in midtraining_selfgen.METHODS for then in ("", " + RL"))
+TELLING = (*(f"{name}{then}" for name in midtraining_selfgen.METHODS for then in ("", " + RL")), "longer RL")
 KINDS = midtraining_places.KINDS
 NAMES = [figure.__name__.rpartition(".")[2] for figure in STUDIED]
 
@@ -356,30 +356,30 @@ def test_weights_are_means_over_the_steps_that_saw_a_role(drawings):
 
 
 def test_own_solutions_are_counted_by_question_and_by_response(drawings, tables):
-    """Mutants: composition as a mean of problems' shares; n at another place; RL's cells exchanged with those alone; an
-    arm of the study left out; Vendi scores of runs of tokens; attempts before RL for those after; the
-    edge for the band; Vendi scores for modes."""
+    """Mutants: composition as a mean of problems' shares; RL's scores exchanged with those alone; an arm of the study
+    left out; Vendi scores of runs of tokens; attempts before RL for those after; the edge for the band; Vendi scores
+    for modes."""
     from interlude.studies.midtraining import selfgen
     from interlude.studies.scales import NANO
 
     assert {arm.name for arm in selfgen.study(NANO).arms} == set(TELLING)
     found = results.load("midtraining/selfgen", "nano", tables[0])
-    reach, cells, band, composed, vendi, modes = drawings["midtraining_selfgen"][0].axes
+    reach, most, band, composed, vendi, modes = drawings["midtraining_selfgen"][0].axes
     for line in reach.get_lines():
-        wanted = [found.solved(f"{line.get_label()} + RL", "zoo-edge-sampled", k).mean() for k in (1, 4, 16, 64)]
+        wanted = [found.solved(line.get_label(), "zoo-edge-sampled", k).mean() for k in (1, 4, 16, 64)]
         assert list(line.get_xdata()) == [1, 4, 16, 64] and list(line.get_ydata()) == pytest.approx(wanted)
-    assert [line.get_label() for line in reach.get_lines()] == [*midtraining_selfgen.REACH]
-    place = midtraining_selfgen.METHODS.index("approaches 8")
-    for nth, arm in enumerate(("approaches 8", "approaches 8 + RL")):
+    drawn = [f"{name} + RL" for name in midtraining_selfgen.REACH]
+    assert [line.get_label() for line in reach.get_lines()] == ["no mid-training + RL", "longer RL", *drawn]
+    place = midtraining_selfgen.METHODS.index("approaches 4")
+    for nth, arm in enumerate(("approaches 4", "approaches 4 + RL")):
         at = TELLING.index(arm)
         shares = [(min(8, at // 3 + s) + 1) / 10 for s in range(3)]
         assert dots(composed, place, nth) == pytest.approx(sorted(shares))
         assert dots(vendi, place, nth) == pytest.approx([1.5 + 0.1 * at + 0.01 * s for s in range(3)])
         assert dots(modes, place, nth) == pytest.approx([2.0 + 0.1 * at + 0.01 * s for s in range(3)])
         assert dots(band, place, nth) == pytest.approx([1 - (at // 4) / 32] * 3)
-    (line,) = [line for line in cells.get_lines() if line.get_label() == "n approaches + RL"]
-    wanted = [found.solved(f"approaches {n} + RL", "zoo-edge-sampled", 64).mean() for n in (1, 2, 4, 8)]
-    assert list(line.get_xdata()) == [1, 2, 4, 8] and list(line.get_ydata()) == pytest.approx(wanted)
+        wanted = found.solved(arm, "zoo-edge-sampled", 64).mean(1)
+        assert dots(most, place, nth) == pytest.approx(sorted(wanted))
 
 
 def test_chance_is_drawn_where_an_answer_can_be_guessed(drawings):

@@ -403,7 +403,7 @@ def test_every_study_on_ray_leaves_the_table_that_it_leaves_here(name, cluster, 
 @pytest.mark.filterwarnings("ignore")
 def test_a_study_that_cannot_be_trained_here_cannot_on_ray_for_the_same_reason(cluster, tmp_path, monkeypatch, runs):
     """Mutant: a reason lost on the way."""
-    asked = StudySpec(UNTRAINABLE, "smoke", arms=("approaches 8", "no mid-training"))
+    asked = StudySpec(UNTRAINABLE, "smoke", arms=("approaches 4", "no mid-training"))
     study = the_study(asked)
     with pytest.raises(ValueError, match="pool is empty") as here:
         local(study, tmp_path, monkeypatch)
