@@ -37,6 +37,6 @@ def draw(folder=FOLDER) -> Figure:
     for axis in (scores, gains):
         axis.set_xticks(places, SHARES)
         axis.set_xlabel("hardest operations in pre-training")
-        axis.legend(loc="upper left", fontsize=6.5)
-    footnote(made, found, "; 95 % intervals; diamonds: the paper's, 100M parameters, its own bands, one seed")
+        axis.legend(loc="lower right" if axis is scores else "upper left", fontsize=6.5)
+    footnote(made, found, "; 95 % intervals; diamonds: the paper's (100M, one seed)")
     return made
