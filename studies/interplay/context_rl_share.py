@@ -35,7 +35,6 @@ CLAIMS = (
     within(
         "after 0.1 % of the second world in pre-training no share of RL lifts its edge",
         *(minus(f"0.1 % all, RL {share} %", "0.1 % all", "edge", k=128, world=RARE) for share in (10, 50, 100)),
-        published="0 % and 0.1 % fail", place="arXiv 2512.07783, Figure 4",
     ),
     within("RL wholly in the second world leaves the band of the first", minus("1 % low, RL 100 %", NONE, "ID")),
 )  # fmt: skip

@@ -28,12 +28,12 @@ PAPER = "arXiv 2512.07783, appendix A.7"
 CLAIMS = (
     above("more of the hardest problems open the edge", minus("50 %", "0.1 %", "edge", k=128)),
     above(
-        "RL gains most at a medium share of the hardest problems",
+        "RL gains most at a medium share",
         *(gained_more(("20 % + RL", "20 %"), (f"{other} + RL", other), "edge", k=128) for other in ("0.1 %", "50 %")),
         published="most at 20 % (text), least (Figure 15)", place=PAPER,
     ),
     above(
-        "RL gains more on harder problems, the larger that share",
+        "RL gains more on harder problems, the larger it is",
         gained_more(("50 % + RL", "50 %"), ("0.1 % + RL", "0.1 %"), "hard", k=128),
         published="op 15-20: +26 points at 50 %, +6 at 0.1 %", place=PAPER,
     ),

@@ -194,12 +194,17 @@ def telling_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
 
 
 def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
-    """Training curves of a stage that weighs tokens: it has no rewards, and one role is not seen at every point."""
+    """Training curves of a stage that weighs tokens: it has no rewards, one role is not seen at every point, and another
+    weighs more before the last quarter."""
     nothing = dict.fromkeys(("reward", "strict", "answer", "process", "response_tokens", "zero_variance"), math.nan)
+
+    def planning(row: dict) -> float:
+        return 1.1 + 0.01 * seeds.index(row["seed"]) + 0.3 * (row["share"] <= 0.75)
+
     return [
         row
         | nothing
-        | {"weights": f"planning:{1.1 + 0.01 * s:.6f} format:0.900000" + " answer:1.050000" * (row["step"] % 2)}
-        for s, seed in enumerate(seeds)
+        | {"weights": f"planning:{planning(row):.6f} format:0.900000" + " answer:1.050000" * (row["step"] % 2)}
+        for seed in seeds
         for row in curve_rows(arms, (seed,), points)
     ]

@@ -120,6 +120,8 @@ def test_a_slip_is_a_wrong_number_that_later_steps_use():
         written = problem.written
         where = [n for n, role in enumerate(written.solution_roles) if role == "slip"]
         assert [int(written.solution_tokens[n]) for n in where] == [problem.style.wording[n].slip for n in wrong]
+        if problem.ops:  # where it is computed, not where it is repeated
+            assert all(written.solution_tokens[n - 1] == "=" for n in where)
         slipped, steps = slipped + len(wrong), steps + len(problem.style.wording)
         for nth in wrong:
             said[problem.style.wording[nth].conclusion] += 1
