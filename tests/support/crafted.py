@@ -194,7 +194,7 @@ def telling_rows(arms, seeds=(10, 11, 12), shift=0.0) -> list[dict]:
 
 
 def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
-    """Training curves of a stage that weighs tokens: it has no rewards, one role is not seen at every point, and another
+    """Training curves of a stage that weighs tokens: no rewards, one role is not seen at every point, and another
     weighs more before the last quarter."""
     nothing = dict.fromkeys(("reward", "strict", "answer", "process", "response_tokens", "zero_variance"), math.nan)
 
