@@ -32,6 +32,7 @@ PUBLISHED = {
 ABLATED = {"RMT": 1, "RPT": 2, "no budget": 3, "RMT, entropy": 4, "no curriculum": 5, "no NTP": 6, "long budget": 8}
 THEN = ("NTP", "mixed SFT", "base", "RMT", "RPT", "RMT, entropy")  # arms with RL after them
 ARMS = (*THEN, *(arm for arm in ABLATED if arm not in THEN))
+THINKERS = ("RMT", "RMT, entropy")  # at inferable places, and hardly ever there
 TIERS = ("easy", "medium", "hard")
 ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
 LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, up to the other what was there
@@ -51,11 +52,11 @@ def draw(folder=FOLDER) -> Figure:
     untrained = (7, [matched(rows, "RMT", tier, late=False) for tier in TIERS])
     begun = {"RMT, first tenth": untrained} if any(np.isfinite(each.mean) for each in untrained[1]) else {}
     by_category(by_tier, list(TIERS), {"no thought": plain} | begun | arms)
-    roles = [role for role in ROLES if np.isfinite(matched(rows, "RMT", role).mean)]
-    judged = (("no thought", 0, "foreseen"), ("RMT", 1, "matched"))
-    by_category(
-        by_role, roles, {name: (nth, [matched(rows, "RMT", r, what) for r in roles]) for name, nth, what in judged}
-    )
+    seen = {role: [arm for arm in THINKERS if np.isfinite(matched(rows, arm, role).mean)] for role in ROLES}
+    roles = [role for role in ROLES if seen[role]]
+    judged = {arm: (ABLATED[arm], [matched(rows, arm, role) for role in roles]) for arm in THINKERS}
+    alone = [matched(rows, seen[role][0], role, "foreseen") for role in roles]
+    by_category(by_role, roles, {"no thought": (0, alone)} | judged)
     for axis in (by_tier, by_role):
         axis.set(ylabel="share of right predictions", ylim=(0, 1.05))
     for axis, places in zip(held_out, MATCHED, strict=True):
@@ -71,9 +72,9 @@ def draw(folder=FOLDER) -> Figure:
     edge = {label: (nth, [solved(found, arm) for arm in arms]) for label, (nth, arms) in after.items()}
     by_category(scores, list(ARMS), edge)
     scores.set(ylabel="sampled strict pass@1", ylim=(0, 1.05))
-    scores.legend(loc="upper right")
+    scores.legend(loc="lower left")
     titles = {
-        by_tier: "by tier of entropy", by_role: "by role, RMT's last quarter",
+        by_tier: "by tier of entropy", by_role: "by role, last quarter",
         held_out[0]: "held-out next tokens, any place", held_out[1]: "held-out next tokens, inferable",
         lengths: "thought length", scores: "edge, before and after RL",
     }  # fmt: skip
@@ -106,7 +107,8 @@ def next_tokens(axis, found: Results, places: str) -> None:
         for nth, arms in ((0, ("NTP",)), (1, thinkers)):
             published(axis, [ARMS.index(arm) for arm in arms], [PUBLISHED[arm] for arm in arms], nth)
     axis.set(ylabel="probability of the own token", ylim=(0, 1.05))
-    axis.legend(loc="lower right" if places == "any" else "center left", fontsize=6.5)
+    if places == "any":
+        axis.legend(loc="lower right", fontsize=6.5)
 
 
 def budget(rows: list[dict], arm: str) -> np.ndarray:
