@@ -49,7 +49,7 @@ THOUGHTS_A_PLACE = 8
 THOUGHT_RATE = 1 / 3  # of RL's learning rates
 SEGMENT = 24  # most tokens of a step
 PROBED = 4  # thoughts per problem in the causal probe
-# One step in ten finds a wrong number, so that half of the solutions are wrong, and every step contains freely chosen
+# One step in ten finds a wrong number, so that six solutions in ten are wrong, and every step contains freely chosen
 # words: if every token mattered, token weights would have nothing to do. Slips at every step, and not one at the end,
 # so that what weights gain at each adds up. Remarks are rare: one in four names a quantity that is not given, which
 # costs a solution.
@@ -282,11 +282,11 @@ def thought_rl(scale: Arena, flops: float, **more) -> Thinking:
 
 def thinking(scale: Arena, flops: float, share: float = 0.5, **more) -> tuple[Stage, Stage]:
     """Thinking Mid-training in two stages. The first imitates annotated texts of one half of the corpus; the second, RL
-    on thoughts before segments of the other half, gets this share of the budget."""
+    on thoughts before segments of the other half (or of other ``data``), gets this share of the budget."""
     return annotated(scale, (1 - share) * flops, annotator(scale)), thought_rl(scale, share * flops, **more)
 
 
-REWEIGHED = {  # controls that differ from ReMiT only in the token weights
+REWEIGHED = {  # controls that differ from ReMiT only in the token weights (and their size)
     "shuffled weights": {"weights": "shuffled"},
     "top-k": {"weights": "topk", "renormalise": True},
     "no clip": {"eps": 1.0},

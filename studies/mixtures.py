@@ -106,8 +106,8 @@ def with_rl(name: str, base: Recipe, anneal: Pretrain, stage: RL) -> tuple[Arm, 
 
 def approached(scale: Scale, names: tuple[str, ...], share: float) -> tuple[Scale, Recipe, Pretrain]:
     """Pre-training in which ``share`` of all rows, in every stage, follow approaches and show their tags: the scale
-    that reads tags, its base and its anneal. Problems are as in the other rows, with as many copies, as these are what
-    makes an approach carry to more operations than it was shown at."""
+    that reads tags, its base and its anneal. Problems are as in the other rows, with as many copies, which is
+    how an approach came to carry to more operations than it was shown at."""
     scale = replace(scale, model=replace(scale.model, vocab=replace(scale.model.vocab, approaches=True)))
 
     def told(data: Mixture) -> Mixture:

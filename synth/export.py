@@ -23,7 +23,7 @@ from interlude.synth.source import Mixture, Source
 from interlude.synth.verify import Verdict, verify
 
 Row = dict[str, object]
-FORMAT = 2  # of problem_to_dict; raise it when the fields change
+FORMAT = 3  # of problem_to_dict; raise it when the fields change
 ABILITY = "arithmetic"
 
 

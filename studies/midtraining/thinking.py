@@ -1,11 +1,12 @@
 """Do SFT on a corpus with annotated thoughts, and RL on own thoughts, beat next-token prediction on the raw corpus?
 
-Base, corpus and exams are the arena's (``studies.methods.Arena``). All arms but pre-training learn from one corpus,
-some of whose texts stop early, for twice the board's budget: RL on thoughts then has some forty steps. Annotating is
-charged; training the annotator is not, as it stands for the paper's off-the-shelf model (arXiv 2601.21343). "NTP"
-trains on the raw corpus, "RL alone" imitates nothing. Losses are on solutions, as in our pre-training (the paper's is
-on all tokens). Then comes RL, whose responses may contain thoughts and must contain every step. The probe measures how
-much the probability of a segment after a skipped step depends on the thought before it.
+Base, corpus and exams are the arena's (``studies.methods.Arena``). All arms but pre-training imitate one corpus, some
+of whose texts stop early, or think about texts of its kind that all do, half of them in the band; for twice the board's
+budget, so that RL on thoughts has some forty steps. Annotating is charged; training the annotator is not, as it stands
+for the paper's off-the-shelf model (arXiv 2601.21343). "NTP" trains on the raw corpus, "RL alone" imitates nothing.
+Losses are on solutions, as in our pre-training (the paper's is on all tokens). Then comes RL, whose responses may
+contain thoughts and must contain every step. The probe measures how much the probability of a segment after a skipped
+step depends on the thought before it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ RULE = (
     "Paired differences over seeds in strict pass@1 on the sampled edge exam, in which a response may think, alone "
     "and + RL (exact exams count plain solutions only); contents of thoughts by the answer, as strict demands the "
     "steps that thoughts hold. Student t, variances pooled where claims say so, Holm over this file; margin 0.05. "
-    "Three seeds of the board (55 to 57), exploratory: known there at half the budget. One pilot at seed 3: NTP 0.56,"
-    " thinking SFT 0.89, thinking 0.92, 3/4 RL 0.82. Gates met there: the judge accepts 0.73 at first, 0.15 to 0.42 "
-    "of groups without variance (of the corpus's own texts 0.61 to 0.66)."
+    "Three seeds of the board (55 to 57), exploratory: arms without RL on thoughts were known there at half the "
+    "budget. One pilot at seed 3: NTP 0.56, thinking SFT 0.89, thinking 0.92, 3/4 RL 0.82. Gates met there: the judge"
+    " accepts 0.73 at first, 0.15 to 0.42 of groups without variance (of the corpus's own texts 0.61 to 0.66)."
 )
 FREE = "zoo-edge-sampled"
 AFTER = ("pre-training", "NTP", "thinking SFT", "thinking SFT, oracle", "thinking")  # arms with RL after them

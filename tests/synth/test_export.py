@@ -61,7 +61,7 @@ def changed(path, value):
     [
         (("names",), ..., "problem lacks names"),
         (("colour",), "red", "problem has unknown fields colour"),
-        (("format",), 0, "problem.format must be 2"),
+        (("format",), 0, "problem.format must be 3"),
         (("graph", "modulus"), ..., "problem.graph lacks modulus"),
         (("graph", "depth"), 3, "problem.graph has unknown fields depth"),
         (("graph",), [1], "problem.graph must be a dictionary"),
@@ -129,7 +129,7 @@ def test_a_problem_that_cannot_be_solved_is_refused(nodes, unknown, message, dia
     not."""
     named = [i for i in range(len(nodes)) if i != unknown]
     table = {
-        "format": 2, "graph": {"nodes": nodes, "modulus": 7, "unknown": unknown}, "extra": [],
+        "format": 3, "graph": {"nodes": nodes, "modulus": 7, "unknown": unknown}, "extra": [],
         "names": list(range(len(nodes))), "order": named + ([] if unknown is None else [-1]), "world": "zoo",
         "dialect": dialect,
     }  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_problem_that_cannot_be_solved_is_refused(nodes, unknown, message, dia
             problem_from_dict(table)
 
 
-@pytest.mark.parametrize("text", ["", "[" * 200_000, "[]", "{}", "null", '{"format": 2}', "\x00", "1e999999"])
+@pytest.mark.parametrize("text", ["", "[" * 200_000, "[]", "{}", "null", '{"format": 3}', "\x00", "1e999999"])
 def test_what_is_no_problem_is_refused_in_one_sentence(text):
     """Mutants: a RecursionError let through; a TypeError for a table of another kind."""
     with pytest.raises(ValueError, match="problem"):
