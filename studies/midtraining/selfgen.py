@@ -2,11 +2,11 @@
 
 Half of the rows that the base reads are solutions by approaches that a tag requests, at all operations of the band and
 with copies, so that it follows approaches beyond the band. The model generates just below the edge, by four of five
-approaches a question, one of which is the plain form; four fifths of mid-training's rows are its own solutions, the
-rest pre-training's. RL is at the edge, with the paper's objective (GRPO without KL) and reward (the answer; arXiv
-2605.08472). "no mid-training" is the base, with as much RL as other arms, as in the paper; "longer RL" also spends on
-RL what they spend before it. "distillation 4" samples from the base after gold solutions at the edge, whose training is
-not charged, as it stands for the paper's off-the-shelf model.
+approaches a question, one of them the plain form; four fifths of mid-training's rows are its own solutions. RL is at
+the edge, with the paper's objective (GRPO without KL) and reward (the answer; arXiv 2605.08472). "no mid-training" is
+the base, with as much RL as other arms, as in the paper; "longer RL" also spends on RL what they spend before it.
+"distillation 4" samples from the base after gold solutions at the edge, whose training is not charged, as it stands for
+an off-the-shelf model.
 """
 
 from __future__ import annotations
