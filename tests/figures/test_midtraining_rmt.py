@@ -30,6 +30,15 @@ def test_next_tokens_are_drawn_beside_the_published(tmp_path):
     results.store(midtraining_rmt.STUDY, panels.SCALE, made, tmp_path)
     results.store_curves(midtraining_rmt.STUDY, panels.SCALE, thought_rows(list(midtraining_rmt.ABLATED)), tmp_path)
     axes = midtraining_rmt.draw(tmp_path).axes
+    # Mutants: one arm's matches under the other's name; an arm left out by role.
+    points = panels.curves(midtraining_rmt.STUDY, midtraining_rmt.THINKERS, tmp_path)
+    by_role = {line.get_label(): list(line.get_ydata()) for line in axes[1].get_lines() if line.get_label()[:1] != "_"}
+    roles = [text.get_text() for text in axes[1].get_xticklabels()]
+    assert [*by_role] == ["no thought", *midtraining_rmt.THINKERS] and roles
+    for arm in midtraining_rmt.THINKERS:
+        assert by_role[arm] == pytest.approx(
+            [midtraining_rmt.matched(points, arm, role).mean for role in roles], nan_ok=True
+        )
     for axis, lower in zip(axes[2:4], (0.0, 0.1), strict=True):
         assert [text.get_text() for text in axis.get_xticklabels()] == arms
         lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
