@@ -110,7 +110,7 @@ def tables(made: list[dict], every: bool = True) -> list[Table]:
             for row in made
             for each in row["compared"]
         ]
-        caption = "95 % Student t over seeds, variances pooled; verdicts after Holm over all comparisons; margin 0.05"
+        caption = "95 % Student t over seeds, variances moderated; verdicts after Holm over all comparisons"
         found.append(("differences", ["method", "above", "difference", "verdict"], lines, caption))
     return found
 

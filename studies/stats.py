@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from scipy.special import stdtrit
+from scipy import optimize, stats
+from scipy.special import digamma, polygamma, stdtrit
 
 from interlude.synth.rng import key
 
@@ -198,6 +198,40 @@ def holm(p_values) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = stepped
     return adjusted
+
+
+def moderated(gaps_SC) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of C comparisons of like scores over S seeds, each drawn towards what they have in common as far as
+    they do, and their degrees of freedom (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3(1),
+    section 6.2).
+
+    True variances are taken to follow a scaled inverse chi-square law, whose location and degrees of freedom d0 are
+    estimated from the spread of the logarithms of those found. A variance then has d0 + S - 1 degrees of freedom; where
+    they spread no more than chance would, all are the mean. Comparisons that share an arm are not independent: none has
+    more degrees of freedom than the mean of all, (S - 1) tr(C)^2 / tr(C^2) for their observed covariance C
+    (Satterthwaite's approximation), which errs towards few.
+
+    Returns two float64[C]. Raises ValueError for anything but a finite array of two seeds or more.
+    """
+    gaps_SC = _table(gaps_SC)
+    seeds, free = len(gaps_SC), len(gaps_SC) - 1
+    if seeds < 2:
+        raise ValueError("moderated needs at least two seeds, got one")
+    own_C = gaps_SC.var(0, ddof=1)
+    if not own_C.any() or own_C.size == 1:
+        return own_C, np.full(own_C.size, float(free))
+    shared_CC = np.atleast_2d(np.cov(gaps_SC.T))
+    most = max(free, np.trace(shared_CC) ** 2 / float((shared_CC**2).sum()) * free)
+    # A variance of nearly nothing would make the spread of the logarithms infinite.
+    log_C = np.log(np.maximum(own_C, 1e-5 * max(np.median(own_C), own_C.max() * 1e-5)))
+    location_C = log_C - digamma(free / 2) + math.log(free / 2)
+    excess = location_C.var(ddof=1) - polygamma(1, free / 2)
+    if excess <= 0:
+        return np.full(own_C.size, own_C.mean()), np.full(own_C.size, most)
+    half = math.exp(optimize.brentq(lambda log: polygamma(1, math.exp(log)) - excess, -30.0, 30.0))  # d0 / 2
+    prior = math.exp(location_C.mean() + digamma(half) - math.log(half))
+    drawn_C = (2 * half * prior + free * own_C) / (2 * half + free)
+    return drawn_C, np.full(own_C.size, min(2 * half + free, most))
 
 
 def seeds_needed(sd: float, effect: float, power: float = 0.8, level: float = 0.05) -> int:

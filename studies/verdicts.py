@@ -21,11 +21,12 @@ from scipy import stats
 
 from interlude.studies.evidence import COMMON, VISIBLE, Bands, pairing, values
 from interlude.studies.results import Results
-from interlude.studies.stats import holm, resampled_sums, seeds_needed
+from interlude.studies.stats import holm, moderated, resampled_sums, seeds_needed
 
 HOLDS, FAILS, OPEN, NOT_RUN = VERDICTS = ("holds", "does not hold", "open", "not run")
 NO_TABLE = "the study has no table yet"
 LEVEL = 0.05
+# Rules that say "pooled" were written when a pool's comparisons shared one variance; since 2026-11-28 it is moderated.
 FEWEST = 3  # seeds that can decide: two that agree by chance have an interval of no width
 CONFIRMATORY = 8  # fewer seeds are labelled exploratory
 MARGIN = 0.05
@@ -95,9 +96,9 @@ class Claim:
     """One claim, of a paper or of ours: it holds where all its comparisons do, and does not where one does not.
 
     name: what is claimed, in words. published, place: the paper's numbers and where they stand (arXiv id, figure or
-    table); both empty for a claim of our own. margin: the smallest difference that matters. pool: comparisons of
-    claims with the same name here share one variance, the mean of theirs weighted by degrees of freedom, as
-    differences of like scores do with few seeds; "" shares nothing.
+    table); both empty for a claim of our own. margin: the smallest difference that matters. pool: the variances of
+    comparisons of claims with the same name here, differences of like scores, inform each other (``stats.moderated``);
+    "" has its own alone.
     """
 
     name: str
@@ -183,8 +184,9 @@ class Measured:
     """One comparison, measured.
 
     mean, low, high: with its 95 % Student-t interval over seeds, not corrected for many. resampled_low,
-    resampled_high: 95 % bootstrap interval over seeds and problems. sd: of the seeds' differences, pooled where the
-    claim says so, with ``df`` degrees of freedom. unpaired: seeds left out, as their arms ran on different machines.
+    resampled_high: 95 % bootstrap interval over seeds and problems. gaps: each seed's difference. sd: of them,
+    moderated where the claim names a pool, with ``df`` degrees of freedom. unpaired: seeds left out, as their arms ran
+    on different machines.
     p, p_equal: of the sign (for "within": of lying beyond the margin) and of equivalence, corrected over the family.
     idle: why it could not have come out otherwise, where no arm is off the floor or ceiling.
     """
@@ -197,8 +199,9 @@ class Measured:
     resampled_low: float
     resampled_high: float
     sd: float
-    df: int
+    df: float
     seeds: tuple[int, ...]
+    gaps: tuple[float, ...]
     problems: int
     unpaired: tuple[int, ...] = ()
     idle: str = ""
@@ -277,7 +280,7 @@ def compared(each: Comparison, table: Results, bands: Bands, unpaired: tuple[int
     low, high = np.quantile(resampled_sums(list(tables.values()), RESAMPLES, path), (0.025, 0.975))
     made = Measured(
         each.words, each.direction, float(gaps_S.mean()), math.nan, math.nan, float(low), float(high), sd, n - 1,
-        table.seeds, problems, unpaired, idle(scores),
+        table.seeds, tuple(gaps_S.tolist()), problems, unpaired, idle(scores),
     )  # fmt: skip
     return with_interval(made)
 
@@ -301,18 +304,17 @@ def with_interval(made: Measured) -> Measured:
 
 
 def pooled(parts: list[tuple[Claim, Measured]]) -> list[tuple[Claim, Measured]]:
-    """The same with variances shared where claims say so. Arms that several comparisons share make their variances
-    depend on each other, so that the degrees of freedom are at most those named."""
-    shared: dict[str, tuple[float, int]] = {}
-    for pool in {claim.pool for claim, _ in parts if claim.pool}:
-        those = [part for claim, part in parts if claim.pool == pool and part.df > 0]
-        df = sum(part.df for part in those)
-        if df:
-            shared[pool] = math.sqrt(sum(part.df * part.sd**2 for part in those) / df), df
-    made = []
-    for claim, part in parts:
-        sd, df = shared.get(claim.pool, (part.sd, part.df)) if part.df > 0 else (part.sd, part.df)
-        made.append((claim, with_interval(replace(part, sd=sd, df=df))))
+    """The same with variances moderated where claims name a pool, over its comparisons on the same seeds."""
+    pools: dict[tuple, list[int]] = {}
+    for n, (claim, part) in enumerate(parts):
+        if claim.pool and part.df > 0:
+            pools.setdefault((claim.pool, part.seeds), []).append(n)
+    made = list(parts)
+    for those in pools.values():
+        variances, df = moderated(np.array([parts[n][1].gaps for n in those]).T)
+        for n, variance, free in zip(those, variances, df, strict=True):
+            claim, part = parts[n]
+            made[n] = claim, with_interval(replace(part, sd=math.sqrt(variance), df=float(free)))
     return made
 
 
@@ -338,7 +340,7 @@ def p_equal(part: Measured, margin: float) -> float:
     """p of the two one-sided tests that the difference lies within the margin of zero: the larger of the two, which
     is above one half where the difference measured lies beyond the margin."""
     room = margin - abs(part.mean)
-    if part.df < 1:
+    if not part.df:
         return 1.0
     if part.sd == 0:
         return float(room <= 0)
@@ -347,7 +349,7 @@ def p_equal(part: Measured, margin: float) -> float:
 
 def two_sided(away: float, part: Measured) -> float:
     """Two-sided p of a distance from what is tested; with one seed 1, and where seeds do not differ at all 0 or 1."""
-    if part.df < 1:
+    if not part.df:
         return 1.0
     if part.sd == 0:
         return float(away == 0)

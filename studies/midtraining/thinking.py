@@ -27,7 +27,7 @@ PREDICTION = (
 RULE = (
     "Paired differences over seeds in strict pass@1 on the sampled edge exam, in which a response may think, alone "
     "and + RL (exact exams count plain solutions only); contents of thoughts by the answer, as strict demands the "
-    "steps that thoughts hold. Student t, variances pooled where claims say so, Holm over this file; margin 0.05. "
+    "steps that thoughts hold. Student t, variances moderated where claims say so, Holm over this file; margin 0.05. "
     "Three seeds of the board (55 to 57), exploratory: arms without RL on thoughts were known there at half the "
     "budget. One pilot at seed 3: NTP 0.56, thinking SFT 0.89, thinking 0.92, 3/4 RL 0.82. Gates met there: the judge"
     " accepts 0.73 at first, 0.15 to 0.42 of groups without variance (of the corpus's own texts 0.61 to 0.66)."

@@ -13,6 +13,7 @@ from scipy import stats
 
 from interlude.studies import results
 from interlude.studies.results import Results
+from interlude.studies.stats import holm, moderated
 from interlude.studies.verdicts import (
     FAILS,
     HOLDS,
@@ -269,3 +270,48 @@ def test_two_measures_are_compared(found):
         0.255 + np.mean([(n / 20 + 0.2) / 2 for n in range(len(rows) // 2)]) - 0.1
     )
     assert verdict.measured[0].words == "none loss_rank - other entropy_rank, places"
+
+
+POOLS = {  # seeds, comparisons, sd of what they share, sds of their own
+    "one control, like": (8, 12, 1.0, np.ones(12)),
+    "one control, unlike": (8, 12, 1.0, np.exp(np.linspace(-1, 1, 12))),
+    "unlike": (8, 4, 0.0, np.array([0.164, 0.014, 0.003, 0.039])),
+    "three seeds, one control": (3, 10, 1.0, np.exp(np.linspace(-1, 1, 10))),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_variances_that_inform_each_other_do_not_make_verdicts_err(pool):
+    """Kills: one variance for all (any false verdict in 0.05, 0.19, 0.21 and 0.15 of these families); degrees of
+    freedom added up as if nothing were shared; variances drawn too far, or all the way."""
+    seeds, count, shared, own = POOLS[pool]
+    rng, wrong = np.random.Generator(np.random.PCG64(11)), 0
+    for _ in range(400):
+        gaps_SC = own * rng.standard_normal((seeds, count)) + shared * rng.standard_normal((seeds, 1))
+        variances, df = moderated(gaps_SC)
+        p = 2 * stats.t.sf(abs(gaps_SC.mean(0)) / np.sqrt(variances / seeds), df)
+        wrong += holm(p).min() < 0.05
+    assert wrong / 400 <= 0.09
+
+
+def test_like_variances_become_one_and_unlike_ones_stay_apart():
+    """Kills: no drawing together; the mean where variances differ a hundredfold; a variance of nothing that breaks the
+    logarithm; a column that another's units reach."""
+    rng = np.random.Generator(np.random.PCG64(5))
+    like = rng.standard_normal((8, 400))
+    variances, df = moderated(like)
+    assert variances.std() < 0.1 and df.min() > 40  # own variances spread by 0.53, with 7
+    unlike = like * np.where(np.arange(400) % 2, 1.0, 0.01)
+    apart, free = moderated(unlike)
+    own = unlike.var(0, ddof=1)
+    assert np.quantile(abs(np.log(apart / own)), 0.9) < 0.5 and free.max() < 12
+    scaled, same = moderated(3 * unlike)
+    assert scaled == pytest.approx(9 * apart) and same == pytest.approx(free)
+    flat, _ = moderated(np.column_stack([like[:, :3], np.zeros(8)]))
+    assert np.isfinite(flat).all() and (flat > 0).all()
+    none, _ = moderated(np.zeros((8, 3)))
+    assert not none.any()
+    alone, seven = moderated(like[:, :1])
+    assert alone == pytest.approx(like[:, 0].var(ddof=1)) and seven == 7
+    with pytest.raises(ValueError, match="at least two seeds"):
+        moderated(like[:1])
