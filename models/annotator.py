@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 # Shapes: B rows, T tokens of the longest row, V tokens of the vocabulary.
 
 HALVES = SFT_HALF, RL_HALF = 0, 1
-CONTENTS = ("own", "shuffled", "empty")
+CONTENTS = ("own", "shuffled", "empty")  # of a thought that stays where it is
+IN_PLACE_OF_THOUGHTS = ("nothing", "mark", "elsewhere")  # what may stand in a text instead of them
+MARK = "."  # stands in no terse solution
 MOST_ATTEMPTS = 1000  # draws in a row from the wrong half before an error
 SENTENCE = re.compile(r"[.!?]+['\")\]]*(?=\s)|\S(?=[ \t]*\n)")  # the end of a sentence, or of a line
 FULL_STOP = re.compile(r"[.!?]['\")\]]*\s*$")
@@ -229,3 +231,26 @@ def with_content(ids: list[int], opening: int, closing: int, content: str, *path
             found.append(token)
             inside = token == opening
     return found
+
+
+def without_thoughts(each: Chunk, ids: list[int], opening: int, closing: int, instead: str, mark: list[int], *path):
+    """The tokens of an annotated chunk with "nothing" where thoughts were, with a "mark" that is no thought, or with as
+    many empty thoughts "elsewhere": where other segments begin, as far as there are any. Raises ValueError if the mark
+    is in the text."""
+    if instead == "mark" and set(mark) & set(each.solution):
+        raise ValueError(
+            f"what marks a gap must be in no solution, but {MARK!r} is in this one: {each.problem.solution}"
+        )
+    gaps, at, inside = set(), 0, False
+    for token in ids:
+        if token in (opening, closing):
+            inside = token == opening
+            gaps |= {at} if inside else set()
+        else:
+            at += not inside
+    free = [start for start in starts(each) if start not in gaps]
+    if instead == "elsewhere":
+        shuffle(rng("elsewhere", *path), free)
+    put = {"nothing": [], "mark": mark, "elsewhere": [opening, closing]}[instead]
+    where = set(free[: len(gaps)]) if instead == "elsewhere" else gaps
+    return list(chain.from_iterable([*(put if n in where else ()), token] for n, token in enumerate(each.solution)))

@@ -11,11 +11,12 @@ from interlude.studies.mixtures import approached
 from interlude.studies.scales import REPLAY_SHARE, Scale, blend
 from interlude.synth.approaches import PLAIN
 
-# SPENT: on a stage of an arm, as a share of the scale's arm. TAGGED: share of the base's rows that follow approaches.
-# MOST_COPIES: in a pre-training problem; with more, the base solves most of the edge at once and pass@64 has no room.
+# SPENT: on a stage of an arm, as a share of the scale's arm. TAGGED: share of the base's rows that follow approaches;
+# at 0.8 the base solves nothing of the edge. MOST_COPIES: in a pre-training problem; with 14 the base solves most of
+# the edge at once and pass@64 has no room, with 6 it falls from 0.8 to nothing within two operations.
 # SAMPLES: half of SelfGen's default, or sampling takes most of an arm. WRONG: one wrong solution per question, as few
 # have a wrong one by each approach.
-SPENT, TAGGED, MOST_COPIES, SAMPLES, WRONG = 0.75, 0.5, 6, 4, {"traces": "incorrect", "n": 1, "attempts": 256}
+SPENT, TAGGED, MOST_COPIES, SAMPLES, WRONG = 0.75, 0.5, 8, 4, {"traces": "incorrect", "n": 1, "attempts": 256}
 # What a base of this size follows beyond the band when each is a tenth of its rows. Of "levels" and "grouped", which
 # reorder steps, and of "restate", "running" and "symbolic" it writes the lines, but few that keep what they promise.
 NAMES = ("plan", "commuted", "table", "countdown", PLAIN)
@@ -55,5 +56,5 @@ def own_solution_recipes(scale: Scale, flops: float) -> tuple[Scale, Recipe, dic
 
 
 def between(scale: Scale) -> tuple[int, int]:
-    """The two numbers of operations below the edge, where the base is right often but not always."""
-    return max(1, scale.edge[0] - 2), scale.edge[0] - 1
+    """The last number of operations below the edge and the first of it: the base is right there, but not always."""
+    return max(1, scale.edge[0] - 1), scale.edge[0]

@@ -8,6 +8,8 @@ import numpy as np
 
 from interlude.models.annotator import (
     CONTENTS,
+    IN_PLACE_OF_THOUGHTS,
+    MARK,
     SFT_HALF,
     annotate,
     check_tokens,
@@ -17,6 +19,7 @@ from interlude.models.annotator import (
     raw,
     room,
     with_content,
+    without_thoughts,
 )
 from interlude.models.graders import device_of
 from interlude.models.ledger import REFERENCE, decode_cost
@@ -51,8 +54,9 @@ class Annotate(Stage):
     # tokenizer of its own; or "oracle" for the generator's own thoughts, an upper bound. The FLOPs of annotation are
     # charged. A thought may open where a segment begins (our reading of the paper).
     annotator: Recipe | Teacher | str
-    # "own", or a control that keeps the format: "shuffled" permutes the tokens of every thought, "empty" keeps only the
-    # tags.
+    # "own", or a control: "shuffled" permutes the tokens of every thought, "empty" keeps only its tags, "mark" puts one
+    # token that is no thought there, "elsewhere" moves empty thoughts to where other segments begin, "nothing" leaves
+    # the text as it was.
     content: str = "own"
     # Sampling temperature of the annotator (the paper does not give it).
     temperature: float = 1.0
@@ -70,8 +74,8 @@ class Annotate(Stage):
             raise ValueError(f"Annotate.replay must be given if Annotate.replay_share is {self.replay_share}")
         if isinstance(self.annotator, str) and self.annotator != ORACLE:
             raise ValueError(f"Annotate.annotator must be a Recipe, a Teacher or {ORACLE!r}, got {self.annotator!r}")
-        if self.content not in CONTENTS:
-            raise ValueError(f"Annotate.content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
+        if self.content not in (known := (*CONTENTS, *IN_PLACE_OF_THOUGHTS)):
+            raise ValueError(f"Annotate.content must be one of {', '.join(known)}, got {self.content!r}")
         if self.temperature < 0 or self.max_thought < 1:
             what = f"{self.temperature} and {self.max_thought}"
             raise ValueError(f"Annotate.temperature must not be negative and Annotate.max_thought positive, got {what}")
@@ -113,7 +117,11 @@ class Annotate(Stage):
         else:
             written = []
         for nth, text in zip(new, written, strict=True):
-            told[nth] = with_content(text, opening, closing, self.content, *paths[nth])
+            if self.content in CONTENTS:
+                told[nth] = with_content(text, opening, closing, self.content, *paths[nth])
+            else:
+                mark = learner.encode(MARK) if self.content == "mark" else []
+                told[nth] = without_thoughts(chunks[nth], text, opening, closing, self.content, mark, *paths[nth])
         ids = [each.question + text for each, text in zip(chunks, told, strict=True)]
         asked = 1.0 if self.targets == "all" else 0.0
         gains = [

@@ -10,6 +10,8 @@ import torch
 from test_stages import COMMON, EASY, ROLLS, TAGGED, around, collected
 
 from interlude.models.annotator import (
+    IN_PLACE_OF_THOUGHTS,
+    MARK,
     RL_HALF,
     SFT_HALF,
     annotate,
@@ -21,6 +23,7 @@ from interlude.models.annotator import (
     starts,
     thought_probs,
     with_content,
+    without_thoughts,
 )  # fmt: skip
 from interlude.models.gpt import GPT
 from interlude.models.ledger import REFERENCE, ROLLOUT, decode_cost, forward_cost
@@ -125,6 +128,34 @@ def test_contents_keep_the_format():
     drawn_ = {tuple(with_content(ids, 1, 2, "shuffled", n)) for n in range(9)}
     assert len(drawn_) > 3 and all(sorted(each[2:6]) == [7, 8, 9, 10] for each in drawn_)
     assert all(each[:2] + each[6:] == (5, 1, 2, 6, 1, 2, 4) for each in drawn_)
+
+
+def test_what_stands_in_place_of_thoughts():
+    """Kills: a text that loses or gains a token; a mark that is not where the thought was; a tag left or put at a gap;
+    tags that always go to one place; a mark that is in the text anyway."""
+    lm = SMALL.build(0)
+    opening, closing = tags(lm)
+    mark = lm.encode(MARK)
+    moved, thought = set(), 0
+    for row in range(40):
+        each = chunk(lm, problem := drawn(STEPS, SFT_HALF, "instead", row))
+        told = oracle(lm, problem)
+        empty = with_content(told, opening, closing, "empty")
+        put = {kind: without_thoughts(each, told, opening, closing, kind, mark, row) for kind in IN_PLACE_OF_THOUGHTS}
+        assert put["nothing"] == each.solution
+        as_mark = "_".join(map(str, empty)).replace(f"{opening}_{closing}", str(mark[0]))
+        assert "_".join(map(str, put["mark"])) == as_mark
+        apart = put["elsewhere"]
+        assert [token for token in apart if token not in (opening, closing)] == each.solution
+        gaps = [n - 2 * k for k, n in enumerate(n for n, token in enumerate(empty) if token == opening)]
+        there = [n - 2 * k for k, n in enumerate(n for n, token in enumerate(apart) if token == opening)]
+        assert not set(there) & set(gaps) and set(there) <= set(starts(each))
+        assert len(there) == min(len(gaps), len(each.segments) - len(gaps))
+        thought += len(gaps)
+        moved |= {at / len(each.solution) for at in there}
+    assert thought > 15 and len(moved) > 4
+    with pytest.raises(ValueError, match="must be in no solution"):
+        without_thoughts(each, told, opening, closing, "mark", each.solution[:1])
 
 
 # The halves
