@@ -33,6 +33,7 @@ NAMES = (
     "interplay_fig18_budgets",
     "interplay_forgetting",
     "midtraining_leaderboard",
+    "midtraining_marked_gaps",
     "midtraining_places",
     "midtraining_remit",
     "midtraining_rmt",

@@ -18,6 +18,7 @@ from interlude.figures import (
     interplay_planning,
     interplay_planning_budget,
     midtraining_leaderboard,
+    midtraining_marked_gaps,
     midtraining_places,
     midtraining_remit,
     midtraining_rmt,
@@ -121,6 +122,7 @@ ARMS = {
     "midtraining/leaderboard": tuple(
         f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")
     ),
+    "midtraining/marked_gaps": tuple(dict.fromkeys((*midtraining_marked_gaps.DRAWN, *midtraining_marked_gaps.GAINS))),
     "midtraining/remit": tuple(
         name + end for end, _, arms in midtraining_remit.THEN.values() for name in (midtraining_remit.CONTROL, *arms)
     ),
