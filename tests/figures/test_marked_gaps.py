@@ -17,7 +17,7 @@ def test_gains_are_of_plain_solutions_and_of_sampled_ones(tmp_path):
     results.store(marked_gaps.STUDY, "nano", made, tmp_path)
     _, gains = marked_gaps.draw(tmp_path).axes
     names = [label.get_text() for label in gains.get_yticklabels()]
-    found = panels.table(marked_gaps.STUDY, (), tmp_path)
+    found = panels.table(marked_gaps.STUDY, tuple(arms), tmp_path)
     drawn = {line.get_label(): list(line.get_xdata()) for line in gains.get_lines()}
     beyond = [f"zoo-ops{n}" for n in range(5, 12)]
     exact = {arm: found.pooled(arm, beyond, 1).mean() for arm in (*names, "unmarked")}
