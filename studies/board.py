@@ -18,8 +18,8 @@ BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
 
 def beside(method: str, controls: Sequence[str], alone: tuple[Score, Score]) -> tuple[Claim, ...]:
     """That a method is above each control: at once alone, in its own score and the control's; at once after RL, over
-    all that is deeper than the band; and in pass@128 on the hard band, alone and after RL. Comparisons of one kind
-    share a variance."""
+    all that is deeper than the band; and in pass@128 on the hard band, alone and after RL. The variances of
+    comparisons of one kind are moderated."""
     return tuple(claim for over in controls if over != method for claim in above_one(method, over, alone))
 
 
