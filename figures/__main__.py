@@ -12,8 +12,10 @@ from interlude.figures.style import save
 NAMES = (
     "quickstart",
     "interplay_depth_carried",
+    "interplay_depth_roles",
     "interplay_planning",
     "interplay_planning_budget",
+    "interplay_planning_reward",
     "interplay_base_probability",
     "interplay_fig03_edge",
     "interplay_fig04_context_exposure",

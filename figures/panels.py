@@ -7,13 +7,14 @@ training curve by Student's t over seeds. Exact scores cannot be guessed; where 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from interlude.figures.style import MARKERS, PALETTE, line, note, points, shade
+from interlude.figures.style import MARKERS, PALETTE, ROLE_COLOURS, line, note, points, shade
 from interlude.studies import evidence
-from interlude.studies.results import FOLDER, Results, load, load_curves
+from interlude.studies.results import FOLDER, ROLES, Results, load, load_curves
 from interlude.studies.stats import Estimate, difference
 
 SCALE = "nano"
@@ -124,6 +125,32 @@ def by_row(axis, names: list[str], series: dict[str, tuple[int, list[np.ndarray]
     axis.tick_params(axis="y", length=0)
     for n in range(0, len(names), 2):
         axis.axhspan(n - 0.5, n + 0.5, color="#f3f1ea", linewidth=0, zorder=0)
+
+
+def by_role(axis, table: Results, exams: list[str], arms: dict[str, str]) -> None:
+    """Mean surprise of the worked solutions of these exams, stacked by what their tokens are for: a bar an arm, with
+    the colour of its name."""
+    totals = np.zeros(len(arms))
+    at = np.arange(len(arms))
+    for nth, role in enumerate(ROLES):
+        parts = np.array([nats(table, arm, exams, role) for arm in arms])
+        if parts.sum() > 0:
+            axis.barh(at, parts, left=totals, color=ROLE_COLOURS[nth], height=0.66, label=role)
+        totals += parts
+    axis.set_yticks(at, list(arms))
+    for tick, colour in zip(axis.get_yticklabels(), arms.values(), strict=True):
+        tick.set_color(colour)
+    axis.invert_yaxis()
+    axis.set(xlabel="nats a problem", xlim=(0, 1.02 * totals.max()))
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.8
+    )
+
+
+def nats(table: Results, arm: str, exams: list[str], role: str) -> float:
+    """Mean nats a problem that tokens of ``role`` cost; a role that never occurs costs 0."""
+    rows = [row for exam in exams for row in table.of(arm, exam)]
+    return float(np.mean([0.0 if math.isnan(value := row[f"{role}_nats"]) else value for row in rows]))
 
 
 def by_training(axis, rows: list[dict], arms: dict[str, int], column: str) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, pooled
-from interlude.figures.style import PALETTE, ROLE_COLOURS, figure, line, panel_letter, shade
-from interlude.studies.results import FOLDER, ROLES, Results, load
+from interlude.figures.panels import BANDS, by_role, pooled
+from interlude.figures.style import PALETTE, figure, line, panel_letter, shade
+from interlude.studies.results import FOLDER, Results, load
 
 STUDY, SCALE, WORLD = "stages/quickstart", "nano", "zoo"
 ATTEMPTS = tuple(round(10 ** (n / 2)) for n in range(13))  # 1 to 10^6
@@ -22,7 +19,8 @@ def draw(folder=FOLDER) -> Figure:
     depth, attempts, roles = made.subplots(1, 3, width_ratios=(1.3, 1.05, 1))
     by_depth(depth, found)
     by_attempts(attempts, found)
-    by_role(roles, found)
+    by_role(roles, found, exams(found, "edge"), dict(zip(found.arms, PALETTE, strict=False)))
+    panel_letter(roles, "c", "surprise, edge")
     made.legend(*depth.get_legend_handles_labels(), loc="outside lower left", ncols=4)
     problems = found.score(found.arms[0], exams(found, "edge")[0], 1).problems
     seeds = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
@@ -59,29 +57,3 @@ def by_attempts(axis, table: Results) -> None:
     axis.minorticks_off()
     axis.set_yticks((0, 0.25, 0.5, 0.75, 1))
     panel_letter(axis, "b", "pass@k at the edge")
-
-
-def by_role(axis, table: Results) -> None:
-    """Mean surprise of the worked solution at the edge, stacked by what its tokens are for."""
-    totals = np.zeros(len(table.arms))
-    at = np.arange(len(table.arms))
-    for nth, role in enumerate(ROLES):
-        parts = np.array([nats(table, arm, role) for arm in table.arms])
-        if parts.sum() > 0:
-            axis.barh(at, parts, left=totals, color=ROLE_COLOURS[nth], height=0.66, label=role)
-        totals += parts
-    axis.set_yticks(at, table.arms)
-    for tick, colour in zip(axis.get_yticklabels(), PALETTE, strict=False):
-        tick.set_color(colour)
-    axis.invert_yaxis()
-    axis.set(xlabel="nats a problem", xlim=(0, 1.02 * totals.max()))
-    axis.legend(
-        loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.8
-    )
-    panel_letter(axis, "c", "surprise, edge")
-
-
-def nats(table: Results, arm: str, role: str) -> float:
-    """Mean nats a problem that tokens of ``role`` cost at the edge; a role that never occurs costs 0."""
-    rows = [row for exam in exams(table, "edge") for row in table.of(arm, exam)]
-    return float(np.mean([0.0 if math.isnan(value := row[f"{role}_nats"]) else value for row in rows]))

@@ -13,7 +13,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Study
 from interlude.studies.verdicts import above, below, minus, within
 
-FIGURES = ("interplay_depth_carried", "interplay_planning")
+FIGURES = ("interplay_depth_carried", "interplay_depth_roles", "interplay_planning")
 QUESTION = "At equal FLOPs, how many operations beyond its training data does each kind of training carry a base?"
 PREDICTION = (
     "On the hard band (one and two operations beyond all training data) RL raises pass@1 by at least 0.15 and pass@128 "

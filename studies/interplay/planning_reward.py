@@ -13,6 +13,7 @@ from interlude.studies.study import Study
 from interlude.studies.verdicts import above, minus, more_unsound
 
 SCALE = "nano-shuffled"
+FIGURES = ("interplay_planning_reward",)
 QUESTION = "Where steps have to be chosen, do rewards for the working teach more than rewards for the answer?"
 PREDICTION = (
     "At the edge, as the paper says, printed and strict beat answer, by 0.02 to 0.08; on hard problems printed beats "

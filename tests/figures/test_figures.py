@@ -17,6 +17,7 @@ from interlude.figures import (
     interplay_depth_carried,
     interplay_planning,
     interplay_planning_budget,
+    interplay_planning_reward,
     midtraining_leaderboard,
     midtraining_marked_gaps,
     midtraining_places,
@@ -171,11 +172,21 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     for exam, ops in zip(interplay_planning_budget.EXAMS, ("5", "7", "8"), strict=True):
         made += [row | {"exam": exam} for row in made if row["exam"] == f"zoo-ops{ops}"]
     results.store("interplay/planning_budget", "nano-shuffled", made, folder)
+    paid = ("none", *(f"{kind}, {field}" for field in interplay_planning_reward.PAPER for kind in REWARDS[:4]))
+    made = study_rows({arm: 1.5 + shift + nth / 9 for nth, arm in enumerate(paid)}, seeds, problems=3, top=8)
+    for exam, ops in zip(interplay_planning.CHAINS, ("5", "7"), strict=True):
+        made += [row | {"exam": exam} for row in made if row["exam"] == f"zoo-ops{ops}"]
+    results.store(interplay_planning_reward.STUDY, "nano-shuffled", made, folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
         worlds = ("zoo", "school") if short in ("context_exposure", "context_rl_share", "topology") else ("zoo",)
-        more = {"similar": short == "topology", "banded": "leaderboard" in name, "hard": short == "process_reward"}
+        more = {
+            "similar": short == "topology",
+            "stepped": short == "depth_carried",
+            "banded": "leaderboard" in name,
+            "hard": short == "process_reward",
+        }
         made = study_rows(ability, seeds, problems=3, worlds=worlds, **more)
         results.store(name, "nano", made, folder)
         if name == midtraining_remit.STUDY:

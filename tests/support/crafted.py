@@ -61,7 +61,15 @@ def sampled_row(arm: str, seed: int) -> dict:
 
 
 def study_rows(
-    ability: dict, seeds=(10, 11, 12), problems=5, worlds=("zoo",), top=11, similar=False, banded=False, hard=False
+    ability: dict,
+    seeds=(10, 11, 12),
+    problems=5,
+    worlds=("zoo",),
+    top=11,
+    similar=False,
+    banded=False,
+    hard=False,
+    stepped=False,
 ) -> list[dict]:
     """Rows as an Interplay study has them: exact exams by operations, a sampled one and a divergence.
 
@@ -79,7 +87,9 @@ def study_rows(
                     logp = -0.7 - 2.0 * (ops - DEEPER - reach + 0.05 * s + w) - np.linspace(-0.3, 0.3, problems)
                     each = row(arm, nth, seed, world, ops, np.minimum(logp, -1e-3))
                     like = results.cell(np.linspace(0.4, 0.999, problems) - 0.02 * ops, 4)
-                    made.append(each | ({"similarity": like} if similar else {}))
+                    told = {f"{n}": (n + nth + s) / 8 for n in range(1, ops + 1)} | {"stop": 0.5}
+                    by_step = {"planning_by_step": " ".join(f"{n}:{nats:.4f}" for n, nats in told.items())}
+                    made.append(each | ({"similarity": like} if similar else {}) | (by_step if stepped else {}))
             right = min(8, max(0, round(2 * reach) - 7))
             counts = {"strict": f"{right} " * 3 + f"{right}", "correct": " ".join([str(min(8, right + 2))] * 4)}
             faults = {"faults": f"operand:{3 * (9 - right) + s} missing:{9 - right}"}
