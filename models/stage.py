@@ -88,6 +88,9 @@ class Stage(ABC):
     optim: Optim
     version: ClassVar[int] = 1
     needs_initial_model: ClassVar[bool] = False  # whether ``StageModels.start`` is needed
+    # Whether ``collect`` depends on weights or on ``StageModels.done``. Where it depends on tokenizers and sizes only,
+    # batches can be made ahead (models.ahead). To be said by the class that defines ``collect``, or by one below it.
+    reads_weights: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -136,6 +139,16 @@ class Stage(ABC):
         """``loss``, and metrics for the log that only the loss computes: by name, a sum and a count. The loop adds up
         both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
         return self.loss(models, batch), {}
+
+
+def collects_alone(stage: Stage) -> bool:
+    """Whether a stage's batches depend on no weights. A class that collects in a way of its own has to say so itself:
+    what it inherits was said of another ``collect``."""
+    kinds = type(stage).__mro__
+    said, defined = (
+        next(n for n, kind in enumerate(kinds) if name in vars(kind)) for name in ("reads_weights", "collect")
+    )
+    return said <= defined and not stage.reads_weights
 
 
 def predicted(lm: LM, batch: Batch) -> tuple[Tensor, Tensor]:

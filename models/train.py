@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError
 
 from interlude.models import native
+from interlude.models.ahead import Ahead
 from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
 from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, forward_cost
@@ -53,7 +54,7 @@ class Machine:
     core's cache, or fills an accelerator). save_every: seconds between saves, and longer where saving takes more than
     ``SAVING`` of the time; 0 saves after every step. recompute: keep of each layer only its input, and compute the rest
     again in the backward pass (gradient checkpointing, Chen et al. 2016, arXiv 1604.06174): a third more work for a
-    fraction of the memory; of transformers models only.
+    fraction of the memory; of transformers models only. collectors: processes that make batches ahead (see ``Ahead``).
     """
 
     device: str = "cpu"
@@ -61,6 +62,7 @@ class Machine:
     micro_tokens: int | None = None
     save_every: float = 30.0
     recompute: bool = False
+    collectors: int | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
@@ -70,6 +72,8 @@ class Machine:
         counts = [n for n in (self.micro_tokens, self.threads) if n is not None]
         if any(n < 1 for n in counts) or self.save_every < 0:
             raise ValueError("Machine.micro_tokens and threads must be at least 1 and save_every not negative")
+        if self.collectors is not None and self.collectors < 0:
+            raise ValueError(f"Machine.collectors must not be negative, got {self.collectors}")
 
     @property
     def most_tokens(self) -> int:
@@ -136,27 +140,28 @@ def train(
     state = resume(folder, lm, optimiser, kernels, origin) if folder else State(kernels=kernels)
     tracker = Tracker(folder) if folder else None
     clock, saved, pause = time.monotonic(), time.monotonic(), machine.save_every
-    while stage.progress(state.step, state.ledger.total_flops) < 1:
-        line = one_step(models, stage, seed, state, optimiser, machine, precision, folder)
-        state.step += 1
-        now = time.monotonic()
-        state.seconds, clock = state.seconds + now - clock, now
-        line |= {"step": state.step, "seconds": round(state.seconds, 3), "flops": state.ledger.total_flops}
-        line["kernels"] = kernels
-        if folder:
-            append_jsonl(folder / "log.jsonl", line)
-            tracker.log(line)
-            if now - saved >= pause:
-                checkpoint(folder, lm, optimiser, state, origin)
-                saved = time.monotonic()
-                pause = max(machine.save_every, (saved - now) / SAVING) if machine.save_every else 0.0
-        if observe:
-            try:
-                observe(stage.progress(state.step, state.ledger.total_flops), line)
-            except KeyboardInterrupt:  # between two steps, so that the save is whole
-                if folder:
+    with Ahead(stage, seed, machine.device, machine.collectors) as ahead:
+        while stage.progress(state.step, state.ledger.total_flops) < 1:
+            line = one_step(models, stage, seed, state, optimiser, machine, precision, folder, ahead)
+            state.step += 1
+            now = time.monotonic()
+            state.seconds, clock = state.seconds + now - clock, now
+            line |= {"step": state.step, "seconds": round(state.seconds, 3), "flops": state.ledger.total_flops}
+            line["kernels"] = kernels
+            if folder:
+                append_jsonl(folder / "log.jsonl", line)
+                tracker.log(line)
+                if now - saved >= pause:
                     checkpoint(folder, lm, optimiser, state, origin)
-                raise
+                    saved = time.monotonic()
+                    pause = max(machine.save_every, (saved - now) / SAVING) if machine.save_every else 0.0
+            if observe:
+                try:
+                    observe(stage.progress(state.step, state.ledger.total_flops), line)
+                except KeyboardInterrupt:  # between two steps, so that the save is whole
+                    if folder:
+                        checkpoint(folder, lm, optimiser, state, origin)
+                    raise
     check_weights(lm, f"{type(stage).__name__} at its end", folder)
     if folder:
         tracker.finish()
@@ -188,17 +193,20 @@ def one_step(
     machine: Machine,
     precision: str,
     folder: Path | None,
+    ahead: Ahead | None = None,
 ) -> dict:
-    """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line."""
+    """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line.
+
+    ahead: where the batch comes from; None: it is made here.
+    """
     name = f"{type(stage).__name__} step {state.step}"
     began = time.monotonic()
     done = stage.progress(state.step, state.ledger.total_flops)
     models = replace(models, done=done)
     models.learner.eval()
+    source = ahead or Ahead(stage, seed, machine.device, 0)
     with torch.no_grad(), autocast(machine, precision):
-        batch = guarded(
-            name, folder, models.learner, lambda: stage.collect(models, seed, state.step, range(stage.batch_size))
-        )
+        batch = guarded(name, folder, models.learner, lambda: source.collect(models, state.step))
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)

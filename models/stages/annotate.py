@@ -84,6 +84,10 @@ class Annotate(Stage):
     def data_needs(self) -> tuple[str, ...]:
         return (SEGMENTS,) if self.annotator == ORACLE else (SOLUTIONS,)
 
+    @property
+    def reads_weights(self) -> bool:  # type: ignore[override]
+        return self.annotator != ORACLE
+
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         learner, annotator = models.learner, models.references.get("annotator")
         opening, closing = tags(learner)

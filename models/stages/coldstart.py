@@ -44,6 +44,7 @@ class ColdStart(Stage):
     # None: no number.
     told: Bins | None = added_field(None)
     version: ClassVar[int] = 2
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
@@ -33,6 +33,7 @@ class Distil(Stage):
     targets: str = "all"
     # In [0, 1]; 0.5 is our choice.
     alpha: float = 0.5
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

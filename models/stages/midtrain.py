@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from interlude.models.stage import Batch, Stage, StageModels, check_replay, check_targets, imitate, replayed
 from interlude.synth.tasks import Task
@@ -16,6 +17,7 @@ class Midtrain(Stage):
     replay: Task
     replay_share: float = 0.2
     targets: str = "solution"
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from interlude.models.stage import Batch, Stage, StageModels, check_targets, imitate
 from interlude.synth import tasks
@@ -22,6 +23,7 @@ class Pretrain(Stage):
     data: tasks.Task
     targets: str = "solution"
     without: tuple[str, ...] = ()
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

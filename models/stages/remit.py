@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
@@ -66,6 +66,7 @@ class ReMiT(Stage):
     keep: float = 0.6
     # Control: divide by the row's mean weight, so that weights shift loss between tokens but do not change its size.
     renormalise: bool = False
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, forward_cost
@@ -34,6 +34,7 @@ class Switch(Stage):
     share: float = 0.2
     temperature: float = 2.0
     weight: float = 1.0
+    reads_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

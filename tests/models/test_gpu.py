@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -69,6 +70,19 @@ def test_bfloat16_trains(tiny, stage):
     lines = []
     train(tiny.build(0), stage, 0, CUDA, "bfloat16", observe=lambda share, line: lines.append(line["loss"]))
     assert lines[-1] < lines[0] and np.isfinite(lines).all()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_batches_made_ahead_change_nothing_there(tiny, stage):
+    """Kills: processes that need the card's state, or die of it; other batches than are made here."""
+    losses = []
+    for collectors in (0, 2):
+        lines = []
+        machine = replace(CUDA, collectors=collectors)
+        train(tiny.build(0), stage, 0, machine, observe=lambda share, line, lines=lines: lines.append(line["loss"]))
+        losses.append(lines)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    assert len(losses[1]) == stage.steps and not multiprocessing.active_children()
 
 
 def test_what_is_not_finite_is_refused_there_too(tiny, stage):
