@@ -46,19 +46,23 @@ class Part:
 @remembering()
 def compare(study: Study, setup: Setup, note: Callable[[str], None] = say) -> Report:
     """Measure some steps of each kind of stage, and a part of each kind of exam, in alternating turns, and add them up
-    by the FLOPs of the plan. Stages begin from the weights that the seed's own runs left. Raises Refused where these
-    are not there, or where only torch's kernels run."""
+    by the FLOPs of the plan. Stages begin from the weights that the seed's own runs left. At Ctrl-C the report is of
+    what was measured by then, without the sum. Raises Refused where these weights are not there, or where only torch's
+    kernels run."""
     if reason := no_native(study.base.model.build(0), setup):
         raise Refused(f"there is nothing to compare: {reason}")
     machine, races, whole = describe(setup), [], {name: [] for name in CHOICES}
-    for part in parts(study, setup):
-        sides = {choice: part.side(choice) for choice in CHOICES}
-        turns = race(sides, setup.clock, 0.0, setup.size.rounds, setup.threads)
-        races.append(Race("study", part.name, part.unit, turns, setup.clock.load(), peers=("torch",)))
-        for choice in CHOICES:
-            whole[choice].append([scaled(turn, part.amount) for turn in turns[choice]])
-        for line in lines(races[-1], setup.busy):
-            note(line.sentence())
+    try:
+        for part in parts(study, setup):
+            sides = {choice: part.side(choice) for choice in CHOICES}
+            turns = race(sides, setup.clock, 0.0, setup.size.rounds, setup.threads)
+            races.append(Race("study", part.name, part.unit, turns, setup.clock.load(), peers=("torch",)))
+            for choice in CHOICES:
+                whole[choice].append([scaled(turn, part.amount) for turn in turns[choice]])
+            for line in lines(races[-1], setup.busy):
+                note(line.sentence())
+    except KeyboardInterrupt:
+        return Report(machine, tuple(races), setup.busy, stopped=True)
     summed = {choice: tuple(map(added, zip(*whole[choice], strict=True))) for choice in CHOICES}
     races.append(Race("study", f"{study.name}, {WHOLE}", "seeds/day", summed, setup.clock.load(), peers=("torch",)))
     for line in lines(races[-1], setup.busy):

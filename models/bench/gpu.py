@@ -1,4 +1,4 @@
-"""Everything to run on one CUDA GPU in twelve minutes: tests, speed, the quickstart, then a longer calibration.
+"""Everything to run on one CUDA GPU in twelve minutes: tests, the quickstart, speed, then a longer calibration.
 
 It runs with the interpreter that is there and installs nothing: ``python3 models/bench/gpu.py``. Every part has a limit
 of its own, a part that fails does not stop the next, and results are written as each ends, to $OUT or runs/gpu.
@@ -33,19 +33,25 @@ CARD = "import torch; print(torch.cuda.get_device_name(0), '; torch', torch.__ve
 class Part:
     """Commands that run one after the other until one fails.
 
-    limit: seconds for all of them. Their output goes to ``<name>.txt``, or standard output alone to ``stdout``. tables:
+    limit: seconds for all of them. Their output goes to ``<text>.txt`` (text: ``name`` where it is empty), which parts
+    may share; with ``json``, what they print on standard output is kept in that file, under the part's name. tables:
     files that are copied beside it when the part ends, however it ends.
     """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     limit: float
-    stdout: str = ""
+    text: str = ""
+    json: str = ""
     tables: tuple[Path, ...] = ()
 
 
 def parts(work: Path, rehearsal: bool) -> tuple[Part, ...]:
-    """What is run, the longest last. rehearsal: the same commands on the CPU at scale smoke."""
+    """What is run, the longest last. rehearsal: the same commands on the CPU at scale smoke.
+
+    Limits are a quarter or more above what an H200 took, where that is known. Of the bench, training comes last, as its
+    peer is compiled for minutes.
+    """
     python, device = sys.executable, "cpu" if rehearsal else "cuda"
     first, second = ("smoke", "smoke") if rehearsal else ("nano", "small")
     interlude = (python, "-m", "interlude.studies")
@@ -57,11 +63,19 @@ def parts(work: Path, rehearsal: bool) -> tuple[Part, ...]:
         quickstart.append(("env", f"INTERLUDE_RESULTS={committed}", *show))
     # Warnings of other versions of other libraries are no faults of ours on this card.
     tests = (python, "-m", "pytest", "-m", "gpu", "-rs", "-W", "default", "--continue-on-collection-errors")
-    bench = (*interlude, "bench", "--json", "--device", device, "--only", "train,sample,rl,exam", "--scale", first)
+    quick = ("--quick",) if rehearsal else ()
+    bench = (*interlude, "bench", "--json", "--device", device, "--scale", first, *quick, "--only")
+
+    def measured(part: str, limit: float) -> Part:
+        return Part(f"bench-{part}", ((*bench, part),), limit, text="bench", json="bench.json")
+
     return (
-        Part("tests", (tests,), 120),
-        Part("bench", ((*bench, "--quick") if rehearsal else bench,), 180, stdout="bench.json"),
-        Part("quickstart", tuple(quickstart), 240, tables=(results / first / "stages.quickstart.csv",)),
+        Part("tests", (tests,), 80),
+        Part("quickstart", tuple(quickstart), 210, tables=(results / first / "stages.quickstart.csv",)),
+        measured("rl", 60),
+        measured("exam", 50),
+        measured("sample", 70),
+        measured("train", 110),
         Part(
             "calibration",
             ((*run, "stages/ladder", "--scale", second, "--seeds", "0"),),
@@ -90,8 +104,12 @@ def environment(work: Path, links: Path) -> dict[str, str]:
 
 def run_parts(chosen: Sequence[Part], out: Path, work: Path, about: dict, total: float, env: dict[str, str]) -> bool:
     """Run them in order and keep ``summary.json`` up to date; whether all ended well. A part has the time that is left
-    of ``total`` at most, and is not begun when none is."""
+    of ``total`` at most, and is not begun when none is. What an earlier call left of their outputs goes."""
     out.mkdir(parents=True, exist_ok=True)
+    for part in chosen:
+        for name in (f"{part.text or part.name}.txt", part.json):
+            if name:
+                (out / name).unlink(missing_ok=True)
     began, ended = time.monotonic(), []
     for part in chosen:
         left = total - GRACE - (time.monotonic() - began)
@@ -108,22 +126,35 @@ def run_parts(chosen: Sequence[Part], out: Path, work: Path, about: dict, total:
 def run_part(part: Part, out: Path, limit: float, env: dict[str, str]) -> dict:
     """One part: what ran, for how long, and how it ended."""
     began, how = time.monotonic(), "ok"
-    with (out / f"{part.name}.txt").open("w") as text, (out / (part.stdout or os.devnull)).open("w") as other:
+    with (out / f"{part.text or part.name}.txt").open("a") as text, tempfile.TemporaryFile("w+") as printed:
         for command in part.commands:
             left = limit - (time.monotonic() - began)
             if left <= 0:
                 how = "not begun: no time was left" if command == part.commands[0] else stopped(limit)
                 break
             print("$", *command, file=text, flush=True)
-            code = run(command, other if part.stdout else text, text, left, env)
+            code = run(command, printed if part.json else text, text, left, env)
             if code is None:
                 how = stopped(limit)
                 break
             if code:
                 how = f"failed with exit code {code}"
                 break
+        printed.seek(0)
+        if said := printed.read():
+            keep(out / part.json, part.name, said)
     seconds = round(time.monotonic() - began, 1)
     return {"part": part.name, "ended": how, "seconds": seconds, "limit": round(limit, 1)}
+
+
+def keep(path: Path, name: str, said: str) -> None:
+    """Put what a part printed into a JSON file under its name: as it is where it was cut off, and is no JSON."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        found[name] = json.loads(said)
+    except json.JSONDecodeError:
+        found[name] = said
+    path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def stopped(limit: float) -> str:
@@ -176,8 +207,11 @@ def main(words: list[str] | None = None) -> int:
     work = ROOT / "runs" / "gpu" / ("rehearsal" if args.rehearse else "work")
     known = parts(work, args.rehearse)
     names = args.only.split(",") if args.only else [part.name for part in known]
-    if unknown := set(names) - {part.name for part in known}:
-        print(f"--only must be among {', '.join(part.name for part in known)}, got {unknown.pop()!r}", file=sys.stderr)
+    if "bench" in names:
+        names += [part.name for part in known if part.text == "bench"]
+    if unknown := set(names) - {"bench", *(part.name for part in known)}:
+        every = ", ".join(["bench", *(part.name for part in known)])
+        print(f"--only must be among {every}, got {unknown.pop()!r}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         env = environment(work, linked(Path(folder)))

@@ -139,11 +139,13 @@ def spoilt(others: float | None, spread: float, load: float) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a run of the bench found. machine: what it ran on (see ``machine.describe``). busy: see ``lines``."""
+    """All that a run of the bench found. machine: what it ran on (see ``machine.describe``). busy: see ``lines``.
+    stopped: whether it was stopped before its end."""
 
     machine: dict[str, str | int | float]
     races: tuple[Race, ...]
     busy: bool = False
+    stopped: bool = False
 
     @property
     def lines(self) -> list[Line]:
@@ -153,6 +155,7 @@ class Report:
         """For JSON: lines, and every turn they rest on, also of figures that are not printed."""
         return {
             "machine": self.machine,
+            "stopped": self.stopped,
             "lines": [asdict(line) for line in self.lines],
             "turns": [
                 {

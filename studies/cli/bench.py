@@ -13,12 +13,15 @@ from interlude.studies.workload import workload
 
 
 def bench_(args, screen) -> None:
-    """Measures speed on this machine and prints the table."""
+    """Measures speed on this machine and prints the table; if it is stopped, what it has."""
     how = setup(args.device, args.threads, args.precision, args.quick, args.busy)
     if args.study:
         found = compare(the_study(StudySpec(args.study, args.scale)), how)
     else:
         found = bench(workload(scale_named(args.scale)), how, args.only or tuple(PARTS))
     if args.json:
-        return print_json(found.as_dict())
-    screen.print(show_.table("", HEADS, [line.cells() for line in found.lines], found.caption()))
+        print_json(found.as_dict())
+    else:
+        screen.print(show_.table("", HEADS, [line.cells() for line in found.lines], found.caption()))
+    if found.stopped:
+        raise KeyboardInterrupt("stopped; what was measured by then is printed")

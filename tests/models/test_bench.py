@@ -236,6 +236,18 @@ def test_every_part_gives_lines_that_json_can_hold(monkeypatch, capsys):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_what_was_measured_is_kept_when_it_is_stopped(monkeypatch):
+    """Kills: losing it all; parts that go on; a report that does not say so; the plain peer lost with the compiled."""
+
+    def stopped(*of):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "compiled_loop", stopped)
+    found = run.bench(WORK, TINY, ("train", "exam"))
+    assert found.stopped and found.as_dict()["stopped"] and [race.part for race in found.races] == ["train"]
+    assert run.bench(WORK, TINY, ("exam",)).stopped is False
+
+
 def test_bad_requests_are_refused():
     with pytest.raises(ValueError, match="parts must be among problems, train, sample, rl, exam, got 'speed'"):
         run.bench(WORK, TINY, ("train", "speed"))

@@ -100,14 +100,55 @@ def test_results_lie_there_when_a_part_ends(tmp_path):
     out = tmp_path / "out"
     looks = (PYTHON, "-c", f"print('seen', open({str(out / 'summary.json')!r}).read().count('ended'))")
     chosen = [
-        Part("bench", (both,), 20, stdout="bench.json"),
+        Part("bench", (both,), 20, json="bench.json"),
         Part("table", (writes,), 20, tables=(table, tmp_path / "none.csv")),
         Part("look", (looks,), 20),
     ]
     well, _, _ = parts_run(tmp_path, chosen)
-    assert well and (out / "bench.json").read_text() == "{}\n"
+    assert well and json.loads((out / "bench.json").read_text()) == {"bench": {}}
     assert (out / "bench.txt").read_text().splitlines()[-1] == "progress"
     assert (out / table.name).read_text() == "a" and said(out / "look.txt") == ["seen 2"]
+
+
+def test_parts_share_files(tmp_path):
+    """Kills: a part that overwrites what another has written; what an earlier call wrote; JSON of the first alone; what
+    was printed by a part that was stopped, whole or cut off."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "bench.txt").write_text("old\n")
+    (out / "bench.json").write_text('{"old": 1}')
+    prints = "import sys, time; print({!r}, flush=True); print({!r}, file=sys.stderr, flush=True); time.sleep({})"
+    shared = {"text": "bench", "json": "bench.json"}
+    chosen = [
+        Part("bench-a", ((PYTHON, "-c", prints.format('{"a": 1}', "one", 0)),), 20, **shared),
+        Part("bench-b", ((PYTHON, "-c", prints.format('{"b": 2}', "two", 600)),), 3, **shared),
+        Part("bench-c", ((PYTHON, "-c", prints.format('{"c":', "three", 0)),), 20, **shared),
+    ]
+    well, summary, _ = parts_run(tmp_path, chosen)
+    assert not well and [row["ended"][:7] for row in summary["parts"]] == ["ok", "stopped", "ok"]
+    assert json.loads((out / "bench.json").read_text()) == {
+        "bench-a": {"a": 1},
+        "bench-b": {"b": 2},
+        "bench-c": '{"c":\n',
+    }
+    assert [line for line in said(out / "bench.txt") if line in ("old", "one", "two", "three")] == [
+        "one",
+        "two",
+        "three",
+    ]
+
+
+def test_a_bench_that_is_stopped_prints_json():
+    """Kills: an empty file for minutes of a lent machine; JSON that is cut off; exit code 0."""
+    words = (PYTHON, "-m", "interlude.studies", "bench", "--json", "--scale", "smoke", "--only", "problems,exam")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=60)
+    assert first.startswith("problems: ") and said.strip().endswith("stopped; what was measured by then is printed")
+    assert process.returncode == 130
+    found = json.loads(printed)
+    assert found["stopped"] and {row["part"] for row in found["turns"]} == {"problems"}
 
 
 def test_the_summary_says_how_far_training_came(tmp_path):
@@ -130,12 +171,14 @@ def test_our_packages_are_importable_without_being_installed(tmp_path):
 
 
 def test_what_is_run_fits_the_time_and_the_files_that_come_back(tmp_path):
-    """Kills: the longest part not last; limits that leave it no time; more than eight files; another order."""
+    """Kills: the longest part not last; limits that leave it no time; more than eight files; a bench of one part, which
+    a peer that compiles for minutes can use up; a part of the bench left out, or that peer before the others."""
     found = gpu.parts(tmp_path, rehearsal=False)
-    assert [part.name for part in found] == ["tests", "bench", "quickstart", "calibration"]
+    bench = ["bench-rl", "bench-exam", "bench-sample", "bench-train"]
+    assert [part.name for part in found] == ["tests", "quickstart", *bench, "calibration"]
     assert sum(part.limit for part in found[:-1]) + gpu.GRACE < gpu.TOTAL - 120
-    files = sum(1 + bool(part.stdout) + len(part.tables) for part in found) + 1
-    assert files <= 8
+    files = {name for part in found for name in (f"{part.text or part.name}.txt", part.json) if name}
+    assert len(files) + sum(len(part.tables) for part in found) + 1 <= 8  # and the summary
     words = [" ".join(command) for part in found for command in part.commands]
     assert any("run --device cuda stages/ladder --scale small" in line for line in words)
     beside = any(line.startswith("env INTERLUDE_RESULTS=") and "show stages/quickstart" in line for line in words)
@@ -169,6 +212,10 @@ def test_only_what_is_asked_for_is_run_and_written_to_out(tmp_path, monkeypatch)
     assert gpu.main(["--only", "tests"]) == 0
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["card"] == "Some Card"
     assert gpu.main([]) == 1
+    fake = (Part("tests", (says("x"),), 20), Part("bench-a", (says("y"),), 20, text="bench"))
+    assert gpu.main(["--only", "bench"]) == 0
+    assert said(tmp_path / "out" / "bench.txt") == ["y"] and said(tmp_path / "out" / "tests.txt") == ["x"]
+    assert len(json.loads((tmp_path / "out" / "summary.json").read_text())["parts"]) == 1
 
 
 def test_every_command_is_one_that_exists(tmp_path):
