@@ -1,4 +1,4 @@
-"""How fast work is done: measured on one core of this machine, assumed of GPUs, and by a real step of every stage."""
+"""How fast work is done: measured on one core of this machine, once on a GPU, and by a real step of every stage."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ STEP_SECONDS = 600.0  # a dry run leaves out a stage of which one step is estima
 PROBE_FLOPS = 2e10  # of one try of a probe, at most: a third of a second of one core at nano
 PROBE_LAYERS = 4  # of the model that is probed, at most: the others of a deeper one do the same
 TRIES = 3  # of a probe; the fastest counts, as caches are shared with whatever else runs
-# On a GPU, of its peak: small models are bound by launches. (parameters, assumed MFU of training), by log-log
-# interpolation; not measured.
-GPU_TRAINING = ((9e5, 0.001), (6e6, 0.01), (1e8, 0.10), (1e9, 0.35))
-GPU_SAMPLING = 0.1  # of training's
+# On a GPU, of its peak: small models are bound by launches. (parameters, MFU of training), by log-log interpolation.
+# Measured in pre-training on an H200 (models/bench/h200), where batches were not yet made ahead: nano in float32,
+# 1.945e13 FLOPs in 42.9 s, and small in bfloat16, 3.05e15 in 344 s, of which more than half went into making batches.
+GPU_MEASURED = ((881_536, 0.00046), (6_380_288, 0.0090))
+GPU_TRAINING = (*GPU_MEASURED, (1e8, 0.10), (1e9, 0.35))  # the larger ones are assumed
+# Of training's. Measured at nano there: RL's rollouts and their judging, 1.6e12 FLOPs in about 34 s and 1.1e12 in about
+# 25 s (the share of the last step for all); assumed of larger models.
+GPU_SAMPLING = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ CARDS = {
 @dataclass(frozen=True)
 class Speed:
     """FLOP/s of one process, training and sampling. name: where. how: in words, how it is known. mfu: the share of a
-    GPU's peak that training is assumed to reach."""
+    GPU's peak that training is taken to reach."""
 
     name: str
     training: float
@@ -78,14 +82,16 @@ class Speed:
 
 
 def on_card(card: Card, parameters: int) -> Speed:
-    """What a GPU is assumed to reach with a model of so many parameters."""
+    """What a GPU is taken to reach with a model of so many parameters: the share of its peak that an H200 reached, or
+    an assumed one where that was not measured."""
     mfu = utilisation(parameters)
-    how = f"assumed: {mfu:.2%} of its peak (MFU) in training, {GPU_SAMPLING * mfu:.2%} in sampling"
+    known = "as on an H200" if parameters <= GPU_MEASURED[-1][0] else "assumed"
+    how = f"{known}: {mfu:.2%} of its peak (MFU) in training, {GPU_SAMPLING * mfu:.2%} in sampling"
     return Speed(card.name, card.peak * mfu, GPU_SAMPLING * card.peak * mfu, how, mfu)
 
 
 def utilisation(parameters: int) -> float:
-    """The assumed share of a GPU's peak (MFU) in training, by interpolation between the points of GPU_TRAINING."""
+    """The share of a GPU's peak (MFU) in training, by interpolation between the points of GPU_TRAINING."""
     points = [(math.log(n), math.log(share)) for n, share in GPU_TRAINING]
     x = min(max(math.log(parameters), points[0][0]), points[-1][0])
     for (x0, y0), (x1, y1) in pairwise(points):

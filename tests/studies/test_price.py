@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -81,7 +82,7 @@ def test_larger_models_take_more_memory_and_use_cards_better():
     rl = study("stages/quickstart", "small").arms[1].recipe
     longer = dataclasses.replace(rl.stages[-1], max_new_tokens=100_000)
     assert memory(rl.parent + longer, 1024, 300)[1] > 5 * memory(rl, 1024, 300)[1]
-    assert utilisation(10**8) == pytest.approx(0.10) and utilisation(10) == pytest.approx(0.001)
+    assert utilisation(10**8) == pytest.approx(0.10) and utilisation(10) == pytest.approx(0.00046)
     assert utilisation(10**7) < utilisation(5 * 10**7) < utilisation(10**8) < utilisation(10**12) == pytest.approx(0.35)
 
 
@@ -127,6 +128,24 @@ def test_cores_are_not_more_than_a_containers_quota(files, found, tmp_path, monk
     assert pricing.cores() == found
 
 
+def test_a_card_is_priced_by_what_was_measured():
+    """Mutants: points that are not the table's; a measured size called assumed, or an assumed one measured; a share of
+    another peak than the card's."""
+    table = Path(__file__).parents[2] / "models" / "bench" / "h200" / "summary.calibration.json"
+    stages = json.loads(table.read_text())["stages"]
+    spent = {"nano": ("85ccde91f4e0", "08723a4cc4c8", "c8287140c433", "424a7c6ab771")}
+    spent["small"] = ("164f2aab9a1f", "177e2902085f", "e145eadc109b")
+    for scale, keys in spent.items():
+        lines = [stages[f"pretrain-{key}"] for key in keys]
+        rate = sum(line["flops"] for line in lines) / sum(line["seconds"] for line in lines)
+        speed = on_card(CARDS["h200"], SCALES[scale].model.parameters_count)
+        assert speed.training == pytest.approx(rate, rel=0.01) and speed.how.startswith("as on an H200: ")
+    # A rollout's seconds are the last step's share of its stage, which moves from step to step.
+    rl, nano = stages["rl-1c742f664da3"], on_card(CARDS["h200"], SCALES["nano"].model.parameters_count)
+    assert nano.sampling == pytest.approx(1597282480640 / (rl["step"] * rl["collect_seconds"]), rel=0.1)
+    assert on_card(CARDS["h200"], 7 * 10**6).how.startswith("assumed: ")
+
+
 def test_hours_add_up_work_of_both_kinds():
     """Mutants: sampling at training's speed; seconds for hours; a card that is not of its name."""
     spent = Ledger(tokens=(1, 1, 0, 0), flops=(7.2e12, 3.6e12, 0.0, 0.0))
@@ -136,6 +155,7 @@ def test_hours_add_up_work_of_both_kinds():
     assert on_card(CARDS["a100"], 10**8).sampling == pytest.approx(3.12e12)
     assert on_card(CARDS["a100"], 10**8).mfu == pytest.approx(0.10)
     assert "10.00% of its peak (MFU) in training, 1.00% in sampling" in on_card(CARDS["a100"], 10**8).how
+    assert on_card(CARDS["a100"], 10**8).how.startswith("assumed: ")
     assert tuple(CARDS) == NAMED
 
 
