@@ -67,10 +67,10 @@ def last_steps(scale: Scale) -> dict:
     return {"last_steps": LAST_STEPS} | ({"last_steps_tolerance": 0.5} if scale.name == "smoke" else {})
 
 
-def explored(scale: Scale) -> tuple[int, ...]:
-    """The seeds of a method's own study: the last three of the board's, whose arms it shares. Learning rates were
-    chosen again after failures at the first two."""
-    return (scale.board_seeds or scale.seeds)[-3:]
+def explored(scale: Scale, count: int = 3) -> tuple[int, ...]:
+    """The seeds of a method's own study: the last of the board's, whose arms it shares. Learning rates were chosen
+    again after failures at the first two."""
+    return (scale.board_seeds or scale.seeds)[-count:]
 
 
 def joined(recipe: Recipe, stages: tuple[Stage, ...]) -> Recipe:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from interlude.models.stages.annotate import ORACLE
-from interlude.studies.methods import annotated, arena, last_steps
+from interlude.studies.methods import annotated, arena, explored, last_steps
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, below, minus, within
@@ -59,7 +59,7 @@ def study(scale: Scale) -> Study:
         name="midtraining/marked_gaps", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         base=base, arms=(Arm("base", base, equal=False), *(Arm(name, base + stage) for name, stage in arms.items())),
         exams=(*scale.exams(), scale.sampled_exam()), headline=(FREE,),
-        seeds=(scale.board_seeds or scale.seeds)[-5:],
+        seeds=explored(scale, 5),
         contrasts=(*((name, "unmarked") for name in arms if name != "unmarked"), ("thoughts", "empty tags")),
         **last_steps(scale),
     )  # fmt: skip
