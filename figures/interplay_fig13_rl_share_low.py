@@ -13,15 +13,14 @@ PANELS = ((RARE, 128), (RARE, 1), (COMMON, 1))
 
 
 def draw(folder=FOLDER) -> Figure:
-    """The band of either world by the share of RL in the second, after 1 and 10 % of easy sums."""
+    """The edge of either world by the share of RL in the second, after 1 and 10 % of easy sums."""
     found = table(STUDY, tuple(arm for base in BASES for arm in (base, *arms(base))), folder)
     made = figure(9.2, 3.0)
     axes = made.subplots(1, 3)
     for axis, letter, (world, k) in zip(axes, "abc", PANELS, strict=True):
         for base, nth in BASES.items():
-            by_share(axis, found, base, nth, f"after {base}", "ID", k, world)
-        panel_letter(axis, letter, f"{world}, ID pass@{k}")
-    axes[0].set(yscale="log", ylim=(1e-5, 2))
+            by_share(axis, found, base, nth, f"after {base}", "edge", k, world)
+        panel_letter(axis, letter, f"{world}, edge pass@{k}")
     axes[2].legend(loc="lower right", fontsize=6.5)
     footnote(made, found)
     return made
