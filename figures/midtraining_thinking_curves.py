@@ -32,7 +32,7 @@ def draw(folder=FOLDER) -> Figure:
     words.set(ylabel="tokens of a response", ylim=(0, None), xlabel="share of the RL after mid-training")
     for axis in (reward, length):
         axis.set_xlabel("share of RL on thoughts")
-    reward.legend(loc="upper right", fontsize=6.5)
+    reward.legend(loc="lower right", fontsize=6.5)
     words.legend(loc="lower center", ncols=2, fontsize=6.5)  # the arms of c too, which leave no room there
     titles = ("RL on thoughts: reward", "RL on thoughts: length", "the RL after it: reward", "the RL after it: length")
     for axis, letter, title in zip((reward, length, after, words), "abcd", titles, strict=True):
