@@ -25,16 +25,15 @@ FIGURES = ("midtraining_marked_gaps",)
 QUESTION = "On texts with gaps, does a mark at the gap keep what the gap would cost, as a thought does?"
 PREDICTION = (
     "Over 5 to 11 operations complete plain solutions are 0.1 or more rarer after unmarked gaps than after empty tags "
-    "at them; thoughts with the missing steps gain less than 0.05 over empty tags; one token that is no thought does "
-    "half or more of what tags do; tags elsewhere do nothing, and shuffled thoughts as much harm as no mark. Where a "
-    "response may think (sampled, strict), thoughts are 0.3 above empty tags."
+    "at them; thoughts gain less than 0.05 over empty tags; a token that is no thought does half or more of what tags "
+    "do; tags elsewhere do nothing, shuffled thoughts harm as no mark does. Sampled, thoughts are 0.3 above empty tags."
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1 of plain solutions on all operations beyond the band (OOD), "
     "and in strict pass@1 on the sampled edge exam; Student t, variances of OOD moderated, Holm over this file; margin "
-    "0.05. Five seeds (53 to 57), exploratory; no model that read gaps in the middle was examined there before. "
-    "Written after one pilot at seed 3, OOD: base 0.42, full 0.77, thoughts 0.26, empty tags 0.27, mark 0.23, unmarked "
-    "0.12, tags elsewhere 0.08, shuffled 0.07; sampled: 0.24, 0.97, 0.64, 0.25, 0.21, 0.11, 0.10, 0.05."
+    "0.05. Five seeds (53 to 57), exploratory; no model that read gaps in the middle was examined there before. One "
+    "pilot at seed 3, OOD: base 0.42, full 0.77, thoughts 0.26, empty tags 0.27, mark 0.23, unmarked 0.12, tags "
+    "elsewhere 0.08, shuffled 0.07; sampled: 0.24, 0.97, 0.64, 0.25, 0.21, 0.11, 0.10, 0.05."
 )
 FREE = "zoo-edge-sampled"
 CLAIMS = (
@@ -53,13 +52,11 @@ def study(scale: Scale) -> Study:
     base, flops = scale.base(), scale.method_flops / 2
     gapped = scale.mixture(scale.edge, skip_prob=GAPS, thoughts="oracle", unwrapped=True)
     reading = replace(annotated(scale, flops, ORACLE), data=gapped)
-    arms = {"full": replace(scale.midtrain(flops), data=scale.full())}
-    arms |= {name: replace(reading, content=content) for name, content in ARMS.items()}
+    arms = {name: replace(reading, content=content) for name, content in ARMS.items()}
+    arms = {"full": replace(scale.midtrain(flops), data=scale.full())} | arms
     return Study(
         name="midtraining/marked_gaps", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
         base=base, arms=(Arm("base", base, equal=False), *(Arm(name, base + stage) for name, stage in arms.items())),
-        exams=(*scale.exams(), scale.sampled_exam()), headline=(FREE,),
-        seeds=explored(scale, 5),
-        contrasts=(*((name, "unmarked") for name in arms if name != "unmarked"), ("thoughts", "empty tags")),
-        **last_steps(scale),
+        exams=(*scale.exams(), scale.sampled_exam()), headline=(FREE,), seeds=explored(scale, 5),
+        contrasts=tuple((name, "unmarked") for name in arms if name != "unmarked"), **last_steps(scale),
     )  # fmt: skip

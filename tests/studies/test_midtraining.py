@@ -37,7 +37,7 @@ from interlude.studies.methods import (
     tuned,
     worded,
 )
-from interlude.studies.midtraining import leaderboard, places, remit, rmt, selfgen, thinking
+from interlude.studies.midtraining import leaderboard, marked_gaps, places, remit, rmt, selfgen, thinking
 from interlude.studies.run import costs
 from interlude.studies.scales import SCALES, SMOKE
 from interlude.studies.study import check_budget, execute, plan
@@ -202,7 +202,8 @@ def test_every_claim_is_about_arms_and_exams_of_the_board():
     declared = SCALES["nano"].board_seeds
     assert asked.seeds == declared == tuple(range(50, 58))
     # Rates were chosen again at the first two, so that a method's own study has the last three.
-    assert {each.study(SCALES["nano"]).seeds for each in (remit, rmt, selfgen, thinking)} == {(55, 56, 57)}
+    assert {each.study(SCALES["nano"]).seeds for each in (rmt, selfgen, thinking)} == {(55, 56, 57)}
+    assert {each.study(SCALES["nano"]).seeds for each in (remit, marked_gaps)} == {tuple(range(53, 58))}
     assert not set(places.study(SCALES["nano"]).seeds) & set(declared)
     assert not set(declared) & {*SCALES["nano"].seeds, *SCALES["nano"].calibration_seeds, 3, 4, 5}
 
