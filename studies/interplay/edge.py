@@ -32,7 +32,7 @@ CLAIMS = (
     above(
         "it also extends pass@128 on harder problems, more than RL on those",
         *(minus("RL edge", over, "hard", k=128) for over in ("none", "RL beyond")),
-        published="23 % of op 15-20, about 0 after RL on 17-20", place=f"{PAPER}, Figure 3",
+        published="23 % of op 15-20, ~0 after RL on 17-20", place=f"{PAPER}, Figure 3",
     ),
     within(
         "RL inside the band does not change pass@128 at the edge",
