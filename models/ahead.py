@@ -44,7 +44,7 @@ class Ahead:
         with it where they save ``WORTH`` seconds."""
         self.stage, self.seed = stage, seed
         self.at_once = processes is not None
-        self.most = most(stage, device) if processes is None else processes
+        self.most = most(device) if processes is None else processes
         if not collects_alone(stage):
             self.most = 0
         self.batches: Iterator[bytes] | None = None
@@ -188,7 +188,7 @@ def weightless(models: StageModels) -> bytes:
     return found.getvalue()
 
 
-def most(stage: Stage, device: str) -> int:
+def most(device: str) -> int:
     """How many processes may make batches ahead: all cores but one for this process."""
     if device == "cpu" or multiprocessing.current_process().daemon:  # a daemon may start none
         return 0

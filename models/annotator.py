@@ -233,10 +233,12 @@ def with_content(ids: list[int], opening: int, closing: int, content: str, *path
     return found
 
 
-def without_thoughts(each: Chunk, ids: list[int], opening: int, closing: int, instead: str, mark: list[int], *path):
+def without_thoughts(
+    each: Chunk, ids: list[int], opening: int, closing: int, instead: str, mark: list[int], *path: str | int
+) -> list[int]:
     """The tokens of an annotated chunk with "nothing" where thoughts were, with a "mark" that is no thought, or with as
-    many empty thoughts "elsewhere": where other segments begin, as far as there are any. Raises ValueError if the mark
-    is in the text."""
+    many empty thoughts "elsewhere": where other segments begin, as far as there are any. ids: the annotated solution;
+    path: what the places elsewhere are drawn from. Raises ValueError if the mark is in the text."""
     if instead == "mark" and set(mark) & set(each.solution):
         raise ValueError(
             f"what marks a gap must be in no solution, but {MARK!r} is in this one: {each.problem.solution}"

@@ -33,8 +33,8 @@ RULE = (
     "Paired differences over seeds in strict pass@64 on the sampled edge exam, Student t, variances moderated, Holm "
     "over this file; margin 0.05. Three seeds (55 to 57), exploratory, unseen on this base. One pilot at seed 3: right "
     "on the pool when tagged 0.64, 0.70 of the solutions trained on without fault; at the edge, pass@1 and pass@64, "
-    "base 0.40, 0.77; four approaches 0.04, 0.21; rejection 0.65, 0.92; STaR 0.41, 0.79; RL alone 0.35, 0.94. That "
-    "approaches help was seen on none of five bases tried. Prediction written after these."
+    "base 0.40, 0.77; four approaches 0.04, 0.21; rejection 0.65, 0.92; STaR 0.41, 0.79; RL alone 0.35, 0.94. "
+    "Approaches helped on no base tried that solves part of the edge. Prediction written after these."
 )
 EDGE, N4 = "zoo-edge-sampled", "approaches 4 + RL"
 PAPER = "arXiv 2605.08472, Llama-3.2-3B-Instruct, n = 16, pass@64, six benchmarks"

@@ -385,8 +385,8 @@ def test_processes_are_started_where_they_save_more_than_they_cost(
 def test_only_an_accelerator_has_batches_made_ahead_unasked(tiny, monkeypatch, started):
     """Kills: processes that take the CPU's cores from training; none where a card waits; steps measured wrongly."""
     stage = SFT(**COMMON)
-    assert ahead.most(stage, "cpu") == 0
-    assert ahead.most(stage, "cuda:1") == len(os.sched_getaffinity(0)) - 1
+    assert ahead.most("cpu") == 0
+    assert ahead.most("cuda:1") == len(os.sched_getaffinity(0)) - 1
     trained(tiny, stage, replace(TWO, collectors=None))
     assert not started
     monkeypatch.setattr(ahead, "most", lambda stage, device: 1)
