@@ -373,7 +373,7 @@ def test_processes_are_started_where_they_save_more_than_they_cost(
 ):
     """Kills: processes for a stage of seconds; more than keep up with the card, or than there are cores; the steps that
     are done taken for those that are left; deciding by one step."""
-    monkeypatch.setattr(ahead, "most", lambda stage, device: 7)
+    monkeypatch.setattr(ahead, "most", lambda device: 7)
     asked = Ahead(SFT(**COMMON), 0, "cuda", None)
     asked.collecting.extend([collecting] * ahead.TRIED)
     asked.training.extend([training] * (ahead.TRIED - 1))
@@ -389,7 +389,7 @@ def test_only_an_accelerator_has_batches_made_ahead_unasked(tiny, monkeypatch, s
     assert ahead.most("cuda:1") == len(os.sched_getaffinity(0)) - 1
     trained(tiny, stage, replace(TWO, collectors=None))
     assert not started
-    monkeypatch.setattr(ahead, "most", lambda stage, device: 1)
+    monkeypatch.setattr(ahead, "most", lambda device: 1)
     monkeypatch.setattr(ahead, "WORTH", 0.0)
     trained(tiny, stage, replace(TWO, collectors=None))
     assert started == [(ahead.TRIED + 1, 1)]
