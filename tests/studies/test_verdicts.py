@@ -295,8 +295,8 @@ def test_variances_that_inform_each_other_do_not_make_verdicts_err(pool):
 
 
 def test_like_variances_become_one_and_unlike_ones_stay_apart():
-    """Kills: no drawing together; the mean where variances differ a hundredfold; a variance of nothing that breaks the
-    logarithm; a column that another's units reach."""
+    """Kills: no drawing together; the mean where variances differ a hundredfold; a law whose location is biased; a
+    variance of nothing that breaks the logarithm; a column that another's units reach."""
     rng = np.random.Generator(np.random.PCG64(5))
     like = rng.standard_normal((8, 400))
     variances, df = moderated(like)
@@ -305,6 +305,11 @@ def test_like_variances_become_one_and_unlike_ones_stay_apart():
     apart, free = moderated(unlike)
     own = unlike.var(0, ddof=1)
     assert np.quantile(abs(np.log(apart / own)), 0.9) < 0.5 and free.max() < 12
+    true = 10 / rng.chisquare(
+        10, 4000
+    )  # the law that is fitted: the mean of 1 / true, given what is found, is 1 / drawn
+    drawn, ten = moderated(rng.standard_normal((8, 4000)) * np.sqrt(true))
+    assert np.mean(drawn / true) == pytest.approx(1, abs=0.03) and ten[0] == pytest.approx(10 + 7, abs=2)
     scaled, same = moderated(3 * unlike)
     assert scaled == pytest.approx(9 * apart) and same == pytest.approx(free)
     flat, _ = moderated(np.column_stack([like[:, :3], np.zeros(8)]))
