@@ -1,11 +1,13 @@
 """What committed tables decide: each study's verdicts are done over again from its CSV with pandas and scipy alone."""
 
 import importlib
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from recompute import agree, pass_at_k, table
+from scipy import stats
 
 from interlude.studies import places
 from interlude.studies.find import bands, names, own_scale
@@ -13,6 +15,8 @@ from interlude.studies.results import load
 from interlude.studies.scales import SCALES
 from interlude.studies.stats import variance_shares
 from interlude.studies.verdicts import decide
+
+PAGE = Path(__file__).parents[2] / "studies" / "interplay" / "README.md"
 
 
 def claims(name: str):
@@ -40,6 +44,37 @@ def test_a_second_opinion_comes_to_the_same_verdicts(name, scale):
         pytest.skip("one seed has no interval and decides nothing")
     verdicts = decide(claims(name), found, bands(scale))
     agree(Path(places.path(name, scale, places.COMMITTED)), claims(name), bands(scale), verdicts)
+
+
+PAIRED = {  # rows of the page's table of false positives: study, scale, exams
+    "`nano`, 1 to 11": ("interplay/depth_carried", "nano", [f"zoo-ops{n}" for n in range(1, 12)]),
+    "`nano-shuffled`, 1 to 8": ("interplay/planning", "nano-shuffled", [f"zoo-ops{n}" for n in range(1, 9)]),
+    "`nano-shuffled`, chains": (
+        "interplay/planning", "nano-shuffled",
+        [f"zoo-{band}-{order}" for order in ("chains", "any-order") for band in ("edge", "hard")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", PAIRED)
+def test_false_positives_on_the_page_are_those_of_the_same_arm_twice(row):
+    """Kills: a page whose rates no table gives; one arm for the other; other patterns of signs than all."""
+    study, scale, exams = PAIRED[row]
+    rows = table(places.path(study, scale, places.COMMITTED))
+    rows = rows[rows.arm.isin(("RL", "RL, other rollouts"))].sort_values("seed")
+    signs = np.array(list(product((1, -1), repeat=8)))
+    rates = []
+    for k in (1, 128):
+        for exam in exams:
+            own = rows[rows.exam == exam]
+            means = [
+                np.array([pass_at_k(each, k, "strict").mean() for _, each in own[own.arm == arm].iterrows()])
+                for arm in ("RL", "RL, other rollouts")
+            ]
+            p = stats.ttest_1samp(signs * (means[1] - means[0]), 0, axis=1).pvalue
+            rates.append(f"{(p < 0.05).mean():.2f}")
+    (line,) = [each for each in PAGE.read_text().splitlines() if each.startswith(f"| {row}")]
+    assert line.split("|")[2].split() + line.split("|")[3].split() == rates
 
 
 def test_what_the_notebook_says_of_bases_follows_from_their_table():
