@@ -67,6 +67,11 @@ class Optim:
         if not 0 < self.decay <= 1:
             raise ValueError(f"Optim.decay must be in (0, 1], got {self.decay!r}")
 
+    @property
+    def main_lr(self) -> float:
+        """The learning rate of the hidden matrices, before its schedule."""
+        return self.matrix_lr if self.kind == "muon" else self.other_lr
+
 
 def rate(optim: Optim, step: int, progress: float) -> float:
     """What the learning rates are multiplied by at ``step`` (from 0), when ``progress`` (0 to 1) of the stage is done.

@@ -210,7 +210,7 @@ def one_step(
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
-    losses, norms, seen = [], [], {}
+    losses, norms, seen, moved = [], [], {}, 0.0
     for part in stage.updates(batch):
         loss, measured = backward(models, stage, part, machine, precision)
         seen = added(seen, measured)
@@ -219,6 +219,7 @@ def one_step(
             raise Diverged(f"{name}: loss {loss}, gradient norm {norm}; {last_good(folder)}")
         if norm > 0:  # Muon's step has the same size for any gradient: where there is none, there must be no step
             optimiser.step(multiplier)
+            moved += multiplier * stage.optim.main_lr
         optimiser.zero_grad()
         losses.append(loss)
         norms.append(norm)
@@ -226,6 +227,7 @@ def one_step(
         state.ledger = state.ledger.plus(cost)
     state.ledger = state.ledger.plus(*batch.spent)
     line = {"loss": sum(losses) / len(losses), "norm": sum(norms) / len(norms), "rate": multiplier}
+    line["lr_sum"] = moved
     line |= {name: total / count for name, (total, count) in seen.items()}
     return line | batch.metrics | {"collect_seconds": round(collected - began, 4)}
 

@@ -13,7 +13,15 @@ from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OOD, Claim, Compar
 
 THEN = ("", " + RL")  # how the names of an arm alone and of the same followed by RL end
 RANKED = f"+ RL, {OOD} pass@1"  # what methods are ranked by
+CONTROL = ("NTP", "pre-training")
+FREE, OPENED = Score("zoo-edge-sampled"), Score("zoo-edge-sampled-answer")
+OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody else opens
 BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
+
+
+def claims(method: str) -> tuple[Claim, ...]:
+    """What is asked of a method: in each score, alone and after RL, whether it is above each control."""
+    return beside(method, CONTROL, (OPENED if method in OPENS else FREE, FREE))
 
 
 def beside(method: str, controls: Sequence[str], alone: tuple[Score, Score]) -> tuple[Claim, ...]:

@@ -57,6 +57,10 @@ COLUMNS = (
     Column("thought_tokens", float, "words", "sampled: mean words of a response in thoughts", nan=True, fill=math.nan),
     Column("machine", str, "", "machines its stages were trained on (empty: not recorded)", fill=""),
     Column("kernels", str, "", "kernels they were trained with (empty: not recorded)", fill=""),
+    Column(
+        "lr_sum", float, "", "sum over the updates of the arm's own stages of the hidden matrices' learning rate",
+        nan=True, fill=math.nan,
+    ),
 )  # fmt: skip
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|inf|nan)"
 # A cell of a measure, items apart by spaces: a number a problem, its numbers by place, or name:number.

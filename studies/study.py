@@ -336,8 +336,19 @@ def rows(study: Study, run: Run) -> list[dict]:
         "kernels": each_once(kernels(run.recipe)),
         "rollouts": sum(responses, 0.0),
         "paper_tokens": sum(map(paper_tokens, stages, own, responses), 0.0),
+        "lr_sum": sum(lr_sums(run.recipe)[run.shared :], 0.0),
     }
     return [row(study, run, e, cached_result(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
+
+
+def lr_sums(recipe: Recipe) -> list[float]:
+    """What the learning rates of the hidden matrices add up to over each stage's updates; NaN where its log does not
+    say."""
+    found = []
+    while recipe.stages:
+        found.append(sum(line.get("lr_sum", math.nan) for line in read_jsonl(recipe.folder / "log.jsonl")))
+        recipe = recipe.parent
+    return found[::-1]
 
 
 def kernels(recipe: Recipe) -> list[str]:

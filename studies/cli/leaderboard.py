@@ -15,7 +15,7 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import results
-from interlude.studies.board import THEN, rows, tables
+from interlude.studies.board import CONTROL, FREE, OPENED, OPENS, THEN, claims, rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.runs import entry, interruptible
 from interlude.studies.console import print_json
@@ -34,9 +34,9 @@ def leaderboard(args, screen) -> None:
     """The leaderboard: rank, differences with intervals, verdicts and cost. With ``--method``, first trains and
     evaluates that method and its controls, and shows only these."""
     if args.method:
-        study, claims = tried(args)
+        study, asked = tried(args)
     else:
-        study, claims = board.study(scale_named(args.scale)), board.CLAIMS
+        study, asked = board.study(scale_named(args.scale)), board.CLAIMS
         if not results.path(study.name, study.scale).exists():
             raise Refused(
                 f"the leaderboard has no results at scale {args.scale} yet; "
@@ -44,8 +44,8 @@ def leaderboard(args, screen) -> None:
             )
     found, spans = measured(study), bands(args.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
-    scores = [(name, board.OPENED if name in board.OPENS else board.FREE) for name in names]
-    made = rows(found, decide(claims, found, spans), spans, scores)
+    scores = [(name, OPENED if name in OPENS else FREE) for name in names]
+    made = rows(found, decide(asked, found, spans), spans, scores)
     if args.json:
         return print_json(made)
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
@@ -68,7 +68,7 @@ def tried(args) -> tuple[Study, tuple]:
     with interruptible(again) as stop, show_.Watch(screen, len(plan(study)), stop) as watch:
         here(study, Machine(device=args.device, threads=args.threads), watch)
         check_budget(study, plan(study))
-    return study, board.claims(name)
+    return study, claims(name)
 
 
 def method(text: str) -> tuple[str, Row]:
@@ -106,9 +106,9 @@ def stages(text: str, made: object) -> tuple[Stage, ...]:
 def with_method(scale: str, name: str, row: Row, path: Path) -> Study:
     """The leaderboard with only the method and its controls. Its table is in the folder ``results`` next to the
     method's file, or in $INTERLUDE_RESULTS. The controls are trained here too, as arms are paired on one machine."""
-    study = board.study(scale_named(scale), {control: board.ROWS[control] for control in board.CONTROL} | {name: row})
-    kept = (name, *board.CONTROL, "base")
-    pairs = [(name + then, over + then) for then in THEN for over in board.CONTROL]
+    study = board.study(scale_named(scale), {control: board.ROWS[control] for control in CONTROL} | {name: row})
+    kept = (name, *CONTROL, "base")
+    pairs = [(name + then, over + then) for then in THEN for over in CONTROL]
     where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
     study = study.with_arms(tuple(arm.name for arm in study.arms if arm.name.removesuffix(THEN[1]) in kept))
     return replace(study, contrasts=tuple(pairs), results=Path(where), whole=None)

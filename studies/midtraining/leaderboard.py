@@ -13,11 +13,10 @@ seeds 50 and 51 had been seen.
 
 from __future__ import annotations
 
-from interlude.studies.board import THEN, beside
+from interlude.studies.board import THEN, claims
 from interlude.studies.methods import BOUNDS, CONTROLS, METHODS, Row, alone_and_after_rl, arena, last_steps
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
-from interlude.studies.verdicts import Claim, Score
 
 FIGURES = ("midtraining_leaderboard",)
 QUESTION = "At equal measured FLOPs, what does each method add to next-token prediction, alone and + the same RL?"
@@ -34,17 +33,7 @@ RULE = (
     "variances pooled by score, Holm over all of this file; margin 0.05. Rank: pass@1 + RL. Written after pilots of "
     "seven methods at seed 3, before any model of this base was examined at seeds 50 to 57."
 )
-CONTROL = ("NTP", "pre-training")
-FREE, OPENED = Score("zoo-edge-sampled"), Score("zoo-edge-sampled-answer")
-OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody else opens
 ROWS: dict[str, Row] = CONTROLS | METHODS | BOUNDS
-
-
-def claims(method: str) -> tuple[Claim, ...]:
-    """What is asked of a method: in each score, alone and after RL, whether it is above each control."""
-    return beside(method, CONTROL, (OPENED if method in OPENS else FREE, FREE))
-
-
 CLAIMS = tuple(each for name in (*METHODS, "random reward") for each in claims(name))
 
 

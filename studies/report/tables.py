@@ -383,17 +383,18 @@ def exam_table(rows: list[dict]) -> Table:
 
 
 def cost_table(rows: list[dict]) -> Table:
-    """FLOPs, tokens, time and machines of every arm."""
+    """FLOPs, tokens, updates' learning rates, time and machines of every arm."""
     counts = ("arm_flops", "rollout_flops", "flops", "tokens", "paper_tokens")
     cells = [
         [
-            r["arm"], len(r["seeds"]), *(large(r[name]) for name in counts), duration(r["seconds"]),
+            r["arm"], len(r["seeds"]), *(large(r[name]) for name in counts),
+            "–" if math.isnan(r["lr_sum"]) else f"{r['lr_sum']:.3g}", duration(r["seconds"]),
             "\n".join(r["machines"]) or "–",
         ]
         for r in rows
     ]  # fmt: skip
     heads = [
         "arm", "seeds", "FLOPs after base", "of these, sampling", "total FLOPs", "total tokens",
-        "tokens by the paper's formula", "time after base", "machine",
+        "tokens by the paper's formula", "sum of learning rates", "time after base", "machine",
     ]  # fmt: skip
     return "cost, mean over seeds", heads, cells, ""

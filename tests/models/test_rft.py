@@ -78,12 +78,13 @@ def test_every_prompt_is_sampled_from_the_start_until_the_end(learned):
 
 
 def test_a_step_without_a_correct_response_moves_nothing(learned):
-    # Mutants: wrong responses imitated where there is no right one; a step of Muon's size on no gradient; a free step.
+    # Mutants: wrong responses imitated where there is no right one; a step of Muon's size on no gradient; a free step;
+    # learning rates added up where nothing was updated.
     lm, lines = learned(), []
     before = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
     stage = dataclasses.replace(STAGE, data=HARD, steps=1, max_new_tokens=80)
     state = train(lm, stage, 3, Machine(), observe=lambda share, line: lines.append(line))
-    assert lines[0]["strict"] == lines[0]["taught"] == lines[0]["loss"] == lines[0]["norm"] == 0
+    assert lines[0]["strict"] == lines[0]["taught"] == lines[0]["loss"] == lines[0]["norm"] == lines[0]["lr_sum"] == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in lm.state_dict().items())
     assert state.ledger.as_dict()["rollout_flops"] > 0
     moved, lines[:] = learned(), []

@@ -233,11 +233,18 @@ def test_a_save_is_written_from_where_the_weights_lie(tiny, tmp_path):
     ids=("constant", "linear", "wsd", "cosine", "floor"),
 )
 def test_the_rate_follows_the_schedule(optim, expected, tiny):
-    # Mutant: progress counted from the end of the step, or over all stages.
-    lines = []
-    stage = dataclasses.replace(STAGE, steps=5, optim=optim)
-    train(tiny.build(0), stage, 0, NEVER, observe=lambda share, line: lines.append(line["rate"]))
-    assert lines == pytest.approx(expected)
+    # Mutants: progress counted from the end of the step, or over all stages; lr_sum of the other optimiser's rate.
+    lines, sums = [], []
+
+    def observe(share, line):
+        lines.append(line["rate"])
+        sums.append(line["lr_sum"])
+
+    for kind, lr in (("muon", 0.5), ("adamw", 0.25)):
+        lines[:] = sums[:] = ()
+        made = dataclasses.replace(optim, kind=kind, matrix_lr=0.5, other_lr=0.25)
+        train(tiny.build(0), dataclasses.replace(STAGE, steps=5, optim=made), 0, NEVER, observe=observe)
+        assert lines == pytest.approx(expected) and sums == pytest.approx([lr * each for each in expected])
 
 
 def test_under_a_flops_budget_the_rate_follows_the_budget(tiny):

@@ -24,7 +24,7 @@ def broken(scale, flops):
 
 
 def verdict(decided: str, mean: float = 0.0, p: float = 1.0, needed: int | None = None, seeds: int = 3) -> Verdict:
-    claim = leaderboard.claims("toy")[0]
+    claim = board.claims("toy")[0]
     part = Measured(claim.name, "above", mean, mean - 0.1, mean + 0.1, 0, 0, 0.1, 2, tuple(range(seeds)), (), 10, p=p)
     return Verdict(claim, decided, (part,), seeds_needed=needed)
 

@@ -21,6 +21,7 @@ from interlude.models.stages.rmt import TIERS
 from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.train import Machine
 from interlude.studies import results
+from interlude.studies.board import OPENS
 from interlude.studies.methods import (
     BINS,
     BOUNDS,
@@ -37,7 +38,7 @@ from interlude.studies.methods import (
     tuned,
     worded,
 )
-from interlude.studies.midtraining import leaderboard, marked_gaps, places, remit, rmt, selfgen, thinking
+from interlude.studies.midtraining import confirmation, leaderboard, marked_gaps, places, remit, rmt, selfgen, thinking
 from interlude.studies.run import costs
 from interlude.studies.scales import SCALES, SMOKE
 from interlude.studies.study import check_budget, execute, plan
@@ -191,11 +192,7 @@ def test_every_claim_is_about_arms_and_exams_of_the_board():
     at_once = ("zoo-edge-sampled", "zoo-edge-sampled-answer", "OOD")
     assert {(score.on, score.k) for _, _, score in terms} == {*((on, 1) for on in at_once), ("hard", 128)}
     opened = {arm for _, arm, score in terms if score.on == "zoo-edge-sampled-answer"}
-    assert (
-        opened == {*leaderboard.OPENS}
-        and exams >= {*at_once[:2]}
-        and {f"zoo-ops{n}" for n in SCALES["nano"].hard} <= exams
-    )
+    assert opened == {*OPENS} and exams >= {*at_once[:2]} and {f"zoo-ops{n}" for n in SCALES["nano"].hard} <= exams
     for method in METHODS:
         own = [claim for claim in leaderboard.CLAIMS if claim.name.startswith((f"{method} >", f"{method} + RL >"))]
         assert len(own) == 8 and len({claim.pool for claim in own}) == 4
@@ -206,6 +203,21 @@ def test_every_claim_is_about_arms_and_exams_of_the_board():
     assert {each.study(SCALES["nano"]).seeds for each in (remit, marked_gaps)} == {tuple(range(53, 58))}
     assert not set(places.study(SCALES["nano"]).seeds) & set(declared)
     assert not set(declared) & {*SCALES["nano"].seeds, *SCALES["nano"].calibration_seeds, 3, 4, 5}
+
+
+def test_the_confirmation_is_the_boards_on_seeds_that_chose_nothing():
+    # Mutants: recipes, claims or exams of its own; seeds that were seen before; KL to another model than the base.
+    nano = SCALES["nano"]
+    asked, board = confirmation.study(nano), leaderboard.study(nano)
+    recipes = {arm.name: arm.recipe for arm in board.arms}
+    assert all(arm.recipe == recipes[arm.name] for arm in asked.arms) and asked.base == board.base
+    assert set(board.exams) < set(asked.exams)
+    assert {exam.reference for exam in set(asked.exams) - set(board.exams)} == {board.base}
+    assert {each.name for each in confirmation.CLAIMS[:-1]} < {each.name for each in leaderboard.CLAIMS}
+    names = (path.stem.replace(".", "/", 1) for path in results.path(asked.name, "nano").parent.glob("*.csv"))
+    others = {name for name in names if not name.endswith(".curves")}
+    used = {seed for other in others - {asked.name} for seed in results.load(other, "nano").seeds}
+    assert len(asked.seeds) == 8 and used >= {*range(50, 58)} and not used & set(asked.seeds)
 
 
 def test_methods_that_think_share_corpus_base_and_rate():
