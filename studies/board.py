@@ -16,7 +16,10 @@ RANKED = f"+ RL, {OOD} pass@1"  # what methods are ranked by
 CONTROL = ("NTP", "pre-training")
 FREE, OPENED = Score("zoo-edge-sampled"), Score("zoo-edge-sampled-answer")
 OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody else opens
+MOVED = Score("edge-kl", score="divergence")  # how far an arm is from its base along right solutions, in nats
 BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
+# How far a method moved, as FLOPs do not say: key of a row, head of its column, format.
+MOVEMENT = (("kl", "KL", ".2f"), ("lr_sum", "sum of rates", ".3g"))
 
 
 def claims(method: str) -> tuple[Claim, ...]:
@@ -63,7 +66,7 @@ def more_seeds(verdict: Verdict) -> int | None:
 def rows(table: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Sequence[tuple[str, Score]]) -> list[dict]:
     """A method a row, the best first: by exact pass@1 over all that is deeper than the band after RL, which arms called
     "+ RL" have had. alone: each method's name with the score that it has without RL. A method that the table lacks is
-    left out."""
+    left out. kl (nats) and lr_sum say how far the method alone moved its base; NaN where the table does not say."""
     of: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         of.setdefault(verdict.claim.name.split(" > ")[0], []).append(verdict)
@@ -80,6 +83,8 @@ def rows(table: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Seque
                 "seeds": len(cost["seeds"]),
                 "flops": cost["arm_flops"],
                 "seconds": cost["seconds"],
+                "kl": mean(table, name, MOVED, bands) if MOVED.on in table.exams else math.nan,
+                "lr_sum": evidence.cost(table, name)["lr_sum"],
                 "compared": [
                     {"what": verdict.claim.name.split(" > ")[1], "verdict": word(verdict), "more": more_seeds(verdict)}
                     | {key: getattr(part, key) for key in ("mean", "low", "high", "p")}
@@ -100,17 +105,22 @@ def mean(table: Results, arm: str, score: Score, bands: Bands) -> float:
 def tables(made: list[dict], every: bool = True) -> list[Table]:
     """The rows as tables: the ranking, what is established, and with ``every`` each comparison of each method."""
     over = list(dict.fromkeys(each["what"].split(": ")[0] for row in made for each in row["compared"]))
+    shown = [each for each in MOVEMENT if not all(math.isnan(row[each[0]]) for row in made)]
     ranking = []
     for row in made:
         after = {each["what"].removesuffix(f": {RANKED}"): each for each in row["compared"]}
+        moved = ["–" if math.isnan(row[name]) else f"{row[name]:{form}}" for name, _, form in shown]
         scores = str(row["rank"]), row["method"], f"{row['alone']:.3f}", f"{row['with_rl']:.3f}"
         gains = [half_width(after[name]) if name in after else "" for name in over]
-        ranking.append([*scores, *gains, f"{row['flops'] / 1e12:.3g}", f"{row['seconds']:.0f}"])
-    heads = ["rank", "method", "alone", "+ RL", *(f"- {name}" for name in over), "TFLOP", "s"]
+        ranking.append([*scores, *gains, *moved, f"{row['flops'] / 1e12:.3g}", f"{row['seconds']:.0f}"])
+    heads = ["rank", "method", "alone", "+ RL", *(f"- {name}" for name in over)]
+    heads += [*(head for _, head, _ in shown), "TFLOP", "s"]
     caption = (
         "alone: edge pass@1 in a sampled exam; + RL: exact pass@1 on all operations beyond the band, and differences "
         "in it with 95 % half-widths (* established after Holm); FLOPs and seconds of a core include the RL"
     )
+    if shown:
+        caption += "; how far the method alone moved: KL(base || method) along right solutions, nats; learning rates"
     found = [("by pass@1 after RL", heads, ranking, caption), established(made)]
     if every:
         lines = [

@@ -21,11 +21,13 @@ from interlude.studies.cli.runs import entry, interruptible
 from interlude.studies.console import print_json
 from interlude.studies.execute.conduct import here
 from interlude.studies.find import bands, defined, scale_named
-from interlude.studies.methods import Row, alike
+from interlude.studies.layout import Table
+from interlude.studies.methods import Row, alike, arena
+from interlude.studies.midtraining import confirmation
 from interlude.studies.midtraining import leaderboard as board
 from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, check_budget, measured, plan
-from interlude.studies.verdicts import decide
+from interlude.studies.verdicts import Claim, decide
 
 FIRST = 3  # default: a method of the user's own runs with this many of the leaderboard's seeds
 
@@ -42,18 +44,30 @@ def leaderboard(args, screen) -> None:
                 f"the leaderboard has no results at scale {args.scale} yet; "
                 f"run: {entry()} run {study.name} --scale {args.scale}"
             )
-    found, spans = measured(study), bands(args.scale)
+    if args.json:
+        return print_json(ranking(study, asked))
+    title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
+    printed(screen, title, study, tables(ranking(study, asked), every=args.all or bool(args.method)))
+    again = confirmation.study(scale_named(args.scale))
+    if not args.method and results.path(again.name, again.scale).exists():
+        printed(screen, "its best methods again", again, tables(ranking(again, confirmation.CLAIMS), every=args.all))
+    return None
+
+
+def ranking(study: Study, asked: tuple[Claim, ...]) -> list[dict]:
+    """The methods of a study's table, the best first; see ``board.rows``."""
+    found, spans = measured(study), bands(study.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
     scores = [(name, OPENED if name in OPENS else FREE) for name in names]
-    made = rows(found, decide(asked, found, spans), spans, scores)
-    if args.json:
-        return print_json(made)
-    title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
-    seeds = ", ".join(map(str, found.seeds))
+    return rows(found, decide(asked, found, spans), spans, scores)
+
+
+def printed(screen, title: str, study: Study, shown: list[Table]) -> None:
+    """Prints tables under a title with the study's seeds and question, and where its results are."""
+    seeds = ", ".join(map(str, measured(study).seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
-    print_tables(screen, tables(made, every=args.all or bool(args.method)))
-    screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}", soft_wrap=True)
-    return None
+    print_tables(screen, shown)
+    screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 
 
 def tried(args) -> tuple[Study, tuple]:
@@ -107,6 +121,7 @@ def with_method(scale: str, name: str, row: Row, path: Path) -> Study:
     """The leaderboard with only the method and its controls. Its table is in the folder ``results`` next to the
     method's file, or in $INTERLUDE_RESULTS. The controls are trained here too, as arms are paired on one machine."""
     study = board.study(scale_named(scale), {control: board.ROWS[control] for control in CONTROL} | {name: row})
+    study = replace(study, exams=(*study.exams, *arena(scale_named(scale)).divergence_exams(study.base)))
     kept = (name, *CONTROL, "base")
     pairs = [(name + then, over + then) for then in THEN for over in CONTROL]
     where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"

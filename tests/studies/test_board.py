@@ -42,8 +42,10 @@ def test_words_of_verdicts():
 
 def test_a_table_of_the_board():
     # Mutants: an open comparison told as established; the number of seeds to come left out; a whole interval for half;
-    # the difference of another score; below and above exchanged; every comparison unasked.
+    # the difference of another score; below and above exchanged; every comparison unasked; measures of
+    # movement shown where nothing measured them, or hidden where something did.
     row = {"rank": 1, "method": "toy", "alone": 0.5, "with_rl": 0.75, "seeds": 3, "flops": 8e12, "seconds": 60.0}
+    row |= {"kl": math.nan, "lr_sum": math.nan}
     rl, alone = board.RANKED, "alone"
     keys = ("what", "verdict", "more", "mean", "low", "high")
     values = (
@@ -66,6 +68,11 @@ def test_a_table_of_the_board():
     assert differences[2][1] == ["toy", f"NTP: {alone}", "-0.200 (-0.300 to -0.100)", "worse"]
     assert differences[2][3][-1] == "open, about 13 more seeds" and differences[2][2][2] == "-0.100"
     assert board.tables(made, every=False) == [ranking, established]
+    made[0] |= {"kl": 1.25, "lr_sum": 0.5}
+    measured = board.tables(made)[0]
+    assert [each[-4:] for each in measured[2]] == [["1.25", "0.5", "8", "60"], ["–", "–", "8", "60"]]
+    assert measured[1][-4:] == ["KL", "sum of rates", "TFLOP", "s"]
+    assert ranking[3] in measured[3] and "nats" in measured[3].replace(ranking[3], "")
 
 
 def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
@@ -79,7 +86,8 @@ def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
     assert [row["rank"] for row in made] == [1, 2, 3]
     own = next(row for row in made if row["method"] == "toy")
     same = next(row for row in made if row["method"] == "NTP")  # the same stage under another name
-    assert (own["alone"], own["with_rl"], own["flops"]) == (same["alone"], same["with_rl"], same["flops"])
+    assert all(own[name] == same[name] for name in ("alone", "with_rl", "flops", "kl", "lr_sum"))
+    assert own["kl"] > 0 and own["lr_sum"] > 0
     assert len(own["compared"]) == 8 and all(each["verdict"] == "open" for each in own["compared"])  # one seed
     assert all(each["mean"] == pytest.approx(0, abs=1e-9) for each in own["compared"] if each["what"].startswith("NTP"))
     assert (tmp_path / "results" / "smoke" / "midtraining.leaderboard.csv").exists()
