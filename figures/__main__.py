@@ -11,6 +11,7 @@ from interlude.figures.style import save
 
 NAMES = (
     "quickstart",
+    "stages_ladder",
     "interplay_depth_carried",
     "interplay_depth_roles",
     "interplay_planning",

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted import curve_rows, match_rows, rows, study_rows, telling_rows, thinking_rows, thought_rows, weight_rows
+from crafted import (
+    curve_rows,
+    forced_rows,
+    match_rows,
+    rows,
+    study_rows,
+    telling_rows,
+    thinking_rows,
+    thought_rows,
+    weight_rows,
+)
 
 from interlude.figures import __main__ as main
 from interlude.figures import (
@@ -28,6 +38,7 @@ from interlude.figures import (
     midtraining_thinking_curves,
     panels,
     quickstart,
+    stages_ladder,
     style,
 )
 from interlude.studies import results
@@ -161,6 +172,9 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store_curves("midtraining/places", "nano", thought_rows(["RMT", "RMT, entropy"], seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
     results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
+    for scale in ("nano", "nano-shuffled"):
+        bases = study_rows({stages_ladder.ARM: 4.5 + shift}, seeds, problems=3)
+        results.store(stages_ladder.STUDY, scale, bases + forced_rows(stages_ladder.ARM, seeds, shift / 9), folder)
     results.store("midtraining/selfgen", "nano", telling_rows(TELLING, seeds, shift), folder)
     lacking = {arm: 1.5 + shift + nth / 9 for nth, arm in enumerate(interplay_planning.DRAWN)}
     made = study_rows(lacking, seeds, problems=3, top=8)

@@ -9,7 +9,7 @@ import numpy as np
 from interlude.studies import results
 
 # Cells of what is recorded of a run and not of an exam.
-UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "machine": "", "kernels": ""}
+UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "lr_sum": math.nan, "machine": "", "kernels": ""}
 ARMS = ("pre-training", "RL", "mid-training", "mid-training + RL")
 
 
@@ -218,3 +218,15 @@ def weight_rows(arms, seeds=(10, 11, 12), points=8) -> list[dict]:
         for seed in seeds
         for row in curve_rows(arms, (seed,), points)
     ]
+
+
+def forced_rows(arm: str, seeds, less: float = 0.0) -> list[dict]:
+    """Rows of two exams of forced nouns with one problem each, of two places and of three; each later seed's
+    probabilities are 0.1 less."""
+    made = []
+    for nth, seed in enumerate(seeds):
+        for exam, places in (("zoo-forced2", (0.9, 0.5)), ("zoo-forced3", (0.7, 0.3, 0.1))):
+            told = "/".join(f"{p - less - 0.1 * nth:.4f}" for p in places)
+            about = {"exam": exam, "kind": "forced", "ops": exam[-1], "logp": "", "operands": told}
+            made.append(row(arm, 0, seed, "zoo", 2, np.full(1, -1.0)) | about)
+    return made
