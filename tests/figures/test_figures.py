@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axes import dots, labels
 from crafted import (
     curve_rows,
     forced_rows,
@@ -28,7 +29,6 @@ from interlude.figures import (
     interplay_planning,
     interplay_planning_budget,
     interplay_planning_reward,
-    midtraining_leaderboard,
     midtraining_marked_gaps,
     midtraining_places,
     midtraining_remit,
@@ -283,50 +283,6 @@ def test_each_curve_has_an_interval(drawings, name):
     assert all(len(axis.collections) >= len(lines) for axis, lines in curves.items())
 
 
-def labels(axis) -> list[str]:
-    return [text.get_text() for text in axis.get_yticklabels()]
-
-
-def dots(axis, row: int, place: int) -> list[float]:
-    """The seeds drawn in a row for the first or second of its series."""
-    at = row + (place - 0.5) * 0.36
-    found = [line for line in axis.get_lines() if line.get_marker() == "." and np.allclose(line.get_ydata(), at)]
-    return sorted(found[0].get_xdata()) if found else []
-
-
-def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
-    """Mutants: methods ranked alone, or from the worst; a method that the study was given left out; gain and loss of
-    another sign, or over other operations; the control's line after RL at its score alone; a seed not drawn; one
-    attempt for many, or the exact score for the sampled one."""
-    ability = {"NTP": 5.1, "A": 6.0, "B": 0.5, "NTP + RL": 6.1, "A + RL": 5.1, "B + RL": 7.1, "C + RL": 9.0}
-    results.store("midtraining/leaderboard", "nano", study_rows(ability, problems=3, banded=True), tmp_path)
-    score, ahead, reach, free, lost = midtraining_leaderboard.draw(tmp_path).axes
-    found = results.load("midtraining/leaderboard", "nano", tmp_path)
-    order = ["B", "NTP", "A"]
-    assert labels(score) == order
-
-    def mean(arm: str, first: int, last: int, k: int = 1) -> float:
-        each = [found.solved(arm, f"zoo-ops{n}", k).mean() for n in range(first, last + 1)]
-        return sum(each) / len(each)
-
-    drawn = [line for line in score.get_lines() if len(set(line.get_ydata())) == 2 and line.get_linestyle() != "None"]
-    assert [line.get_xdata()[0] for line in drawn] == pytest.approx([mean("NTP", 5, 11), mean("NTP + RL", 5, 11)])
-    wanted = {
-        score: lambda name, end: mean(name + end, 5, 11),
-        ahead: lambda name, end: mean(name + end, 5, 11) - mean("NTP" + end, 5, 11),
-        reach: lambda name, end: mean(name + end, 10, 11, 128),
-        free: lambda name, end: found.solved(name + end, "zoo-edge-sampled", 1).mean(),
-        lost: lambda name, end: mean("NTP" + end, 1, 4) - mean(name + end, 1, 4),
-    }
-    for axis, told in wanted.items():
-        points = [line.get_xdata() for line in axis.get_lines() if line.get_label() in midtraining_leaderboard.THEN]
-        for found_at, end in zip(points, ("", " + RL"), strict=True):
-            assert list(found_at) == pytest.approx([told(name, end) for name in order], abs=1e-12)
-        assert len(set(points[0])) > 1
-    own = np.mean([found.solved("B + RL", f"zoo-ops{n}", 1).mean(1) for n in range(5, 12)], axis=0)
-    assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
-
-
 def test_gains_on_shuffled_statements_are_those_on_chains(drawings, tables):
     """Mutants: gains on all problems, of which strict accepts one order; chains' gains drawn of the other regime."""
     *_, shuffled = drawings["interplay_planning"][0].axes
@@ -429,15 +385,15 @@ def test_the_thinking_figure_is_the_study(drawings):
     assert drawn_exams == {exam.name for exam in asked.exams if exam.kind == "probe"} | set(asked.headline)
     solved, likely, right = drawings["midtraining_thinking"][0].axes
     count = len(midtraining_thinking.METHODS)
-    assert [text.get_text() for text in solved.get_yticklabels()] == [*midtraining_thinking.METHODS]
+    assert labels(solved) == [*midtraining_thinking.METHODS]
     thoughts = [*midtraining_thinking.THOUGHTS]
-    for axis, labels in ((solved, ["alone", "+ RL"]), (likely, thoughts), (right, thoughts)):
+    for axis, names in ((solved, ["alone", "+ RL"]), (likely, thoughts), (right, thoughts)):
         lines = {line.get_label(): line for line in axis.get_lines() if line.get_label()[:1] != "_"}
-        dots = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
+        seeds = [line for line in axis.get_lines() if line.get_label()[:1] == "_"]
         counts = {"+ RL": len(midtraining_thinking.AFTER)}  # the others have no RL after them
         drawn = {label: len(line.get_xdata()) for label, line in lines.items()}
-        assert drawn == {label: counts.get(label, count) for label in labels}
-        assert len(dots) == sum(drawn.values()) and all(len(dot.get_xdata()) == 3 for dot in dots)
+        assert drawn == {label: counts.get(label, count) for label in names}
+        assert len(seeds) == sum(drawn.values()) and all(len(dot.get_xdata()) == 3 for dot in seeds)
     last = {line.get_label(): line.get_xdata()[-1] for line in likely.get_lines()}
     expected = {t: -1.5 - 3.0 * (n > 0) - 0.2 * n - 0.1 + 0.02 * 11 for n, t in enumerate(thoughts)}  # the 12th arm
     assert {t: last[t] for t in thoughts} == pytest.approx(expected, abs=1e-3)
