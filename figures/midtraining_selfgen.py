@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import SCALE, by_row, legend, table
-from interlude.figures.style import figure, line, note, panel_letter
+from interlude.figures.panels import SCALE, by_category, by_row, legend, table
+from interlude.figures.style import figure, note, panel_letter
 from interlude.studies.results import FOLDER, Results, numbers
 from interlude.studies.stats import Estimate, difference, interval
 
@@ -26,22 +26,21 @@ def draw(folder=FOLDER) -> Figure:
     found = table(STUDY, (*(name + end for name in METHODS for end, _ in THEN.values()), LONGER), folder)
     made = figure(11.0, 6.2)
     (reach, most, band), (composed, vendi, modes) = made.subplots(2, 3)
-    for arm, nth in ({f"{NONE} + RL": 0, LONGER: 2} | {f"{name} + RL": nth for name, nth in REACH.items()}).items():
-        line(reach, list(ATTEMPTS), [score(found, arm, k) for k in ATTEMPTS], nth, arm)
-    reach.set(xlabel="attempts k", ylabel="edge, strictly right within k", xscale="log", ylim=(0, 1.05))
-    reach.set_xticks(ATTEMPTS, ATTEMPTS)
-    reach.minorticks_off()
+    arms = {f"{NONE} + RL": 0, LONGER: 2} | {f"{name} + RL": nth for name, nth in REACH.items()}
+    series = {arm: (nth, [score(found, arm, k) for k in ATTEMPTS]) for arm, nth in arms.items()}
+    by_category(reach, list(map(str, ATTEMPTS)), series)
+    reach.set(xlabel="attempts k", ylabel="edge, strictly right within k", ylim=(-0.02, 1.02))
     for axis, what in ((most, within), (band, known), (composed, composition), (vendi, ways), (modes, divided)):
         values = {label: (nth, [what(found, name + end) for name in METHODS]) for label, (end, nth) in THEN.items()}
         by_row(
             axis, list(METHODS), {label: (nth, each, list(map(over, each))) for label, (nth, each) in values.items()}
         )
-    most.set(xlabel="edge, strictly right within 64", xlim=(None, 1.02))
-    band.set(xlabel="band, strictly right", xlim=(None, 1.02))
+    for axis, label in ((most, "edge, strictly right within 64"), (band, "band, strictly right")):
+        axis.set(xlabel=label, xlim=(-0.02, 1.02))  # intervals of a few seeds go on beyond
     modes.set_xlabel("effective number of approaches, exact")
     composed.set_xlabel("share of right responses with two approaches or more")
     vendi.set_xlabel("Vendi score of a question's responses, by approach")
-    reach.legend(loc="lower right", fontsize=6.5)
+    reach.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, fontsize=6.5, columnspacing=0.8)
     for axis in (band, vendi, modes):
         axis.set_yticklabels([])
     titles = ("after RL", "pass@64", "kept", "composition", "diversity", "modes")
