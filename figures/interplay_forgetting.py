@@ -1,4 +1,4 @@
-"""For the same gain at the edge, what do SFT and RL forget of the band, and does KL predict it (arXiv 2509.04259)?"""
+"""What do SFT and RL on edge problems forget of the band, and does KL predict it (arXiv 2509.04259)?"""
 
 from __future__ import annotations
 
