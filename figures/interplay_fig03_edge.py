@@ -15,7 +15,9 @@ PUBLISHED = {
     "ID": {"none": (0.831, 0.993), "RL edge": (0.826, 0.982)},
     "edge": {"none": (0.182, 0.411), "RL edge": (0.506, 0.840)},
 }
-CONTROLS = {"none": 0, "RL edge": 3, "RL uniform": 5, "RL curriculum": 6, "SFT edge": 7, "RFT edge": 8}
+CONTROLS = {
+    "none": 0, "RL edge": 3, "RL edge, random": 2, "RL uniform": 5, "RL curriculum": 6, "SFT edge": 7, "RFT edge": 8,
+}  # fmt: skip
 
 
 def draw(folder=FOLDER) -> Figure:

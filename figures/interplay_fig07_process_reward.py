@@ -9,7 +9,7 @@ from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
 FIELDS = ("edge", "hard")
-REWARDS = {"answer": 1, "printed": 2, "released": 3, "strict": 4, "dense": 5}
+REWARDS = {"answer": 1, "printed": 2, "released": 3, "strict": 4, "dense": 5, "random": 6}
 
 
 def arms(field: str) -> dict[str, int]:

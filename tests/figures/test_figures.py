@@ -114,12 +114,12 @@ EXPOSURES = (
     *(f"{base}{more}" for base in ("0 %", *EXPOSED) for more in ("", " + RL")), "1 % arithmetic + RL in the first world"
 )  # fmt: skip
 COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
-REWARDS = ("answer", "printed", "released", "strict", "dense")
+REWARDS = ("answer", "printed", "released", "strict", "dense", "random")
 RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
 ARMS = {
     "depth_carried": tuple(interplay_depth_carried.DRAWN),
     "ladder": ("x0", "x0.5", "x1", "x2"),
-    "edge": ("none", *RL, "SFT edge", "RFT edge"),
+    "edge": ("none", *RL, "RL edge, random", "SFT edge", "RFT edge"),
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
     "process_reward": ("none", *(f"{kind}, {field}" for field in ("edge", "hard") for kind in REWARDS)),
     "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),

@@ -63,13 +63,15 @@ def test_bands_by_hand():
 @pytest.mark.parametrize("scale", SCALES)
 def test_edge_arms_train_where_they_say(scale):
     # Mutants: every arm at the edge; a curriculum out of order; an arm without replay, or with replay of long copies;
-    # SFT with another learning rate; a base that has not decayed.
+    # SFT with another learning rate; a base that has not decayed; a random reward on other terms than RL's.
     here, asked = SCALES[scale], study("edge", scale)
     stages = {arm.name: arm.recipe.stages[len(asked.base.stages) :] for arm in asked.arms}
     assert asked.base == here.base() and stages.pop("none") == ()
     curriculum = [f"RL {name}" for name in ("boundary", "edge", "beyond")]
     alike = [dataclasses.replace(stages[name][0], flops=stages[name][0].flops / 3) for name in curriculum]
     assert list(stages.pop("RL curriculum")) == alike
+    (random,) = stages.pop("RL edge, random")
+    assert random == dataclasses.replace(stages["RL edge"][0], reward=Reward("random"))
     assert {name: type(stage) for name, (stage,) in stages.items()} == {
         **{f"RL {name}": RL for name in here.bands}, "SFT edge": SFT, "RFT edge": RFT,
     }  # fmt: skip
@@ -131,7 +133,8 @@ def test_kinds_of_training_begin_alike_and_differ_in_what_their_names_say(name, 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_mid_or_rl_splits_each_budget(scale, runs):
-    # Mutants: beta for 1 - beta; a decay that RL alone has to pay for; budgets compared with each other.
+    # Mutants: beta for 1 - beta; a decay that RL alone has to pay for; budgets compared with each other; a random
+    # reward under another arm's name.
     here, asked = SCALES[scale], study("mid_or_rl", scale)
     assert asked.base == here.base() and {arm.budget for arm in asked.arms} == {"half", "full"}
     for arm in asked.arms:
@@ -142,6 +145,8 @@ def test_mid_or_rl_splits_each_budget(scale, runs):
         assert sum(stage.flops for stage in own) == pytest.approx(budget) and rl == pytest.approx(share * budget)
         assert [type(stage) for stage in own] == [Midtrain] * (share < 1) + [RL] * (share > 0)
         assert share == 1 or own[0].optim.schedule == "linear"
+        assert own[-1].reward == Reward("random" if "random" in arm.name else "strict") if share else True
+    assert len({arm.recipe.key for arm in asked.arms}) == len(asked.arms) == 11
     # Plans are equal (above). The reason that ``last_steps`` gives does not excuse half a stage more.
     long = asked.arms[1]
     stage = long.recipe.stages[-1]
@@ -156,7 +161,7 @@ def test_process_reward_changes_the_reward_and_the_field_alone(scale):
     # Mutants: a reward under another's name; a field with the other's problems; another budget or rate for one reward.
     asked, here = study("process_reward", scale), SCALES[scale]
     none, *arms = asked.arms
-    assert none.recipe == here.base() and len(arms) == 10
+    assert none.recipe == here.base() and len(arms) == 12
     for arm in arms:
         kind, field = arm.name.split(", ")
         (stage,) = arm.recipe.stages[len(none.recipe.stages) :]
