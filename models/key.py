@@ -24,6 +24,7 @@ from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
+from interlude.models.provenance import own_code
 from interlude.synth.added_field import ADDED, PLACE
 
 _READ: ContextVar[dict[int, tuple[object, dict]] | None] = ContextVar("_READ", default=None)
@@ -33,9 +34,9 @@ UNRESOLVED = ForwardRef("unresolved")  # an annotation that names something its 
 def canonical(description) -> str:
     """The canonical JSON of a description: sorted names, no spaces, ASCII only, floats by `repr`.
 
-    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]` and the property `content` if
-    there is one), tuples, str, int, bool, None and finite floats. Raises TypeError or ValueError naming the path
-    inside the description otherwise.
+    Accepts frozen dataclasses (class name, every field, `version: ClassVar[int]`, the property `content` if there is
+    one, and the code of a user's own class), tuples, str, int, bool, None and finite floats. Raises TypeError or
+    ValueError naming the path inside the description otherwise.
     """
     root = type(description).__name__ if _is_dataclass(description) else "description"
     return _dump(_plain(description, Any, root))
@@ -176,7 +177,7 @@ def _fields(value, path: str) -> dict:
         content = _plain(_value(value, part.name, here), annotation, here)
         if not (ADDED in part.metadata and _dump(content) == _dump(_default(part, annotation, here))):
             plain["fields"][part.name] = content
-    return plain | _version(kind, path) | more
+    return plain | _version(kind, path) | _code(kind) | more
 
 
 def _value(value, name: str, path: str):
@@ -200,6 +201,11 @@ def _version(kind: type, path: str) -> dict:
     if _annotation(kind, "version") != ClassVar[int] or type(version) is not int:
         raise TypeError(f"{path}.version: version must be annotated ClassVar[int] and be an int, not {version!r}")
     return {"version": version}
+
+
+def _code(kind: type) -> dict:
+    digest = own_code(kind)
+    return {} if digest is None else {"code": digest}
 
 
 def _content(value, path: str) -> dict:

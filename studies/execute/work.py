@@ -90,6 +90,11 @@ def work(text: str, name: str, threads: int, heartbeat: Callable[[], None] = lam
                 if os.path.exists(ordered.stop):
                     raise KeyboardInterrupt
 
+        if name not in known:
+            raise Refused(
+                f"a worker has no task {name}: a file of the study, its methods or its scale was edited after the "
+                "command was given, or is another one where the worker runs; give the command again"
+            )
         perform(known[name], Machine(device=ordered.device, threads=threads), observe)
     except KeyboardInterrupt:
         return STOPPED
