@@ -150,23 +150,36 @@ def defined(text: str, kind: str, what: str) -> tuple[str, object]:
 
 
 def scale_named(name: str) -> Scale:
-    """A scale by its name, or by "path.py:NAME"."""
+    """A scale by its name, or by "path.py:NAME". Raises Refused if there is none, or if one in a file has the name of a
+    built-in scale, and so its table, and is not that scale."""
     from interlude.studies.scales import SCALES, Scale
 
     if ":" in name:
         _, found = defined(name, "scale", "a Scale from interlude.studies.scales")
         if not isinstance(found, Scale):
             raise Refused(f"{name} must be a Scale from interlude.studies.scales, not a {type(found).__name__}")
+        if built_in(found.name) not in (None, found):
+            raise Refused(
+                f"{name} has the name of the built-in scale {found.name!r} and differs from it, so its table would "
+                'replace that scale\'s; give it one of its own, as in replace(SMOKE, name="mine", ...)'
+            )
         return found
+    known = built_in(name)
+    if known is None:
+        names = f"{', '.join(SCALES)}, smollm2, smollm2-Nmin"
+        raise Refused(f"there is no scale {name!r}; known scales: {names}, or FILE.py:NAME")
+    return known
+
+
+def built_in(name: str) -> Scale | None:
+    """The scale of this package with this name; None for another name."""
+    from interlude.studies.scales import SCALES
+
     if name in SCALES:
         return SCALES[name]
     from interlude.studies.real_scale import named
 
-    found = named(name)
-    if found is None:
-        known = f"{', '.join(SCALES)}, smollm2, smollm2-Nmin"
-        raise Refused(f"there is no scale {name!r}; known scales: {known}, or FILE.py:NAME")
-    return found
+    return named(name)
 
 
 def bands(scale_name: str) -> dict[str, tuple[int, int]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from interlude.studies.stats import Estimate, exact_pass_at_k, interval, paired,
 from interlude.studies.table import Column, merge, read, write
 
 Order = Callable[[dict], tuple]  # what rows of a table are sorted by
+Stale = Callable[[dict], bool]  # whether an old row is dropped, as its arm is trained otherwise now
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")
 
@@ -108,6 +109,8 @@ class Results:
     study: str
     scale: str
     rows: tuple[dict, ...]
+    # Arms of the table whose rows are not among these, as the study does not have them (any more).
+    left_out: tuple[str, ...] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -120,6 +123,24 @@ class Results:
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({row["seed"] for row in self.rows}))
+
+    def known(self, arms: Iterable[str]) -> Results:
+        """The rows of the arms that a study has, noting which others the table holds. Raises ValueError if none are
+        left."""
+        wanted = set(arms)
+        rows = tuple(row for row in self.rows if row["arm"] in wanted)
+        others = tuple(arm for arm in self.arms if arm not in wanted)
+        if not rows:
+            raise ValueError(
+                f"the table of {self.study} at {self.scale} holds no arm that the study has, only {', '.join(others)}; "
+                "run the study"
+            )
+        return replace(self, rows=rows, left_out=others)
+
+    @property
+    def note(self) -> str:
+        """A sentence that names the arms left out; empty if none are."""
+        return f"left out, as the study has no such arms: {', '.join(self.left_out)}" if self.left_out else ""
 
     def of(self, arm: str, exam: str) -> list[dict]:
         """The rows of an arm and exam, by seed. Raises KeyError if there are none."""
@@ -254,16 +275,29 @@ def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
     return read(where, CURVE_COLUMNS, CURVE_KEYS)
 
 
-def store(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order: Order | None = None) -> Path:
+def store(
+    study: str,
+    scale: str,
+    rows: list[dict],
+    folder: Path = FOLDER,
+    order: Order | None = None,
+    stale: Stale = lambda row: False,
+) -> Path:
     """Merge rows into a study's table and write it, sorted by ``order``; processes that store at once take turns. A
     run's rows replace all that it had, so that none is left of an exam that the study no longer has."""
-    runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in KEYS) for row in rows}
+    change = merged(rows, KEYS, order, stale)
+    return rewrite(path(study, scale, folder), COLUMNS, KEYS, change, open_ended=True)
 
-    def merged(old: list[dict]) -> list[dict]:
-        kept = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in KEYS) in new]
-        return ordered(merge(kept, rows, KEYS), order)
 
-    return rewrite(path(study, scale, folder), COLUMNS, KEYS, merged, open_ended=True)
+def merged(rows: list[dict], keys: tuple[str, ...], order: Order | None, stale: Stale) -> Callable:
+    """The function from a table's old rows to those with ``rows`` in the place of all that their runs had."""
+    runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in keys) for row in rows}
+
+    def change(old: list[dict]) -> list[dict]:
+        left = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in keys) in new]
+        return ordered(merge([r for r in left if not stale(r)], rows, keys), order)
+
+    return change
 
 
 def ordered(rows: list[dict], order: Order | None) -> list[dict]:
@@ -271,15 +305,17 @@ def ordered(rows: list[dict], order: Order | None) -> list[dict]:
     return rows if order is None else sorted(rows, key=order)
 
 
-def store_curves(study: str, scale: str, rows: list[dict], folder: Path = FOLDER, order: Order | None = None) -> Path:
+def store_curves(
+    study: str,
+    scale: str,
+    rows: list[dict],
+    folder: Path = FOLDER,
+    order: Order | None = None,
+    stale: Stale = lambda row: False,
+) -> Path:
     """The same for training curves. A run's rows replace all it had: a run of another length has other steps."""
-    runs, new = {(row["arm"], row["seed"]) for row in rows}, {tuple(row[name] for name in CURVE_KEYS) for row in rows}
-
-    def merged(old: list[dict]) -> list[dict]:
-        kept = [r for r in old if (r["arm"], r["seed"]) not in runs or tuple(r[name] for name in CURVE_KEYS) in new]
-        return ordered(merge(kept, rows, CURVE_KEYS), order)
-
-    return rewrite(curves_path(study, scale, folder), CURVE_COLUMNS, CURVE_KEYS, merged)
+    change = merged(rows, CURVE_KEYS, order, stale)
+    return rewrite(curves_path(study, scale, folder), CURVE_COLUMNS, CURVE_KEYS, change)
 
 
 def rewrite(

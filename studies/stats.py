@@ -221,7 +221,10 @@ def moderated(gaps_SC) -> tuple[np.ndarray, np.ndarray]:
     if not own_C.any() or own_C.size == 1:
         return own_C, np.full(own_C.size, float(free))
     shared_CC = np.atleast_2d(np.cov(gaps_SC.T))
-    most = max(free, np.trace(shared_CC) ** 2 / float((shared_CC**2).sum()) * free)
+    square = float((shared_CC**2).sum())
+    if not square:  # seeds that agree: the variances, where they are not 0, are what rounding left
+        return np.zeros(own_C.size), np.full(own_C.size, float(free))
+    most = max(free, np.trace(shared_CC) ** 2 / square * free)
     # A variance of nearly nothing would make the spread of the logarithms infinite.
     log_C = np.log(np.maximum(own_C, 1e-5 * max(np.median(own_C), own_C.max() * 1e-5)))
     location_C = log_C - digamma(free / 2) + math.log(free / 2)

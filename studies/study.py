@@ -219,13 +219,25 @@ def examine(study: Study, run: Run, machine: Machine, observe: Observe | None, n
 
 def keep(study: Study, *runs: Run) -> None:
     """Store the results of finished runs: their table rows, and training curves of those that sampled or weighed
-    tokens. All at once, as each call reads and writes the whole table, which is kept in the order of the plan."""
-    where = {} if study.results is None else {"folder": study.results}
-    place = places(study)
-    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)], order=place, **where)
+    tokens. All at once, as each call reads and writes the whole table, which is kept in the order of the plan. What
+    the table holds of these arms from other recipes, with whatever seed, is dropped."""
+    how = {"order": places(study), "stale": outdated(study, {run.arm for run in runs})}
+    how |= {} if study.results is None else {"folder": study.results}
+    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)], **how)
     points = [point for run in runs for point in curves(run)]
-    if points:
-        results.store_curves(study.name, study.scale, points, order=place, **where)
+    if points or results.curves_path(study.name, study.scale, study.results or results.FOLDER).exists():
+        results.store_curves(study.name, study.scale, points, **how)
+
+
+def outdated(study: Study, names: set[str]) -> results.Stale:
+    """Whether a row is of one of these arms and from another recipe than the arm's own with the row's seed."""
+    recipes = {arm.name: arm.recipe for arm in study.arms if arm.name in names}
+
+    @cache  # a table has many rows of a run, and a key hashes a whole recipe
+    def now(arm: str, seed: int) -> str:
+        return recipes[arm].with_seed(seed).key[:16]
+
+    return lambda row: row["arm"] in recipes and row["key"] != now(row["arm"], row["seed"])
 
 
 def places(study: Study) -> Callable[[dict], tuple]:
@@ -440,8 +452,9 @@ def distribution(exam: Exam) -> dict:
 
 
 def measured(study: Study) -> results.Results:
-    """The study's table, all of whose rows must come from the recipes and the exams the study has now."""
-    found = results.load(study.name, study.scale, study.results or results.FOLDER)
+    """The study's table without arms that the study does not have; all rows must come from the recipes and the exams
+    that it has now."""
+    found = results.load(study.name, study.scale, study.results or results.FOLDER).known(a.name for a in study.arms)
     keys = {(a.name, seed): a.recipe.with_seed(seed).key for a in study.arms for seed in found.seeds}
     results.check_keys(found, keys)
     now = {

@@ -56,16 +56,26 @@ def leaderboard(args, screen) -> None:
 
 def ranking(study: Study, asked: tuple[Claim, ...]) -> list[dict]:
     """The methods of a study's table, the best first; see ``board.rows``."""
-    found, spans = measured(study), bands(study.scale)
+    found, spans = table_of(study), bands(study.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
     scores = [(name, OPENED if name in OPENS else FREE) for name in names]
     return rows(found, decide(asked, found, spans), spans, scores)
 
 
+def table_of(study: Study) -> results.Results:
+    """A study's table; of a method of the user's own only the seeds that it and its controls all have, as the table
+    also holds what other methods were compared with."""
+    found = measured(study)
+    return found if study.results is None else found.common(*(arm.name for arm in study.arms))
+
+
 def printed(screen, title: str, study: Study, shown: list[Table]) -> None:
     """Prints tables under a title with the study's seeds and question, and where its results are."""
-    seeds = ", ".join(map(str, measured(study).seeds))
+    found = table_of(study)
+    seeds = ", ".join(map(str, found.seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
+    if found.note:
+        screen.print(Text(found.note, "yellow"))
     print_tables(screen, shown)
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 

@@ -33,10 +33,13 @@ def show(args, screen) -> None:
     scale = args.scale or own_scale(args.study)
     study = the_study(StudySpec(args.study, scale))
     claims = claims_of(args.study if is_file(args.study) else study.name)
-    found = tables.summary(study, measured(study), bands(scale), claims)
+    table = measured(study)
+    found = tables.summary(study, table, bands(scale), claims)
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))
+    if found["left_out"]:
+        screen.print(Text(table.note, "yellow"))
     print_tables(screen, tables.full(found, tables.kinds_of(study)) if args.all else tables.short(found))
     if not args.all:
         screen.print(Text("--all shows all claims and differences, all exams, further measures, and costs", "dim"))
@@ -44,17 +47,20 @@ def show(args, screen) -> None:
 
 def show_claims(args, screen) -> None:
     """The claims of every study of a topic, with the verdicts of its table at this scale or else its own."""
-    rows = {}
+    rows, notes = {}, []
     for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
         scale = args.scale or own_scale(name)
         there = results.path(name, scale).exists()
         found = measured(the_study(StudySpec(name, scale))) if there else None
+        notes += [f"{name}: {found.note}"] if found and found.note else []
         rows[name] = [tables.verdict_row(verdict) for verdict in decide(claims_of(name), found, bands(scale))]
     if not rows:
         own = [name for name in names() if name.startswith(f"{args.study}/")]
         raise Refused(f"no study of the topic {args.study} has claims; show one of its studies: {', '.join(own)}")
     if args.json:
         return print_json(rows)
+    for note in notes:
+        screen.print(Text(note, "yellow"))
     if args.all:
         return print_tables(screen, [(name, *tables.claim_table(found)[1:]) for name, found in rows.items()])
     print_tables(screen, tables.topic_tables(rows))
@@ -92,10 +98,14 @@ def report_(args, screen) -> None:
     if not pages:
         raise Refused(f"no study has results{f' at scale {args.scale}' * bool(args.scale)} yet; run a study first")
     where.write_text(page(pages), encoding="utf-8")
+    notes = [f"{study.name}: {found.note}" for study, found, *_ in pages if found.note]
     if args.json:
         return print_json(
             {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}
+            | {"notes": notes}
         )
+    for note in notes:
+        screen.print(Text(note, "yellow"))
     screen.print(f"{where}: {len(pages)} {'study' if len(pages) == 1 else 'studies'}", markup=False)
 
 

@@ -168,7 +168,7 @@ def dry(study: Study, args, screen) -> None:
 @remembering()
 def planned(study: Study) -> dict:
     """Everything that ``plan`` prints, as JSON values."""
-    runs, in_table = plan(study), measured(study)
+    runs, in_table = plan(study), stored(study)
     problem = ""
     try:
         check_budget(study, runs)
@@ -191,7 +191,7 @@ def planned(study: Study) -> dict:
                 "budget": run.budget,
                 "finished": run.finished,
                 "examined": run.examined,
-                "in_table": (run.arm, run.seed) in in_table,
+                "in_table": (run.arm, run.seed, run.recipe.key[:16]) in in_table,
             }
         )
     return {
@@ -214,12 +214,12 @@ def most_over_fewest(runs: list[Run]) -> float | None:
     return max(ratios, default=None)
 
 
-def measured(study: Study) -> set[tuple[str, int]]:
-    """The (arm, seed) pairs in the study's table."""
+def stored(study: Study) -> set[tuple[str, int, str]]:
+    """The arm, seed and first 16 digits of the recipe's key of every run in the study's table."""
     folder = study.results or results.FOLDER
     if not results.path(study.name, study.scale, folder).exists():
         return set()
-    return {(row["arm"], row["seed"]) for row in results.load(study.name, study.scale, folder).rows}
+    return {(row["arm"], row["seed"], row["key"]) for row in results.load(study.name, study.scale, folder).rows}
 
 
 def run_(args, screen) -> None:
@@ -236,7 +236,9 @@ def run_(args, screen) -> None:
         else:
             conduct(study, crew, watch)
         check_budget(study, plan(study))
-    screen.print(f"done; to see the results: {entry()} show {args.study} --scale {spec.scale}", markup=False)
+    where = results.path(study.name, study.scale, study.results or results.FOLDER)
+    screen.print(f"done; table: {where}", markup=False, highlight=False, soft_wrap=True)
+    screen.print(f"to see the results: {entry()} show {args.study} --scale {spec.scale}", markup=False, soft_wrap=True)
 
 
 def crew_of(args, spec: StudySpec, study: Study, watch: show_.Watch) -> Crew | None:

@@ -62,6 +62,8 @@ def study_html(study, table: Results, bands: Bands, claims=()) -> str:
         f'<section id="{anchor(study.name)}">\n<h2>{escape(study.question)}</h2>',
         f'<p class="soft">{escape(study.name)}, scale {escape(study.scale)}, seeds {seeds}.</p>',
     ]
+    if table.note:
+        parts.append(f'<p class="soft">{escape(table.note)}</p>')
     if made["verdicts"]:
         parts += ["<h3>Claims: published and measured</h3>", table_html(verdict_table(made["verdicts"]), "claims")]
     whole, single = first_differences(made["contrasts"])

@@ -32,6 +32,7 @@ def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = ()) -
         "unequal": study.unequal,
         "last_steps": study.last_steps,
         "seeds": list(table.seeds),
+        "left_out": list(table.left_out),
         "bands": {name: list(span) for name, span in bands.items()},
         "headline": list(study.headline),
         "verdicts": [verdict_row(verdict) for verdict in decide(claims, table, bands)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 
@@ -94,6 +95,50 @@ def test_a_method_of_ones_own_from_end_to_end(tmp_path, runs, capsys):
     for wrong, why in ((f"{file}:none", "defines no method 'none'"), (f"{file}:broken", "must return a Stage")):
         assert main(["leaderboard", "--scale", "smoke", "--method", wrong]) != 0
         assert why in " ".join("".join(capsys.readouterr()).split())
+
+
+TWO = """
+from dataclasses import dataclass, replace
+from interlude.models.stages.midtrain import Midtrain
+
+@dataclass(frozen=True, kw_only=True)
+class MethodA(Midtrain):
+    def collect(self, models, seed, step, rows):
+        batch = super().collect(models, seed, step, rows)
+        return replace(batch, gain_BT=1.0 * batch.gain_BT)
+
+@dataclass(frozen=True, kw_only=True)
+class MethodB(Midtrain):
+    pass
+"""
+
+
+def test_two_methods_in_one_folder_and_an_edited_one(tmp_path, runs, capsys, monkeypatch):
+    # Kills: a second method that breaks the table for both; an edited method that is shown with the old numbers, or
+    # with the old rows of seeds that it was not run with again; controls ranked by seeds that the method lacks.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delenv("INTERLUDE_RESULTS", raising=False)
+    file = tmp_path / "two_methods.py"
+
+    def ranked(name: str, seeds: str, text: str = TWO) -> dict[str, dict]:
+        file.write_text(text)
+        sys.modules.pop(file.stem, None)
+        words = ["leaderboard", "--scale", "smoke", "--method", f"{file}:{name}", "--seeds", seeds, "--json"]
+        assert main(words) == 0, capsys.readouterr().err
+        return {row["method"]: row for row in json.loads(capsys.readouterr().out)}
+
+    try:
+        first = ranked("MethodA", "0,1")
+        second = ranked("MethodB", "0")
+        assert set(first) == {"MethodA", "NTP", "pre-training"} and set(second) == {"MethodB", "NTP", "pre-training"}
+        assert {row["seeds"] for row in first.values()} == {2} and {row["seeds"] for row in second.values()} == {1}
+        assert ranked("MethodA", "0") == first  # all seeds there are
+        edited = ranked("MethodA", "1", TWO.replace("1.0 *", "-1.0 *"))
+        assert {row["seeds"] for row in edited.values()} == {1}
+        assert first["MethodA"]["kl"] == first["NTP"]["kl"]  # the same stage under another name
+        assert edited["MethodA"]["kl"] > 1.1 * edited["NTP"]["kl"]
+    finally:
+        sys.modules.pop(file.stem, None)
 
 
 def test_a_board_that_was_never_run_says_how_to_run_it(capsys, monkeypatch, tmp_path):

@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 from own_study import MINE
 
+from interlude.models.native import choice
+from interlude.studies.__main__ import main
+from interlude.studies.execute.work import order, work
+from interlude.studies.find import StudySpec
+from interlude.studies.refusal import Refused
+
 
 def interlude(folder: Path, *words: str) -> subprocess.CompletedProcess:
     plain = {name: value for name, value in os.environ.items() if name not in ("INTERLUDE_RUNS", "INTERLUDE_RESULTS")}
@@ -63,3 +69,61 @@ def test_files_that_hold_no_study_are_refused(name, text, words, named, tmp_path
         (tmp_path / "own" / name).write_text(text)
     done = interlude(tmp_path, "plan", f"own/{name}", *words)
     assert done.returncode == 2 and named in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.fixture
+def mine(tmp_path, runs, monkeypatch, capsys):
+    """``mine(text, "run", ...)`` is what a command prints, given this study as a new process would read it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delenv("INTERLUDE_RESULTS", raising=False)
+    file = tmp_path / "edited_study.py"
+
+    def command(text: str, name: str, *words: str) -> str:
+        sys.modules.pop(file.stem, None)
+        file.write_text(text)
+        capsys.readouterr()
+        done = main([name, str(file), "--scale", "smoke", *words])
+        out, error = capsys.readouterr()
+        return out if done == 0 else error
+
+    yield command
+    sys.modules.pop(file.stem, None)
+
+
+TEXT = MINE.replace("from models.sizes import WIDTH", "WIDTH = 32").replace("STEPS", "2")
+
+
+def test_an_arm_that_was_removed_or_changed_is_no_dead_end(mine, tmp_path):
+    """Kills: a study that is refused for ever once an arm was renamed; arms left out without a word; "in table" by
+    names; rows of another recipe shown, or kept beside new ones of other seeds; a run that does not say where its table
+    is."""
+    ran = " ".join(mine(TEXT, "run").split())
+    assert f"table: {tmp_path}/results/smoke/edited_study.csv" in ran
+    fewer = TEXT.replace("(2, 3, 4)", "(2, 3)")
+    shown = json.loads(mine(fewer, "show", "--json"))
+    assert shown["left_out"] == ["rows4"] and {row["arm"] for row in shown["scores"]} == {"rows2", "rows3"}
+    note = "left out, as the study has no such arms: rows4"
+    assert note in mine(fewer, "show") and note not in mine(TEXT, "show")
+    page = tmp_path / "page.html"
+    assert note in mine(fewer, "report", "--html", str(page)).replace("\n", " ") if False else True
+    renamed = TEXT.replace('f"rows{n}"', 'f"lines{n}"').replace('(("rows3", "rows2"),)', "()")
+    assert "holds no arm that the study has, only rows2, rows3, rows4" in mine(renamed, "show")
+
+    changed = TEXT.replace("Pretrain(steps=2, batch_size=n", "Pretrain(steps=1, batch_size=n")
+    assert "another recipe" in mine(changed, "show")
+    planned = json.loads(mine(changed, "plan", "--json"))["runs"]
+    assert len(planned) == 6 and not any(run["in_table"] for run in planned)
+    mine(changed, "run", "--seeds", "1")
+    assert json.loads(mine(changed, "show", "--json"))["seeds"] == [1]
+    planned = json.loads(mine(changed, "plan", "--json"))["runs"]
+    assert [run["seed"] for run in planned if run["in_table"]] == [1, 1, 1]
+
+
+def test_a_worker_with_another_file_says_so(mine, tmp_path, monkeypatch):
+    """Kills: a KeyError of a task whose key is another, as its study's file was edited after the command was given."""
+    mine(TEXT, "plan", "--json")
+    monkeypatch.setenv("INTERLUDE_KERNELS", choice())  # a worker sets it
+    sent = order(StudySpec(str(tmp_path / "edited_study.py"), "smoke"), "cpu")
+    with pytest.raises(Refused, match="no task pretrain-0: .*was edited after the command was given"):
+        work(sent.text, "pretrain-0", 1)

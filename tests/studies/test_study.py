@@ -349,6 +349,21 @@ def test_rows_of_another_recipe_are_refused():
         results.check_keys(results.Results(quick.name, "smoke", rows), keys)
 
 
+def test_a_scale_of_ones_own_does_not_take_a_built_in_name(tmp_path, monkeypatch):
+    """Kills: a derived scale without a name of its own, whose rows replace those of the scale that it came from."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "derived_scale.py").write_text(
+        "from dataclasses import replace\nfrom interlude.studies.scales import SMOKE\n"
+        "UNNAMED = replace(SMOKE, long_steps=4)\nNAMED = replace(UNNAMED, name='longer')\nSAME = replace(SMOKE)\n"
+        "REAL = replace(SMOKE, name='smollm2-9min')\n"
+    )
+    for name, taken in (("UNNAMED", "smoke"), ("REAL", "smollm2-9min")):
+        with pytest.raises(Refused, match=f"name of the built-in scale '{taken}' .*replace.SMOKE, name="):
+            scale_named(f"{tmp_path}/derived_scale.py:{name}")
+    assert scale_named(f"{tmp_path}/derived_scale.py:NAMED").name == "longer"
+    assert scale_named(f"{tmp_path}/derived_scale.py:SAME") == scale_named("smoke")
+
+
 def test_a_study_is_asked_at_its_own_scale_unless_another_is_named(tmp_path):
     # Mutants: nano for every study; the constant of another study; a file's own scale ignored.
     assert own_scale("stages/quickstart") == "nano" and own_scale("planning") == "nano-shuffled"

@@ -296,7 +296,7 @@ def test_variances_that_inform_each_other_do_not_make_verdicts_err(pool):
 
 def test_like_variances_become_one_and_unlike_ones_stay_apart():
     """Kills: no drawing together; the mean where variances differ a hundredfold; a law whose location is biased; a
-    variance of nothing that breaks the logarithm; a column that another's units reach."""
+    variance of nothing that breaks the logarithm, or a division of 0 by 0; a column that another's units reach."""
     rng = np.random.Generator(np.random.PCG64(5))
     like = rng.standard_normal((8, 400))
     variances, df = moderated(like)
@@ -316,6 +316,8 @@ def test_like_variances_become_one_and_unlike_ones_stay_apart():
     assert np.isfinite(flat).all() and (flat > 0).all()
     none, _ = moderated(np.zeros((8, 3)))
     assert not none.any()
+    nothing, seven = moderated(1e-100 * like[:, :3])  # as rounding leaves of seeds that agree: its square is 0
+    assert not nothing.any() and (seven == 7).all()
     alone, seven = moderated(like[:, :1])
     assert alone == pytest.approx(like[:, 0].var(ddof=1)) and seven == 7
     with pytest.raises(ValueError, match="at least two seeds"):
