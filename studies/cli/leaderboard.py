@@ -129,11 +129,13 @@ def stages(text: str, made: object) -> tuple[Stage, ...]:
 
 def with_method(scale: str, name: str, row: Row, path: Path) -> Study:
     """The leaderboard with only the method and its controls. Its table is in the folder ``results`` next to the
-    method's file, or in $INTERLUDE_RESULTS. The controls are trained here too, as arms are paired on one machine."""
+    method's file, or "methods" in $INTERLUDE_RESULTS, apart from the whole board. The controls are trained here too, as
+    arms are paired on one machine."""
     study = board.study(scale_named(scale), {control: board.ROWS[control] for control in CONTROL} | {name: row})
     study = replace(study, exams=(*study.exams, *arena(scale_named(scale)).divergence_exams(study.base)))
     kept = (name, *CONTROL, "base")
     pairs = [(name + then, over + then) for then in THEN for over in CONTROL]
-    where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
+    elsewhere = os.environ.get("INTERLUDE_RESULTS")
+    where = Path(elsewhere) / "methods" if elsewhere else path.resolve().parent / "results"
     study = study.with_arms(tuple(arm.name for arm in study.arms if arm.name.removesuffix(THEN[1]) in kept))
-    return replace(study, contrasts=tuple(pairs), results=Path(where), whole=None)
+    return replace(study, contrasts=tuple(pairs), results=where, whole=None)

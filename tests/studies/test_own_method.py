@@ -107,3 +107,12 @@ def test_it_is_put_beside_its_controls(named, tmp_path):
     assert set(study.contrasts) == {(f"Plain{t}", f"{c}{t}") for t in ("", " + RL") for c in ("NTP", "pre-training")}
     flops = {run.arm: run.planned for run in plan(study)}
     assert flops["Plain"] == flops["NTP"] == flops["pre-training"]
+
+
+def test_a_table_of_ones_own_is_apart_from_the_boards(named, tmp_path, monkeypatch):
+    """Mutant: both in one file, where the rows of the controls have other exams."""
+    name, row = method(named("one"))
+    monkeypatch.delenv("INTERLUDE_RESULTS", raising=False)
+    assert with_method("smoke", name, row, tmp_path / "a.py").results == tmp_path / "results"
+    monkeypatch.setenv("INTERLUDE_RESULTS", str(tmp_path / "kept"))
+    assert with_method("smoke", name, row, tmp_path / "a.py").results == tmp_path / "kept" / "methods"
