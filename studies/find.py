@@ -184,7 +184,11 @@ def built_in(name: str) -> Scale | None:
 
 def bands(scale_name: str) -> dict[str, tuple[int, int]]:
     """The fewest and most operations of each band of a scale."""
-    scale = scale_named(scale_name)
+    return bands_of(scale_named(scale_name))
+
+
+def bands_of(scale: Scale) -> dict[str, tuple[int, int]]:
+    """The same of a scale itself."""
     return {"ID": scale.band, "edge": scale.edge, "hard": scale.hard}
 
 
@@ -203,6 +207,7 @@ def the_study(spec: StudySpec) -> Study:
         study = built(module, scale, str(path))
         where = os.environ.get("INTERLUDE_RESULTS") or path.resolve().parent / "results"
         study = replace(study, name=path.stem, results=Path(where))
+        check_own_claims(module, study, spec)
     else:
         name = full_name(spec.study)
         study = built(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), scale, name)
@@ -220,3 +225,19 @@ def built(module: ModuleType, scale: Scale, name: str) -> Study:
     if not isinstance(study, Study):
         raise Refused(f"study(scale) of {name} must return a Study, not a {type(study).__name__}")
     return study
+
+
+def check_own_claims(module: ModuleType, study: Study, spec: StudySpec) -> None:
+    """Raises Refused, before anything is trained, for claims of a user's file about arms, exams or bands that the study
+    has neither at the scale asked nor at its own: a study at a smaller scale may lack some exams."""
+    from interlude.studies.study import unmeasured
+    from interlude.studies.verdicts import check_claims
+
+    claims = vars(module).get("CLAIMS", ())
+    try:
+        check_claims(claims, unmeasured(study), bands(spec.scale), spec.study)
+    except Refused:
+        own = scale_named(own_scale(spec.study))
+        if own.name == study.scale:
+            raise
+        check_claims(claims, unmeasured(built(module, own, spec.study)), bands_of(own), spec.study)

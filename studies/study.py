@@ -445,6 +445,17 @@ def described(exam: Exam) -> dict:
     }
 
 
+def unmeasured(study: Study) -> results.Results:
+    """A row for every arm and exam of a study that says which exam it is, and nothing of how the arm did: what claims
+    may be about."""
+    made = [
+        {"arm": arm.name, "exam": exam.name, "kind": exam.kind} | described(exam)
+        for arm in study.arms
+        for exam in study.exams_of(arm)
+    ]
+    return results.Results(study.name, study.scale, tuple(made))
+
+
 @cache  # the same for every arm and seed
 def distribution(exam: Exam) -> dict:
     """The distribution of an exam's problems, as cells of a row."""

@@ -12,7 +12,7 @@ difference of the margin with 80 % power at two-sided 5 %. The highest mean deci
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 
 from interlude.studies.evidence import COMMON, VISIBLE, Bands, pairing, values
+from interlude.studies.refusal import Refused
 from interlude.studies.results import Results
 from interlude.studies.stats import holm, moderated, resampled_sums, seeds_needed
 
@@ -174,6 +175,35 @@ def ranked(name: str, arms: Sequence[str], on: str, k: int = 1, score: str = "st
     pairs = pairwise(arms)
     world = more.pop("world", COMMON)
     return Claim(name, tuple(minus(a, b, on, k, score, world) for a, b in pairs), **more)
+
+
+def check_claims(claims: object, table: Results, bands: Bands, place: str) -> None:
+    """Raises Refused unless ``claims``, the CLAIMS of ``place``, is a tuple of claims about arms, and exams or bands,
+    of ``table``: a row for every arm and exam, with what was measured or without it."""
+    if not isinstance(claims, tuple) or not all(isinstance(claim, Claim) for claim in claims):
+        wrong = claims if not isinstance(claims, tuple) else next(c for c in claims if not isinstance(c, Claim))
+        raise Refused(
+            f"CLAIMS of {place} must be a tuple of claims, such as (above(...),) with its comma, and holds or is a "
+            f"{type(wrong).__name__}"
+        )
+    for claim in claims:
+        for _, arm, score in (term for each in claim.comparisons for term in each.terms):
+            rows = tuple(row for row in table.rows if row["arm"] == arm)
+            if not rows:
+                raise Refused(f"{place}: claim {claim.name!r} names an unknown arm {arm!r}; arms: {words(table.arms)}")
+            try:
+                score.exams(replace(table, rows=rows), bands)
+            except KeyError:
+                exams = dict.fromkeys(row["exam"] for row in rows)
+                raise Refused(
+                    f"{place}: claim {claim.name!r} is on {score.on!r} in world {score.world!r}, where arm {arm!r} has "
+                    f"neither an exam nor a band of that name; its exams: {words(exams)}; bands: {words((*bands, OOD))}"
+                ) from None
+
+
+def words(names: Iterable[str]) -> str:
+    """Names in one line."""
+    return ", ".join(names)
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------

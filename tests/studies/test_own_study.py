@@ -14,8 +14,22 @@ from own_study import MINE
 from interlude.models.native import choice
 from interlude.studies.__main__ import main
 from interlude.studies.execute.work import order, work
-from interlude.studies.find import StudySpec
+from interlude.studies.find import StudySpec, scale_named, the_study
 from interlude.studies.refusal import Refused
+
+SMALL = """
+from interlude.studies.study import Arm, Study
+from interlude.studies.verdicts import above, minus
+
+SCALE = "nano"
+CLAIMS = ???
+
+def study(scale):
+    base = scale.base()
+    arms = Arm("none", base, equal=False), Arm("half", base + scale.midtrain(scale.arm_flops / 2))
+    return Study(name="x", scale=scale.name, question="?", prediction="-", rule="-", arms=arms, exams=scale.exams(),
+        seeds=(0,), base=base)
+"""
 
 
 def interlude(folder: Path, *words: str) -> subprocess.CompletedProcess:
@@ -106,7 +120,7 @@ def test_an_arm_that_was_removed_or_changed_is_no_dead_end(mine, tmp_path):
     note = "left out, as the study has no such arms: rows4"
     assert note in mine(fewer, "show") and note not in mine(TEXT, "show")
     page = tmp_path / "page.html"
-    assert note in mine(fewer, "report", "--html", str(page)).replace("\n", " ") if False else True
+    assert note in " ".join(mine(fewer, "report", "--html", str(page)).split()) and note in page.read_text()
     renamed = TEXT.replace('f"rows{n}"', 'f"lines{n}"').replace('(("rows3", "rows2"),)', "()")
     assert "holds no arm that the study has, only rows2, rows3, rows4" in mine(renamed, "show")
 
@@ -127,3 +141,49 @@ def test_a_worker_with_another_file_says_so(mine, tmp_path, monkeypatch):
     sent = order(StudySpec(str(tmp_path / "edited_study.py"), "smoke"), "cpu")
     with pytest.raises(Refused, match="no task pretrain-0: .*was edited after the command was given"):
         work(sent.text, "pretrain-0", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "claims", "said"),
+    [
+        (
+            "arm",
+            'above("more", minus("halff", "none", "edge")),',
+            "claim 'more' names .*'halff'; arms: none, half",
+        ),
+        (
+            "band",
+            'above("more", minus("half", "none", "egde")),',
+            "'egde'.*zoo-ops4; bands: ID, edge, hard, OOD",
+        ),
+        ("world", 'above("more", minus("half", "none", "edge", world="mars")),', "'edge' in world 'mars'"),
+        ("comma", 'above("more", minus("half", "none", "edge"))', "must be a tuple of claims.*its comma"),
+        ("text", '"more",', "must be a tuple of claims.*a str"),
+        ("good", 'above("more", minus("half", "none", "edge"), minus("half", "none", "OOD")),', ""),
+    ],
+)
+def test_claims_are_checked_before_anything_is_trained(name, claims, said, tmp_path):
+    """Kills: a misspelt arm or band that is found after hours of training and called "not run"; a claim without its
+    comma, which ended ``show`` in a traceback; claims that are right refused."""
+    (tmp_path / f"claimed_{name}.py").write_text(SMALL.replace("???", claims))
+    spec = StudySpec(str(tmp_path / f"claimed_{name}.py"), "smoke", None, ("half",))
+    if not said:
+        assert [arm.name for arm in the_study(spec).arms] == ["half"]
+        return
+    with pytest.raises(Refused, match=said):
+        the_study(spec)
+
+
+def test_a_claim_may_be_on_an_exam_that_only_the_studys_own_scale_has(tmp_path):
+    """Kills: a study that cannot be tried at smoke, as its claim is on an exam of nano."""
+    path = tmp_path / "claimed_deeper.py"
+    deepest = max(exam.name for exam in scale_named("nano").exams() if exam.name.startswith("zoo"))
+    assert deepest not in [exam.name for exam in scale_named("smoke").exams()]
+    path.write_text(SMALL.replace("???", f'above("more", minus("half", "none", "{deepest}")),'))
+    assert the_study(StudySpec(str(path), "smoke")).scale == "smoke"
+    path = tmp_path / "claimed_shallow.py"
+    path.write_text(
+        SMALL.replace("???", f'above("more", minus("half", "none", "{deepest}")),').replace("nano", "smoke")
+    )
+    with pytest.raises(Refused, match=deepest):
+        the_study(StudySpec(str(path), "smoke"))
