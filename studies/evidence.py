@@ -299,6 +299,21 @@ def diversities(table: Results, arm: str) -> list[dict]:
     return rows
 
 
+def column_means(table: Results, arm: str, kind: str, columns: Iterable[str]) -> list[dict]:
+    """For each exam of a kind that an arm sat, the mean of each of these measures over problems, with an interval over
+    seeds; none of a measure that is counted by name."""
+    rows = []
+    for exam in of_kind(table, arm, kind):
+        taken = table.of(arm, exam)
+        for name in columns:
+            cells = [row.get(name, "") for row in taken]
+            if not all(cells) or any(":" in cell for cell in cells):
+                continue
+            means_S1 = np.array([[np.concatenate(by_place(cell)).mean()] for cell in cells])
+            rows.append({"arm": arm, "exam": exam, "what": name} | asdict(seed_mean(means_S1, taken[0]["problems"])))
+    return rows
+
+
 def lengths(table: Results, arm: str) -> list[dict]:
     """For each sampled exam of an arm, the mean length of responses in tokens and of their thoughts in words. Older
     tables have no counts of thoughts."""

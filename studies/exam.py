@@ -16,7 +16,8 @@ from interlude.models.key import key
 from interlude.models.lazy import torch
 from interlude.models.lm import LM
 from interlude.models.recipe import Recipe, references
-from interlude.studies.layout import Table
+from interlude.studies.evidence import column_means
+from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results
 from interlude.synth.audit import guess_floor
 from interlude.synth.problem import Problem
@@ -112,13 +113,17 @@ class Exam(ABC):
 
     @classmethod
     def summary(cls, table: Results) -> list[dict]:
-        """What is shown of a study's rows of this kind beyond pass@k, as JSON-able rows."""
-        return []
+        """What is shown of a study's rows of this kind beyond pass@k, as JSON-able rows: the means of its columns
+        unless it says otherwise."""
+        return [row for arm in table.arms for row in column_means(table, arm, cls.kind, cls.columns)]
 
     @classmethod
     def tables(cls, rows: list[dict]) -> list[Table]:
-        """``summary`` as tables."""
-        return []
+        """``summary`` as tables. A kind with a summary of its own has tables of its own."""
+        if not rows or "what" not in rows[0]:
+            return []
+        meanings = "".join(f"{name}: {meaning}; " for name, meaning in cls.columns.items())
+        return [means_table(f"{cls.kind}, mean of each measure", rows, {n: n for n in cls.columns}, 3, meanings)]
 
     @property
     def solutions(self) -> int:

@@ -197,7 +197,8 @@ def check_claims(claims: object, table: Results, bands: Bands, place: str) -> No
                 exams = dict.fromkeys(row["exam"] for row in rows)
                 raise Refused(
                     f"{place}: claim {claim.name!r} is on {score.on!r} in world {score.world!r}, where arm {arm!r} has "
-                    f"neither an exam nor a band of that name; its exams: {words(exams)}; bands: {words((*bands, OOD))}"
+                    f"neither an exam nor a band of that name; its exams at {table.scale}: {words(exams)}; "
+                    f"bands: {words((*bands, OOD))}"
                 ) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_a_worker_with_another_file_says_so(mine, tmp_path, monkeypatch):
         (
             "band",
             'above("more", minus("half", "none", "egde")),',
-            "'egde'.*zoo-ops4; bands: ID, edge, hard, OOD",
+            "'egde'.*at nano: .*zoo-ops11; bands: ID, edge, hard, OOD",
         ),
         ("world", 'above("more", minus("half", "none", "edge", world="mars")),', "'edge' in world 'mars'"),
         ("comma", 'above("more", minus("half", "none", "edge"))', "must be a tuple of claims.*its comma"),
@@ -187,3 +188,22 @@ def test_a_claim_may_be_on_an_exam_that_only_the_studys_own_scale_has(tmp_path):
     )
     with pytest.raises(Refused, match=deepest):
         the_study(StudySpec(str(path), "smoke"))
+
+
+def test_the_readmes_study_reward_and_exam_run(tmp_path):
+    """Kills: a page whose examples do not run; a claim that is not judged; measures of an exam of one's own that
+    ``show --all`` does not print."""
+    page = (Path(__file__).parents[2] / "studies" / "README.md").read_text()
+    files = {text.split("\n")[0].removeprefix("# "): text for text in re.findall(r"```python\n(.*?)```", page, re.S)}
+    assert set(files) == {"gentle.py", "my_reward.py", "my_exam.py"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    ran = interlude(tmp_path, "run", "./gentle.py", "--scale", "smoke", "--seeds", "0", "--workers", "1")
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(interlude(tmp_path, "show", "./gentle.py", "--scale", "smoke", "--json").stdout)
+    claim, made = found["verdicts"][0], found["kinds"]["first_word"][0]
+    assert claim["verdict"] == "open" and "one seed decides nothing" in claim["note"]
+    assert (made["arm"], made["exam"], made["what"]) == ("gentle", "first word", "first") and made["mean"] < 0
+    shown = interlude(tmp_path, "show", "./gentle.py", "--scale", "smoke", "--all")
+    assert shown.returncode == 0, shown.stderr
+    assert "first_word, mean of each measure" in shown.stdout and f"{made['mean']:.3f}" in shown.stdout
