@@ -18,6 +18,7 @@ from interlude.synth.source import MODES, SPLITS
 
 FORMS = ("hf", "trl", "verl", "lm-eval", "reasoning-gym")
 EXECUTORS = ("ray", "slurm", "local-submitit")
+MOST_SEEDS = 10_000  # of one range: a larger one is a slip of the keyboard
 CARDS = ("b200", "h200", "h100", "a100", "l40s", "4090")  # of studies.price, which loads torch
 
 
@@ -26,15 +27,26 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         """Ends with one sentence and exit code 2, without the usage."""
+        surplus = message.removeprefix("unrecognized arguments: ")
+        if surplus != message and surplus.replace(" ", "").isdigit():
+            message += " (if these are seeds: --seeds takes one list such as 1,2,3 or 1-3)"
         self.exit(2, f"interlude: {message}; see {self.prog} --help\n")
 
 
 def seeds(text: str) -> tuple[int, ...]:
-    """Different non-negative integers, such as "0,1,2"."""
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() for part in parts) or len(set(parts)) < len(parts):
-        raise argparse.ArgumentTypeError(f"must be different non-negative integers such as 0,1,2, got {text!r}")
-    return tuple(int(part) for part in parts)
+    """Different non-negative integers and ranges of them, such as "0,1,2", "0-2" or "0-2,7"."""
+    found: list[int] = []
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        numbers = (low, high) if dash else (low,)
+        if not all(each.isascii() and each.isdigit() for each in numbers) or int(numbers[-1]) - int(low) >= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"must be non-negative integers such as 0,1,2 or 0-2,7, got {text!r}")
+        found += range(int(low), int(numbers[-1]) + 1)
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(
+            f"must be different non-negative integers such as 0,1,2 or 0-2,7, got {text!r}"
+        )
+    return tuple(found)
 
 
 def span(text: str) -> tuple[int, int]:
@@ -116,7 +128,7 @@ def parser() -> Parser:
         made = add(name, do, about_)
         made.add_argument("study", help="a name, or a file that defines study(scale)")
         scaled(made, None, own)
-        made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
+        made.add_argument("--seeds", type=seeds, help="such as 0,1,2 or 0-2 (default: the study's)")
         made.add_argument(
             "--arms", type=parts, help="such as 'RL,mid*'; write ? for a comma in a name (default: the study's)"
         )
@@ -140,7 +152,7 @@ def parser() -> Parser:
         "reproduce", "reproduce:reproduce", "print what the study of a figure costs, run it, and draw the figure"
     )
     made.add_argument("figure", help="a name that `list` prints, such as interplay_fig03_edge")
-    made.add_argument("--seeds", type=seeds, help="such as 0,1,2 (default: the study's)")
+    made.add_argument("--seeds", type=seeds, help="such as 0,1,2 or 0-2 (default: the study's)")
     made.add_argument("--workers", type=positive, help="processes that share the runs (default: as many as fit)")
     made.add_argument("--out", default="reproduced", help="folder of your table and figure (default: reproduced)")
     made.add_argument("--plan", action="store_true", help="only print the cost")
@@ -149,8 +161,9 @@ def parser() -> Parser:
     scaled(made)
     made.add_argument("--all", action="store_true", help="every comparison of every method, with its verdict")
     made.add_argument("--seeds", type=seeds, help="of --method, such as 50,51 (default: the leaderboard's first three)")
-    made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    made.add_argument("--threads", type=positive, help="CPU threads")
+    made.add_argument("--plan", action="store_true", help="of --method: only print what it costs")
+    made.add_argument("--device", help="of --method: cpu, cuda or cuda:N (default: cpu)")
+    made.add_argument("--threads", type=positive, help="of --method: CPU threads")
     made = add("show", "read:show", "print a study's results with intervals, or the claims of a topic")
     made.add_argument("study", help="a study, or a topic for the claims of all its studies")
     made.add_argument("--all", action="store_true", help="all tables, not only those that answer the question")

@@ -74,7 +74,9 @@ def large(value: float | None, unit: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as "1 h 02 min", "3 min 05 s" or "12 s"."""
+    """Seconds as "1 h 02 min", "3 min 05 s", "12 s", "0.4 s" or "under 0.1 s"."""
+    if 0 < seconds < 0.95:
+        return f"{seconds:.1f} s" if seconds >= 0.1 else "under 0.1 s"
     whole = round(seconds)
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"

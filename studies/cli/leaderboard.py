@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from interlude.studies import console as show_
 from interlude.studies import results
 from interlude.studies.board import CONTROL, FREE, OPENED, OPENS, THEN, claims, rows, tables
 from interlude.studies.cli.read import print_tables
+from interlude.studies.cli.reproduce import cost, print_cost
 from interlude.studies.cli.runs import entry, interruptible
 from interlude.studies.console import print_json
 from interlude.studies.execute.conduct import here
@@ -33,10 +35,21 @@ FIRST = 3  # default: a method of the user's own runs with this many of the lead
 
 
 def leaderboard(args, screen) -> None:
-    """The leaderboard: rank, differences with intervals, verdicts and cost. With ``--method``, first trains and
-    evaluates that method and its controls, and shows only these."""
+    """The leaderboard: rank, differences with intervals, verdicts and cost. With ``--method``, first says what training
+    that method and its controls takes, does it, and shows only these."""
+    for name in ("seeds", "device", "threads", "plan"):
+        if not args.method and getattr(args, name):
+            raise Refused(f"--{name} is only for --method, which trains; without it the committed table is printed")
     if args.method:
-        study, asked = tried(args)
+        study, asked = put_beside(args)
+        out = show_.console(sys.stderr) if args.json and not args.plan else screen
+        priced = cost(study)
+        if args.plan and args.json:
+            return print_json(priced)
+        print_cost(f"{method(args.method)[0]} and its controls", priced, out)
+        if args.plan:
+            return None
+        train(args, study)
     else:
         study, asked = board.study(scale_named(args.scale)), board.CLAIMS
         if not results.path(study.name, study.scale).exists():
@@ -80,19 +93,23 @@ def printed(screen, title: str, study: Study, shown: list[Table]) -> None:
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 
 
-def tried(args) -> tuple[Study, tuple]:
-    """The study of a method and its controls, after training and evaluation, and the claims about the method."""
+def put_beside(args) -> tuple[Study, tuple[Claim, ...]]:
+    """The study of a method and its controls, and the claims about the method."""
     name, row = method(args.method)
     study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
     study = study.with_seeds(args.seeds or (scale_named(args.scale).board_seeds or study.seeds)[:FIRST])
     check_budget(study, plan(study))
+    return study, claims(name)
+
+
+def train(args, study: Study) -> None:
+    """Trains and evaluates a method and its controls."""
     seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
     again = f"{entry()} leaderboard --method {args.method} --scale {args.scale}{seeds}"
     screen = show_.console(sys.stderr) if args.json else show_.console()
     with interruptible(again) as stop, show_.Watch(screen, len(plan(study)), stop) as watch:
-        here(study, Machine(device=args.device, threads=args.threads), watch)
+        here(study, Machine(device=args.device or "cpu", threads=args.threads), watch)
         check_budget(study, plan(study))
-    return study, claims(name)
 
 
 def method(text: str) -> tuple[str, Row]:
@@ -116,6 +133,10 @@ def method(text: str) -> tuple[str, Row]:
             f"{text} must be a subclass of Midtrain or of an RL stage, or a function (scale, flops) that returns "
             "stages: other stages have required fields without a default"
         )
+    try:
+        inspect.signature(made).bind(None, 0.0)
+    except TypeError as error:
+        raise Refused(f"{text} must be a function of two arguments, (scale, flops): {error}") from None
     return name, lambda scale, flops: stages(text, made(scale, flops))
 
 

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from interlude.studies.cli.runs import planned
-from interlude.studies.console import print_json
+from interlude.studies.console import duration, print_json
 from interlude.studies.find import StudySpec, figures, own_scale, the_study
-from interlude.studies.price import price
+from interlude.studies.price import pretrained, price, priceable
 from interlude.studies.refusal import Interrupted, Refused
 from interlude.studies.speed import this_machine
+from interlude.studies.study import Study
 
 
 def reproduce(args, screen) -> None:
@@ -20,18 +21,11 @@ def reproduce(args, screen) -> None:
     known = figures()
     if args.figure not in known:
         raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
-    priced = [cost(name, args.seeds) for name in known[args.figure]]
+    priced = [cost(the_study(StudySpec(name, own_scale(name), args.seeds))) for name in known[args.figure]]
     if args.json:
         return print_json({"figure": args.figure, "studies": priced})
     for one in priced:
-        screen.print(
-            f"{args.figure}: study {one['study']} at {one['scale']}, {one['arms']} arms x {one['seeds']} seeds\n"
-            f"{one['runs'] - one['missing']} of {one['runs']} runs are done in "
-            f"{Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
-            f"the others take about {one['hours']:.2g} hours in one process here (estimated from the average run)",
-            highlight=False,
-            soft_wrap=True,
-        )
+        print_cost(args.figure, one, screen)
     if args.plan:
         return None
     out = Path(args.out).resolve()
@@ -50,17 +44,31 @@ def reproduce(args, screen) -> None:
     screen.print(f"drawn from your own runs: {drawn}", highlight=False, soft_wrap=True)
 
 
-def cost(name: str, seeds: tuple[int, ...] | None) -> dict:
-    """A study at its own scale: its arms, seeds and runs, how many of these are missing, and their hours on one core
-    here."""
-    study = the_study(StudySpec(name, own_scale(name), seeds))
+def cost(study: Study) -> dict:
+    """A study's arms, seeds and runs, how many of these are missing, and their hours on one core here; None hours where
+    the size of a model or the speed of this machine with it is not known."""
     runs = planned(study)["runs"]
     todo = sum(not run["examined"] for run in runs)
-    hours = this_machine(study).hours(price(study).total) * todo / len(runs)
+    known = priceable(study) and not pretrained(study)
+    hours = this_machine(study).hours(price(study).total) * todo / len(runs) if known else None
     return {
-        "study": name, "scale": study.scale, "arms": len(study.arms), "seeds": len(study.seeds),
+        "study": study.name, "scale": study.scale, "arms": len(study.arms), "seeds": len(study.seeds),
         "runs": len(runs), "missing": todo, "hours": hours,
     }  # fmt: skip
+
+
+def print_cost(what: str, one: dict, screen) -> None:
+    """Prints what ``cost`` found, and what for."""
+    took = "an unknown time" if one["hours"] is None else f"about {duration(3600 * one['hours'])}"
+    screen.print(
+        f"{what}: study {one['study']} at {one['scale']}, {one['arms']} arms x {one['seeds']} seeds\n"
+        f"{one['runs'] - one['missing']} of {one['runs']} runs are done in "
+        f"{Path(os.environ.get('INTERLUDE_RUNS', 'runs'))}; "
+        f"the others take {took} in one process here (estimated from the average run)",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def call(words: list[str], where: dict[str, str], again: str) -> None:

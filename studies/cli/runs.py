@@ -106,14 +106,14 @@ def plan_(args, screen) -> None:
 
 def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
     """The cost of the whole study from scratch, and the memory and disk that it needs."""
-    heads = ["from scratch", "training tokens", "rollout tokens", "FLOPs", *(f"hours, {each.name}" for each in speeds)]
+    heads = ["from scratch", "training tokens", "rollout tokens", "FLOPs", *(f"time, {each.name}" for each in speeds)]
     parts = {"base": cost.base, **cost.arms, "exams": cost.exams, "total": cost.total}
     cells = [
         [
             name,
             *(show_.large(each.as_dict()[f"{kind}_tokens"]) for kind in ("train", "rollout")),
             show_.large(each.total_flops),
-            *(f"{speed.hours(each):.3g}" for speed in speeds),
+            *(show_.duration(3600 * speed.hours(each)) for speed in speeds),
         ]
         for name, each in parts.items()
     ]
@@ -122,8 +122,8 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
         f"{each.how}"
         for each in speeds
     )
-    hours = f"hours are for one core or GPU ({where})" if speeds else "--on h100 estimates hours on a GPU"
-    caption = f"token counts are estimates; {hours}"
+    time = f"times are for one core or GPU ({where})" if speeds else "--on h100 estimates the time on a GPU"
+    caption = f"token counts are estimates; {time}"
     screen.print(show_.table("", heads, cells, caption))
     cards = ", ".join(f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ())
     screen.print(
@@ -141,7 +141,7 @@ def dry(study: Study, args, screen) -> None:
     if args.json:
         return print_json([vars(each) for each in steps])
     of = "CPU" if machine.device == "cpu" else "GPU"
-    heads = ["stage", "first arm", f"{of} s/step", "tokens", "FLOPs", "FLOP/s", "steps", f"{of} hours", "peak memory"]
+    heads = ["stage", "first arm", f"{of} s/step", "tokens", "FLOPs", "FLOP/s", "steps", f"{of} time", "peak memory"]
     cells = [
         [each.stage, each.arm, "not taken", each.why_not, "", "", "", "", ""]
         if each.why_not
@@ -153,7 +153,7 @@ def dry(study: Study, args, screen) -> None:
             show_.large(each.flops),
             show_.large(each.flops / each.seconds),
             str(each.steps),
-            f"{each.steps * each.seconds / 3600:.3g}",
+            show_.duration(each.steps * each.seconds),
             f"{each.peak_bytes / 1e9:.2g} GB",
         ]
         for each in steps

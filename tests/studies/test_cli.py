@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +25,7 @@ COMMANDS = {
         "--partition", "--minutes",
     },
     "reproduce": {"--json", "--seeds", "--workers", "--out", "--plan"},
-    "leaderboard": {"--all", "--json", "--method", "--scale", "--seeds", "--device", "--threads"},
+    "leaderboard": {"--all", "--json", "--method", "--scale", "--seeds", "--device", "--threads", "--plan"},
     "export": {
         "--json", "--study", "--arm", "--seed", "--scale", "--ops", "--world", "--mode", "--dialect", "--modulus",
         "--split", "--problems", "--conversational", "--max-new-tokens",
@@ -182,6 +184,9 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("plan", "tiny/one", "--scale", "huge"), "", "huge"),
         (("run", "tiny/one", "--seeds", "0,x"), "", "0,x"),
         (("run", "tiny/one", "--seeds", "1,1"), "", "1,1"),
+        (("run", "tiny/one", "--seeds", "1", "2", "3"), "", "--seeds takes one list such as 1,2,3"),
+        (("leaderboard", "--threads", "2"), "", "--threads is only for --method"),
+        (("leaderboard", "--seeds", "1-3"), "", "--seeds is only for --method"),
         (("run", "tiny/one", "--seeds", "18446744073709551616"), "", "below 2^64"),
         (("plan", "tiny/one", "--seeds", "18446744073709551616"), "", "below 2^64"),
         (("plan", "tiny/one", "--on", "h1000"), "", "h1000"),
@@ -220,6 +225,24 @@ def test_verify_judges_a_line_at_a_time(copy):
 def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named):
     """Mutants: a traceback for a user's mistake; exit code 1; the offending value not named."""
     assert named in refused(copy, *words, text=text)
+
+
+def test_seeds_are_a_list_of_numbers_and_ranges():
+    """Kills: a range without its last seed; ranges that overlap; one that is empty, open, backwards or endless."""
+    from interlude.studies.__main__ import seeds
+
+    assert seeds("1-3") == (1, 2, 3) and seeds("1-3,7") == (1, 2, 3, 7) and seeds("4") == (4,) == seeds("4-4")
+    for wrong in ("", "1-3,2", "3-1", "1-", "-1", "1-2-3", "0-99999999"):
+        with pytest.raises(argparse.ArgumentTypeError, match="such as 0,1,2 or 0-2,7"):
+            seeds(wrong)
+
+
+def test_durations_can_be_read():
+    """Kills: 2.38e-05 hours; a tenth of a second printed as 0 s."""
+    from interlude.studies.console import duration
+
+    found = [duration(seconds) for seconds in (0, 0.03, 0.4, 0.99, 59, 65, 3720)]
+    assert found == ["0 s", "under 0.1 s", "0.4 s", "1 s", "59 s", "1 min 05 s", "1 h 02 min"]
 
 
 @pytest.mark.parametrize("words", [("list",), ("problem",)])
@@ -276,7 +299,7 @@ def test_a_study_is_priced_before_it_is_begun(copy):
     assert row["price"]["parts"]["total"]["flops"] > 0
     text = good(copy, "plan", "quickstart", "--scale", "paper", "--on", "h200")
     words = " ".join(text.split())
-    assert "hours, H200 SXM" in words and "hours, one core here" in words
+    assert "time, H200 SXM" in words and "time, one core here" in words and re.search(r"\d h \d\d min", words)
     assert "GB of disk" in words and "cores here" in words and "of its peak (MFU)" in words
     before = set((copy / "runs").glob("*"))
     steps = json.loads(good(copy, "plan", "one", "--scale", "smoke", "--seeds", "77", "--dry-run", "--json"))

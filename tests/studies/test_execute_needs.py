@@ -199,7 +199,7 @@ def test_a_dry_run_is_of_the_device(words, device, monkeypatch, capsys):
     monkeypatch.setattr(commands, "dry_run", lambda study, machine: machines.append(machine) or [])
     assert main(["plan", *STUDY, "--dry-run", "--threads", "3", *words]) == 0
     assert machines == [Machine(device=device, threads=3)]
-    assert ("GPU hours" if device != "cpu" else "CPU hours") in capsys.readouterr().out
+    assert ("GPU time" if device != "cpu" else "CPU time") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "127.0.0.1:99999"])

@@ -1,9 +1,13 @@
 """A method of one's own on the leaderboard: what is taken for one, what is refused, and beside what it is put."""
 
+import json
+
 import pytest
 
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.rl import RL
+from interlude.studies.__main__ import main
+from interlude.studies.cli import leaderboard as commands
 from interlude.studies.cli.leaderboard import method, with_method
 from interlude.studies.methods import arena
 from interlude.studies.refusal import Refused
@@ -36,6 +40,9 @@ def one(scale, flops):
 
 def nothing(scale, flops):
     return None
+
+def short(scale):
+    return scale.midtrain(1e9)
 
 @dataclass(frozen=True, kw_only=True)
 class ReMiT(Midtrain):
@@ -76,6 +83,7 @@ def test_classes_and_functions_are_methods(named, name, kinds):
         ("Other", "subclass of Midtrain"),
         ("number", "subclass of Midtrain"),
         ("Bare", "must be decorated"),
+        ("short", "must be a function of two arguments, .*too many positional"),
         ("absent", "defines no method 'absent'"),
         ("ReMiT", "already has a method"),
     ),
@@ -116,3 +124,21 @@ def test_a_table_of_ones_own_is_apart_from_the_boards(named, tmp_path, monkeypat
     assert with_method("smoke", name, row, tmp_path / "a.py").results == tmp_path / "results"
     monkeypatch.setenv("INTERLUDE_RESULTS", str(tmp_path / "kept"))
     assert with_method("smoke", name, row, tmp_path / "a.py").results == tmp_path / "kept" / "methods"
+
+
+def test_the_price_is_said_before_anything_is_trained(named, runs, monkeypatch, capsys):
+    """Kills: training that begins without its price; --plan that trains; the price said after training."""
+    words = ["leaderboard", "--method", named("Plain"), "--scale", "smoke", "--seeds", "0-1"]
+    assert main([*words, "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert "Plain and its controls: study midtraining/leaderboard at smoke, 7 arms x 2 seeds" in said
+    assert "0 of 14 runs are done" in said and "in one process here" in said and not runs.exists()
+    assert main([*words, "--plan", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == 14
+
+    def begun(args, study):
+        assert "0 of 14 runs are done" in capsys.readouterr().out
+        raise Refused("begun")
+
+    monkeypatch.setattr(commands, "train", begun)
+    assert main(words) == 2 and "begun" in capsys.readouterr().err
