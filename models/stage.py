@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from interlude.models import native
@@ -98,6 +99,10 @@ class Stage(ABC):
             raise ValueError(
                 f"{name} needs exactly one of steps and flops, got steps={self.steps} and flops={self.flops}"
             )
+        for field_ in ("steps", "flops"):
+            given = getattr(self, field_)
+            if given is not None and (isinstance(given, bool) or not isinstance(given, Real)):
+                raise ValueError(f"{name}.{field_} must be a number, got {given!r}")
         if (self.steps is not None and self.steps < 1) or (self.flops is not None and not self.flops > 0):
             raise ValueError(f"{name}.steps and {name}.flops must be positive, got {self.steps} and {self.flops}")
         for field_ in ("data", "replay"):

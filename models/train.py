@@ -207,6 +207,8 @@ def one_step(
     source = ahead or Ahead(stage, seed, machine.device, 0)
     with torch.no_grad(), autocast(machine, precision):
         batch = guarded(name, folder, models.learner, lambda: source.collect(models, state.step))
+    if not isinstance(batch, Batch):
+        raise ValueError(f"{type(stage).__name__}.collect must return a Batch, not a {type(batch).__name__}")
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
@@ -254,7 +256,7 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
 
     def piece(part: Batch) -> tuple[Tensor, Sums, tuple[Tensor | None, ...]]:
         with autocast(machine, precision):
-            loss, measured = stage.loss_and_metrics(models, part.to(machine.device))
+            loss, measured = checked(stage, stage.loss_and_metrics(models, part.to(machine.device)))
         return loss.detach(), measured, torch.autograd.grad(loss, weights, allow_unused=True)
 
     parts = micro_batches(batch, machine.pass_tokens(models.learner.vocab_size))
@@ -273,6 +275,18 @@ def backward(models: StageModels, stage: Stage, batch: Batch, machine: Machine, 
     for loss in losses:  # read when all pieces are launched, as reading makes the CPU wait for an accelerator
         total += loss.item()
     return total, seen
+
+
+def checked(stage: Stage, returned: object) -> tuple[Tensor, Sums]:
+    """What ``loss_and_metrics`` returned. Raises ValueError, naming the stage, unless that is a loss and a dict."""
+    name = type(stage).__name__
+    if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[1], dict):
+        raise ValueError(f"{name}.loss_and_metrics must return a loss and a dict, not a {type(returned).__name__}")
+    loss = returned[0]
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        what = f"one of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else f"a {type(loss).__name__}"
+        raise ValueError(f"{name}.loss must return a tensor of one number, not {what}")
+    return returned
 
 
 def added(sums: Sums, more: Sums) -> Sums:

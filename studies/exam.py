@@ -25,6 +25,7 @@ from interlude.synth.source import Mixture, Source, parts
 from interlude.synth.tasks import ROLES, Task, TaskProblem, lacking
 from interlude.synth.verify import ORDERED, Verdict
 
+REMEDY = "delete it: `interlude run` takes the exam again"
 FLOOR_PROBLEMS = 2000  # drawn to estimate what a constant answer scores: to 0.008 where one answer in seven is right
 
 
@@ -252,11 +253,11 @@ def cached_result(recipe: Recipe, exam: Exam, lm: LM | None) -> ExamResult:
     if path.exists():
         row = read_json(path)
         if type(row) is not dict or set(row) != {"answers", "exam", "recipe", "sha256"}:
-            raise Corrupt(f"{path}: not an exam's answers")
+            raise Corrupt(f"{path}: not an exam's answers; {REMEDY}")
         if row.pop("sha256") != digest(row):
-            raise Corrupt(f"{path}: edited since the exam was taken")
+            raise Corrupt(f"{path}: edited since the exam was taken; {REMEDY}")
         if row != whose | {"answers": row["answers"]}:
-            raise Corrupt(f"{path}: answers to another exam, or another model's")
+            raise Corrupt(f"{path}: answers to another exam, or another model's; {REMEDY}")
         return exam.result.from_json(row["answers"])
     found = exam.evaluate(lm)
     row = whose | {"answers": found.as_json()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from interlude.studies.refusal import Refused
+from interlude.studies.refusal import Refused, meant
 
 if TYPE_CHECKING:
     from interlude.studies.scales import Scale
@@ -105,7 +105,10 @@ def full_name(name: str) -> str:
         return found[0]
     if found:
         raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
-    raise Refused(f"there is no study {name!r}; known studies: {', '.join(known) or 'none'}")
+    files = [f"./{name}.py"] if Path(f"{name}.py").is_file() else []
+    near = meant(name, known if "/" in name else [each.split("/")[1] for each in known])
+    hint = f"; did you mean {files[0]}?" if files else near
+    raise Refused(f"there is no study {name!r}{hint}; known studies: {', '.join(known) or 'none'}")
 
 
 def is_file(name: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import linecache
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -17,6 +19,12 @@ class Refused(ValueError):
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with what to do next."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean ...?" for a name that is close to one of those known, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def expected(error: BaseException) -> bool:

@@ -69,13 +69,21 @@ def stage_seed(recipe: Recipe) -> int:
     return stream("stage", seed, len(recipe.stages)) >> 65
 
 
+def check_run(recipe: Recipe) -> None:
+    """Raises Corrupt naming a file of a finished recipe that was changed, and what to do."""
+    try:
+        check(recipe.folder)
+    except Corrupt as error:
+        raise Corrupt(f"{error}; delete the folder {recipe.folder}: `interlude run` trains it again") from error
+
+
 def load(recipe: Recipe, device: str = "cpu") -> LM:
     """The finished model of a recipe, checked against its seal. Raises Corrupt naming a file that was changed."""
     from safetensors.torch import load_file  # loads torch
 
     lm = recipe.model.build(recipe.seed)
     if recipe.stages:
-        check(recipe.folder)
+        check_run(recipe)
         path = recipe.folder / "model.safetensors"
         try:
             lm.load_state_dict(load_file(path))
@@ -103,7 +111,7 @@ def costs(recipe: Recipe) -> tuple[Cost, ...]:
     """
     found: list[Cost] = []
     while recipe.stages:
-        check(recipe.folder)
+        check_run(recipe)
         row = read_json(recipe.folder / "cost.json")
         took = row["steps"], row["seconds"], Ledger.from_dict(row), row.get("machine", "")
         found.append(Cost(type(recipe.stages[-1]).__name__, *took))

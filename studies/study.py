@@ -28,6 +28,7 @@ from interlude.synth.source import Mixture, Source
 WASTED = 0.9  # share of groups without variance in a stage from which on a run is worth a warning
 TOLERANCE = 0.05  # how far the FLOPs of compared arms may lie apart
 LAST_STEPS_TOLERANCE = 0.10  # and where last steps are given as the reason; the committed tables at nano need 0.085
+WAYS = "give arms the same flops, take one out of the comparison by Arm(equal=False), or say why in Study(unequal=...)"
 WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"
 POINTS = 40  # of one stage's training curve at most
 AVERAGED = tuple(column.name for column in results.CURVE_COLUMNS if column.type is float and column.name != "share")
@@ -45,6 +46,13 @@ class Arm:
     base: Recipe | None = None
     exams: tuple[Exam, ...] | None = None
     budget: str = ""
+
+    def __post_init__(self) -> None:
+        for name, given in (("recipe", self.recipe), ("base", self.base)):
+            if not isinstance(given, Recipe) and (given is not None or name == "recipe"):
+                raise ValueError(
+                    f"Arm.{name} of {self.name!r} must be a Recipe, such as base + stage, not a {type(given).__name__}"
+                )
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,16 @@ class Study:
     whole: Study | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for what, kind in (("arms", Arm), ("exams", Exam), ("seeds", int)):
+            given = getattr(self, what)
+            wrong = given if not isinstance(given, tuple) else next((e for e in given if not isinstance(e, kind)), None)
+            if wrong is not None:
+                raise ValueError(
+                    f"Study.{what} of {self.name} must be a tuple of {kind.__name__}, such as (one,) with its comma, "
+                    f"and holds or is a {type(wrong).__name__}"
+                )
+        if not isinstance(self.base, Recipe):
+            raise ValueError(f"Study.base of {self.name} must be a Recipe, not a {type(self.base).__name__}")
         sat = [(f"exams of arm {a.name!r}", [e.name for e in a.exams]) for a in self.arms if a.exams is not None]
         for what, names in (("arms", [a.name for a in self.arms]), ("exams", [e.name for e in self.exams]), *sat):
             if not names or len(set(names)) < len(names):
@@ -183,7 +201,8 @@ def check_budget(study: Study, runs: list[Run]) -> None:
         unknown = [run.arm for run in compared if run.flops is None]
         if unknown:
             raise ValueError(
-                f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty"
+                f"{study.name}: arm {unknown[0]!r} has a stage without a FLOPs budget and Study.unequal is empty; "
+                f"{WAYS}"
             )
         planned = {run.arm: run.planned for run in compared if run.planned is not None}
         measured = {run.arm: run.measured for run in compared if run.measured is not None}
@@ -193,7 +212,8 @@ def check_budget(study: Study, runs: list[Run]) -> None:
                 low, high = min(spent, key=spent.get), max(spent, key=spent.get)
                 raise ValueError(
                     f"{study.name}: arms {high!r} and {low!r} differ in FLOPs by more than {limit:.0%} "
-                    f"({what} {spent[high]:.3g} and {spent[low]:.3g}, seed {seed}) and Study.unequal does not say why"
+                    f"({what} {spent[high]:.3g} and {spent[low]:.3g}, seed {seed}) and Study.unequal does not say why; "
+                    f"{WAYS}"
                 )
 
 

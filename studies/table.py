@@ -14,6 +14,7 @@ from pathlib import Path
 
 from interlude.models.files import write_atomic
 
+REMEDY = "delete it, as trained runs are kept and `interlude run` writes it again, or restore it where it was committed"
 FOOTER = re.compile(r"# rows=(0|[1-9][0-9]*) sha256=([0-9a-f]{64})")
 
 
@@ -126,14 +127,14 @@ def _checked_body(content: bytes, place: str) -> tuple[str, int]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"{place}: not UTF-8") from None
+        raise ValueError(f"{place}: not UTF-8; {REMEDY}") from None
     body, _, footer = text.removesuffix("\n").rpartition("\n")
     found = FOOTER.fullmatch(footer)
     if found is None or not text.endswith("\n"):
-        raise ValueError(f"{place}: truncated: the last line is not '# rows=N sha256=...'")
+        raise ValueError(f"{place}: truncated: the last line is not '# rows=N sha256=...'; {REMEDY}")
     body += "\n"
     if hashlib.sha256(body.encode("utf-8")).hexdigest() != found[2]:
-        raise ValueError(f"{place}: edited: the checksum in its last line is that of another table")
+        raise ValueError(f"{place}: edited: the checksum in its last line is that of another table; {REMEDY}")
     return body, int(found[1])
 
 

@@ -19,7 +19,7 @@ from interlude.studies import results
 from interlude.studies.board import CONTROL, FREE, OPENED, OPENS, THEN, claims, rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.reproduce import cost, print_cost
-from interlude.studies.cli.runs import entry, interruptible
+from interlude.studies.cli.runs import check_writable, entry, interruptible
 from interlude.studies.console import print_json
 from interlude.studies.execute.conduct import here
 from interlude.studies.find import bands, defined, scale_named
@@ -104,6 +104,7 @@ def put_beside(args) -> tuple[Study, tuple[Claim, ...]]:
 
 def train(args, study: Study) -> None:
     """Trains and evaluates a method and its controls."""
+    check_writable(study)
     seeds = f" --seeds {','.join(map(str, args.seeds))}" if args.seeds else ""
     again = f"{entry()} leaderboard --method {args.method} --scale {args.scale}{seeds}"
     screen = show_.console(sys.stderr) if args.json else show_.console()

@@ -11,7 +11,7 @@ from interlude.studies.cli.runs import planned
 from interlude.studies.console import duration, print_json
 from interlude.studies.find import StudySpec, figures, own_scale, the_study
 from interlude.studies.price import pretrained, price, priceable
-from interlude.studies.refusal import Interrupted, Refused
+from interlude.studies.refusal import Interrupted, Refused, meant
 from interlude.studies.speed import this_machine
 from interlude.studies.study import Study
 
@@ -20,7 +20,9 @@ def reproduce(args, screen) -> None:
     """Runs a figure's studies with their seeds, or ``--seeds``, and draws the figure from the new tables only."""
     known = figures()
     if args.figure not in known:
-        raise Refused(f"there is no figure {args.figure!r}; known figures: {', '.join(known)}")
+        raise Refused(
+            f"there is no figure {args.figure!r}{meant(args.figure, known)}; known figures: {', '.join(known)}"
+        )
     priced = [cost(the_study(StudySpec(name, own_scale(name), args.seeds))) for name in known[args.figure]]
     if args.json:
         return print_json({"figure": args.figure, "studies": priced})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from interlude.models.key import remembering
 from interlude.models.recipe import dependencies
+from interlude.models.recipe import root as runs_root
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import results
@@ -229,6 +231,7 @@ def run_(args, screen) -> None:
     study = the_study(spec)
     runs = plan(study)
     check_budget(study, runs)
+    check_writable(study)
     with interruptible(command(args)) as stop, show_.Watch(screen, len(runs), stop) as watch:
         crew = crew_of(args, spec, study, watch)
         if crew is None:
@@ -239,6 +242,19 @@ def run_(args, screen) -> None:
     where = results.path(study.name, study.scale, study.results or results.FOLDER)
     screen.print(f"done; table: {where}", markup=False, highlight=False, soft_wrap=True)
     screen.print(f"to see the results: {entry()} show {args.study} --scale {spec.scale}", markup=False, soft_wrap=True)
+
+
+def check_writable(study: Study) -> None:
+    """Raises Refused where results or trained models cannot be written, before anything is trained."""
+    for folder, variable in ((study.results or results.FOLDER, "INTERLUDE_RESULTS"), (runs_root(), "INTERLUDE_RUNS")):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise Refused(
+                f"{folder} cannot be written ({error.strerror}): set ${variable} to a folder that can"
+            ) from None
 
 
 def crew_of(args, spec: StudySpec, study: Study, watch: show_.Watch) -> Crew | None:

@@ -367,3 +367,19 @@ def test_another_seed_trains_another_model(tiny):
         train(lm, dataclasses.replace(STAGE, steps=2), seed)
     same = [torch.equal(models[0].embed, other.embed) for other in models[1:]]
     assert same == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("method", "returned", "said"),
+    [
+        ("collect", None, "collect must return a Batch, not a NoneType"),
+        ("loss", None, "loss must return a tensor of one number, not a NoneType"),
+        ("loss", torch.zeros(2), r"loss must return a tensor of one number, not one of shape \(2,\)"),
+        ("loss_and_metrics", None, "loss_and_metrics must return a loss and a dict, not a NoneType"),
+    ],
+)
+def test_a_method_that_returns_something_else_is_refused_by_name(method, returned, said, tiny):
+    """Kills: "'NoneType' object has no attribute 'lengths'" below twenty lines of traceback."""
+    kind = type("Forgetful", (type(STAGE),), {method: lambda self, *_: returned})
+    with pytest.raises(ValueError, match=f"Forgetful.{said}"):
+        train(tiny.build(0), kind(**vars(STAGE)), seed=0)

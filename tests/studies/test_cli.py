@@ -181,6 +181,9 @@ def test_verify_judges_a_line_at_a_time(copy):
     "words, text, named",
     [
         (("plan", "nowhere"), "", "nowhere"),
+        (("plan", "quikstart"), "", "; did you mean quickstart?"),
+        (("plan", "interplay/egde"), "", "; did you mean interplay/edge"),
+        (("plan", "mine"), "", "; did you mean ./mine.py?"),
         (("plan", "tiny/one", "--scale", "huge"), "", "huge"),
         (("run", "tiny/one", "--seeds", "0,x"), "", "0,x"),
         (("run", "tiny/one", "--seeds", "1,1"), "", "1,1"),
@@ -224,6 +227,7 @@ def test_verify_judges_a_line_at_a_time(copy):
 )
 def test_every_bad_request_gets_one_sentence_and_code_2(copy, words, text, named):
     """Mutants: a traceback for a user's mistake; exit code 1; the offending value not named."""
+    (copy / "mine.py").touch()
     assert named in refused(copy, *words, text=text)
 
 
@@ -394,7 +398,8 @@ def test_an_edited_table_is_refused_by_name(copy):
     where = results.store("tiny/one", "nano", rows(arms=("a", "b")), copy / "interlude" / "studies" / "results")
     assert "another recipe" in refused(copy, "show", "one", "--scale", "nano", "--json")
     where.write_text(where.read_text().replace("0.25", "0.35", 1))
-    assert where.name in refused(copy, "show", "one", "--scale", "nano")
+    said = refused(copy, "show", "one", "--scale", "nano")
+    assert where.name in said and "delete it, as trained runs are kept and `interlude run` writes it again" in said
     where.unlink()
 
 

@@ -187,7 +187,7 @@ def test_changed_answers_are_refused_by_name(tiny, runs, monkeypatch):
     again = recipe.with_seed(1)
     exam_.kept_at(again, EXACT).parent.mkdir(parents=True)
     exam_.kept_at(again, EXACT).write_bytes(whole)
-    with pytest.raises(Corrupt, match="another model's"):
+    with pytest.raises(Corrupt, match="another model's; delete it: `interlude run` takes the exam again"):
         cached_result(again, EXACT, None)
 
 

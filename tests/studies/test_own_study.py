@@ -14,6 +14,7 @@ from own_study import MINE
 
 from interlude.models.native import choice
 from interlude.studies.__main__ import main
+from interlude.studies.cli import runs
 from interlude.studies.execute.work import order, work
 from interlude.studies.find import StudySpec, scale_named, the_study
 from interlude.studies.refusal import Refused
@@ -207,3 +208,18 @@ def test_the_readmes_study_reward_and_exam_run(tmp_path):
     shown = interlude(tmp_path, "show", "./gentle.py", "--scale", "smoke", "--all")
     assert shown.returncode == 0, shown.stderr
     assert "first_word, mean of each measure" in shown.stdout and f"{made['mean']:.3f}" in shown.stdout
+
+
+@pytest.mark.parametrize("variable", ["INTERLUDE_RESULTS", "INTERLUDE_RUNS"])
+def test_folders_that_cannot_be_written_are_found_before_training(variable, tmp_path, monkeypatch, capsys):
+    """Kills: hours of training whose table has no place; the wrong variable named."""
+    for name in ("INTERLUDE_RESULTS", "INTERLUDE_RUNS"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(runs, "here", lambda *_: pytest.fail("it began"))
+    path = tmp_path / f"placed_{variable}.py"
+    path.write_text(SMALL.replace("???", "()"))
+    assert main(["run", str(path), "--scale", "smoke", "--workers", "1", "--arms", "none"]) == 2
+    said = capsys.readouterr().err
+    assert f"set ${variable} to a folder" in said and "file/below cannot be written" in said

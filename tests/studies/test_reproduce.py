@@ -49,8 +49,10 @@ def test_a_figure_of_two_studies_prices_both_at_their_own_scales(tmp_path):
 
 
 def test_an_unknown_figure_is_refused_in_one_sentence(tmp_path):
-    done = reproduce(tmp_path, "interplay_fig99")
-    assert done.returncode == 2 and done.stderr.startswith("interlude: there is no figure 'interplay_fig99'; known")
+    """Kills: a traceback; a typo without what was probably meant."""
+    done = reproduce(tmp_path, "quickstrat")
+    said = "interlude: there is no figure 'quickstrat'; did you mean quickstart?; known"
+    assert done.returncode == 2 and done.stderr.startswith(said), done.stderr
     assert done.stderr.count("\n") == 1
 
 

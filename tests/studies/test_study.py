@@ -133,7 +133,9 @@ def test_unequal_arms_are_refused(runs):
 
     check_budget(with_flops(1.04), plan(with_flops(1.04)))
     for share in (1.06, 0.9):
-        refusal = f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why"
+        refusal = (
+            f"{name!r}.* differ in FLOPs by more than 5% .*Study.unequal does not say why.*same flops.*equal=False"
+        )
         with pytest.raises(ValueError, match=refusal):
             check_budget(with_flops(share), plan(with_flops(share)))
         with pytest.raises(ValueError, match="Study.unequal"):
@@ -175,7 +177,7 @@ def test_arms_without_a_budget_are_refused(runs):
     stage = dataclasses.replace(quick.arms[2].recipe.stages[-1], flops=None, steps=3)
     arms = (*quick.arms[:2], Arm("stepped", quick.base + stage))
     bare = dataclasses.replace(quick, arms=arms, contrasts=())
-    with pytest.raises(ValueError, match="'stepped' has a stage without a FLOPs budget"):
+    with pytest.raises(ValueError, match="'stepped' has a stage without a FLOPs budget.*equal=False"):
         check_budget(bare, plan(bare))
 
 
@@ -188,9 +190,19 @@ def test_bad_studies_are_refused(runs):
         ({"seeds": ()}, "Study.seeds"),
         ({"seeds": (0, 0)}, "Study.seeds"),
         ({"contrasts": (("RL", "luck"),)}, "Study.contrasts"),
+        ({"arms": quick.arms[0]}, r"Study.arms .*must be a tuple of Arm, such as \(one,\) with its comma, .*a Arm"),
+        ({"exams": (quick.exams[0], "edge")}, "Study.exams .*must be a tuple of Exam.*a str"),
+        ({"seeds": 3}, "Study.seeds .*must be a tuple of int.*a int"),
+        ({"base": quick.base.stages[0]}, "Study.base .*must be a Recipe, not a "),
     ):
         with pytest.raises(ValueError, match=text):
             dataclasses.replace(quick, **change)
+    for wrong, name in ((quick.base.stages[0], "recipe"), (None, "recipe"), ("base", "base")):
+        with pytest.raises(ValueError, match=f"Arm.{name} of 'half' must be a Recipe, such as base . stage, not a "):
+            Arm("half", **{"recipe": quick.base, name: wrong})
+    for budget in ({"flops": "1e9", "steps": None}, {"steps": "3", "flops": None}, {"steps": True, "flops": None}):
+        with pytest.raises(ValueError, match=r"\.(steps|flops) must be a number, got ('1e9'|'3'|True)"):
+            dataclasses.replace(quick.base.stages[0], **budget)
     stranger = Arm("stranger", dataclasses.replace(quick.base, model=dataclasses.replace(quick.base.model, hidden=64)))
     with pytest.raises(ValueError, match="'stranger' of stages/quickstart does not begin with its base"):
         dataclasses.replace(quick, arms=(stranger,), contrasts=())
