@@ -139,7 +139,8 @@ def claim_table(rows: list[dict]) -> Table:
     for row in rows:
         verdict, *needed = decided(row).split("\n")
         said = [f"published: {row['published']} ({row['place']})"] if row["published"] else []
-        measured = [compared(part, resampled=False, alone=len(row["ours"]) == 1) for part in row["ours"]]
+        alone = len(row["ours"]) == 1
+        measured = [compared(part, resampled=False, alone=alone) + corrected(part) for part in row["ours"]]
         needed = [] if row["note"] == NO_TABLE else needed
         cells.append([verdict, "\n".join([row["claim"], *(f"  {line}" for line in (*measured, *said, *needed))])])
     return "claims", ["verdict", "claim, measured difference, and published result"], cells, decided_by(rows)
@@ -168,7 +169,7 @@ def topic_tables(studies: dict[str, list[dict]]) -> list[Table]:
     for name, rows in studies.items():
         for row in (row for row in rows if row["published"]):
             verdict, *_ = decided(row).split("\n")
-            needed = [f"{row['seeds_needed']} seeds"] if row["seeds_needed"] else []
+            needed = [f"{row['seeds_needed']} seeds"] if more_needed(row) else []
             parts = [part for part in row["ours"] if part["verdict"] == row["verdict"]] or row["ours"]
             ours = [compared(max(parts, key=lambda part: part["p"]), resampled=False, alone=True)] if parts else []
             more = [f"and {len(row['ours']) - 1} more"] if len(row["ours"]) > 1 else []
@@ -207,7 +208,7 @@ def published(row: dict) -> str:
 
 def ours(row: dict) -> str:
     """The comparisons of a claim, one per line."""
-    return "\n".join(map(compared, row["ours"])) or "–"
+    return "\n".join(compared(part) + corrected(part) for part in row["ours"]) or "–"
 
 
 def size(part: dict) -> str:
@@ -223,15 +224,25 @@ def compared(part: dict, resampled: bool = True, alone: bool = False) -> str:
     return ", ".join([f"{part['words']}: {part['mean']:+.3f}{span}{again}", *found])
 
 
+def corrected(part: dict) -> str:
+    """The corrected p of an open comparison whose own interval excludes 0, which says why it is open; else nothing."""
+    excludes = part["direction"] != "within" and (part["low"] > 0 or part["high"] < 0)
+    return f", p = {part['p']:.2g} after Holm" * (part["verdict"] == OPEN and excludes)
+
+
 def decided(row: dict) -> str:
     """A verdict; if it is open, also the half-width of its interval and how many seeds would decide it."""
     lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, NOT_RUN))]
     if row["seeds_needed"] is not None:
         width = max(part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"])
-        lines.append(
-            f"half-width {width:.3f}; {row['seeds_needed']} seeds would detect a difference of {row['margin']:g}"
-        )
+        more = f"; {row['seeds_needed']} seeds would detect a difference of {row['margin']:g}" * more_needed(row)
+        lines.append(f"half-width {width:.3f}{more}")
     return "\n".join([*lines, *([row["note"]] if row["note"] else [])])
+
+
+def more_needed(row: dict) -> bool:
+    """Whether a claim needs more seeds than it has, as far as its power says: with enough, another few may be luck."""
+    return row["seeds_needed"] is not None and row["seeds_needed"] > min(part["seeds"] for part in row["ours"])
 
 
 # --- scores ----------------------------------------------------------------------------------------------------------

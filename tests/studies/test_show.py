@@ -93,3 +93,18 @@ def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
         "study": "a/b", "holds": 1, "does not hold": "–", "open": 1, "not run": "–", "seeds": "8",
     }  # fmt: skip
     assert counts[1][0] == "a/c" and counts[1][1] == 1
+
+
+def test_an_open_claim_says_how_many_more_seeds_or_its_corrected_p():
+    """Kills: "7 seeds would detect" where 8 were run; an interval that excludes 0 called open without a word."""
+    part = {"words": "a - b", "direction": "above", "mean": 0.1, "low": 0.01, "high": 0.19, "half_width": 0.09}
+    part |= {"p": 0.0712, "verdict": "open", "seeds": 8, "idle": ""}
+    row = {"verdict": "open", "exploratory": False, "seeds_needed": 7, "margin": 0.05, "note": "", "ours": [part]}
+    assert tables.decided(row) == "open\nhalf-width 0.090"
+    assert "9 seeds would detect a difference of 0.05" in tables.decided(row | {"seeds_needed": 9})
+    part |= {"resampled_low": 0.0, "resampled_high": 0.2, "problems": 9}
+    row |= {"claim": "c", "published": "", "ours": [part]}
+    assert tables.ours(row).endswith("open, p = 0.071 after Holm")
+    assert "p = 0.071 after Holm" in tables.claim_table([row])[2][0][1]
+    for other in ({"low": -0.01}, {"verdict": "holds"}, {"direction": "within"}):
+        assert "Holm" not in tables.ours(row | {"ours": [part | other]})
