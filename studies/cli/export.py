@@ -5,17 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from interlude.studies.console import print_json
-from interlude.studies.find import StudySpec, the_study
+from interlude.studies.find import DEFAULT_SCALE, StudySpec, the_study
 from interlude.studies.refusal import Refused
 from interlude.synth.export import trl, verl, write_rows
 from interlude.synth.lm_eval import lm_eval
 from interlude.synth.source import Source
 
+HF = ("hf",)
+PROBLEMS = ("trl", "verl", "lm-eval", "reasoning-gym")
+# Options that only some forms use: these forms, and the option's default.
+ONLY = {
+    "study": (HF, None), "arm": (HF, None), "seed": (HF, 0), "scale": (HF, DEFAULT_SCALE),
+    "ops": (PROBLEMS, (1, 4)), "world": (PROBLEMS, "zoo"), "mode": (PROBLEMS, "forward"),
+    "dialect": (PROBLEMS, "terse"), "modulus": (PROBLEMS, 7), "split": (PROBLEMS, "train"),
+    "problems": (PROBLEMS, 1000), "conversational": (("trl",), False), "max_new_tokens": (("lm-eval",), 256),
+}  # fmt: skip
 REWARD = "synth/export.py"  # verl loads compute_score from this file
 
 
 def export_(args, screen) -> None:
     """Write ``args.out`` for the library ``args.form``, and print how to use it."""
+    for name, (forms, default) in ONLY.items():
+        if args.form not in forms and getattr(args, name) != default:
+            raise Refused(f"--{name.replace('_', '-')} is only for {', '.join(forms)}, and would change nothing here")
     done = model(args) if args.form == "hf" else problems(args)
     if args.json:
         return print_json(done)
@@ -30,6 +42,8 @@ def model(args) -> dict:
         raise Refused("to export a model, give --study, --arm, --seed and --scale")
     study = the_study(StudySpec(args.study, args.scale))
     arms = {arm.name: arm for arm in study.arms}
+    if args.arm is None:
+        raise Refused(f"give --arm, one of {study.name}: {', '.join(arms)}")
     if args.arm not in arms:
         raise Refused(f"{study.name} has no arm {args.arm!r}; its arms: {', '.join(arms)}")
     recipe = arms[args.arm].recipe.with_seed(args.seed)
@@ -59,6 +73,8 @@ def problems(args) -> dict:
     source = Source(ops=args.ops, split=args.split, **asked)
     rows, out = args.problems, Path(args.out)
     if args.form == "reasoning-gym":
+        if out.suffix != ".py":
+            raise Refused(f"{out} must end in .py: for reasoning-gym a module is written")
         settings = {"ops": args.ops, **asked, "split": args.split, "size": rows}
         words = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         out.write_text(

@@ -17,7 +17,8 @@ from interlude.models.lm import SamplingParams
 from interlude.models.optim import Optim
 from interlude.models.stages.sft import SFT
 from interlude.models.train import train
-from interlude.studies.__main__ import main
+from interlude.studies.__main__ import FORMS, main, parser
+from interlude.studies.cli import export as export_command
 from interlude.synth.export import compute_score, unpack
 from interlude.synth.lm_eval import lm_eval, process_results
 from interlude.synth.render import END
@@ -85,6 +86,34 @@ def test_a_trained_arm_is_exported_as_transformers_reads_it(tmp_path, runs, caps
     ):
         assert main(["export", "hf", str(tmp_path / "x"), *wrong]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("hf", "m", "--study", "stages/quickstart", "--scale", "smoke"),
+            "give --arm, one of stages/quickstart: pre-",
+        ),
+        (("hf", "m", "--study", "stages/quickstart", "--problems", "5"), "--problems is only for trl, verl, lm-eval"),
+        (("trl", "t.jsonl", "--seed", "3"), "--seed is only for hf"),
+        (("verl", "v.parquet", "--max-new-tokens", "9"), "--max-new-tokens is only for lm-eval"),
+        (("lm-eval", "t", "--conversational"), "--conversational is only for trl"),
+        (("reasoning-gym", "data.json"), "data.json must end in .py"),
+    ],
+)
+def test_what_an_export_cannot_use_is_refused(words, said, tmp_path, monkeypatch, capsys):
+    """Kills: an option ignored without a word; a module under a name that Python cannot import; an arm named None."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *words]) == 2
+    assert said in capsys.readouterr().err and not any(tmp_path.iterdir())
+
+
+def test_no_default_of_export_is_refused():
+    """Kills: a default changed in the parser and not where options of other forms are found."""
+    for form in FORMS:
+        args = parser().parse_args(["export", form, "x"])
+        assert all(getattr(args, name) == default for name, (_, default) in export_command.ONLY.items())
 
 
 def test_a_real_model_is_exported_with_its_tokenizer(learned, tmp_path, runs):
