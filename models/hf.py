@@ -39,6 +39,7 @@ NEW_ROW_NOISE = 0.1  # standard deviations of the embeddings: the rows of two ne
 
 ENGINES = ("local", "vllm")
 EXPERT = re.compile(r"\.experts\.\d+\.")  # a weight of one expert, where they are not stacked
+NOISE = re.compile(r"drop|jitter")  # in the name of a share of what is dropped, or of noise, in training alone
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 logger = logging.getLogger(__name__)
@@ -234,6 +235,17 @@ def adapted(network: nn.Module, rank: int, seed: int) -> nn.Module:
     return found
 
 
+def without_noise(network: nn.Module) -> None:
+    """Switch off dropout of every kind: it draws from the process's one stream, so that a loss would depend on what
+    else drew from it, on threads and on a resume."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        config = getattr(module, "config", None)  # some layers read it at every call
+        for held in (vars(module), vars(config) if hasattr(config, "__dict__") else {}):
+            held |= {name: 0.0 for name, value in held.items() if NOISE.search(name) and isinstance(value, float)}
+
+
 class HFModel(nn.Module):
     """An ``LM`` around a transformers model and its tokenizer."""
 
@@ -241,6 +253,7 @@ class HFModel(nn.Module):
         """network: a causal model, or one that peft has given adapters; of the latter only those are saved. probe:
         whether its logits are checked, which a model without weights has not."""
         super().__init__()
+        without_noise(network)
         self.network = network
         self.tokenizer = tokenizer
         self.chat = chat

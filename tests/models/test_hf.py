@@ -30,6 +30,9 @@ def folder(path, family: str) -> str:
     sizes |= {"num_key_value_heads": 1, "max_position_embeddings": 128}
     if family == "GPT2":
         sizes = {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 128}
+    if family == "OPT":
+        sizes = {"hidden_size": 64, "word_embed_proj_dim": 64, "ffn_dim": 96, "max_position_embeddings": 128}
+        sizes |= {"num_hidden_layers": 2, "num_attention_heads": 2, "layerdrop": 0.5, "attention_dropout": 0.1}
     config = getattr(transformers, f"{family}Config")(**common, **sizes)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -149,3 +152,21 @@ def test_missing_weights_and_nonsense_are_refused(tmp_path):
         HF("x", dtype="int8")
     with pytest.raises(ValueError, match="HF.name"):
         HF("")
+
+
+@pytest.mark.parametrize("family", ("GPT2", "OPT"))
+@pytest.mark.parametrize("again", (False, True))
+def test_training_draws_no_noise(family, again, tmp_path):
+    # Kills: dropout in modules and configs (GPT-2) or in plain numbers of layers (OPT) left on in training.
+    lm = HF(folder(tmp_path, family)).build(0)
+    ids_BT = torch.randint(1, VOCAB.size, (2, 9), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = lm(ids_BT)
+    lm.train()
+    if again:
+        lm.recompute()
+    with torch.random.fork_rng():
+        before = torch.get_rng_state()
+        assert torch.equal(lm(ids_BT), expected)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert not [name for name, value in vars(lm.causal.config).items() if "drop" in name and value]
