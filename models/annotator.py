@@ -12,6 +12,7 @@ import numpy as np
 
 from interlude.models.lazy import inference_mode, torch
 from interlude.models.lm import LM, tags
+from interlude.models.parallel import one_core
 from interlude.models.sample import choose
 from interlude.synth.problem import Problem
 from interlude.synth.rng import key, rng, shuffle
@@ -170,6 +171,7 @@ def room(each: Chunk, most: int) -> int:
     return len(each.solution) + 2 * len(each.segments) + most
 
 
+@one_core()
 @inference_mode
 def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temperature: float = 1.0) -> list[list[int]]:
     """Each chunk's solution with thoughts written by ``lm``: at most one before each segment, ``most`` tokens in total.
@@ -199,6 +201,7 @@ def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temper
         logits_BV, t = decoder.step(chosen_B), t + 1
 
 
+@one_core()
 def thought_probs(lm: LM, chunks: list[Chunk]) -> list[list[float]]:
     """For every segment of each chunk, the probability that ``lm`` opens a thought before it instead of continuing with
     the text, given a prefix without thoughts. One forward pass."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from interlude.models.lazy import no_grad, torch
 from interlude.models.ledger import JUDGE, Spent, forward_cost
 from interlude.models.lm import LM
+from interlude.models.parallel import in_pieces, one_core
 from interlude.models.stage import logprobs
 from interlude.synth.added_field import place
 
@@ -54,16 +55,15 @@ class LMJudge:
         yes, no = ({lm.encode(word)[0] for word in words} for words in (YES, NO))
         if not yes - no or not no - yes:
             raise ValueError(f"LMJudge.model {self.model.name}: its tokenizer begins yes and no alike")
-        found: list[float] = []
-        costs = []
-        for first in range(0, len(texts), ROWS):
-            rows = [lm.encode_prompt(filled(self.question, each)) for each in texts[first : first + ROWS]]
-            logits_BV = last_logits(lm, rows, device)
-            found += (
-                logits_BV[:, sorted(yes - no)].logsumexp(1) - logits_BV[:, sorted(no - yes)].logsumexp(1)
-            ).tolist()
-            costs.append(forward_cost(lm, JUDGE, [len(row) for row in rows], logits=len(rows)))
-        return found, costs
+        rows = [lm.encode_prompt(filled(self.question, each)) for each in texts]
+
+        def judged(piece: list[list[int]]) -> tuple[list[float], Spent]:
+            logits_BV = last_logits(lm, piece, device)
+            odds_B = logits_BV[:, sorted(yes - no)].logsumexp(1) - logits_BV[:, sorted(no - yes)].logsumexp(1)
+            return odds_B.tolist(), forward_cost(lm, JUDGE, [len(row) for row in piece], logits=len(piece))
+
+        found = in_pieces(judged, rows, ROWS, device)
+        return [each for odds, _ in found for each in odds], [cost for _, cost in found]
 
 
 @no_grad
@@ -110,7 +110,7 @@ class RewardModel:
                 ids = list(tokenizer.apply_chat_template(turns, return_dict=False))
             else:
                 ids = tokenizer.encode(f"{prompt}\n\n{response}")
-            with torch.no_grad():
+            with torch.no_grad(), one_core():
                 score_BC = network(input_ids=torch.tensor([ids], device=device)).logits
             found.append(float(score_BC[0, 0]))
             costs.append(Spent(JUDGE, len(ids), 2.0 * weights * len(ids)))
@@ -149,6 +149,7 @@ def device_of(lm: LM) -> torch.device:
     return next(lm.parameters()).device
 
 
+@one_core()
 @no_grad
 def raised(lm: LM, plain: list[int], asked: list[int], responses: list[list[int]]) -> tuple[list[float], list[Spent]]:
     """How much likelier a request makes each response: log p(response | ``asked``) - log p(response | ``plain``) by

@@ -162,6 +162,12 @@ def rollouts(stage: Sampling, lm: LM, seed: int, step: int, rows: list[int], att
     return groups
 
 
+def stream_name(kind: str, rollout_seed: int) -> tuple[str | int, ...]:
+    """The first names of the streams that responses of this kind are sampled from: others for another
+    ``rollout_seed``. 0 keeps the names that streams had before the field."""
+    return (kind,) if rollout_seed == 0 else (kind, "anew", rollout_seed)
+
+
 def responses(
     stage: Sampling,
     lm: LM,
@@ -174,8 +180,7 @@ def responses(
 ) -> Samples:
     """``stage.num_samples`` responses to the prompt of each row, in the order of the prompts, each from its own random
     stream."""
-    # A stage with another rollout_seed draws from other streams; 0 keeps the names that streams had before the field.
-    name = ("rollout",) if stage.rollout_seed == 0 else ("rollout", "anew", stage.rollout_seed)
+    name = stream_name("rollout", stage.rollout_seed)
     streams = np.stack(
         [
             uniforms(*name, seed, step, row, attempt, member, n=stage.max_new_tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from interlude.models.lazy import torch
 from interlude.models.ledger import Spent
 from interlude.models.lm import LM, tags
+from interlude.models.parallel import in_pieces
 from interlude.models.policy_gradient import PolicyGradient, spent, weighed
-from interlude.models.rollouts import sampling_params
+from interlude.models.rollouts import sampling_params, stream_name
 from interlude.models.stage import Batch, check_targets
 from interlude.synth.added_field import added_field
 from interlude.synth.render import INFERRED
@@ -166,9 +168,8 @@ def think(
     opening, closing = tags(lm)
     prompts = [[*prefix, opening, *hint] for prefix in prefixes]
     members = [(row, member) for row in rows for member in range(stage.num_samples)]
-    streams = np.stack(
-        [uniforms("thought", seed, step, row, member, n=stage.max_new_tokens) for row, member in members]
-    )
+    name = stream_name("thought", stage.rollout_seed)
+    streams = np.stack([uniforms(*name, seed, step, row, member, n=stage.max_new_tokens) for row, member in members])
     repeated = [prompt for prompt in prompts for _ in range(stage.num_samples)]
     params = replace(sampling_params(stage), stop_token=closing, tokens_after_stop=after)
     found = lm.sample(repeated, streams, params)
@@ -180,24 +181,23 @@ def think(
 def last_logprobs(lm: LM, rows: list[list[int]]) -> list[float]:
     """The log-probability in nats, at temperature 1, of the last token of each row given those before it."""
     device = next(lm.parameters()).device
-    found: list[float] = []
-    for first in range(0, len(rows), PIECE):
-        piece = rows[first : first + PIECE]
+
+    def scored(piece: list[list[int]]) -> list[float]:
         ids_BT = padded([row[:-1] for row in piece], lm.pad).to(device)
         index_B = torch.tensor([b * ids_BT.shape[1] + len(row) - 2 for b, row in enumerate(piece)], device=device)
         logp_BV = lm.logits_at(ids_BT, index_B).float().log_softmax(-1)
         last_B1 = torch.tensor([row[-1:] for row in piece], device=device)
-        found += logp_BV.gather(1, last_B1)[:, 0].tolist()
-    return found
+        return logp_BV.gather(1, last_B1)[:, 0].tolist()
+
+    return list(chain.from_iterable(in_pieces(scored, rows, PIECE, device)))
 
 
 def unsure(lm: LM, documents: list[Text]) -> list[np.ndarray]:
     """For each text an array (2N) over its candidate tokens: the entropy in nats of the model's next-token
     distribution, and the probability of the text's own token (how often a sample without a thought would match)."""
     device = next(lm.parameters()).device
-    found = []
-    for first in range(0, len(documents), PIECE):
-        piece = documents[first : first + PIECE]
+
+    def measured(piece: list[Text]) -> list[np.ndarray]:
         ids_BT = padded([ids[:-1] for ids, _ in piece], lm.pad).to(device)
         wide = ids_BT.shape[1]
         index = [b * wide + t - 1 for b, (ids, start) in enumerate(piece) for t in range(start, len(ids))]
@@ -206,8 +206,9 @@ def unsure(lm: LM, documents: list[Text]) -> list[np.ndarray]:
         own_N1 = torch.tensor([[token] for ids, start in piece for token in ids[start:]], device=device)
         p_N = logp_NV.gather(1, own_N1)[:, 0].exp().double().cpu().numpy()
         ends = np.cumsum([len(ids) - start for ids, start in piece])
-        found += np.split(np.stack([entropy_N, p_N]), ends[:-1], axis=1)
-    return found
+        return np.split(np.stack([entropy_N, p_N]), ends[:-1], axis=1)
+
+    return list(chain.from_iterable(in_pieces(measured, documents, PIECE, device)))
 
 
 def padded(rows: list[list[int]], pad: int) -> Tensor:

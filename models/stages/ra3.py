@@ -13,6 +13,7 @@ from interlude.models.annotator import Chunk, chunk
 from interlude.models.lazy import torch
 from interlude.models.ledger import JUDGE, forward_cost
 from interlude.models.lm import LM, tags
+from interlude.models.parallel import one_core
 from interlude.models.stage import (
     Batch,
     Stage,
@@ -118,7 +119,7 @@ class RA3(Stage):
                 for part in each.segments:
                     gains[-1] += [0.0] * len(sign) + [1.0] * len(part)
         batch = pack(rows, gains, 1.0, lm.pad).to(str(next(lm.parameters()).device))
-        with torch.no_grad():
+        with torch.no_grad(), one_core():
             logp_N = logprobs(lm, batch.ids_BT, batch.gain_BT != 0).double().cpu().numpy()
         ends = np.cumsum([len(part) for each in chunks for _ in range(self.skills + 1) for part in each.segments])
         by_step = np.add.reduceat(logp_N, [0, *ends[:-1]])

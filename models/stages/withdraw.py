@@ -11,6 +11,7 @@ import numpy as np
 from interlude.models.lazy import torch
 from interlude.models.ledger import REFERENCE, Spent, forward_cost
 from interlude.models.lm import LM
+from interlude.models.parallel import one_core
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.rollouts import Group, Reward, check_room, responses, sampling_params
 from interlude.models.stage import Batch, StageModels, logprobs
@@ -89,6 +90,7 @@ class Withdraw(Policy):
         steps = segments(unthought(problem))[:-1]
         return lm.encode("".join(steps[: self.given(done, len(steps))]))
 
+    @one_core()
     def unsolved(self, start: LM, costs: list[Spent], *path: str | int) -> Problem:
         """The first problem of a path's stream that ``start`` does not solve."""
         for again in range(self.tries):

@@ -9,9 +9,21 @@ import numpy as np
 import pytest
 import torch
 
+from interlude.models.annotator import annotate, chunk, thought_probs
+from interlude.models.gpt import GPT
+from interlude.models.graders import raised
 from interlude.models.lm import SamplingParams
+from interlude.models.optim import Optim
 from interlude.models.parallel import one_by_one, together
+from interlude.models.stages.ra3 import RA3
+from interlude.models.stages.withdraw import Withdraw
+from interlude.models.thought_rl import last_logprobs, unsure
 from interlude.synth.rng import uniforms
+from interlude.synth.source import Source
+from interlude.synth.tokens import Vocabulary
+
+DEEP = Source(ops=(3, 4))
+COMMON = {"steps": 1, "batch_size": 1, "optim": Optim(), "data": DEEP}
 
 
 @pytest.fixture
@@ -95,3 +107,47 @@ def test_samples_have_the_same_bits(two, learned, source, monkeypatch, kernels):
         torch.set_num_threads(1)
         assert there == lm.sample(prompts, streams, SamplingParams(max_new_tokens=20))
         torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A model whose products are large enough for torch to share among cores, and which looks at every token."""
+    lm, noise = GPT(vocab=Vocabulary(thoughts=True)).build(0).eval(), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in lm.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=noise))
+    return lm
+
+
+ROWS = [uniforms("row", n, n=40 + n % 90) for n in range(64)]
+ROWS = [(5 + 55 * row_T).astype(int).tolist() for row_T in ROWS]
+SCORING = {  # what collections ask of a model beside samples
+    "last_logprobs": lambda lm: last_logprobs(lm, ROWS),
+    "unsure": lambda lm: np.concatenate(unsure(lm, [(row, 20) for row in ROWS]), axis=1).tolist(),
+    "thought_probs": lambda lm: thought_probs(lm, [chunk(lm, DEEP.problem("row", n)) for n in range(64)]),
+    "annotate": lambda lm: annotate(lm, [chunk(lm, DEEP.problem("row", 0))], np.stack([uniforms("a", n=400)]), 8),
+    "raised": lambda lm: raised(lm, ROWS[0], ROWS[1], ROWS)[0],
+    "RA3": lambda lm: [
+        scores_KT.tolist()
+        for scores_KT in RA3(**COMMON, replay=DEEP).scores(lm, [chunk(lm, DEEP.problem("row", n)) for n in range(16)])[
+            0
+        ]
+    ],
+    "Withdraw": lambda lm: Withdraw(**COMMON, max_new_tokens=400).unsolved(lm, [], "row").question,
+}
+
+
+@pytest.mark.parametrize("name", SCORING)
+def test_scores_have_the_same_bits(two, wide, monkeypatch, name):
+    # Kills: a collection whose sums are shared among cores, so that a run depends on Machine.threads.
+    monkeypatch.setenv("INTERLUDE_KERNELS", "torch")
+    used, found = set(), []
+    for at in ("logits_at", "decoder"):
+        asked = getattr(wide, at)
+        monkeypatch.setattr(wide, at, lambda *given, asked=asked: used.add(torch.get_num_threads()) or asked(*given))
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        with torch.no_grad():
+            found.append(SCORING[name](wide))
+        assert torch.get_num_threads() == threads
+    assert found[0] == found[1] and used == {1}

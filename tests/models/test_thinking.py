@@ -32,6 +32,18 @@ def models(thinker):
 # Sampling thoughts
 
 
+@pytest.mark.parametrize("stage", (INFORMATION, MATCHING), ids=("RLP", "RMT"))
+def test_other_rollouts_are_other_thoughts_at_the_same_places(stage, models):
+    # Kills: a rollout_seed that thoughts do not depend on; one that moves the places; other streams than before for 0.
+    every = dataclasses.replace(stage, objective=dataclasses.replace(KEPT, kl=1e-9))  # all groups stay in the rows
+    first, second = (own(collected(dataclasses.replace(every, rollout_seed=n), models), models.learner) for n in (0, 1))
+    assert [prompt for prompt, _, _ in first] == [prompt for prompt, _, _ in second]
+    assert [response for _, response, _ in first] != [response for _, response, _ in second]
+    params = SamplingParams(max_new_tokens=1)
+    stream = uniforms("thought", 5, 3, 0, 0, n=1)[None]
+    assert models.learner.sample([first[0][0]], stream, params).ids == [first[0][1][:1]]
+
+
 @pytest.mark.parametrize("after", (0, 1))
 def test_a_thought_ends_after_its_closing_tag(models, after):
     # Mutants: sampling on to the end token; a token more or less after the tag; another row's stream after compaction.
