@@ -238,11 +238,13 @@ def adapted(network: nn.Module, rank: int, seed: int) -> nn.Module:
 def without_noise(network: nn.Module) -> None:
     """Switch off dropout of every kind: it draws from the process's one stream, so that a loss would depend on what
     else drew from it, on threads and on a resume."""
+    from transformers import PretrainedConfig
+
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         config = getattr(module, "config", None)  # some layers read it at every call
-        for held in (vars(module), vars(config) if hasattr(config, "__dict__") else {}):
+        for held in (vars(module), vars(config) if isinstance(config, PretrainedConfig) else {}):
             held |= {name: 0.0 for name, value in held.items() if NOISE.search(name) and isinstance(value, float)}
 
 

@@ -34,8 +34,8 @@ def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
 
 
 def in_pieces(job: Callable[[Sequence[S]], T], items: Sequence[S], size: int, device: torch.device) -> list[T]:
-    """``job`` of each run of ``size`` items, in order: side by side on a CPU, where no bit then depends on the number of
-    threads; one after the other on an accelerator, whose memory they share."""
+    """``job`` of each run of ``size`` items, in order: side by side on a CPU, where no bit depends on how many threads
+    there are; one after the other on an accelerator, whose memory they share."""
     jobs = [partial(job, items[first : first + size]) for first in range(0, len(items), size)]
     return together(jobs) if device.type == "cpu" else [each() for each in jobs]
 
