@@ -172,6 +172,8 @@ class Policy(PolicyGradient):
 
 def advantages(objective: Objective, rewards_G: np.ndarray) -> np.ndarray:
     """One advantage a response: (R - mean) / (std + 1e-8) with the unbiased std, or the parts that are switched on."""
+    if objective.baseline == "group" and rewards_G.max() == rewards_G.min():
+        return np.zeros_like(rewards_G)  # where the mean of equal numbers rounds, their differences to it are not 0
     gains_G = rewards_G - rewards_G.mean() if objective.baseline == "group" else rewards_G.copy()
     if objective.scale == "std":
         gains_G = gains_G / (rewards_G.std(ddof=1) + 1e-8)

@@ -105,6 +105,20 @@ def test_a_solved_group_contributes_nothing(objective, learned):
     assert found == pytest.approx(np.array(weights(stage, lm, mixed)) / 2)
 
 
+@pytest.mark.parametrize("scale", ("none", "std"))
+def test_equal_rewards_have_no_advantage(scale, learned):
+    # Kills: the rounding of a mean taken for an advantage, which Muon would make a whole step of.
+    rewards = np.full(6, 0.2 + 0.8 / 3)
+    assert np.any(rewards - rewards.mean())
+    objective = Objective(scale=scale, aggregate="token")
+    assert not advantages(objective, rewards).any()
+    stage, lm = dataclasses.replace(STAGE, objective=objective), learned()
+    found = weights(stage, lm, group(rewards.tolist()), group([1, 0, 0, 0, 0, 0]))
+    assert len(found) == 6 and all(map(any, found))
+    unscaled = advantages(Objective(baseline="none", scale="none"), rewards)
+    assert unscaled.tolist() == rewards.tolist()
+
+
 # The clipped ratio
 
 
