@@ -65,12 +65,15 @@ def write_atomic(path, content: bytes | Sequence[bytes | memoryview]) -> None:
     """
     path = Path(path)
     _refuse_link(path)
-    draft = path.with_name(f".tmp-{secrets.token_hex(8)}")
+    draft, descriptor = _draft(path.parent, ".tmp-", locks=False)
     try:
-        _write_new(draft, content)
+        for part in (content,) if isinstance(content, bytes) else content:
+            _write_all(descriptor, part, draft)
+        os.fsync(descriptor)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+        os.close(descriptor)
     _sync_folder(path.parent)
 
 
@@ -264,7 +267,7 @@ def lock(folder) -> Iterator[Lock]:
 
 def _take(folder: Path, me: Holder) -> int:
     """A descriptor of claim.json, which is mine and locked."""
-    draft, mine = _draft(folder)
+    draft, mine = _draft(folder, ".draft-")
     try:
         _write_all(mine, (json.dumps(asdict(me), sort_keys=True, indent=1) + "\n").encode("ascii"), draft)
         while not _publish(draft, folder):
@@ -277,14 +280,21 @@ def _take(folder: Path, me: Holder) -> int:
     return mine
 
 
-def _draft(folder: Path) -> tuple[Path, int]:
-    """A new file, locked; one that is swept away before it is locked is replaced by another."""
+def _draft(folder: Path, prefix: str, locks: bool = True) -> tuple[Path, int]:
+    """A new file, locked; one that is swept away before it is locked is replaced by another.
+
+    locks: whether they are needed. A file system without them has no claims, so nobody sweeps there.
+    """
     while True:
-        draft = folder / f".draft-{secrets.token_hex(8)}"
+        draft = folder / f"{prefix}{secrets.token_hex(8)}"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         ours = False
         try:
             ours = _lock(descriptor, draft) and _leads_to(draft, descriptor)
+        except OSError:
+            if locks:
+                raise
+            ours = True
         finally:
             if not ours:
                 draft.unlink(missing_ok=True)
@@ -346,10 +356,8 @@ def _holder(descriptor: int, path: Path) -> Holder:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what dead processes left; a draft that is locked is that of a living claimant."""
-    for left in folder.glob(".tmp-*"):
-        left.unlink(missing_ok=True)
-    for draft in folder.glob(".draft-*"):
+    """Remove what dead processes left; a draft that is locked is that of a living writer or claimant."""
+    for draft in (*folder.glob(".tmp-*"), *folder.glob(".draft-*")):
         try:
             descriptor = os.open(draft, os.O_RDWR | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -380,16 +388,6 @@ def _refuse_link(path: Path) -> None:
 def _read(path: Path) -> bytes:
     _refuse_link(path)
     return path.read_bytes()
-
-
-def _write_new(path: Path, content: bytes | Sequence[bytes | memoryview]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-    try:
-        for part in (content,) if isinstance(content, bytes) else content:
-            _write_all(descriptor, part, path)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes | memoryview, path: Path) -> None:

@@ -209,10 +209,38 @@ def test_a_new_owner_clears_what_a_dead_writer_left(tmp_path):
     """Kills: half-written files that pile up; clearing what is not ours to clear, such as a living claimant's draft."""
     for name in (".tmp-dead", ".draft-dead", "tmp-mine", "weights"):
         (tmp_path / name).touch()
-    living, descriptor = store._draft(tmp_path)
+    living, descriptor = store._draft(tmp_path, ".draft-")
     with lock(tmp_path):
         assert names(tmp_path) == {living.name, "tmp-mine", "weights", "claim.json"}
     os.close(descriptor)
+
+
+def test_a_claim_leaves_a_living_writer_its_draft(tmp_path, monkeypatch):
+    """Kills: a sweep that takes from under a writer without a claim what is about to get its name."""
+    replace = os.replace
+
+    def claimed_first(draft, path):
+        if str(path).endswith("exam.json"):
+            with lock(tmp_path):
+                assert draft.exists()
+        replace(draft, path)
+
+    monkeypatch.setattr(os, "replace", claimed_first)
+    store.write_atomic(tmp_path / "exam.json", b"{}")
+    assert (tmp_path / "exam.json").read_bytes() == b"{}" and names(tmp_path) == {"exam.json"}
+
+
+def test_files_are_written_where_there_are_no_locks(tmp_path, monkeypatch):
+    """Kills: tables that cannot be kept on a file system where nobody claims anything."""
+
+    def missing(descriptor, how):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(store.fcntl, "flock", missing)
+    store.write_atomic(tmp_path / "table.csv", b"a")
+    assert names(tmp_path) == {"table.csv"}
+    with pytest.raises(OSError, match="has no locks"), lock(tmp_path):
+        pass
 
 
 def test_a_draft_that_is_swept_away_too_soon_is_made_again(tmp_path, monkeypatch):
