@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 Sums = dict[str, tuple[float, float]]  # by name, a sum and over how many it goes (see Stage.loss_and_metrics)
 PRECISIONS = ("float32", "bfloat16")
-EXPLODED = 1e3  # nats a token: a loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano
+# Nats a token: a prediction's loss beyond it has diverged, finite or not; guessing costs log V, 4.5 at nano.
+EXPLODED = 1e3
 # Padded tokens of a forward pass. In torch one core trains nano equally fast at 450 to 2,000, compiled the faster the
 # more there are; this many make at least two pieces of a step, one for each core.
 CORE_TOKENS = 1024
@@ -217,7 +218,8 @@ def one_step(
         loss, measured = backward(models, stage, part, machine, precision)
         seen = added(seen, measured)
         norm = optimiser.clip().item()
-        if not math.isfinite(loss) or abs(loss) > EXPLODED or not math.isfinite(norm):
+        most = EXPLODED if part.old_BT is None else math.inf  # a policy gradient may be a sum over a whole response
+        if not (math.isfinite(loss) and abs(loss) <= most and math.isfinite(norm)):
             raise Diverged(f"{name}: loss {loss}, gradient norm {norm}; {last_good(folder)}")
         if norm > 0:  # Muon's step has the same size for any gradient: where there is none, there must be no step
             optimiser.step(multiplier)

@@ -17,6 +17,8 @@ import interlude.models.train as training
 from interlude.models import tensors
 from interlude.models.files import Corrupt, read_jsonl
 from interlude.models.optim import Optim
+from interlude.models.policy_gradient import Objective
+from interlude.models.rollouts import Reward
 from interlude.models.stage import StageModels, pack
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
@@ -81,6 +83,22 @@ def test_a_huge_learning_rate_is_a_divergence(tiny, tmp_path):
     with pytest.raises(Diverged, match="Pretrain step [1-3]: loss .*; no save of this stage yet"):
         train(tiny.build(0), dataclasses.replace(STAGE, optim=wild), 0, NEVER, folder=tmp_path)
     assert not (tmp_path / "state.safetensors").exists()
+
+
+@pytest.mark.parametrize("sampled", (False, True))
+def test_the_bound_is_that_of_a_token(sampled, tiny, monkeypatch):
+    # Kills: a bound per token on the sums of a policy gradient; no bound on predictions.
+    monkeypatch.setattr(training, "EXPLODED", 1e-6)
+    optim = Optim(warmup=0)
+    rl = RL(
+        steps=1, batch_size=4, num_samples=4, max_new_tokens=24, optim=optim, data=EASY, reward=Reward("random"),
+        objective=Objective(baseline="none", scale="none", aggregate="sum"),
+    )  # fmt: skip
+    if sampled:
+        assert train(tiny.build(0), rl, 0).step == 1
+    else:
+        with pytest.raises(Diverged):
+            train(tiny.build(0), STAGE, 0)
 
 
 # Saves
