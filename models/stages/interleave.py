@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.stage import Batch, Stage, StageModels, check_replay, imitate, replayed
-from interlude.synth.tasks import Task
+from interlude.synth.tasks import SOLUTIONS, Task, lacking
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +29,12 @@ class Interleave(Policy):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_replay(self)
+        for name in ("text", "replay"):
+            read = getattr(self, name)
+            if lacking(read, [SOLUTIONS]):
+                raise ValueError(
+                    f"Interleave.{name} must be a task with {SOLUTIONS}, which a {type(read).__name__} has not"
+                )
         if self.reading < 1:
             raise ValueError(f"Interleave.reading must be at least 1, got {self.reading}")
         if self.updates_per_batch != 1:

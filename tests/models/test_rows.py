@@ -34,6 +34,14 @@ MODEL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary
 SWITCH = Switch(**COMMON, data=TWO, replay=EASY, reference=Recipe(MODEL))
 
 
+class Asked:
+    """A task of questions alone."""
+
+    capabilities, title = frozenset(), "asked"
+
+    def problem(self, *path): ...
+
+
 def loss(stage, learner, reference, batch) -> torch.Tensor:
     return stage.loss(StageModels(learner, references={"reference": reference}), batch)
 
@@ -98,6 +106,14 @@ def test_reading_and_rl_take_turns(learned):
         assert len(stage.updates(batch)) == 1 and stage.target_count(batch) == turn.target_count(alone)
 
 
+def test_a_step_of_reading_is_one_update_whatever_the_groups(learned):
+    # Kills: rows of text cut into groups of responses, of which fewer rows than num_samples make none.
+    stage = Interleave(**ROLLS | {"batch_size": 2}, text=TWO, replay=EASY, reading=1)
+    with torch.no_grad():
+        batch = stage.collect(StageModels(learned().eval()), 5, 0, range(2))
+    assert [part is batch for part in stage.updates(batch)] == [True]
+
+
 def test_beginnings_are_withdrawn(learned):
     # Mutants: withdrawn at once, or never; a part of a step given; a step that the corpus leaves out given.
     stage = Withdraw(**ROLLS | {"data": TWO})
@@ -153,8 +169,8 @@ def test_problems_that_are_solved_are_passed_over(learned):
     for bad in ({"share": 2.0}, {"temperature": 0.0}, {"weight": -1.0}):
         with pytest.raises(ValueError, match="Switch.share"):
             dataclasses.replace(SWITCH, **bad)
-    for bad in ({"reading": 0}, {"updates_per_batch": 2}):
-        with pytest.raises(ValueError, match="Interleave."):
+    for bad in ({"reading": 0}, {"updates_per_batch": 2}, {"text": Asked()}, {"replay": Asked()}):
+        with pytest.raises(ValueError, match=f"Interleave.{next(iter(bad))} must be"):
             Interleave(**ROLLS | {"text": TWO, "replay": EASY} | bad)
 
 
