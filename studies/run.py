@@ -23,10 +23,16 @@ from interlude.synth.rng import key as stream
 Observe = Callable[[Recipe, float, dict], None]  # recipe in training, share done, log line
 
 
-def train_or_load(recipe: Recipe, machine: Machine = Machine(), observe: Observe | None = None) -> LM:
+def train_or_load(
+    recipe: Recipe,
+    machine: Machine = Machine(),
+    observe: Observe | None = None,
+    waiting: Callable[[], None] = lambda: None,
+) -> LM:
     """The trained model of a recipe, training whatever of its dependencies is missing.
 
-    Several processes may ask for the same recipe: one trains, the others wait for it.
+    Several processes may ask for the same recipe: one trains, the others wait for it and call ``waiting`` every second,
+    which may raise to end that.
     """
     for each in dependencies(recipe):
         while not each.finished:
@@ -37,6 +43,7 @@ def train_or_load(recipe: Recipe, machine: Machine = Machine(), observe: Observe
                         train_last(each, machine, observe, held)
             except Busy:
                 time.sleep(1.0)
+                waiting()
     return load(recipe, machine.device)
 
 

@@ -6,7 +6,7 @@ Naming a folder hashes a whole recipe, so a task keeps its folders.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,20 +89,21 @@ def tasks(study: Study) -> list[Task]:
     return found
 
 
-def perform(task: Task, machine: Machine, observe: Observe | None) -> None:
-    """Do one task here. Another command may be at the same: then this one waits for it."""
-    lm = train_or_load(task.recipe, machine, observe)
+def perform(task: Task, machine: Machine, observe: Observe | None, waiting: Callable[[], None] = lambda: None) -> None:
+    """Do one task here. Another command may be at the same: then this one waits for it, and calls ``waiting`` every
+    second, which may raise to end that."""
+    lm = train_or_load(task.recipe, machine, observe, waiting)
     if task.run is not None:
         where = task.folder / "exams"
         where.mkdir(parents=True, exist_ok=True)
-        with turn(where):
+        with turn(where, waiting):
             for exam in task.run.exams:
                 cached_result(task.recipe, exam, lm)
 
 
 @contextmanager
-def turn(folder: Path) -> Iterator[None]:
-    """Hold a folder for the block, after whoever holds it now."""
+def turn(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a folder for the block, after whoever holds it now; ``waiting`` as in ``perform``."""
     while True:
         try:
             held = lock(folder)
@@ -110,6 +111,7 @@ def turn(folder: Path) -> Iterator[None]:
             break
         except Busy:
             time.sleep(POLL)
+            waiting()
     try:
         yield
     finally:

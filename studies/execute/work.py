@@ -73,8 +73,8 @@ def workplace(text: str) -> tuple[Order, dict[str, Task]]:
 def work(text: str, name: str, threads: int, heartbeat: Callable[[], None] = lambda: None) -> str:
     """Do one task of an order in this process: RESULT, or STOPPED once it was saved because somebody asked.
 
-    ``heartbeat`` is called after every step and raises KeyboardInterrupt to end it. A task that cannot be done raises
-    Refused; anything else is a bug.
+    ``heartbeat`` is called after every step, and while the task waits for another command; it raises KeyboardInterrupt
+    to end the task. A task that cannot be done raises Refused; anything else is a bug.
     """
     try:
         row = json.loads(text)
@@ -82,7 +82,7 @@ def work(text: str, name: str, threads: int, heartbeat: Callable[[], None] = lam
         ordered, known = workplace(text)
         asked = [0.0]
 
-        def observe(*_) -> None:
+        def stop_if_asked(*_) -> None:
             heartbeat()
             now = time.monotonic()
             if now - asked[0] >= POLL:  # a look at a shared disk is not free
@@ -95,7 +95,7 @@ def work(text: str, name: str, threads: int, heartbeat: Callable[[], None] = lam
                 f"a worker has no task {name}: a file of the study, its methods or its scale was edited after the "
                 "command was given, or is another one where the worker runs; give the command again"
             )
-        perform(known[name], Machine(device=ordered.device, threads=threads), observe)
+        perform(known[name], Machine(device=ordered.device, threads=threads), stop_if_asked, stop_if_asked)
     except KeyboardInterrupt:
         return STOPPED
     except Exception as error:

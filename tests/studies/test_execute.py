@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from own_study import MINE
 
-from interlude.models.files import CLAIM, DONE
+from interlude.models.files import CLAIM, DONE, lock
 from interlude.models.recipe import dependencies
 from interlude.models.train import Machine
 from interlude.studies import results
@@ -31,6 +31,7 @@ from interlude.studies.execute.tasks import perform, tasks
 from interlude.studies.execute.work import RESULT, STOPPED, Died, Order, order, work
 from interlude.studies.find import StudySpec, names, the_study
 from interlude.studies.refusal import Refused
+from interlude.studies.run import train_or_load
 from interlude.studies.study import keep, places, plan
 
 
@@ -326,6 +327,31 @@ def test_a_stop_file_ends_a_task_after_a_save(mine, runs, monkeypatch):
     assert work(made.text, task.name, 1) == STOPPED
     assert [path.parent.name for path in runs.glob("*/state.safetensors")] == [task.folder.name]
     assert set(looked) == {made.stop} and len(looked) == 6
+
+
+@pytest.mark.parametrize("where", (".", "exams"))
+def test_a_worker_that_waits_for_another_command_hears_a_stop(where, mine, runs, monkeypatch):
+    """Kills: waiting for somebody's training, or exams, deaf to Ctrl-C until the command that asked gives up."""
+    monkeypatch.setattr(working, "POLL", 0)
+    made = order(mine(1), "cpu")
+    task = next(task for task in tasks(the_study(made.spec)) if task.run)
+    if where == "exams":
+        train_or_load(task.recipe, Machine(threads=1))
+    held = task.folder / where
+    held.mkdir(parents=True, exist_ok=True)
+    beats, naps = [], []
+
+    def nap(seconds):
+        naps.append(seconds)
+        assert len(naps) < 5, "it would wait for ever"
+
+    with lock(held):
+        if where == ".":
+            train_or_load(task.recipe.parent, Machine(threads=1))
+        monkeypatch.setattr(working.os.path, "exists", lambda path: bool(beats))
+        monkeypatch.setattr(time, "sleep", nap)
+        assert work(made.text, task.name, 1, lambda: beats.append(1)) == STOPPED
+    assert len(beats) == 1
 
 
 # --- clusters (slow) -------------------------------------------------------------------------------------------------
