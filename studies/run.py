@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from safetensors import SafetensorError
 
@@ -111,16 +112,21 @@ class Cost:
     machine: str = ""
 
 
-def costs(recipe: Recipe) -> tuple[Cost, ...]:
+def costs(recipe: Recipe, known: dict[Path, Cost] | None = None) -> tuple[Cost, ...]:
     """The cost of every stage of a finished recipe, in order (references are not included).
 
-    Raises Corrupt naming a file that was changed.
+    known: by folder, what the caller has had checked a moment ago, as a plan asks after the same stages for many arms
+    and a check reads whole models; what is checked here is added. Raises Corrupt naming a file that was changed.
     """
+    known = {} if known is None else known
     found: list[Cost] = []
     while recipe.stages:
-        check_run(recipe)
-        row = read_json(recipe.folder / "cost.json")
-        took = row["steps"], row["seconds"], Ledger.from_dict(row), row.get("machine", "")
-        found.append(Cost(type(recipe.stages[-1]).__name__, *took))
+        where = recipe.folder
+        if where not in known:
+            check_run(recipe)
+            row = read_json(where / "cost.json")
+            took = row["steps"], row["seconds"], Ledger.from_dict(row), row.get("machine", "")
+            known[where] = Cost(type(recipe.stages[-1]).__name__, *took)
+        found.append(known[where])
         recipe = recipe.parent
     return tuple(reversed(found))

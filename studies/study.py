@@ -171,7 +171,7 @@ class Run:
 @remembering()
 def plan(study: Study) -> list[Run]:
     """Every run of a study, seed by seed, in the order in which shared work comes first."""
-    runs = []
+    runs, known = [], {}
     for seed in study.seeds:
         for arm in study.arms:
             recipe = arm.recipe.with_seed(seed)
@@ -181,7 +181,7 @@ def plan(study: Study) -> list[Run]:
             examined = done and all(answered(recipe, exam) for exam in exams)
             budgets = [stage.flops for stage in recipe.stages[shared:]]
             planned = None if None in budgets else float(sum(budgets))
-            measured = sum(cost.ledger.total_flops for cost in costs(recipe)[shared:]) if done else None
+            measured = sum(cost.ledger.total_flops for cost in costs(recipe, known)[shared:]) if done else None
             flops = planned, measured
             runs.append(Run(arm.name, seed, recipe, exams, shared, done, examined, *flops, arm.equal, arm.budget))
     return runs
@@ -243,7 +243,9 @@ def keep(study: Study, *runs: Run) -> None:
     the table holds of these arms from other recipes, with whatever seed, is dropped."""
     how = {"order": places(study), "stale": outdated(study, {run.arm for run in runs})}
     how |= {} if study.results is None else {"folder": study.results}
-    results.store(study.name, study.scale, [row for run in runs for row in rows(study, run)], **how)
+    known: dict[Path, Cost] = {}
+    found = [row for run in runs for row in rows(study, run, known)]
+    results.store(study.name, study.scale, found, **how)
     points = [point for run in runs for point in curves(run)]
     if points or results.curves_path(study.name, study.scale, study.results or results.FOLDER).exists():
         results.store_curves(study.name, study.scale, points, **how)
@@ -306,12 +308,11 @@ def curves(run: Run) -> list[dict]:
 
 
 def curve(run: Run, recipe: Recipe) -> list[dict]:
-    """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none where the
-    stage neither has rewards nor weighs tokens."""
+    """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none of steps that
+    neither have rewards nor weigh tokens, as some or all of a stage's."""
     lines = read_jsonl(recipe.folder / "log.jsonl")
     lines = [line | {"reward": line["thought_reward"]} if "thought_reward" in line else line for line in lines]
-    if not {"reward", WEIGHT} & set(lines[0]):
-        return []
+    parts = [[lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines)))]
     return [
         {
             "arm": run.arm,
@@ -325,13 +326,15 @@ def curve(run: Run, recipe: Recipe) -> list[dict]:
             "foreseen": tally(part, "drawn", "plain"),
             "weights": role_weights(part),
         }
-        for part in ([lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines))))
+        for part in parts
+        if any(line.keys() & {"reward", WEIGHT} for line in part)
     ]
 
 
 def mean(lines: list[dict], name: str) -> float:
-    """The mean of a number over log lines; NaN where the stage has no such number."""
-    return float(np.mean([line[name] for line in lines])) if name in lines[0] else math.nan
+    """The mean of a number over the log lines that have it; NaN where none has."""
+    found = [line[name] for line in lines if name in line]
+    return float(np.mean(found)) if found else math.nan
 
 
 def tally(lines: list[dict], *names: str) -> str:
@@ -351,9 +354,9 @@ def role_weights(lines: list[dict]) -> str:
     return " ".join(f"{name.removeprefix(f'{WEIGHT}_')}:{mean:.6f}" for name, mean in means.items())
 
 
-def rows(study: Study, run: Run) -> list[dict]:
-    """The table rows of a finished run, one an exam."""
-    spent = costs(run.recipe)
+def rows(study: Study, run: Run, known: dict[Path, Cost] | None = None) -> list[dict]:
+    """The table rows of a finished run, one an exam. known: see ``costs``."""
+    spent = costs(run.recipe, known)
     own = spent[run.shared :]
     stages = run.recipe.stages[run.shared :]
     responses = sampled(run)

@@ -23,6 +23,7 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
+from interlude.studies import run as running
 from interlude.studies.run import Cost, costs, load, train_or_load
 from interlude.synth.render import Written
 from interlude.synth.rng import rng
@@ -211,6 +212,17 @@ def work(recipe: Recipe, runs: Path, told: Path, machine: Machine) -> None:
         train_or_load(
             recipe, machine, lambda each, share, line: file.write(f"{type(each.stages[-1]).__name__} {line['step']}\n")
         )
+
+
+def test_costs_that_are_known_are_not_checked_again(runs, monkeypatch):
+    # Kills: whole models hashed for every arm that begins with them; costs that nothing was checked for.
+    train_or_load(BOTH)
+    expected, checked = costs(BOTH), []
+    monkeypatch.setattr(running, "check", lambda folder: checked.append(folder) or check(folder))
+    known = {}
+    assert costs(BASE, known) == expected[:1] and costs(BOTH, known) == costs(BOTH, known) == expected
+    assert checked == [BASE.folder, BOTH.folder]
+    assert costs(BOTH) == expected and len(checked) == 4
 
 
 def test_two_processes_train_a_recipe_once(processes, runs, tmp_path):

@@ -7,9 +7,11 @@ import dataclasses
 import importlib
 import io
 import json
+import math
 import tokenize
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +33,7 @@ from interlude.studies.study import (
     Arm,
     Study,
     check_budget,
+    curve,
     each_once,
     execute,
     keep,
@@ -325,6 +328,44 @@ def test_committed_tables_can_be_told(path):
         for _, heads, rows, _ in tables.full(told, tables.kinds_of(study(name, scale.name)))
         for row in rows
     )
+
+
+def test_a_plan_and_its_table_check_a_shared_stage_once(runs, tmp_path, monkeypatch):
+    """Kills: a whole model hashed again for every arm that begins with it."""
+    quick = study("stages/quickstart", "smoke")
+    quick = dataclasses.replace(quick, exams=quick.exams[:1], results=tmp_path)
+    execute(quick, Machine(threads=1), None, lambda text: None)
+    checked = []
+    monkeypatch.setattr("interlude.studies.run.check", checked.append)
+    found = plan(quick)
+    folders = {each.folder for run in found for each in dependencies(run.recipe)}
+    assert len(checked) == len(set(checked)) and set(checked) <= folders
+    checked.clear()
+    keep(quick, *found)
+    assert len(checked) == len(set(checked)) > 0
+
+
+def logged(recipe: Recipe, lines: list[dict]) -> list[dict]:
+    """The training curve that a stage with such a log has."""
+    recipe.folder.mkdir(parents=True, exist_ok=True)
+    lines = [{"loss": 1.0, "flops": 10.0 * n, "step": n} | line for n, line in enumerate(lines, start=1)]
+    (recipe.folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return curve(SimpleNamespace(arm="a", seed=0), recipe)
+
+
+def test_a_stage_that_reads_between_rl_steps_has_a_curve(runs, tiny, source):
+    """Kills: a curve of stages alone whose first step has a reward; means over steps without one; empty rows."""
+    recipe = Recipe(tiny) + Pretrain(steps=1, batch_size=2, optim=Optim(warmup=1), data=source)
+    read, rl = {}, {"reward": 0.5, "strict": 0.25}
+    points = logged(recipe, [read, read, read, rl | {"loss": 3.0}] * 30)  # 40 rows of three steps
+    assert [point["step"] for point in points] == [n for n in range(3, 121, 3) if n % 12 != 3]
+    assert {(point["reward"], point["strict"], point["loss"]) for point in points} == {(0.5, 0.25, 5 / 3)}
+    assert points[-1]["share"] == 1 and all(math.isnan(point["answer"]) for point in points)
+    assert logged(recipe, [read] * 9) == []
+    every = logged(recipe, [{"reward": n / 100} for n in range(80)])
+    assert [(point["step"], point["reward"]) for point in every] == [
+        (2 * n + 2, pytest.approx((4 * n + 1) / 200)) for n in range(40)
+    ]
 
 
 def test_kernels_and_machines_are_those_of_every_stage(runs, tiny, source):
