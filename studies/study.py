@@ -9,8 +9,6 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from interlude.models.files import read_jsonl
 from interlude.models.key import key, remembering
 from interlude.models.ledger import TRAIN, interplay_rl_tokens
@@ -20,6 +18,7 @@ from interlude.models.stage import Stage
 from interlude.models.stages.rl import RL
 from interlude.models.train import Machine
 from interlude.studies import results
+from interlude.studies.curves import curves, mean
 from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
 from interlude.studies.run import Cost, Observe, costs, train_or_load
 from interlude.synth.graph import nearest
@@ -29,9 +28,6 @@ WASTED = 0.9  # share of groups without variance in a stage from which on a run 
 TOLERANCE = 0.05  # how far the FLOPs of compared arms may lie apart
 LAST_STEPS_TOLERANCE = 0.10  # and where last steps are given as the reason; the committed tables at nano need 0.085
 WAYS = "give arms the same flops, take one out of the comparison by Arm(equal=False), or say why in Study(unequal=...)"
-WEIGHT = "weight"  # what a stage that weighs tokens calls their mean weight in its log; by role, "weight_<role>"
-POINTS = 40  # of one stage's training curve at most
-AVERAGED = tuple(column.name for column in results.CURVE_COLUMNS if column.type is float and column.name != "share")
 
 
 @dataclass(frozen=True)
@@ -246,7 +242,7 @@ def keep(study: Study, *runs: Run) -> None:
     known: dict[Path, Cost] = {}
     found = [row for run in runs for row in rows(study, run, known)]
     results.store(study.name, study.scale, found, **how)
-    points = [point for run in runs for point in curves(run)]
+    points = [point for run in runs for point in curves(run.arm, run.seed, run.recipe)]
     if points or results.curves_path(study.name, study.scale, study.results or results.FOLDER).exists():
         results.store_curves(study.name, study.scale, points, **how)
 
@@ -294,64 +290,6 @@ def wasted(run: Run) -> list[str]:
             )
         recipe = recipe.parent
     return found[::-1]
-
-
-def curves(run: Run) -> list[dict]:
-    """Rows of the training curves of a finished run, for every stage that samples or weighs; see
-    ``results.CURVE_COLUMNS``."""
-    found = []
-    recipe = run.recipe
-    while recipe.stages:
-        found.append([point | {"key": run.recipe.key[:16]} for point in curve(run, recipe)])
-        recipe = recipe.parent
-    return [point for stage in reversed(found) for point in stage]
-
-
-def curve(run: Run, recipe: Recipe) -> list[dict]:
-    """At most POINTS rows for the last stage of ``recipe``, each the mean of an equal run of steps; none of steps that
-    neither have rewards nor weigh tokens, as some or all of a stage's."""
-    lines = read_jsonl(recipe.folder / "log.jsonl")
-    lines = [line | {"reward": line["thought_reward"]} if "thought_reward" in line else line for line in lines]
-    parts = [[lines[i] for i in steps] for steps in np.array_split(range(len(lines)), min(POINTS, len(lines)))]
-    return [
-        {
-            "arm": run.arm,
-            "seed": run.seed,
-            "stage": len(recipe.stages) - 1,
-            "step": part[-1]["step"],
-            "share": float(part[-1]["flops"] / lines[-1]["flops"]),
-            **{name: mean(part, name) for name in AVERAGED},
-            "drawn": tally(part, "drawn"),
-            "matched": tally(part, "drawn", "match"),
-            "foreseen": tally(part, "drawn", "plain"),
-            "weights": role_weights(part),
-        }
-        for part in parts
-        if any(line.keys() & {"reward", WEIGHT} for line in part)
-    ]
-
-
-def mean(lines: list[dict], name: str) -> float:
-    """The mean of a number over the log lines that have it; NaN where none has."""
-    found = [line[name] for line in lines if name in line]
-    return float(np.mean(found)) if found else math.nan
-
-
-def tally(lines: list[dict], *names: str) -> str:
-    """For each kind of place that some lines drew, the sum of the product of the named numbers, as kind:sum."""
-    kinds = sorted({name.removeprefix("drawn_") for line in lines for name in line if name.startswith("drawn_")})
-    sums = {
-        kind: sum(math.prod(line[f"{name}_{kind}"] for name in names) for line in lines if f"drawn_{kind}" in line)
-        for kind in kinds
-    }
-    return " ".join(f"{kind}:{total:.2f}" for kind, total in sums.items())
-
-
-def role_weights(lines: list[dict]) -> str:
-    """The mean weight of each role's tokens over some lines of a log, of those lines that saw the role."""
-    names = dict.fromkeys(name for line in lines for name in line if name.startswith(f"{WEIGHT}_"))
-    means = {name: np.mean([line[name] for line in lines if name in line]) for name in names}
-    return " ".join(f"{name.removeprefix(f'{WEIGHT}_')}:{mean:.6f}" for name, mean in means.items())
 
 
 def rows(study: Study, run: Run, known: dict[Path, Cost] | None = None) -> list[dict]:

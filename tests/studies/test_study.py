@@ -11,7 +11,6 @@ import math
 import tokenize
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +22,7 @@ from interlude.models.recipe import Recipe, dependencies
 from interlude.models.stages.pretrain import Pretrain
 from interlude.models.train import Machine
 from interlude.studies import places, results
+from interlude.studies.curves import curve
 from interlude.studies.find import bands, names, own_scale, scale_named
 from interlude.studies.refusal import Refused
 from interlude.studies.report import tables
@@ -33,7 +33,6 @@ from interlude.studies.study import (
     Arm,
     Study,
     check_budget,
-    curve,
     each_once,
     execute,
     keep,
@@ -350,7 +349,7 @@ def logged(recipe: Recipe, lines: list[dict]) -> list[dict]:
     recipe.folder.mkdir(parents=True, exist_ok=True)
     lines = [{"loss": 1.0, "flops": 10.0 * n, "step": n} | line for n, line in enumerate(lines, start=1)]
     (recipe.folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return curve(SimpleNamespace(arm="a", seed=0), recipe)
+    return curve(recipe)
 
 
 def test_a_stage_that_reads_between_rl_steps_has_a_curve(runs, tiny, source):
