@@ -182,8 +182,12 @@ def test_what_a_worker_answers_is_raised_here(mine, monkeypatch, runs):
     refused = dataclasses.replace(made, code="0" * 16)
     with pytest.raises(Refused, match="other code"):
         working.outcome(working.answer(refused.text, "any", 1))
-    with pytest.raises(RuntimeError, match="(?s)in a worker:\\n.*KeyError: 'no such task'"):
-        working.outcome(json.loads(json.dumps(working.answer(made.text, "no such task", 1))))
+    with pytest.raises(Refused, match="no task any"):
+        working.outcome(working.answer(made.text, "any", 1))
+    first, *_ = tasks(the_study(mine(2)))
+    monkeypatch.setattr(working, "perform", lambda *_: 1 // 0)
+    with pytest.raises(RuntimeError, match="(?s)in a worker:\\n.*ZeroDivisionError"):
+        working.outcome(json.loads(json.dumps(working.answer(made.text, first.name, 1))))
     assert working.outcome((STOPPED, "")) == STOPPED
 
 
