@@ -146,3 +146,11 @@ def test_a_board_that_was_never_run_says_how_to_run_it(capsys, monkeypatch, tmp_
     monkeypatch.setattr("sys.argv", ["/some/bin/interlude"])
     assert main(["leaderboard", "--scale", "paper"]) != 0
     assert "interlude run midtraining/leaderboard --scale paper" in " ".join("".join(capsys.readouterr()).split())
+
+
+def test_the_board_is_followed_by_its_best_methods_on_fresh_seeds(capsys):
+    # Mutants: the second table left out; the board's seeds or methods in it; how far methods moved not shown.
+    assert main(["leaderboard"]) == 0
+    board_, again = capsys.readouterr().out.split("its best methods again at nano, seeds 100")
+    assert "sum of rates" in again and "sum of rates" not in board_
+    assert "withdrawal" in again and "ReMiT" in board_ and "ReMiT" not in again

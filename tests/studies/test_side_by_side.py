@@ -48,7 +48,7 @@ def test_parts_hold_every_stage_and_exam_of_one_seed(study):
     flops = sum(part.amount for part in found if part.unit == "MFLOP/s")
     assert 1e6 * flops == pytest.approx(cost.total.total_flops - cost.exams.total_flops)
     names = [part.name.split(",")[0] for part in found]
-    assert names.count("RL") == 5 and names.count("Pretrain") == 4 and {"SFT", "RFT"} < set(names)
+    assert names.count("RL") == 6 and names.count("Pretrain") == 4 and {"SFT", "RFT"} < set(names)
     asked = sum(exam.problems for exam in study.exams) * len(study.arms)
     assert sum(part.amount for part in found if part.unit == "problems/s") == asked
 
