@@ -18,6 +18,7 @@ NAMES = (
     "interplay_planning_budget",
     "interplay_planning_reward",
     "interplay_base_probability",
+    "interplay_competence",
     "interplay_fig03_edge",
     "interplay_fig04_context_exposure",
     "interplay_fig05_topology",

@@ -13,6 +13,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus, within
 
+FIGURES = ("interplay_competence",)
 QUESTION = "Does RL extend pass@128 more at the edge than on easier and on harder problems, and more than by a coin?"
 PREDICTION = (
     "In edge pass@128 RL edge is above its base and RL inside by 0.2 to 0.3, above RL beyond by 0.1 to 0.2, above RL "

@@ -25,6 +25,7 @@ from crafted import (
 
 from interlude.figures import __main__ as main
 from interlude.figures import (
+    interplay_competence,
     interplay_depth_carried,
     interplay_planning,
     interplay_planning_budget,
@@ -120,6 +121,7 @@ ARMS = {
     "depth_carried": tuple(interplay_depth_carried.DRAWN),
     "ladder": ("x0", "x0.5", "x1", "x2"),
     "edge": ("none", *RL, "RL edge, random", "SFT edge", "RFT edge"),
+    "edge_confirmation": ("none", *interplay_competence.GIVEN),
     "mid_or_rl": tuple(f"{share}% RL, {budget}" for budget in ("half", "full") for share in SHARES),
     "process_reward": ("none", *(f"{kind}, {field}" for field in ("edge", "hard") for kind in REWARDS)),
     "forgetting": ("none", *(f"{method} {n}" for method in ("SFT", "RL") for n in (1, 2, 3, 4))),
@@ -275,6 +277,9 @@ def test_each_curve_has_an_interval(drawings, name):
         assert len(axes[0].texts) == 8 * panels.BANDS["hard"][1] and all(
             "±" in text.get_text() for text in axes[0].texts
         )
+    elif name == "interplay_competence":  # a dot is a single model
+        assert all(line.get_linestyle() == "None" for lines in curves.values() for line in lines)
+        return
     elif name == "interplay_base_probability":  # beside each arm's curve stand those of its seeds
         thin = [line for line in axes[1].get_lines() if line.get_linewidth() == 0.6 and line.get_linestyle() == "-"]
         assert len(thin) >= 2 * len(named[axes[1]]) > 0

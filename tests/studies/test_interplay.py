@@ -84,6 +84,17 @@ def test_edge_arms_train_where_they_say(scale):
     assert stages["SFT edge"][0].optim == stages["RFT edge"][0].optim == here.sft_optim != here.rl_optim
 
 
+def test_the_confirmation_trains_the_edge_studys_arms_on_seeds_of_its_own():
+    """Mutants: an arm with another recipe; "far" that has the whole hard band; a seed that another study has used."""
+    nano, asked, before = SCALES["nano"], study("edge_confirmation", "nano"), study("edge", "nano")
+    again, known = ({arm.name: arm.recipe for arm in each.arms} for each in (asked, before))
+    far = again.pop("RL far")
+    assert again.items() <= known.items() and {"none", "RL inside", "RL edge", "RL beyond"} < set(again)
+    assert far == again["none"] + nano.rl(nano.arm_flops, data=nano.mixture((11, 11)))
+    used = {*nano.seeds, *nano.calibration_seeds, *nano.finding_seeds, *nano.board_seeds, *nano.exploratory_seeds}
+    assert len(asked.seeds) == 16 and not set(asked.seeds) & (used | set(range(18)) | set(range(100, 108)))
+
+
 def test_budgets_of_rl_continue_each_other():
     """Mutants: strict paid in the longer arms; a budget that begins anew; three times the budget called four."""
     scale = SCALES["nano-shuffled"]
