@@ -33,6 +33,14 @@ def unthought(problem: Problem) -> Problem:
     return replace(problem, style=replace(style, thoughts="ignored"))
 
 
+def whole(problem: Problem) -> Problem:
+    """The problem with every step shown: its own solution leaves none out, has no thoughts and no freely chosen words
+    or wrong numbers. ``verify`` accepts this solution for the problem as it was, whatever its own text leaves out."""
+    if problem.style is None:
+        return problem
+    return replace(problem, style=replace(problem.style, skipped=None, wording=None))
+
+
 def segments(problem: Problem) -> tuple[str, ...]:
     """The solution of a problem without thoughts, cut after every step; the last segment states the answer. Whitespace
     belongs to what follows it, so that segments joined are the solution, also for a tokenizer that reads whitespace."""

@@ -15,10 +15,13 @@ from interlude.models.parallel import one_core
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.rollouts import Group, Reward, check_room, responses, sampling_params
 from interlude.models.stage import Batch, StageModels, logprobs
+from interlude.synth.added_field import added_field
 from interlude.synth.problem import Problem
-from interlude.synth.segments import segments, unthought
+from interlude.synth.segments import segments, unthought, whole
 from interlude.synth.tasks import SEGMENTS
 from interlude.synth.verify import verify
+
+JUDGED = ("text", "solution")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +30,22 @@ class Withdraw(Policy):
     solution. done is the finished share of the stage; from ``free`` on the prefix is empty. The verifier judges prefix
     and response together; the prefix is not trained on.
 
-    Problems are those that the stage's initial model does not solve: a row skips a problem if the initial model gives
-    its solution a probability of ``solved`` or more. This exact number replaces 64 attempts without success (MFC, arXiv
-    2609.13997, of which we knew only the idea: the schedule is ours). After ``tries`` skipped problems a row takes the
-    next one unchecked. Other fields and errors are Policy's.
+    Problems are meant to be those that the stage's initial model does not solve: a row skips a problem if the initial
+    model gives one text of it (``judged``) a probability of ``solved`` or more. This exact number replaces 64 attempts
+    without success (MFC, arXiv 2609.13997, of which we knew only the idea: the schedule is ours). After ``tries``
+    skipped problems a row takes the next one unchecked. Other fields and errors are Policy's.
     """
 
     begin: float = 0.9
     free: float = 0.8
     solved: float = 0.01
     tries: int = 8
+    # The text whose probability decides whether the initial model solves a problem. "text": what the corpus has. Where
+    # texts stop early this is wrong for the paper's purpose: a model that solves the problem goes on, gives the stopped
+    # text next to nothing, and the problem is taken. It is the default because results exist that were trained with it.
+    # "solution": the whole solution, every step shown outside thoughts, whose probability exact exams report. Where a
+    # response may also be right in other ways (thoughts, words, prose), that is a lower bound of solving the problem.
+    judged: str = added_field("text")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +54,8 @@ class Withdraw(Policy):
             raise ValueError(
                 f"Withdraw.begin and solved must be in [0, 1], free in (0, 1] and tries at least 1, got {what}"
             )
+        if self.judged not in JUDGED:
+            raise ValueError(f"Withdraw.judged must be one of {', '.join(JUDGED)}, got {self.judged!r}")
         if self.reward != Reward():
             raise ValueError(f"Withdraw.reward must be {Reward()}, got {self.reward}")
 
@@ -92,10 +103,11 @@ class Withdraw(Policy):
 
     @one_core()
     def unsolved(self, start: LM, costs: list[Spent], *path: str | int) -> Problem:
-        """The first problem of a path's stream that ``start`` does not solve."""
+        """The first problem of a path's stream that ``start`` does not solve, as far as ``judged`` can tell."""
         for again in range(self.tries):
             problem = self.data.problem(*path, *((again,) if again else ()))
-            question, solution = start.encode_prompt(problem.question), start.encode(problem.solution)
+            text = (whole(problem) if self.judged == "solution" else problem).solution
+            question, solution = start.encode_prompt(problem.question), start.encode(text)
             ids_1T = torch.tensor([question + solution], device=next(start.parameters()).device)
             chosen_1T = torch.arange(ids_1T.shape[1], device=ids_1T.device)[None] >= len(question)
             costs.append(forward_cost(start, REFERENCE, [ids_1T.shape[1]], logits=len(solution)))

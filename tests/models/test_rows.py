@@ -10,24 +10,27 @@ import pytest
 import torch
 
 from interlude.models.gpt import GPT
-from interlude.models.ledger import REFERENCE
+from interlude.models.key import canonical, key
+from interlude.models.ledger import REFERENCE, forward_cost
 from interlude.models.optim import Optim
 from interlude.models.policy_gradient import sampled
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Reward
-from interlude.models.stage import StageModels
+from interlude.models.stage import StageModels, logprobs
 from interlude.models.stages.interleave import Interleave
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.stages.rl import RL
 from interlude.models.stages.switch import Switch, surest
 from interlude.models.stages.withdraw import Withdraw
 from interlude.models.train import frozen
+from interlude.synth.segments import unthought
 from interlude.synth.source import Source
 from interlude.synth.tokens import Vocabulary
 from interlude.synth.verify import verify
 
 EASY = Source(ops=(1, 1), modulus=3, names=6)
 TWO = dataclasses.replace(EASY, ops=(2, 2))
+STOPS = Source(ops=(2, 2), modulus=3, names=6, split="any", dialect="direct", thoughts="ignored", unwrapped=True)
 COMMON = {"steps": 12, "batch_size": 4, "optim": Optim(warmup=1)}
 ROLLS = COMMON | {"data": EASY, "num_samples": 4, "max_new_tokens": 48}
 MODEL = GPT(layers=1, width=32, heads=1, kv_heads=1, hidden=32, vocab=Vocabulary(modulus=3, worlds=("zoo",), names=6))
@@ -172,6 +175,47 @@ def test_problems_that_are_solved_are_passed_over(learned):
     for bad in ({"reading": 0}, {"updates_per_batch": 2}, {"text": Asked()}, {"replay": Asked()}):
         with pytest.raises(ValueError, match=f"Interleave.{next(iter(bad))} must be"):
             Interleave(**ROLLS | {"text": TWO, "replay": EASY} | bad)
+
+
+@pytest.fixture(scope="module")
+def solver():
+    """A source whose texts all stop early, and a model that solves its problem ("x", 0): it gives the text of that
+    problem next to nothing."""
+    stops = dataclasses.replace(STOPS, stop_prob=1.0)
+    lm = dataclasses.replace(MODEL, vocab=dataclasses.replace(MODEL.vocab, thoughts=True)).build(0)
+    problem = stops.problem("x", 0)
+    question, solution = lm.encode_prompt(problem.question), lm.encode(STOPS.problem("x", 0).solution)
+    ids_1T = torch.tensor([question + solution])
+    chosen_1T = torch.arange(ids_1T.shape[1])[None] >= len(question)
+    optim = torch.optim.Adam(lm.parameters(), lr=0.01)
+    for _ in range(120):
+        optim.zero_grad()
+        (-logprobs(lm, ids_1T, chosen_1T).sum()).backward()
+        optim.step()
+    return stops, lm.eval()
+
+
+@pytest.mark.parametrize("thoughts", ("ignored", "oracle"))
+def test_a_problem_is_solved_by_its_whole_solution_whatever_its_text_leaves_out(solver, thoughts):
+    # Kills: `judged` ignored; the stopped text, or one with its last steps in a thought, taken for the whole solution;
+    # the cost of the other text charged; a default that moves the keys of committed results.
+    stops, lm = solver
+    stops = dataclasses.replace(stops, thoughts=thoughts)
+    problem, later = stops.problem("x", 0), stops.problem("x", 0, 1)
+    plain = dataclasses.replace(STOPS, thoughts="ignored").problem("x", 0).solution
+    assert verify(problem, plain).strict and not verify(unthought(problem), unthought(problem).solution).strict
+    with torch.no_grad():
+        for judged, taken in (("text", problem), ("solution", later)):
+            stage, costs = Withdraw(**ROLLS | {"data": stops}, tries=1, judged=judged), []
+            assert stage.unsolved(lm, costs, "x", 0) == taken
+            read, asked = plain if judged == "solution" else problem.solution, len(lm.encode_prompt(problem.question))
+            count = len(lm.encode(read))
+            assert costs == [forward_cost(lm, REFERENCE, [asked + count], logits=count)]
+    stage = Withdraw(**ROLLS)
+    assert "judged" not in canonical(stage) and key(stage) == key(dataclasses.replace(stage, judged="text"))
+    assert key(stage) != key(dataclasses.replace(stage, judged="solution"))
+    with pytest.raises(ValueError, match="Withdraw.judged must be one of text, solution, got 'answer'"):
+        Withdraw(**ROLLS, judged="answer")
 
 
 def test_withdrawal_without_room_for_whole_solutions_is_refused(learned):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from interlude.models.key import canonical
 from interlude.synth import thoughts
 from interlude.synth.export import pack, problem_to_dict, unpack
 from interlude.synth.render import ANSWER, INFERRED, THOUGHT
+from interlude.synth.segments import whole
+from interlude.synth.solution_style import Words
 from interlude.synth.source import Source
 from interlude.synth.verify import verify
 
@@ -65,6 +69,24 @@ def test_the_whole_solution_is_demanded_wherever_it_is_written():
         for wrong in (f"{done} {end}", f"{text[: text.index(end)]} <think> {last} </think> {end}", f"<think> {text}"):
             assert not verify(problem, wrong).strict
         assert not verify(problem, text.replace(" = ", " = <think> 1 </think> ", 1)).strict
+
+
+WORDED = Source(ops=(1, 5), split="any", words=Words(remarks=0.5, error_rate=0.5), skip_prob=0.5)
+
+
+@pytest.mark.parametrize(
+    "source", (PLAIN, EXAM, STOPS, THINKS, WORDED), ids=("plain", "exam", "stops", "thinks", "words")
+)
+def test_the_whole_solution_of_any_problem_is_right(source):
+    # Kills: skipped steps left out, or put in thoughts; wrong numbers or words kept; another question.
+    plain, changed = replace(PLAIN, dialect=source.dialect), 0
+    for i in range(60):
+        problem = source.problem("whole", i)
+        full = whole(problem)
+        assert (full.question, full.solution) == (problem.question, plain.problem("whole", i).solution)
+        assert verify(problem, full.solution).strict
+        changed += full.solution != problem.solution
+    assert (changed > 10) == (source not in (PLAIN, EXAM))
 
 
 def test_two_words_are_not_made_one():
