@@ -1,8 +1,9 @@
-"""What the page says of the leaderboard's best methods over both groups of seeds is recomputed from the two tables."""
+"""The leaderboard's best methods on fresh seeds: the page's numbers from two tables, and the arm that came later."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from scipy import stats
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.midtraining.confirmation import BEST
-from interlude.studies.verdicts import OOD, Score
+from interlude.studies.midtraining import confirmation, leaderboard
+from interlude.studies.midtraining.confirmation import BEST, CLAIMS, UNSOLVED
+from interlude.studies.scales import SCALES
+from interlude.studies.verdicts import OOD, Comparison, Score
 
 PAGE = results.FOLDER.parent / "midtraining" / "README.md"
 STUDIES = ("midtraining/leaderboard", "midtraining/confirmation")
@@ -45,3 +48,39 @@ def test_both_groups_of_seeds_and_all_sixteen(method):
     assert [list(each) for each in re.findall(NUMBER, line)] == wanted
     assert len(seeds[0]) == len(seeds[1]) == 8 and not seeds[0] & seeds[1]
     assert np.isfinite([float(number) for each in wanted for number in each]).all()
+
+
+def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_means():
+    # Kills: another difference to the board's withdrawal; a board that gains or changes an arm; fewer questions asked
+    # of it than of the others; "equal" as a claim that needs no evidence, alone, or in another score.
+    nano = SCALES["nano"]
+    arms = {arm.name: arm for arm in confirmation.study(nano).arms}
+    for then in ("", " + RL"):
+        mine, theirs = arms[f"{UNSOLVED}{then}"], arms[f"withdrawal{then}"]
+        at = len(confirmation.study(nano).base.stages)
+        stages = list(theirs.recipe.stages)
+        assert stages[at].judged == "text"
+        stages[at] = replace(stages[at], judged="solution")
+        assert mine.recipe == replace(theirs.recipe, stages=tuple(stages)) and mine.budget == theirs.budget
+    assert UNSOLVED not in {arm.name for arm in leaderboard.study(nano).arms}
+    *asked, equal = CLAIMS[33:]
+    assert asked == [
+        replace(
+            each,
+            name=each.name.replace("withdrawal", UNSOLVED),
+            comparisons=tuple(unsolved(part) for part in each.comparisons),
+        )
+        for each in CLAIMS[:8]
+    ]
+    (part,) = equal.comparisons
+    assert part.direction == "within" and equal.margin == 0.05
+    assert part.terms == (
+        (1.0, f"{UNSOLVED} + RL", Score(OOD)),
+        (-1.0, "withdrawal + RL", Score(OOD)),
+    )
+
+
+def unsolved(part: Comparison) -> Comparison:
+    """The same comparison of the other withdrawal."""
+    terms = tuple((w, arm.replace("withdrawal", UNSOLVED), score) for w, arm, score in part.terms)
+    return replace(part, terms=terms, name=part.name.replace("withdrawal", UNSOLVED))
