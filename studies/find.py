@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from interlude.studies.study import Study
 
 HERE = Path(__file__).parent
-SCALE_NAMES = ("smoke", "nano", "nano-shuffled", "small", "paper")  # of studies.scales, which loads torch
+SCALE_NAMES = (
+    "smoke",
+    "nano",
+    "nano-shuffled",
+    "nano-guessable",
+    "small",
+    "paper",
+)  # of studies.scales, which loads torch
 DEFAULT_SCALE = "nano"
 
 

@@ -326,6 +326,13 @@ SHUFFLED = replace(
     exploratory_seeds=(),
 )  # fmt: skip
 
+# Numbers modulo 3: one fixed answer is right three times in eight, where modulo 7 it is once in seven, and in the two
+# halves of the data of arXiv 2512.07783 once in four and less. So what a guess is worth can be varied.
+GUESSABLE = replace(
+    NANO.with_modulus(3), name="nano-guessable",
+    seeds=tuple(range(130, 138)), calibration_seeds=(), finding_seeds=(), board_seeds=(), exploratory_seeds=(),
+)  # fmt: skip
+
 # 5 to 10M parameters, 50 to 200M tokens. On an H200 (2026-11-28, 1 % of its peak) pre-training of 300, 700 and 1000
 # steps was stopped at step 467 of the last, after 344 s, more than half of it making batches. The loss of a token was
 # 0.005 after 216 steps, 0.002 after 140 of the second stage, and under 0.001 in the last, so that stages are shorter
@@ -354,4 +361,4 @@ PAPER = Scale(
     precision="bfloat16",
 )  # fmt: skip
 
-SCALES = {scale.name: scale for scale in (SMOKE, NANO, SHUFFLED, SMALL, PAPER)}
+SCALES = {scale.name: scale for scale in (SMOKE, NANO, SHUFFLED, GUESSABLE, SMALL, PAPER)}

@@ -52,8 +52,9 @@ def test_both_groups_of_seeds_and_all_sixteen(method):
 
 
 def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_means():
-    # Kills: another difference to the board's withdrawal; a board that gains or changes an arm; another question asked
-    # of it than of the others, or only one of the two; "equal" as a claim that needs no evidence, alone, or in another score.
+    # Kills: another difference to the board's withdrawal; a board that gains or changes an arm; another question
+    # asked of it than of the others, or one of two; "equal" as a claim that needs no evidence, alone, or in another
+    # score.
     nano = SCALES["nano"]
     arms = {arm.name: arm for arm in confirmation.study(nano).arms}
     for then in ("", " + RL"):
