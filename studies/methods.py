@@ -42,9 +42,9 @@ S = TypeVar("S", bound=Scale)
 # base's own texts, where a thought contains the missing steps.
 STOPS, SHOWN = 0.35, 0.5
 PLAIN_SHARE = 0.5  # of the rows in the base's decay: without them the base forgets solutions without thoughts
-LONGEST_THOUGHT = 64  # tokens: three steps of 17, the closing tag and the predicted token
+LONGEST_THOUGHT = 64  # tokens: three steps of 19, the closing tag and the predicted token
 BINS = Bins(longest=128)  # how RMT's budget is stated in the prompt: seven log-spaced bins (below 128 one is empty)
-BUDGET = 60  # RMT's initial budget in tokens: two steps, about twice the mean of what texts leave out
+BUDGET = 60  # RMT's initial budget in tokens: three steps, the most that a text leaves out (39 tokens in the mean)
 THOUGHTS_A_PLACE = 8
 THOUGHT_RATE = 1 / 3  # of RL's learning rates
 SEGMENT = 24  # most tokens of a step
@@ -293,7 +293,7 @@ REWEIGHED = {  # controls that differ from ReMiT only in the token weights (and 
 }
 RMT_PARTS = {  # ablations of RMT: the fields that change
     "no budget": {"budget": None},
-    # B_t ends at 36 tokens and not at 12: what a text leaves out takes 17 to 51 to derive, and the length of a thought
+    # B_t ends at 36 tokens and not at 12: what a text leaves out takes 19 to 57 to derive, and the length of a thought
     # earns nothing from 2 B_t on.
     "long budget": {"shrink": 0.6},
     "no curriculum": {"early": UNIFORM, "late": UNIFORM},
@@ -393,6 +393,10 @@ METHODS: dict[str, Row] = {
     "thinking": thinking,
     "switch": lambda scale, flops: (alike(Switch, scale.midtrain(flops), reference=tuned(scale)),),
     "RA3": lambda scale, flops: (alike(RA3, scale.midtrain(flops)),),
+    # Of RLPT (arXiv 2509.19249) its autoregressive half: think, then write the next segment of the corpus, wherever in
+    # the text, for a reward of 0 or 1, without KL. Not here: segments inferred from a later one too (its other half);
+    # credit for a prefix of the segment (the judge of "thinking" asks for all its facts); GRPO's division by the
+    # group's deviation; a cold start of its own (the base has read thoughts).
     "RLPT": lambda scale, flops: (replace(thought_rl(scale, flops), annotator="any"),),
     "interleaving": interleaved,
     "withdrawal": lambda scale, flops: (alike(Withdraw, replace(scale.rl(flops), data=scale.corpus())),),

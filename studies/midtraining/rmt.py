@@ -7,7 +7,7 @@ at such places, where RMT thinks in training; at "any" place thoughts can only c
 
 The untrained base is the paper's NTR, "RMT, entropy" uses its filter, "words" states the budget in the prompt. "RMT" is
 the board's, with the paper's shrink and shared runs; as its budget so ends at 12 tokens, where deriving what a text
-leaves out takes 17 to 51, "long budget", which ends at 36, tells what that costs.
+leaves out takes 19 to 57, "long budget", which ends at 36, tells what that costs.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ from interlude.studies.methods import (
 )
 from interlude.studies.midtraining import confirmation, leaderboard, marked_gaps, places, remit, rmt, selfgen, thinking
 from interlude.studies.run import costs
-from interlude.studies.scales import SCALES, SMOKE
+from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import check_budget, execute, plan
 from interlude.synth.source import parts
 from interlude.synth.verify import verify
@@ -163,6 +164,30 @@ def test_thinking_is_the_leaderboards_where_it_means_the_same():
     assert dataclasses.replace(second, data=None, flops=1.0) == dataclasses.replace(
         boards["thinking"][1], data=None, flops=1.0
     )
+
+
+def test_rl_on_thoughts_replays_the_band_as_other_rl_does():
+    # Kills: no replay; another share of it than RL's; replay of texts without thoughts, or that stop more often.
+    scale = arena(SMOKE)
+    (rl,) = METHODS["RL"](scale, 1e9)
+    for name in ("thinking", "RLPT"):
+        data = METHODS[name](scale, 1e9)[-1].data
+        share = {scale.edge: 1 - REPLAY_SHARE, scale.band: REPLAY_SHARE}
+        for read in (data, rl.data):
+            given = {ops: sum(each for each, part in read.parts if part.ops == ops) for ops in share}
+            assert given == pytest.approx(share) and {part.ops for _, part in read.parts} == {*share}
+        assert {(part.thoughts, part.stop_prob) for _, part in data.parts} == {("oracle", STOPS)}
+
+
+def test_rlpt_is_the_second_stage_of_thinking_alone_before_any_segment():
+    # Kills: imitation before it, or half of the budget; segments chosen by an annotator or by what is left out; another
+    # judge; a penalty of KL.
+    scale = arena(SMOKE)
+    second = METHODS["thinking"](scale, 2e9)[1]
+    (stage,) = METHODS["RLPT"](scale, 1e9)
+    assert stage == dataclasses.replace(second, annotator="any") and stage.flops == 1e9 and not references(stage)
+    assert stage.objective.kl == 0 and stage.judge == Judge("facts")
+    assert stage.needs(SimpleNamespace(segments=("a", "b", "c"))) == [1.0] * 3
 
 
 def test_probes_differ_in_the_thought_alone():
