@@ -17,6 +17,7 @@ NAMES = (
     "interplay_planning",
     "interplay_planning_budget",
     "interplay_planning_reward",
+    "interplay_reward_guessing",
     "interplay_base_probability",
     "interplay_competence",
     "interplay_fig03_edge",

@@ -30,6 +30,7 @@ from interlude.figures import (
     interplay_planning,
     interplay_planning_budget,
     interplay_planning_reward,
+    interplay_reward_guessing,
     midtraining_marked_gaps,
     midtraining_places,
     midtraining_remit,
@@ -193,6 +194,9 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     for exam, ops in zip(interplay_planning.CHAINS, ("5", "7"), strict=True):
         made += [row | {"exam": exam} for row in made if row["exam"] == f"zoo-ops{ops}"]
     results.store(interplay_planning_reward.STUDY, "nano-shuffled", made, folder)
+    for nth, scale in enumerate(interplay_reward_guessing.GUESSES):
+        guessed = {arm: 4.5 + shift + nth / 9 + n / 9 for n, arm in enumerate(interplay_reward_guessing.ARMS)}
+        results.store(interplay_reward_guessing.STUDY, scale, study_rows(guessed, seeds, problems=3), folder)
     for short, arms in ARMS.items():
         name = short if "/" in short else f"interplay/{short}"
         ability = {arm: 4.5 + shift + 1.5 * (nth + 1) / len(arms) for nth, arm in enumerate(arms)}
