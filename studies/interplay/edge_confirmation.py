@@ -73,7 +73,8 @@ CLAIMS = (
 
 def study(scale: Scale) -> Study:
     none, bands, rest = scale.base(), scale.bands, scale.arm_flops
-    given = {name: bands[name] for name in ("inside", "edge", "beyond", "uniform")} | {"far": (scale.hard[1],) * 2}
+    far = scale.hard[1] + (scale.hard[0] == scale.hard[1])  # not "beyond" again where that is a single depth
+    given = {name: bands[name] for name in ("inside", "edge", "beyond", "uniform")} | {"far": (far, far)}
     arms = {f"RL {name}": none + scale.rl(rest, data=scale.mixture(ops)) for name, ops in given.items()}
     arms[COIN] = none + scale.rl(rest, Reward("random"))
     return Study(

@@ -7,12 +7,9 @@ of rewards that found no difference are met: no rate of theirs was searched, non
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.models.rollouts import Reward
-from interlude.studies.rewards import LAST_STEPS
+from interlude.studies.rewards import LAST_STEPS, decayed_arms
 from interlude.studies.scales import Scale
-from interlude.studies.study import Arm, Study
+from interlude.studies.study import Study
 from interlude.studies.verdicts import above, below, minus, more_unsound
 
 SCALE = "nano-guessable"
@@ -35,14 +32,9 @@ RULE = (
     "other arms were trained before. Written before any of these runs."
 )
 SEEDS = {"nano-guessable": tuple(range(130, 138)), "nano": tuple(range(110, 115))}
-# The reward and the rate of every arm; "answer" has its own best, which guesses make low.
-ARMS = {
-    "answer": ("answer", 1.0),
-    "answer, fast": ("answer", 2.0),
-    "printed": ("printed", 2.0),
-    "random": ("random", 2.0),
-}
-SLOW = {"nano-guessable": 0.5}
+# Of every arm, named by its reward, the rate in multiples of the scale's; "answer" has its own best, low at guesses.
+ARMS = {"answer": 1.0, "answer, fast": 2.0, "printed": 2.0, "random": 2.0}
+SLOW = {"nano-guessable": {"answer": 0.5}}
 BOTH = ("answer", "answer, fast")
 PAPER = "arXiv 2512.07783, Figure 7"
 CLAIMS = (
@@ -63,17 +55,11 @@ CLAIMS = (
 
 
 def study(scale: Scale) -> Study:
-    base, far = scale.base(), scale.mixture((scale.hard[1],) * 2)
-    arms = [Arm("none", base, equal=False)]
-    for name, (kind, times) in ARMS.items():
-        stage = scale.rl(scale.arm_flops, Reward(kind), data=far)
-        times = SLOW.get(scale.name, times) if name == "answer" else times
-        rates = {rate: times * getattr(stage.optim, rate) for rate in ("matrix_lr", "other_lr")}
-        arms.append(Arm(name, base + replace(stage, optim=replace(stage.optim, schedule="linear", **rates))))
-    exams = scale.exams(deeper=1)
+    exams, rates = scale.exams(deeper=1), ARMS | SLOW.get(scale.name, {})
+    arms = decayed_arms(scale, rates)
     return Study(
         name="interplay/reward_guessing", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        arms=tuple(arms), exams=(*exams, scale.sampled_exam(), scale.sampled_exam("hard")), base=base,
+        arms=arms, exams=(*exams, scale.sampled_exam(), scale.sampled_exam("hard")), base=arms[0].recipe,
         seeds=SEEDS.get(scale.name, scale.seeds), last_steps=LAST_STEPS, headline=tuple(exam.name for exam in exams),
         contrasts=(*((name, "none") for name in ARMS), *(("printed", name) for name in ARMS if name != "printed")),
     )  # fmt: skip
