@@ -7,7 +7,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, footnote, logp, table
+from interlude.figures.panels import BANDS, COMMON, footnote, logp, spanned, table
 from interlude.figures.style import PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results
 
@@ -22,14 +22,16 @@ def draw(folder=FOLDER) -> Figure:
     made = figure(8.4, 3.6)
     moved, shares = made.subplots(1, 2)
     for nth, (band, ops) in enumerate(BANDS.items()):
-        exams = found.within(ops, COMMON)
+        exams = found.band(ops, COMMON)
         before, after = (
             np.concatenate([logp(found, arm, e) for e in exams], axis=1).ravel() for arm in ("none", "RL edge")
         )
         x, y = (np.clip(nats / math.log(10), -12, 0) for nats in (before, after))
         # Dots as short lines with round ends: one path a band, where markers are an element a problem.
         x, y = (np.stack([t, t + long, np.full(t.size, np.nan)], 1).ravel() for t, long in ((x, 0.01), (y, 0.0)))
-        moved.plot(x, y, linewidth=1.8, solid_capstyle="round", alpha=0.5, color=PALETTE[nth + 1], label=band)
+        moved.plot(
+            x, y, linewidth=1.8, solid_capstyle="round", alpha=0.5, color=PALETTE[nth + 1], label=spanned(found, band)
+        )
     moved.plot([-12, 0], [-12, 0], color="#333333", linewidth=0.6)
     moved.axhline(math.log10(0.5), color="#333333", linewidth=0.6, linestyle="--")
     moved.text(0.4, math.log10(0.5), "1/2", ha="left", va="center", fontsize=6.5)
@@ -64,7 +66,7 @@ def draw(folder=FOLDER) -> Figure:
 
 def newly(table: Results, arm: str) -> list[np.ndarray]:
     """For each seed, log10 of the probability before of what ``arm`` newly solves, over all bands."""
-    exams = [exam for ops in BANDS.values() for exam in table.within(ops, COMMON)]
+    exams = [exam for ops in BANDS.values() for exam in table.band(ops, COMMON)]
     before, after = (np.concatenate([logp(table, a, e) for e in exams], axis=1) for a in ("none", arm))
     half = math.log(0.5)
     return [b[(a >= half) & (b < half)] / math.log(10) for a, b in zip(after, before, strict=True)]

@@ -61,4 +61,4 @@ def rates_and_gains(arm: str, ops: tuple[int, int], judged: tuple[int, int], fol
 
 def scores(found: Results, arm: str, ops: tuple[int, int], k: int) -> np.ndarray:
     """Mean exact pass@k of each seed (S) over problems with so many operations."""
-    return found.pooled(arm, found.within(ops, COMMON), k).mean(1)
+    return found.pooled(arm, found.band(ops, COMMON), k).mean(1)

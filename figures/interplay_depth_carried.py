@@ -27,7 +27,7 @@ def draw(folder=FOLDER) -> Figure:
     axes[0].set_ylabel("strictly right (exact)")
     series = {}
     for place, band in enumerate(("edge", "hard")):
-        exams = found.within(BANDS[band], COMMON)
+        exams = found.band(BANDS[band], COMMON)
         values = [found.pooled(arm, exams, 1) - found.pooled("base", exams, 1) for arm in GAINS]
         series[f"{band}, pass@1"] = (place + 1, values, [gain(found, arm, "base", band, 1) for arm in GAINS])
     by_row(axes[2], list(GAINS), series)

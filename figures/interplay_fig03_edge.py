@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, by_attempts, footnote, published, table
+from interlude.figures.panels import BANDS, by_attempts, footnote, published, spanned, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -29,7 +29,9 @@ def draw(folder=FOLDER) -> Figure:
         for column, band in enumerate(BANDS):
             by_attempts(axes[row, column], found, arms, band)
             panel_letter(
-                axes[row, column], "abcdef"[3 * row + column], f"{band}, {('arms of the paper', 'controls')[row]}"
+                axes[row, column],
+                "abcdef"[3 * row + column],
+                f"{spanned(found, band)}, {('arms of the paper', 'controls')[row]}",
             )
             for arm, scores in PUBLISHED.get(band, {}).items() if row == 0 else ():
                 published(axes[row, column], [1, 128], list(scores), arms[arm])

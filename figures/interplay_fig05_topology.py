@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, RARE, footnote, legend, table
+from interlude.figures.panels import BANDS, RARE, footnote, legend, spanned, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import Estimate, difference
@@ -25,12 +25,12 @@ def draw(folder=FOLDER) -> Figure:
         first = next(iter(ARMS))
         line(axis, list(PLACES), spread(found, first, band, weighed=False), 0, "all problems")
         for arm, nth in ARMS.items():
-            if found.pooled(arm, found.within(BANDS[band], RARE), 1).mean(1).min() < LEAST:
+            if found.pooled(arm, found.band(BANDS[band], RARE), 1).mean(1).min() < LEAST:
                 continue  # the mean of next to nothing
             line(axis, list(PLACES), spread(found, arm, band, weighed=True), nth, f"solved, {arm}")
         axis.set_xlabel("similarity to the nearest gold graph")
         axis.set_xticks([0.35, 0.55, 0.75, 1.04], ["< .4", ".5 to .6", ".7 to .8", "equal"])
-        panel_letter(axis, letter, f"{band}, {RARE}")
+        panel_letter(axis, letter, f"{spanned(found, band, RARE)}, {RARE}")
     axes[0].set_ylabel("share")
     axes[0].set_ylim(0, 1.05)
     legend(made, axes[0], 4)
@@ -40,7 +40,7 @@ def draw(folder=FOLDER) -> Figure:
 
 def spread(table: Results, arm: str, band: str, weighed: bool) -> list[Estimate]:
     """The share of the problems of a band in each bin of similarity, as a mean over seeds."""
-    exams = table.within(BANDS[band], RARE)
+    exams = table.band(BANDS[band], RARE)
     like_SP = np.concatenate([table.similarity(arm, exam) for exam in exams], axis=1)
     weight_SP = table.pooled(arm, exams, 1) if weighed else np.ones_like(like_SP)
     weight_SP = weight_SP / weight_SP.sum(1, keepdims=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, footnote, legend, pooled, table
+from interlude.figures.panels import BANDS, COMMON, footnote, legend, pooled, spanned, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -21,7 +21,7 @@ def draw(folder=FOLDER) -> Figure:
     ]
     for axis, k, letter in ((axes[0], 1, "a"), (axes[1], 128, "b")):
         for nth, band in enumerate(BANDS, start=1):
-            line(axis, tokens, [pooled(found, arm, band, k) for arm in ARMS], nth, band)
+            line(axis, tokens, [pooled(found, arm, band, k) for arm in ARMS], nth, spanned(found, band))
         panel_letter(axis, letter, f"pass@{k}")
     first, last = BANDS["ID"][1], BANDS["hard"][1]
     for nth, exam in enumerate(found.within((first, last), COMMON), start=4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, footnote, table
+from interlude.figures.panels import COMMON, RARE, RL_SHARES, by_share, footnote, spanned, table
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -19,7 +19,7 @@ def draw(folder=FOLDER) -> Figure:
         for nth, k in enumerate((1, 128), start=1):
             by_share(axis, found, BASE, nth, f"pass@{k}", "ID", k, world)
         axis.legend(loc="lower right", fontsize=6.5)
-        panel_letter(axis, letter, f"{world}, ID")
+        panel_letter(axis, letter, f"{world}, {spanned(found, 'ID', world)}")
         if world == RARE:
             axis.set(yscale="log", ylim=(1e-16, 1))  # where nothing is solved, only exact scores tell arms apart
     footnote(made, found)

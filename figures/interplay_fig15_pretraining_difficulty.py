@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, footnote, gain, pooled, published, table
+from interlude.figures.panels import BANDS, footnote, gain, pooled, published, spanned, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -29,7 +29,13 @@ def draw(folder=FOLDER) -> Figure:
     scores.set(ylabel="strictly right within 128 (exact)", ylim=(0, 1.05))
     panel_letter(scores, "a", "edge")
     for nth, band in enumerate(BANDS, start=1):
-        line(gains, places, [gain(found, f"{share} + RL", share, band, 128) for share in SHARES], nth, band)
+        line(
+            gains,
+            places,
+            [gain(found, f"{share} + RL", share, band, 128) for share in SHARES],
+            nth,
+            spanned(found, band),
+        )
         published(gains, places, list(PUBLISHED[band]), nth)
     gains.axhline(0, color="#333333", linewidth=0.6)
     gains.set_ylabel("with RL - without, pass@128")

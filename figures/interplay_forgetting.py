@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import footnote, gain, table
+from interlude.figures.panels import footnote, gain, spanned, table
 from interlude.figures.style import MARKERS, PALETTE, figure, panel_letter
 from interlude.studies.results import FOLDER, Results, numbers
 from interlude.studies.stats import Estimate, interval
@@ -23,7 +23,7 @@ def draw(folder=FOLDER) -> Figure:
         lost = [gain(found, "none", arm, "ID", 1) for arm in paths[method]]
         crosses(gained, [gain(found, arm, "none", "edge", 1) for arm in paths[method]], lost, nth, method)
         crosses(moved, [divergence(found, arm) for arm in paths[method]], lost, nth, method)
-    gained.set(xlabel="gained in edge pass@1", ylabel="lost in ID pass@1")
+    gained.set(xlabel="gained in edge pass@1", ylabel=f"lost in {spanned(found, 'ID')} pass@1")
     moved.set_xlabel("KL(base || arm) on edge solutions (nats)")
     for axis, letter, title in ((gained, "a", "at what price"), (moved, "b", "does KL tell?")):
         axis.axhline(0, color="#333333", linewidth=0.6)

@@ -33,7 +33,7 @@ def draw(folder=FOLDER) -> Figure:
             by_depth(axes[row, column], found, DRAWN, k, bands=bands)
             panel_letter(axes[row, column], "abcdef"[3 * row + column], f"{order}: {SOLVED[k]}")
         axes[row, 0].set_ylabel("strictly right (exact)")
-        exams = list(one or found.within((bands["edge"][0], bands["hard"][1]), COMMON))
+        exams = list(one or found.band((bands["edge"][0], bands["hard"][1]), COMMON))
         series = {}
         for place, k in enumerate(SOLVED):
             values = [found.pooled(arm, exams, k) - found.pooled("base", exams, k) for arm in GAINS]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, SCALE, by_row, legend, table
+from interlude.figures.panels import BANDS, COMMON, SCALE, by_row, legend, spanned, table
 from interlude.figures.style import PALETTE, figure, note, panel_letter
 from interlude.studies.evidence import values
 from interlude.studies.results import FOLDER, Results, load
@@ -41,7 +41,7 @@ def draw(folder=FOLDER) -> Figure:
     ahead.set_xlabel(f"{low} to {high} operations, pass@1,\nmethod - {CONTROL}")
     reach.set_xlabel("10 and 11 operations, pass@128")
     free.set_xlabel("edge, sampled pass@1,\nfree to think")
-    lost.set_xlabel(f"ID pass@1, {CONTROL} - method")
+    lost.set_xlabel(f"{spanned(found, 'ID')} pass@1, {CONTROL} - method")
     titles = ("beyond the band", f"ahead of {CONTROL}", "hard, 128 attempts", "with thoughts", "lost on the band")
     for axis, letter, title in zip((score, ahead, reach, free, lost), "abcde", titles, strict=True):
         panel_letter(axis, letter, title)
@@ -64,7 +64,7 @@ def methods(folder) -> Results:
 
 def solved(table: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
     """Strict pass@k of every seed and problem (SP): exact over a range of OPS, or in one sampled exam."""
-    exams = table.within(OPS[where], COMMON) if where in OPS else (where,)
+    exams = table.band(OPS[where], COMMON) if where in OPS else (where,)
     return values(table, arm, exams, k)
 
 

@@ -22,7 +22,7 @@ def draw(folder=FOLDER) -> Figure:
     depth, gains = made.subplots(1, 2, width_ratios=(1.2, 1.0))
     by_depth(depth, found, DRAWN, 1)
     depth.set_ylabel("plain solutions, strictly right (exact)")
-    beyond = found.within((BANDS["ID"][1] + 1, BANDS["hard"][1]), COMMON)
+    beyond = found.band((BANDS["ID"][1] + 1, BANDS["hard"][1]), COMMON)
     scores = {
         "plain solutions, 5 to 11": (1, {arm: found.pooled(arm, beyond, 1) for arm in (CONTROL, *GAINS)}),
         "sampled, may think, edge": (2, {arm: found.solved(arm, FREE, 1) for arm in (CONTROL, *GAINS)}),

@@ -50,12 +50,18 @@ def curves(study: str, arms: tuple[str, ...], folder: Path = FOLDER) -> list[dic
 
 def pooled(table: Results, arm: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean strict pass@k over the problems of a band."""
-    return evidence.pooled(table, arm, table.within(BANDS[band], world), k)
+    return evidence.pooled(table, arm, table.band(BANDS[band], world), k)
 
 
 def gain(table: Results, arm: str, over: str, band: str, k: int, world: str = COMMON) -> Estimate:
     """Mean difference of two arms in pass@k over a band."""
-    return evidence.gain(table, arm, over, table.within(BANDS[band], world), k)
+    return evidence.gain(table, arm, over, table.band(BANDS[band], world), k)
+
+
+def spanned(table: Results, band: str, world: str = COMMON) -> str:
+    """The name of a band and the operations that its scores are over, such as "ID (2-4)"."""
+    ops = [int(table.of(table.arms[0], exam)[0]["ops"]) for exam in table.band(BANDS[band], world)]
+    return f"{band} ({min(ops)}-{max(ops)})"
 
 
 def logp(table: Results, arm: str, exam: str) -> np.ndarray:

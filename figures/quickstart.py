@@ -19,7 +19,7 @@ def draw(folder=FOLDER) -> Figure:
     depth, attempts, roles = made.subplots(1, 3, width_ratios=(1.3, 1.05, 1))
     by_depth(depth, found)
     by_attempts(attempts, found)
-    by_role(roles, found, exams(found, "edge"), dict(zip(found.arms, PALETTE, strict=False)))
+    by_role(roles, found, found.band(BANDS["edge"], WORLD), dict(zip(found.arms, PALETTE, strict=False)))
     panel_letter(roles, "c", "surprise, edge")
     made.legend(*depth.get_legend_handles_labels(), loc="outside lower left", ncols=4)
     problems = found.score(found.arms[0], exams(found, "edge")[0], 1).problems

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from interlude.studies.results import ROLES, Results, by_place, fault_counts, tallies
+from interlude.studies.results import ROLES, Results, by_place, enough_structures, fault_counts, tallies
 from interlude.studies.stats import Estimate, difference, exact_pass_at_k, interval, over_seeds, paired
 from interlude.synth.verify import KINDS as FAULTS
 
@@ -47,20 +47,23 @@ def of_kind(table: Results, arm: str, kind: str) -> list[str]:
 
 
 def groups(table: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]]]:
-    """The exact exams of an arm, by world, mode and band."""
+    """The exact exams of an arm that scores of bands rest on, by world, mode and band; ops: the fewest and most
+    operations among them. Exams of too few structures are left out (``results.enough_structures``)."""
     made = []
     rows = list({row["exam"]: row for row in table.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
     for world, mode in dict.fromkeys((row["world"], row["mode"]) for row in rows):
         for band, (low, high) in bands.items():
-            exams = [
-                row["exam"]
+            inside = [
+                row
                 for row in rows
                 if (row["world"], row["mode"]) == (world, mode)
                 and row["ops"].isdigit()
                 and low <= int(row["ops"]) <= high
             ]
-            if exams:
-                made.append(({"world": world, "mode": mode, "band": band, "ops": f"{low}-{high}"}, exams))
+            if varied := enough_structures(inside):
+                counts = [int(row["ops"]) for row in varied]
+                about = {"world": world, "mode": mode, "band": band, "ops": f"{min(counts)}-{max(counts)}"}
+                made.append((about, [row["exam"] for row in varied]))
     return made
 
 

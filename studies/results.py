@@ -21,6 +21,9 @@ from interlude.studies.table import Column, merge, read, write
 
 Order = Callable[[dict], tuple]  # what rows of a table are sorted by
 Stale = Callable[[dict], bool]  # whether an old row is dropped, as its arm is trained otherwise now
+# Different structures that an exam needs for a band's score to rest on it. Held out, problems of one operation modulo 7
+# have five, and one answer in nine of ten cases: however many problems are asked, that is a sample of five.
+STRUCTURES = 50
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")
 
@@ -160,11 +163,18 @@ class Results:
         return pass_at_k(rows[0]["samples"], counts.astype(int), k)
 
     def within(self, ops: tuple[int, int], world: str) -> list[str]:
-        """The exact exams in ``world`` with so many operations, fewest first."""
+        """The exact exams in ``world`` with so many operations, fewest first: what curves by depth show."""
+        return [row["exam"] for row in self.exact_between(ops, world)]
+
+    def band(self, ops: tuple[int, int], world: str) -> list[str]:
+        """Those of ``within`` that a score over all of them rests on; see ``enough_structures``."""
+        return [row["exam"] for row in enough_structures(self.exact_between(ops, world))]
+
+    def exact_between(self, ops: tuple[int, int], world: str) -> list[dict]:
+        """A row of each exact exam in ``world`` with so many operations, fewest first."""
         exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["world"] == world and r["ops"].isdigit()}
-        return sorted(
-            (e for e, r in exact.items() if ops[0] <= int(r["ops"]) <= ops[1]), key=lambda e: int(exact[e]["ops"])
-        )
+        inside = [row for row in exact.values() if ops[0] <= int(row["ops"]) <= ops[1]]
+        return sorted(inside, key=lambda row: int(row["ops"]))
 
     def pooled(self, arm: str, exams: list[str], k: int) -> np.ndarray:
         """pass@k of every seed and problem (SP) of several exams, side by side."""
@@ -206,6 +216,15 @@ class Results:
         """Mean difference in pass@k between two arms, paired by seed and problem."""
         a, b = self.solved(arm, exam, k, score), self.solved(over, exam, k, score)
         return paired(a, b, path=(self.study, arm, over, exam, k, score))
+
+
+def enough_structures(rows: list[dict]) -> list[dict]:
+    """Those of a band's rows whose exams have STRUCTURES different structures or more, or do not record how many.
+
+    Where no exam has so many, as where only few problems are asked (scale smoke), all rows: the score then rests on
+    what there is. Labels name the operations that a score is over, so a reader sees which of the two it is.
+    """
+    return [row for row in rows if not 0 < row.get("structures", 0) < STRUCTURES] or rows
 
 
 def numbers(cell: str) -> np.ndarray:

@@ -38,7 +38,7 @@ OOD = "OOD"  # every number of operations beyond the band, up to the hard band's
 @dataclass(frozen=True)
 class Score:
     """What arms are compared in: a score on a band of exact exams of a world, on all of them beyond the first band
-    (``OOD``), or on one exam by its name.
+    (``OOD``), or on one exam by its name. Bands are without exams of too few structures (``Results.band``).
 
     score: "strict" or "answer" for pass@k, else a measure with a number a problem, by its column's name.
     """
@@ -53,7 +53,7 @@ class Score:
         exams = (self.on,) if self.on in table.exams else ()
         spans = bands | {OOD: (bands["ID"][1] + 1, bands["hard"][1])} if bands else bands
         if not exams and self.on in spans:
-            exams = tuple(table.within(spans[self.on], self.world))
+            exams = tuple(table.band(spans[self.on], self.world))
         if not exams:
             raise KeyError(f"{table.study} at {table.scale} has neither an exam nor a band {self.on!r} in {self.world}")
         return exams

@@ -12,7 +12,7 @@ from interlude.synth.graph import Graph, evaluate
 from interlude.synth.moves import Move, canonical_moves, equation
 from interlude.synth.ops import SAME, fold
 from interlude.synth.problem import Problem
-from interlude.synth.source import Mixture, Source, parts
+from interlude.synth.source import Mixture, Source
 
 Histogram = tuple[tuple[int, int], ...]  # (value, how many problems), by value
 
@@ -229,30 +229,6 @@ def guess_floor(source: Source | Mixture, ops: int | None = None, problems: int 
     first, second = Counter(answers[::2]), answers[1::2]
     commonest = min(first, key=lambda answer: (-first[answer], answer))
     return second.count(commonest) / len(second)
-
-
-@lru_cache(maxsize=4096)
-def structures(
-    source: Source | Mixture, ops: int | None = None, problems: int = 2000, enough: int | None = None
-) -> int:
-    """How many different structures ``problems`` drawn problems (of ``ops`` operations) have; counting stops at
-    ``enough``. Deterministic, and cached."""
-    only, seen = with_ops(source, ops), set()
-    for i in range(problems):
-        seen.add(only.graph("structures", i).canonical)
-        if len(seen) == enough:
-            break
-    return len(seen)
-
-
-def scored_ops(source: Source | Mixture, least: int = 50) -> tuple[int, ...]:
-    """The numbers of operations of a source that have at least so many different structures.
-
-    Held out, problems of one operation modulo 7 have five structures and the same answer in nine of ten cases: however
-    many are asked, that is a sample of five, and neither a band's score nor an interval should rest on it.
-    """
-    every = sorted({n for part in parts(source, drawn=True) for n in range(part.ops[0], part.ops[1] + 1)})
-    return tuple([n for n in every if structures(source, n, enough=least) >= least])
 
 
 def with_ops(source: Source | Mixture, ops: int | None) -> Source | Mixture:

@@ -146,7 +146,7 @@ def by_step(data: dict) -> str:
 
 def by_role(table: Results, bands: Bands) -> str:
     """Mean negative log-probability of the canonical solution by token role, in each band of the first world."""
-    panels = [(about["band"], exams) for about, exams in groups(table, table.arms[0], bands)]
+    panels = [(f"{about['band']} ({about['ops']})", exams) for about, exams in groups(table, table.arms[0], bands)]
     panels = panels[: len(bands)]
     if not panels:
         return ""

@@ -11,7 +11,7 @@ from interlude.studies import evidence
 from interlude.studies.console import duration, large, with_interval
 from interlude.studies.evidence import BINS, Bands
 from interlude.studies.layout import Table, excludes_zero, gap, over_seeds_in_words, resampled
-from interlude.studies.results import Results
+from interlude.studies.results import STRUCTURES, Results
 from interlude.studies.verdicts import NO_TABLE, NOT_RUN, OPEN, VERDICTS, Claim, Verdict, decide
 
 FEW = (1, 128)  # the k of pass@k that ``show`` prints without --all
@@ -390,7 +390,10 @@ def exam_table(rows: list[dict]) -> Table:
         for row in rows
     ]
     heads = ["exam", "kind", "operations", "problems", "structures", "samples", "constant answer"]
-    caption = "structures: distinct graphs, ignoring names and order; constant answer: best score of one fixed answer"
+    caption = (
+        "structures: distinct graphs, ignoring names and order; bands leave out exams with fewer than "
+        f"{STRUCTURES}, unless all have; constant answer: best score of one fixed answer"
+    )
     return "exams", heads, cells, caption
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 LEVEL, FEWEST, VISIBLE = 0.05, 3, 0.0005
+GRAPHS = 50  # different ones, that a band's exam has; 0 in a table: not recorded
 
 
 def pass_at_k(row: pd.Series, k: int, score: str) -> np.ndarray:
@@ -36,7 +37,9 @@ def band(rows: pd.DataFrame, score, bands: dict) -> pd.DataFrame:
     low, high = (bands["ID"][1] + 1, bands["hard"][1]) if beyond else bands[score.on]
     exact = rows[(rows.kind == "exact") & (rows.world == score.world)]
     ops = pd.to_numeric(exact.ops, errors="coerce")
-    return exact[(ops >= low) & (ops <= high)]
+    inside = exact[(ops >= low) & (ops <= high)]
+    varied = inside[(inside.structures == 0) | (inside.structures >= GRAPHS)]
+    return inside if varied.empty else varied
 
 
 def by_seed(rows: pd.DataFrame, arm: str, score, bands: dict) -> pd.Series:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from interlude.synth.audit import audit, guess_floor, idle_operations, overlap, scored_ops, structures, wilson_upper
+from interlude.synth.audit import audit, guess_floor, idle_operations, overlap, wilson_upper
 from interlude.synth.graph import Graph, Node, Shape
 from interlude.synth.problem import Problem
 from interlude.synth.source import Mixture, Source
@@ -106,20 +106,14 @@ def test_order_and_what_is_asked_last():
 
 
 def test_structures_are_counted_by_level():
-    """Mutants: structures of all levels together; problems instead of structures; a stop that is never reached."""
+    """Mutants: structures of all levels together; problems instead of structures."""
     report = audit(MIXED, 300, ("again",))
     drawn = [MIXED.problem("again", i) for i in range(300)]
     for level in report.levels:
         group = [p for p in drawn if (p.mode, p.ops) == (level.mode, level.ops)]
         assert (level.problems, level.structures) == (len(group), len({p.graph.canonical for p in group}))
-    held = Source(ops=(1, 3), split="held_out")
-    assert structures(held, 1, 300) == len({held_ops(held, 1, i).graph.canonical for i in range(300)}) == 5
-    assert structures(held, 2, enough=50) == 50 and scored_ops(held) == (2, 3)
-    assert scored_ops(Mixture(((1.0, held), (0.0, Source(ops=(9, 9)))))) == (2, 3) and scored_ops(held, 5) == (1, 2, 3)
-
-
-def held_ops(source, ops, i):
-    return dataclasses.replace(source, ops=(ops, ops)).problem("other", i)
+    held = Source(ops=(1, 1), split="held_out")  # why a band's score leaves out such an exam (studies.results)
+    assert [level.structures for level in audit(held, 300, ("again",)).levels] == [5]
 
 
 def test_guess_floors_come_from_the_source():
