@@ -74,6 +74,45 @@ def test_exams_are_described_once(found):
     assert evidence.exam_rows(old)[0]["structures"] == 0
 
 
+def varied(counts: dict[int, int]) -> Results:
+    """Two arms with so many structures in the exam of each number of operations."""
+    made = []
+    for nth, arm in enumerate("ab"):
+        for seed in (0, 1):
+            for ops, structures in counts.items():
+                logp = np.array([-0.3 * ops, -0.5 * ops]) - 0.4 * (1 - nth) - 0.01 * seed
+                made.append(row(arm, nth, seed, "zoo", ops, logp) | {"structures": structures, "similarity": "0.5 0.7"})
+    return Results("s", "t", tuple(made))
+
+
+def test_bands_leave_out_exams_of_few_structures():
+    """Kills: one operation, of which there are five structures, averaged into the band, in any number over bands or in
+    one of them; a limit of 51; a label of the band's own operations instead of those scored."""
+    found = varied({1: 5, 2: 49, 3: 50, 4: 100, 5: 100})
+    left = ["zoo-ops3", "zoo-ops4"]
+    assert found.band((1, 4), "zoo") == left and found.within((1, 4), "zoo") == ["zoo-ops1", "zoo-ops2", *left]
+    assert evidence.groups(found, "a", BANDS)[0] == (
+        {"world": "zoo", "mode": "forward", "band": "ID", "ops": "3-4"}, left,
+    )  # fmt: skip
+    bands = {"ID": (1, 4)}
+    (scored, *_) = evidence.band_scores(found, bands)
+    assert scored["mean"] == pytest.approx(np.mean([found.score("a", exam, 1).mean for exam in left]))
+    (gap, *_) = evidence.contrasts(found, [("b", "a")], (), bands)
+    assert gap["mean"] == pytest.approx(np.mean([found.gain("b", "a", exam, 1).mean for exam in left]))
+    (solved,) = evidence.newly_solved(varied({1: 5, 2: 60}), "b", "a", bands)
+    assert solved["solved"] == len(varied({2: 60}).newly_solved("b", "a", "zoo-ops2")) > 0
+    assert evidence.similar(found, "a", bands)[0]["problems"] == 4
+
+
+def test_a_band_of_few_structures_alone_is_scored_whole():
+    """Kills: a band without a score where few problems are asked; structures that a table does not record taken for
+    none."""
+    small = varied({1: 5, 2: 6, 3: 6})
+    assert small.band((1, 4), "zoo") == small.within((1, 4), "zoo") == ["zoo-ops1", "zoo-ops2", "zoo-ops3"]
+    assert evidence.groups(small, "a", BANDS)[0][0]["ops"] == "1-3"
+    assert varied({1: 0, 2: 5, 3: 60}).band((1, 4), "zoo") == ["zoo-ops1", "zoo-ops3"]
+
+
 def test_damaged_tables_are_refused_in_one_sentence(tmp_path):
     # Mutants: text in a measure read as far as it goes; a table without rows that ends in an IndexError.
     made = row("a", 0, 0, "zoo", 1, np.array([-1.0]))

@@ -187,6 +187,22 @@ def test_what_is_beyond_the_band_holds_every_exam_there_and_no_other(found):
     assert Score(OOD).exams(found, wide) == Score(OOD).exams(found, BANDS)
 
 
+def test_exams_of_few_structures_decide_nothing_in_a_band(tmp_path, found):
+    """Kills: one operation, of which there are five structures, in a verdict on the band or beyond it, in ours or in
+    the second opinion; bands of few problems alone left without a verdict."""
+    few = {"zoo-ops1": 5, "zoo-ops5": 49}
+    rows = [r | {"structures": few.get(r["exam"], 50)} for r in found.rows]
+    lone = Results(found.study, found.scale, tuple(rows))
+    assert Score("ID").exams(lone, BANDS) == ("zoo-ops2",)
+    assert Score(OOD).exams(lone, BANDS) == ("zoo-ops3", "zoo-ops4", "zoo-ops6")
+    assert Score("zoo-ops1").exams(lone, BANDS) == ("zoo-ops1",)
+    hard = [r for r in rows if r["exam"] != "zoo-ops6"]
+    assert Score("hard").exams(Results(found.study, found.scale, tuple(hard)), BANDS) == ("zoo-ops5",)
+    claims = (above("in the band", minus("bad", "none", "ID")), above("beyond", minus("good", "none", OOD)), *CLAIMS)
+    where = results.store("a/synthetic", "nano", rows, tmp_path)
+    agree(where, claims, BANDS, decide(claims, lone, BANDS))
+
+
 def test_the_bootstrap_shares_problems_within_an_exam_only(found):
     # Mutants: problems drawn anew for each arm, which loses the pairing; the interval of seeds reported twice.
     (said,) = decide((above("x", minus("same", "none", "edge")),), found, BANDS)
