@@ -95,6 +95,22 @@ def test_the_confirmation_trains_the_edge_studys_arms_on_seeds_of_its_own():
     assert len(asked.seeds) == 16 and not set(asked.seeds) & (used | set(range(18)) | set(range(100, 108)))
 
 
+def test_each_reward_has_its_own_decaying_rate_on_what_no_base_solves():
+    """Mutants: a rate that stays; one rate for all, or for matrices only; another reward than the name says; the whole
+    hard band; a guess worth the same at both scales."""
+    for scale, slow in (("nano", 1.0), ("nano-guessable", 0.5)):
+        here, asked = SCALES[scale], study("reward_guessing", scale)
+        none, *arms = asked.arms
+        assert none.recipe == here.base() and here.model.vocab.modulus == here.modulus == {"nano": 7}.get(scale, 3)
+        for arm in arms:
+            (stage,) = arm.recipe.stages[len(none.recipe.stages) :]
+            factor = slow if arm.name == "answer" else 2.0
+            assert stage.reward.kind == arm.name.split(",")[0] and stage.flops == here.arm_flops
+            optim = stage.optim
+            assert (optim.matrix_lr, optim.other_lr, optim.schedule) == (1e-3 * factor, 2e-4 * factor, "linear")
+            assert {source.ops for _, source in stage.data.parts} == {(11, 11), here.band}
+
+
 def test_budgets_of_rl_continue_each_other():
     """Mutants: strict paid in the longer arms; a budget that begins anew; three times the budget called four."""
     scale = SCALES["nano-shuffled"]
