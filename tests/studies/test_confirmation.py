@@ -1,4 +1,4 @@
-"""The leaderboard's best methods on fresh seeds: the page's numbers from two tables, and the arm that came later."""
+"""The leaderboard's best methods on fresh seeds: the page's numbers from two tables; and what unsolved problems are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from recompute import by_seed, table
 from scipy import stats
 
 from interlude.studies import results
-from interlude.studies.board import RANKED
 from interlude.studies.find import bands
-from interlude.studies.midtraining import confirmation, leaderboard
-from interlude.studies.midtraining.confirmation import BEST, CLAIMS, UNSOLVED
+from interlude.studies.midtraining import confirmation, leaderboard, unsolved
+from interlude.studies.midtraining.confirmation import BEST
 from interlude.studies.scales import SCALES
-from interlude.studies.verdicts import OOD, Comparison, Score
+from interlude.studies.verdicts import OOD, Score
 
 PAGE = results.FOLDER.parent / "midtraining" / "README.md"
 STUDIES = ("midtraining/leaderboard", "midtraining/confirmation")
@@ -52,38 +51,17 @@ def test_both_groups_of_seeds_and_all_sixteen(method):
 
 
 def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_means():
-    # Kills: another difference to the board's withdrawal; a board that gains or changes an arm; another question
-    # asked of it than of the others, or one of two; "equal" as a claim that needs no evidence, alone, or in another
-    # score.
+    """Kills: another difference to the board's withdrawal; a board that gains or changes an arm; controls of another
+    study or other seeds."""
     nano = SCALES["nano"]
-    arms = {arm.name: arm for arm in confirmation.study(nano).arms}
+    asked, known = unsolved.study(nano), {arm.name: arm for arm in confirmation.study(nano).arms}
+    arms = {arm.name: arm for arm in asked.arms}
     for then in ("", " + RL"):
-        mine, theirs = arms[f"{UNSOLVED}{then}"], arms[f"withdrawal{then}"]
-        at = len(confirmation.study(nano).base.stages)
-        stages = list(theirs.recipe.stages)
+        mine, theirs = arms[f"{unsolved.NEW}{then}"], arms[f"{unsolved.OLD}{then}"]
+        stages, at = list(theirs.recipe.stages), len(asked.base.stages)
         assert stages[at].judged == "text"
         stages[at] = replace(stages[at], judged="solution")
         assert mine.recipe == replace(theirs.recipe, stages=tuple(stages)) and mine.budget == theirs.budget
-    assert UNSOLVED not in {arm.name for arm in leaderboard.study(nano).arms}
-    *asked, equal = CLAIMS[33:]
-    assert asked == [
-        replace(
-            each,
-            name=each.name.replace("withdrawal", UNSOLVED),
-            comparisons=tuple(unsolved(part) for part in each.comparisons),
-        )
-        for each in CLAIMS[:8]
-        if RANKED in each.name
-    ]
-    (part,) = equal.comparisons
-    assert part.direction == "within" and equal.margin == 0.05
-    assert part.terms == (
-        (1.0, f"{UNSOLVED} + RL", Score(OOD)),
-        (-1.0, "withdrawal + RL", Score(OOD)),
-    )
-
-
-def unsolved(part: Comparison) -> Comparison:
-    """The same comparison of the other withdrawal."""
-    terms = tuple((w, arm.replace("withdrawal", UNSOLVED), score) for w, arm, score in part.terms)
-    return replace(part, terms=terms, name=part.name.replace("withdrawal", UNSOLVED))
+        assert theirs == known[theirs.name] and arms[f"pre-training{then}"] == known[f"pre-training{then}"]
+    assert asked.seeds == confirmation.SEEDS and len(arms) == 6
+    assert unsolved.NEW not in {arm.name for arm in leaderboard.study(nano).arms}
