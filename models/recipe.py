@@ -26,7 +26,9 @@ class Recipe:
     """A model description, the stages it is trained through in order, a seed and a precision.
 
     ``recipe + stage`` is the recipe with one more stage. The key of a recipe covers all of it, so recipes with equal
-    beginnings share what they share. A stage may hold a Recipe in a field (a reference, a teacher).
+    beginnings share what they share. A stage may hold a Recipe in a field (a reference, a teacher). What goes on from
+    stage to stage are the weights alone: each begins with momenta at zero and the warm-up of its own ``Optim``, also
+    where it continues the data and the rate of the one before.
 
     seed: an integer in [0, 2^64) that fixes the initial weights and, unless ``data_seed`` is given, also what every
     stage draws (problems, rollouts). data_seed: the seed of what stages draw, so that the two sources of randomness can
