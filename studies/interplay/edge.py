@@ -7,7 +7,10 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, minus, within
 
-FIGURES = ("interplay_fig03_edge", "interplay_base_probability", "interplay_fig10_heatmap", "interplay_fig11_curves")
+FIGURES = (
+    "interplay_fig03_edge", "interplay_base_probability", "interplay_competence", "interplay_fig10_heatmap",
+    "interplay_fig11_curves",
+)  # fmt: skip
 QUESTION = "At equal compute, which training problems let RL extend pass@128, and do SFT and RFT do as well?"
 PREDICTION = (
     "On the edge RL edge raises pass@128 by at least 0.2 over its base and by at least 0.1 over RL inside, whose "
