@@ -31,7 +31,7 @@ def draw(folder=FOLDER) -> Figure:
         made_of = {arm: evidence.values(found, arm, [SAMPLED], 1, score) for arm in ARMS}
         each = [interval(values_SP, path=(STUDY, arm, score)) for arm, values_SP in made_of.items()]
         series[label] = nth, each
-    by_category(working, list(ARMS), series)
+    by_category(working, [arm.replace(", ", ",\n") for arm in ARMS], series)
     working.axhline(found.of("none", SAMPLED)[0]["guess_floor"], color="#333333", linewidth=0.6, linestyle=":")
     working.set(ylabel="share of responses", ylim=(0, 1))
     working.legend(loc="lower right", fontsize=6.5)
