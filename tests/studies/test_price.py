@@ -26,13 +26,16 @@ from interlude.studies.run import costs, train_or_load
 from interlude.studies.scales import SCALES
 from interlude.studies.speed import CARDS, Speed, dry_run, on_card, this_machine, utilisation
 
+# RMT's seven lengths are told as numbers, of which nano-guessable has three.
+CASES = [(name, scale) for name in names() if not name.startswith("real/") for scale in SCALES]
+CASES.remove(("midtraining/rmt", "nano-guessable"))
+
 
 def study(name: str = "stages/quickstart", scale: str = "smoke"):
     return the_study(StudySpec(name, scale))
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", [name for name in names() if not name.startswith("real/")])
+@pytest.mark.parametrize(("name", "scale"), CASES)
 def test_every_study_has_a_price_at_every_scale(name, scale, runs):
     """Mutants: a stage that cannot be priced; base steps left out; a price that has to build a model of 100M."""
     cost = price(study(name, scale))

@@ -71,8 +71,8 @@ def code_lines(path: Path) -> int:
     return len(kept)
 
 
-# Every study at every scale that it is for: those of a real model have a scale of their own, and RMT's seven lengths are
-# told as numbers, of which nano-guessable has three.
+# Every study at every scale that it is for: those of a real model have a scale of their own, and RMT's seven lengths
+# are told as numbers, of which nano-guessable has three.
 CASES = [(name, scale) for name in NAMES if not name.startswith("real/") for scale in SCALES]
 CASES.remove(("midtraining/rmt", "nano-guessable"))
 CASES += [pytest.param(name, "smollm2", marks=GYM) for name in NAMES if name.startswith("real/")]
