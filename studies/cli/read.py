@@ -47,9 +47,9 @@ def show(args, screen) -> None:
 
 def show_claims(args, screen) -> None:
     """The claims of every study of a topic, with the verdicts of its table at this scale or else its own."""
-    rows, notes = {}, []
+    rows, scales, notes = {}, {}, []
     for name in (name for name in names() if name.startswith(f"{args.study}/") and claims_of(name)):
-        scale = args.scale or own_scale(name)
+        scale = scales[name] = args.scale or own_scale(name)
         there = results.path(name, scale).exists()
         found = measured(the_study(StudySpec(name, scale))) if there else None
         notes += [f"{name}: {found.note}"] if found and found.note else []
@@ -63,7 +63,7 @@ def show_claims(args, screen) -> None:
         screen.print(Text(note, "yellow"))
     if args.all:
         return print_tables(screen, [(name, *tables.claim_table(found)[1:]) for name, found in rows.items()])
-    print_tables(screen, tables.topic_tables(rows))
+    print_tables(screen, tables.topic_tables(rows, scales))
     screen.print(Text("--all, or show with the name of a study, prints every claim", "dim"))
     return None
 

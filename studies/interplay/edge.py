@@ -28,11 +28,11 @@ RULE = (
     "expected to extend pass@128 more, at the edge and beyond."
 )
 PAPER = "arXiv 2512.07783"
-# What the paper printed of the first claim, +42 points, stands in interplay/edge_confirmation, whose seeds decide it.
 CLAIMS = (
     above(
         "RL on edge problems extends pass@128 there, more than RL on easier or harder ones",
         *(minus("RL edge", over, "edge", k=128) for over in ("none", "RL inside", "RL beyond")),
+        published="+42 points after RL on op 11-14", place=f"{PAPER}, Figure 3",
     ),
     above(
         "it also extends pass@128 on harder problems, more than RL on those",
@@ -45,6 +45,7 @@ CLAIMS = (
     ),
     within(
         "RL on edge problems does not change pass@128 in the band", minus("RL edge", "none", "ID", k=128), margin=0.02,
+        published="never above the base", place=f"{PAPER}, Figure 3",
     ),
     *(
         above(f"RL extends pass@128 at the edge more than {other}", minus("RL edge", f"{other} edge", "edge", k=128))

@@ -34,7 +34,6 @@ RULE = (
 SEEDS = tuple(range(110, 126))
 PAPER = "arXiv 2512.07783, Figure 3"
 COIN = "RL edge, random"
-# What the paper printed of the second to fourth claim stands in interplay/edge.
 CLAIMS = (
     above(
         "RL on edge problems extends pass@128 there, more than RL on easier or harder ones",
@@ -44,13 +43,15 @@ CLAIMS = (
     above(
         "it also extends pass@128 on harder problems, more than RL on those",
         *(minus("RL edge", over, "hard", k=128) for over in ("none", "RL beyond", "RL far")), pool="hard",
+        published="23 % of op 15-20, ~0 after RL on 17-20", place=PAPER,
     ),
     within(
         "RL inside the band does not change pass@128 at the edge",
-        minus("RL inside", "none", "edge", k=128), pool="edge",
+        minus("RL inside", "none", "edge", k=128), pool="edge", published="no gain", place=PAPER,
     ),
     within(
         "RL on edge problems does not change pass@128 in the band", minus("RL edge", "none", "ID", k=128), margin=0.02,
+        published="never above the base", place=PAPER,
     ),
     *(
         above(

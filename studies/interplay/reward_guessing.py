@@ -36,10 +36,12 @@ SEEDS = {"nano-guessable": tuple(range(130, 138)), "nano": tuple(range(110, 115)
 ARMS = {"answer": 1.0, "answer, fast": 2.0, "printed": 2.0, "random": 2.0}
 SLOW = {"nano-guessable": {"answer": 0.5}}
 BOTH = ("answer", "answer, fast")
+PAPER = "arXiv 2512.07783, Figure 7"
 CLAIMS = (
     above(
         "steps beat the answer on hard problems, after RL on them",
         *(minus("printed", over, "hard") for over in BOTH), pool="hard",
+        published="+4.3 points of pass@1 over 5.6", place=PAPER,
     ),
     above("steps beat the answer on easier problems", *(minus("printed", a, "edge") for a in BOTH), pool="edge"),
     below("RL for the answer unlearns easier problems", *(minus(a, "none", "edge") for a in BOTH), pool="edge"),

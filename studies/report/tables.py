@@ -162,26 +162,45 @@ def certainty(row: dict) -> float:
     return max(min(part["p"], part["p_equal"]) for part in row["ours"])
 
 
-def topic_tables(studies: dict[str, list[dict]]) -> list[Table]:
+def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None = None) -> list[Table]:
     """The claims of papers, each with the comparison that decided it or that is still open; and for every study of a
-    topic how many claims of each verdict it has."""
-    claims = []
+    topic how many claims of each verdict it has. scales: the scale of every study's table. A claim that several studies
+    ask at one scale is shown once, from the study with the most seeds; what the others say stands below its name."""
+    scales, asked = scales or {}, {}
     for name, rows in studies.items():
         for row in (row for row in rows if row["published"]):
-            verdict, *_ = decided(row).split("\n")
-            needed = [f"{row['seeds_needed']} seeds"] if more_needed(row) else []
-            parts = [part for part in row["ours"] if part["verdict"] == row["verdict"]] or row["ours"]
-            ours = [compared(max(parts, key=lambda part: part["p"]), resampled=False, alone=True)] if parts else []
-            more = [f"and {len(row['ours']) - 1} more"] if len(row["ours"]) > 1 else []
-            which = "\n".join([verdict, name.split("/")[-1], *needed])
-            claims.append([which, row["claim"], published(row), "\n".join([*ours, *more])])
+            asked.setdefault((row["claim"], scales.get(name, "")), []).append((name, row))
+    claims, paper = [], only_paper([row for again in asked.values() for _, row in again])
+    for again in sorted(asked.values(), key=lambda found: found[0][1]["place"]):
+        name, row = max(again, key=lambda found: fewest_seeds(found[1]))
+        verdict, *_ = decided(row).split("\n")
+        needed = [f"{row['seeds_needed']} seeds"] if more_needed(row) else []
+        parts = [part for part in row["ours"] if part["verdict"] == row["verdict"]] or row["ours"]
+        ours = [compared(max(parts, key=lambda part: part["p"]), resampled=False, alone=True)] if parts else []
+        more = [f"and {len(row['ours']) - 1} more"] if len(row["ours"]) > 1 else []
+        others = [f"{other.split('/')[-1]}: {each['verdict']}" for other, each in again if other != name]
+        at = [scales[name]] if len({*scales.values()}) > 1 else []
+        which = "\n".join([verdict, ", ".join([name.split("/")[-1], *at]), *needed, *others])
+        place = row["place"].removeprefix(paper).lstrip(", ")
+        claims.append([which, row["claim"], f"{row['published']}\n{place}", "\n".join([*ours, *more])])
     counts = [
         [name, *(sum(row["verdict"] == verdict for row in rows) or "–" for verdict in VERDICTS), seeds_of(rows)]
         for name, rows in studies.items()
     ]
     caption = "seeds: how many would find a difference of the claim's margin with 80 % power"
-    papers = "claims of papers", ["verdict", "claim", "published", "ours (95 %)"], claims, caption
+    papers = f"claims of {paper or 'papers'}", ["verdict", "claim", "published", "ours (95 %)"], claims, caption
     return [*([papers] if claims else []), ("all claims, ours too", ["study", *VERDICTS, "seeds"], counts, "")]
+
+
+def only_paper(rows: list[dict]) -> str:
+    """The paper in which all claims were published, such as "arXiv 2512.07783"; "" where there are several."""
+    found = {row["place"].partition(",")[0] for row in rows}
+    return found.pop() if len(found) == 1 else ""
+
+
+def fewest_seeds(row: dict) -> int:
+    """Of the comparisons of a claim; 0 where none was measured."""
+    return min((part["seeds"] for part in row["ours"]), default=0)
 
 
 def seeds_of(rows: list[dict]) -> str:

@@ -42,7 +42,9 @@ def test_the_claims_of_a_topic_fit_a_terminal(capsys):
     assert any(line.startswith("  holds ") for line in lines) and "no table yet" not in "\n".join(lines)
     everything = shown("show", "interplay", "--all")
     assert max(map(len, everything)) <= 100 and len(everything) > 2 * len(lines)
-    assert sum("published:" in line for line in everything) == sum("arXiv" in line for line in lines)
+    assert "claims of arXiv 2512.07783" in lines[1]
+    places = re.compile(r"(Figure |appendix A\.)\d")
+    assert 15 <= sum(bool(places.search(line)) for line in lines) < sum("published:" in line for line in everything)
     shown("show", "interplay", "--json")
     held = sum(row["verdict"] == "holds" for row in json.loads(capsys.readouterr().out)["interplay/edge"])
     assert [line.split()[1] for line in lines if line.startswith("  interplay/edge ")] == [str(held)]
@@ -93,6 +95,22 @@ def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
         "study": "a/b", "holds": 1, "does not hold": "–", "open": 1, "not run": "–", "seeds": "8",
     }  # fmt: skip
     assert counts[1][0] == "a/c" and counts[1][1] == 1
+
+
+def test_a_claim_that_studies_ask_twice_is_shown_once_from_the_most_seeds():
+    """Kills: the first study's numbers; the other's verdict left out; studies at two scales taken for one; a
+    paper named in every line; claims in the order of studies rather than of the paper."""
+    part = {"words": "x", "mean": 0.1, "low": 0.0, "high": 0.2, "half_width": 0.1, "p": 0.1, "problems": 9, "idle": ""}
+    part |= {"resampled_low": 0.0, "resampled_high": 0.2}
+    row = {"claim": "c", "published": "+1", "place": "arXiv 1, Figure 3", "margin": 0.05, "verdict": "open", "note": ""}
+    row |= {"exploratory": False, "seeds_needed": None, "ours": [part | {"verdict": "open", "seeds": 8}]}
+    surer = row | {"verdict": "holds", "ours": [part | {"verdict": "holds", "seeds": 16, "p": 0.01}]}
+    early = row | {"claim": "d", "place": "arXiv 1, Figure 2"}
+    studies = {"a/few": [row], "a/many": [surer, early], "a/there": [row]}
+    (title, _, cells, _), _ = tables.topic_tables(studies, {"a/few": "nano", "a/many": "nano", "a/there": "large"})
+    assert title == "claims of arXiv 1"
+    assert [cell[2] for cell in cells] == ["+1\nFigure 2", "+1\nFigure 3", "+1\nFigure 3"]
+    assert [cell[0] for cell in cells][1:] == ["holds\nmany, nano\nfew: open", "open\nthere, large"]
 
 
 def test_an_open_claim_says_how_many_more_seeds_or_its_corrected_p():
