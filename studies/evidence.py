@@ -400,3 +400,35 @@ def exam_rows(table: Results) -> list[dict]:
     names = ("exam", "kind", "world", "mode", "ops", "problems", "structures", "samples", "guess_floor")
     first = {row["exam"]: row for row in reversed(table.rows)}
     return [{name: row.get(name, 0) for name in names} for row in (first[exam] for exam in table.exams)]
+
+
+def rl_stages(curves: Sequence[dict]) -> list[dict]:
+    """Of every stage of an arm that samples groups of responses: seeds, steps, the share of groups in which all rewards
+    were equal, which teach nothing, over the stage and in its last quarter, and the reward in its first and last
+    quarter; means over seeds. curves: rows of training curves, each the mean of as many steps."""
+    made = []
+    for arm, stage in dict.fromkeys((row["arm"], row["stage"]) for row in curves):
+        rows = [row for row in curves if (row["arm"], row["stage"]) == (arm, stage)]
+        rows = [row for row in rows if not math.isnan(row["zero_variance"])]
+        of = {seed: [row for row in rows if row["seed"] == seed] for seed in dict.fromkeys(r["seed"] for r in rows)}
+        if not of:
+            continue
+        early = {seed: [row for row in found if row["share"] <= 0.25] or found[:1] for seed, found in of.items()}
+        late = {seed: [row for row in found if row["share"] > 0.75] or found[-1:] for seed, found in of.items()}
+
+        def mean(chosen: dict[int, list[dict]], name: str) -> float:
+            return float(np.mean([np.mean([row[name] for row in found]) for found in chosen.values()]))
+
+        made.append(
+            {
+                "arm": arm,
+                "stage": stage,
+                "seeds": len(of),
+                "steps": float(np.mean([max(row["step"] for row in found) for found in of.values()])),
+                "equal": mean(of, "zero_variance"),
+                "equal_late": mean(late, "zero_variance"),
+                "reward_early": mean(early, "reward"),
+                "reward_late": mean(late, "reward"),
+            }
+        )
+    return made

@@ -294,6 +294,15 @@ def load_curves(study: str, scale: str, folder: Path = FOLDER) -> list[dict]:
     return read(where, CURVE_COLUMNS, CURVE_KEYS)
 
 
+def curves_of(table: Results, folder: Path = FOLDER) -> list[dict]:
+    """The rows of the training curves of a table's runs; none where no stage of theirs has any."""
+    if not curves_path(table.study, table.scale, folder).exists():
+        return []
+    runs = {(row["arm"], row["seed"], row["key"]) for row in table.rows}
+    rows = load_curves(table.study, table.scale, folder)
+    return [row for row in rows if (row["arm"], row["seed"], row["key"]) in runs]
+
+
 def store(
     study: str,
     scale: str,

@@ -34,7 +34,9 @@ def show(args, screen) -> None:
     study = the_study(StudySpec(args.study, scale))
     claims = claims_of(args.study if is_file(args.study) else study.name)
     table = measured(study)
-    found = tables.summary(study, table, bands(scale), claims)
+    found = tables.summary(
+        study, table, bands(scale), claims, results.curves_of(table, study.results or results.FOLDER)
+    )
     if args.json:
         return print_json(found)
     screen.print(Text.assemble((f"{found['study']} at {found['scale']}\n", "bold"), found["question"]))

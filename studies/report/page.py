@@ -12,7 +12,7 @@ from interlude.studies.report import plots
 from interlude.studies.report.examples import examples_html
 from interlude.studies.report.recipes import recipe_tables
 from interlude.studies.report.tables import contrast_table, full, kinds_of, short, summary, verdict_table
-from interlude.studies.results import Results
+from interlude.studies.results import FOLDER, Results, curves_of
 
 STYLE = Path(__file__).with_name("page.css")
 
@@ -56,7 +56,7 @@ def anchor(name: str) -> str:
 def study_html(study, table: Results, bands: Bands, claims=()) -> str:
     """The section of one study: question, claims beside published results, differences, plots, example responses and,
     folded, the training recipes and all scores."""
-    made = summary(study, table, bands, claims)
+    made = summary(study, table, bands, claims, curves_of(table, study.results or FOLDER))
     seeds = ", ".join(map(str, table.seeds))
     parts = [
         f'<section id="{anchor(study.name)}">\n<h2>{escape(study.question)}</h2>',

@@ -19,9 +19,10 @@ MOST = 12  # without --all, claims and lines of differences beyond these are lef
 SOLVED = 0.99  # a column of pass@k with k > 1 is left out if every arm reaches this
 
 
-def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = ()) -> dict:
+def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = (), curves: Sequence[dict] = ()) -> dict:
     """Everything that ``show`` prints, as JSON values: verdicts, scores by exam and by band, differences, newly solved
-    problems, the measures of each kind of exam, the exams themselves, and costs."""
+    problems, the measures of each kind of exam, the exams themselves, costs, and from training curves what RL was paid
+    and how many groups of responses taught nothing."""
     kinds = kinds_of(study)
     return {
         "study": study.name,
@@ -51,6 +52,7 @@ def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = ()) -
             row for arm, over in study.contrasts for row in evidence.newly_solved(table, arm, over, bands)
         ],
         "kinds": {kind: rows for kind, made in kinds.items() if (rows := made.summary(table))},
+        "rl": evidence.rl_stages(curves),
     }
 
 
@@ -121,7 +123,8 @@ def full(data: dict, kinds: dict[str, type]) -> list[Table]:
         made += kinds[kind].tables(rows) if kind in kinds else []
     made += [similarity_table(data["similarity"])] if data["similarity"] else []
     made += [newly_solved_table(data["newly_solved"])] if data["newly_solved"] else []
-    return [*made, exam_table(data["exams"]), cost_table(data["arms"])]
+    made += [exam_table(data["exams"]), cost_table(data["arms"])]
+    return [*made, *([rl_table(data["rl"])] if data["rl"] else [])]
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -432,3 +435,18 @@ def cost_table(rows: list[dict]) -> Table:
         "tokens by the paper's formula", "sum of learning rates", "time after base", "machine",
     ]  # fmt: skip
     return "cost, mean over seeds", heads, cells, ""
+
+
+def rl_table(rows: list[dict]) -> Table:
+    """Of every stage of RL: its steps, its reward, and the share of its groups that taught nothing."""
+    cells = [
+        [
+            r["arm"], r["stage"], r["seeds"], f"{r['steps']:.0f}",
+            f"{r['reward_early']:.2f}", f"{r['reward_late']:.2f}", f"{r['equal']:.0%}", f"{r['equal_late']:.0%}",
+        ]
+        for r in rows
+    ]  # fmt: skip
+    heads = [
+        "arm", "stage", "seeds", "steps", "reward, first quarter", "last", "groups of equal rewards", "last quarter",
+    ]  # fmt: skip
+    return "RL, mean over seeds", heads, cells, "a group whose rewards are all equal teaches nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from interlude.models.rollouts import (
     summary,
 )  # fmt: skip
 from interlude.models.stages.rl import RL
-from interlude.studies import console
+from interlude.studies import console, evidence, results
 from interlude.studies import study as studies
 from interlude.studies.find import SCALE_NAMES, StudySpec, the_study
+from interlude.studies.report import tables
 from interlude.studies.scales import SCALES
 from interlude.studies.study import check_budget, plan, wasted
 from interlude.synth.source import Source
@@ -128,3 +130,35 @@ def test_the_same_command_goes_on_after_an_arm_is_finished(runs):
         check_budget(asked, [first, *with_measured([rl, mid, both], over, rl.planned, None)])
     with pytest.raises(ValueError, match=r"'RL' and 'mid-training' differ .*budgets"):
         check_budget(asked, [first, dataclasses.replace(rl, planned=over), mid, both])
+
+
+def test_show_says_how_much_of_rl_taught_nothing():
+    """Kills: quarters exchanged; a mean over rows, of which one seed has more, for a mean over seeds; stages that
+    sample nothing; a share of responses for one of groups."""
+    blank = {"arm": "RL", "stage": 3, "strict": 0.0}
+    rows = [
+        blank | {"seed": seed, "step": step, "share": share, "reward": reward, "zero_variance": equal}
+        for seed, step, share, reward, equal in (
+            (0, 4, 0.2, 0.1, 1.0), (0, 8, 0.5, 0.2, 0.5), (0, 12, 1.0, 0.9, 0.0),
+            (1, 6, 0.25, 0.3, 0.8), (1, 9, 0.9, 0.5, 0.2),
+        )
+    ]  # fmt: skip
+    rows += [
+        blank | {"arm": "ReMiT", "seed": 0, "step": 5, "share": 1.0, "reward": math.nan, "zero_variance": math.nan}
+    ]
+    (found,) = evidence.rl_stages(rows)
+    assert (found["arm"], found["stage"], found["seeds"], found["steps"]) == ("RL", 3, 2, 10.5)
+    assert found["equal"] == pytest.approx((0.5 + 0.5) / 2) and found["equal_late"] == pytest.approx((0.0 + 0.2) / 2)
+    assert found["reward_early"] == pytest.approx((0.1 + 0.3) / 2)
+    assert found["reward_late"] == pytest.approx((0.9 + 0.5) / 2)
+    _, heads, cells, _ = tables.rl_table([found])
+    assert dict(zip(heads, cells[0], strict=True))["groups of equal rewards"] == "50%"
+
+
+def test_the_curves_of_a_table_are_those_of_its_runs():
+    """Kills: curves of a run that was trained again since; an error for a study without curves."""
+    table = results.load("interplay/edge", "nano")
+    found = results.curves_of(table)
+    assert {row["arm"] for row in found} == set(table.arms) - {"none"} - {"SFT edge"}
+    other = dataclasses.replace(table, rows=tuple(row | {"key": "0"} for row in table.rows))
+    assert results.curves_of(other) == [] == results.curves_of(results.load("stages/base_seeds", "nano"))
