@@ -15,9 +15,10 @@ from interlude.synth.rng import below, rng
 
 @dataclass(frozen=True, kw_only=True)
 class RLP(Reasoning):
-    """One place per row, drawn uniformly, and a group of thoughts c before its token x_t. The reward, in nats, is the
-    information gain log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t); the second term has no thought (arXiv
-    2510.01265). No gradient flows through the reward. The clipped policy-gradient loss is on thought tokens only.
+    """One place per row, drawn uniformly from those that ``places`` allows, and a group of thoughts c before its token
+    x_t. The reward, in nats, is the information gain log p_learner(x_t | x_<t, c) - log p_plain(x_t | x_<t); the second
+    term has no thought (arXiv 2510.01265). No gradient flows through the reward. The clipped policy-gradient loss is on
+    thought tokens only.
 
     Where the paper is silent: advantages are rewards minus the group mean, unscaled (DR_GRPO). A thought still open at
     ``max_new_tokens`` is closed by a tag that is scored but not trained on. The predicted token comes from the corpus

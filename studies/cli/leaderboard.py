@@ -16,7 +16,7 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import results
-from interlude.studies.board import CONTROL, FREE, OPENED, OPENS, THEN, claims, rows, tables
+from interlude.studies.board import CONTROL, FREE, NOTES, OPENED, OPENS, THEN, claims, rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.reproduce import cost, print_cost
 from interlude.studies.cli.runs import check_writable, entry, interruptible
@@ -61,6 +61,10 @@ def leaderboard(args, screen) -> None:
         return print_json(ranking(study, asked))
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
     printed(screen, title, study, tables(ranking(study, asked), every=args.all or bool(args.method)))
+    if not args.method and study.scale == "nano":
+        for name, note in NOTES.items():
+            screen.print(Text(f"{name}: {note}", "dim"))
+        screen.print()
     again = confirmation.study(scale_named(args.scale))
     if not args.method and results.path(again.name, again.scale).exists():
         printed(screen, "its best methods again", again, tables(ranking(again, confirmation.CLAIMS), every=args.all))

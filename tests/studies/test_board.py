@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import sys
+from statistics import mean
 
 import pytest
 
 from interlude.studies import board
 from interlude.studies.__main__ import main
 from interlude.studies.midtraining import leaderboard
+from interlude.studies.results import FOLDER, load_curves
 from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict
 
 METHOD = '''
@@ -154,3 +156,20 @@ def test_the_board_is_followed_by_its_best_methods_on_fresh_seeds(capsys):
     board_, again = capsys.readouterr().out.split("its best methods again at nano, seeds 100")
     assert "sum of rates" in again and "sum of rates" not in board_
     assert "withdrawal" in again and "ReMiT" in board_ and "ReMiT" not in again
+
+
+def test_the_notes_beside_rows_are_what_the_committed_curves_say():
+    """Kills: a number of a note or of the page that the curves do not give; a note on no row."""
+    assert set(board.NOTES) <= set(leaderboard.ROWS)
+    rows = load_curves("midtraining/leaderboard", "nano")
+    equal, weight = {}, {}
+    for row in rows:
+        if row["arm"] == "thinking" and not math.isnan(row["zero_variance"]):
+            equal.setdefault(row["seed"], []).append(row["zero_variance"])
+        if row["arm"] == "ReMiT" and row["share"] > 0.75:
+            weights = dict(pair.split(":") for pair in row["weights"].split())
+            weight.setdefault(row["seed"], []).append(float(weights["inferred"]))
+    spans = [f"{min(means):.2f} to {max(means):.2f}" for means in ([*map(mean, x.values())] for x in (equal, weight))]
+    page = (FOLDER.parent / "midtraining" / "README.md").read_text()
+    for method, span in zip(("thinking", "ReMiT"), spans, strict=True):
+        assert span in board.NOTES[method] and span in page

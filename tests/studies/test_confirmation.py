@@ -13,13 +13,15 @@ from scipy import stats
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.midtraining import confirmation, leaderboard, unsolved
+from interlude.studies.midtraining import confirmation, interleaving, leaderboard, unsolved
 from interlude.studies.midtraining.confirmation import BEST
+from interlude.studies.results import load
 from interlude.studies.scales import SCALES
-from interlude.studies.verdicts import OOD, Score
+from interlude.studies.verdicts import OOD, Score, decide
 
 PAGE = results.FOLDER.parent / "midtraining" / "README.md"
 STUDIES = ("midtraining/leaderboard", "midtraining/confirmation")
+EDGE = Score("zoo-edge-sampled")
 NUMBER = r"([+-]\d\.\d\d) \(([+-]\d\.\d\d) to ([+-]\d\.\d\d)\)"
 
 
@@ -65,3 +67,24 @@ def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_mea
         assert theirs == known[theirs.name] and arms[f"pre-training{then}"] == known[f"pre-training{then}"]
     assert asked.seeds == confirmation.SEEDS and len(arms) == 6
     assert unsolved.NEW not in {arm.name for arm in leaderboard.study(nano).arms}
+
+
+def test_the_page_on_unsolved_problems_and_interleaving_says_what_their_tables_do():
+    """Kills: a number or a verdict of the page that the tables do not give; seeds that are not the confirmation's."""
+    page = PAGE.read_text()
+    section = page[page.index("## Withdrawal of unsolved problems") : page.index("## Where thinking pays")]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and "*holds*" in line]
+    verdicts = [
+        verdict
+        for study in (unsolved, interleaving)
+        for verdict in decide(study.CLAIMS, load(study.study(SCALES["nano"]).name, "nano"), bands("nano"))
+    ]
+    assert len(rows) == len(verdicts) == 4
+    for row, verdict in zip(rows, verdicts, strict=True):
+        (part,) = verdict.measured
+        assert f"{part.mean:+.3f} ({part.low:+.3f} to {part.high:+.3f})" in row and verdict.verdict == "holds"
+        assert part.seeds == confirmation.SEEDS
+    arms = {name: by_seed(table(results.path("midtraining/interleaving", "nano")), name, EDGE, bands("nano"))
+            for name in ("base", "NTP", "interleaving")}  # fmt: skip
+    for name, span in {name: f"{a.min():.2f} to {a.max():.2f}" for name, a in arms.items()}.items():
+        assert span in section, name
