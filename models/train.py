@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from interlude.models import native
+from interlude.models import native, texts
 from interlude.models.ahead import Ahead
 from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atomic
 from interlude.models.lazy import torch
@@ -97,13 +97,14 @@ class State:
     """How far a stage has come; everything a resume needs besides weights and momenta.
 
     kernels: which ran, "native" or "torch" (``models.native``); their bits differ, so a stage ends with those it began
-    with.
+    with. rows: how many rows were trained on, each counted once however many updates its batch feeds.
     """
 
     step: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     seconds: float = 0.0
     kernels: str = "torch"
+    rows: int = 0
 
 
 def train(
@@ -196,7 +197,7 @@ def one_step(
     folder: Path | None,
     ahead: Ahead | None = None,
 ) -> dict:
-    """Collect once, take the optimiser steps it feeds, and enter the work; returns the log line.
+    """Collect once, take the optimiser steps it feeds, and enter the work and the rows; returns the log line.
 
     ahead: where the batch comes from; None: it is made here.
     """
@@ -230,6 +231,9 @@ def one_step(
         cost = forward_cost(models.learner, TRAIN, list(part.lengths), passes=3, logits=stage.target_count(part))
         state.ledger = state.ledger.plus(cost)
     state.ledger = state.ledger.plus(*batch.spent)
+    state.rows += len(batch.lengths)
+    if folder:
+        texts.append(folder, texts.hashes(batch))
     line = {"loss": sum(losses) / len(losses), "norm": sum(norms) / len(norms), "rate": multiplier}
     line["lr_sum"] = moved
     line |= {name: total / count for name, (total, count) in seen.items()}
@@ -349,22 +353,25 @@ def checkpoint(folder: Path, lm: LM, optimiser, state: State, origin: dict[str, 
     origin: whose this save is; see ``train``.
     """
     check_weights(lm, f"step {state.step}", folder)
+    texts.sync(folder)
     tensors = {f"model.{k}": v for k, v in lm.state_dict().items()}
     tensors |= {f"optim.{k}": v for k, v in optimiser.state_dict().items()}
     progress = {"step": state.step, "seconds": state.seconds, "ledger": state.ledger.as_dict()}
-    about = json.dumps(progress | {"kernels": state.kernels, "origin": origin, "types": types(tensors)})
+    progress |= {"kernels": state.kernels, "rows": state.rows}
+    about = json.dumps(progress | {"origin": origin, "types": types(tensors)})
     write_tensors(folder / "state.safetensors", tensors, about)
 
 
 def resume(folder: Path, lm: LM, optimiser, kernels: str, origin: dict[str, str]) -> State:
-    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines written after it.
+    """Load the newest save into ``lm`` and ``optimiser`` and drop log lines and rows written after it.
 
-    Raises Corrupt where the save is damaged, of other kernels or of another ``origin``, or the log has lost or repeats
-    lines.
+    Raises Corrupt where the save is damaged, of other kernels or of another ``origin``, the log has lost or repeats
+    lines, or rows are lost.
     """
     path = folder / "state.safetensors"
     if not path.exists():
         trim_log(folder, 0)
+        texts.trim(folder, 0)
         return State(kernels=kernels)
     try:
         tensors, text = read_tensors(path)
@@ -379,12 +386,13 @@ def resume(folder: Path, lm: LM, optimiser, kernels: str, origin: dict[str, str]
         check_types(tensors, about["types"], lm.state_dict())
         lm.load_state_dict(part(tensors, "model."))
         optimiser.load_state_dict(part(tensors, "optim."))
-        state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"], kernels)
+        state = State(about["step"], Ledger.from_dict(about["ledger"]), about["seconds"], kernels, about["rows"])
     except Corrupt:
         raise
     except (AttributeError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise Corrupt(f"{path} cannot be continued ({error}); delete it to start this stage again") from error
     trim_log(folder, state.step)
+    texts.trim(folder, state.rows)
     return state
 
 

@@ -25,7 +25,10 @@ COMMON = "zoo"  # the world that the models of every study know best
 VISIBLE = 0.0005  # smaller values are printed as 0.000
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9999, 1.0001)  # of similarity to gold; the last bin holds equal graphs
 UNLIKELY = (1 / 128, 1e-4, 1e-6)  # thresholds: share of newly solved problems with a smaller probability before
-COSTS = ("tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens", "lr_sum")
+COSTS = (
+    "tokens", "flops", "arm_flops", "rollout_flops", "seconds", "rollouts", "paper_tokens", "lr_sum",
+    "rows", "distinct",
+)  # fmt: skip
 
 
 # --- which exams -----------------------------------------------------------------------------------------------------

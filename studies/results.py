@@ -65,6 +65,11 @@ COLUMNS = (
         "lr_sum", float, "", "sum over the updates of the arm's own stages of the hidden matrices' learning rate",
         nan=True, fill=math.nan,
     ),
+    Column("rows", float, "rows", "rows that the arm's own stages trained on", nan=True, fill=math.nan),
+    Column(
+        "distinct", float, "texts", "distinct texts among them, stage by stage: prompts in RL, whole rows elsewhere",
+        nan=True, fill=math.nan,
+    ),
 )  # fmt: skip
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|inf|nan)"
 # A cell of a measure, items apart by spaces: a number a problem, its numbers by place, or name:number.
@@ -349,16 +354,24 @@ def store_curves(
 def rewrite(
     where: Path, columns: tuple[Column, ...], keys: tuple[str, ...], change: Callable, open_ended: bool = False
 ) -> Path:
-    """Replace a table by ``change`` of its rows, with the folder to oneself."""
+    """Replace a table by ``change`` of its rows, with the folder to oneself. A table whose rows stay as they are keeps
+    its bytes, also if it was written before a column was added."""
     where.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
             with lock(where.parent):
                 old = read(where, columns, keys, open_ended) if where.exists() else []
-                write(where, change(old), columns, keys, open_ended)
+                new = change(old)
+                if not where.exists() or comparable(new) != comparable(old):
+                    write(where, new, columns, keys, open_ended)
                 return where
         except Busy:
             time.sleep(0.1)
+
+
+def comparable(rows: list[dict]) -> list[list[str]]:
+    """Rows in a form in which equal ones are equal, NaN included; a measure that a row lacks is written as empty."""
+    return [sorted(f"{name} {value!r}" for name, value in row.items() if value != "") for row in rows]
 
 
 def check_keys(table: Results, keys: dict[tuple[str, int], str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from interlude.models import texts
 from interlude.models.files import Busy, Corrupt, Lock, check, lock, read_json, seal, write_json
 from interlude.models.hardware import hardware
 from interlude.models.key import canonical
@@ -58,9 +60,9 @@ def train_last(recipe: Recipe, machine: Machine, observe: Observe | None, held: 
     state = train(lm, stage, stage_seed(recipe), machine, recipe.precision, where, others, watch, origin(recipe))
     write_tensors(where / "model.safetensors", lm.state_dict())
     about = {"seconds": state.seconds, "steps": state.step, "machine": hardware(machine.device)}
-    write_json(where / "cost.json", about | state.ledger.as_dict())
+    write_json(where / "cost.json", about | state.ledger.as_dict() | texts.counts(where, state.rows))
     held.confirm()  # somebody may have removed the claim by hand, and another process begun
-    seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl"])
+    seal(where, ["recipe.json", "model.safetensors", "cost.json", "log.jsonl", texts.FILE])
     (where / "state.safetensors").unlink(missing_ok=True)
 
 
@@ -102,14 +104,17 @@ def load(recipe: Recipe, device: str = "cpu") -> LM:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one finished stage took: optimiser steps, wall time in seconds, and its ledger; and on which machine it was
-    finished ("" where its record does not say)."""
+    """What one finished stage took: optimiser steps, wall time in seconds, and its ledger; on which machine it was
+    finished ("" where its record does not say); and on how many rows it trained, and how many distinct texts they had
+    (NaN where it does not say; see ``models.texts``)."""
 
     stage: str
     steps: int
     seconds: float
     ledger: Ledger
     machine: str = ""
+    rows: float = math.nan
+    distinct: float = math.nan
 
 
 def costs(recipe: Recipe, known: dict[Path, Cost] | None = None) -> tuple[Cost, ...]:
@@ -126,7 +131,8 @@ def costs(recipe: Recipe, known: dict[Path, Cost] | None = None) -> tuple[Cost, 
             check_run(recipe)
             row = read_json(where / "cost.json")
             took = row["steps"], row["seconds"], Ledger.from_dict(row), row.get("machine", "")
-            known[where] = Cost(type(recipe.stages[-1]).__name__, *took)
+            read = (row.get(name, math.nan) for name in ("rows", "distinct"))
+            known[where] = Cost(type(recipe.stages[-1]).__name__, *took, *read)
         found.append(known[where])
         recipe = recipe.parent
     return tuple(reversed(found))

@@ -310,6 +310,8 @@ def rows(study: Study, run: Run, known: dict[Path, Cost] | None = None) -> list[
         "rollouts": sum(responses, 0.0),
         "paper_tokens": sum(map(paper_tokens, stages, own, responses), 0.0),
         "lr_sum": sum(lr_sums(run.recipe)[run.shared :], 0.0),
+        "rows": float(sum(c.rows for c in own)),
+        "distinct": float(sum(c.distinct for c in own)),
     }
     return [row(study, run, e, cached_result(run.recipe, e, None)) | ledger | compared(study, e) for e in run.exams]
 

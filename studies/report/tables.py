@@ -420,8 +420,8 @@ def exam_table(rows: list[dict]) -> Table:
 
 
 def cost_table(rows: list[dict]) -> Table:
-    """FLOPs, tokens, updates' learning rates, time and machines of every arm."""
-    counts = ("arm_flops", "rollout_flops", "flops", "tokens", "paper_tokens")
+    """FLOPs, tokens, rows, updates' learning rates, time and machines of every arm."""
+    counts = ("arm_flops", "rollout_flops", "flops", "tokens", "paper_tokens", "rows", "distinct")
     cells = [
         [
             r["arm"], len(r["seeds"]), *(large(r[name]) for name in counts),
@@ -432,9 +432,13 @@ def cost_table(rows: list[dict]) -> Table:
     ]  # fmt: skip
     heads = [
         "arm", "seeds", "FLOPs after base", "of these, sampling", "total FLOPs", "total tokens",
-        "tokens by the paper's formula", "sum of learning rates", "time after base", "machine",
+        "tokens by the paper's formula", "rows", "distinct", "sum of learning rates", "time after base", "machine",
     ]  # fmt: skip
-    return "cost, mean over seeds", heads, cells, ""
+    caption = (
+        "rows: trained on after the base; distinct: different texts among them, counted stage by stage (in RL a text "
+        "is a prompt, elsewhere a whole row); –: not recorded"
+    )
+    return "cost, mean over seeds", heads, cells, caption
 
 
 def rl_table(rows: list[dict]) -> Table:

@@ -154,3 +154,21 @@ def test_a_run_that_is_stored_again_leaves_nothing_behind(tmp_path):
     results.store("s/q", "t", [row("a", 0, 0, "zoo", 3, np.array([-1.0]))], tmp_path)
     kept = results.load("s/q", "t", tmp_path)
     assert {(r["seed"], r["exam"]) for r in kept.rows} == {(0, "zoo-ops3"), (1, "zoo-ops1"), (1, "zoo-ops2")}
+
+
+def test_an_old_table_keeps_its_bytes_until_rows_change(tmp_path):
+    # Mutants: a committed table rewritten with columns that say nothing; NaN taken for a change; a change not stored.
+    added = {"rows", "distinct"}
+    made = [sampled_row("a", 0), row("a", 0, 0, "zoo", 1, np.array([-1.0]))]  # each lacks the other's measures
+    where = results.path("s/q", "t", tmp_path)
+    where.parent.mkdir()
+    old = tuple(column for column in results.COLUMNS if column.name not in added)
+    short = [{name: value for name, value in each.items() if name not in added} for each in made]
+    results.write(where, short, old, results.KEYS, True)
+    before = where.read_bytes()
+    results.store("s/q", "t", made, tmp_path)
+    assert where.read_bytes() == before and b"distinct" not in before
+    assert math.isnan(evidence.cost(results.load("s/q", "t", tmp_path), "a")["distinct"])
+    results.store("s/q", "t", [each | {"rows": 64.0, "distinct": 16.0} for each in made], tmp_path)
+    found = evidence.cost(results.load("s/q", "t", tmp_path), "a")
+    assert (found["rows"], found["distinct"]) == (64.0, 16.0)

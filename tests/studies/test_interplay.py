@@ -35,7 +35,7 @@ from interlude.studies.exams.divergence import DivergenceExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
 from interlude.studies.report import tables
-from interlude.studies.run import load, train_or_load
+from interlude.studies.run import costs, load, train_or_load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import Arm, Run, check_budget, execute, paper_tokens, plan, rows
 from interlude.synth.rng import uniforms
@@ -279,6 +279,8 @@ def test_edge_from_end_to_end(stored):
         by_arm["none"]["rollouts"] == 0
         and by_arm["RFT edge"]["rollouts"] == len(lines) * SMOKE.rl_prompts * SMOKE.rl_num_samples
     )
+    assert by_arm["none"]["rows"] == by_arm["none"]["distinct"] == 0 < by_arm["RFT edge"]["distinct"]
+    assert by_arm["RFT edge"]["rows"] == costs(recipe)[-1].rows  # its own stage's alone
     assert by_arm["none"]["paper_tokens"] == 0 and math.isnan(by_arm["RFT edge"]["paper_tokens"])
     # Again: the same bytes; and ``show`` has every table.
     before = [path(asked.name, "smoke", stored).read_bytes() for path in (results.path, results.curves_path)]

@@ -137,10 +137,13 @@ def test_sampled_exams_come_first_and_are_ranked():
 
 
 def test_the_tables_name_seeds_problems_and_costs(numbers):
-    """Mutant: an interval without its n."""
+    """Mutants: an interval without its n; rows that nobody recorded shown as a number."""
     made = full(numbers)
     assert all("seeds ×" in caption for *_, caption in made[:-2])
     assert made[-1][2][1][:4] == ["RL", 2, "7 T", "1 T"]
+    assert [made[-1][2][1][made[-1][1].index(head)] for head in ("rows", "distinct")] == ["–", "–"]
+    counted = [row | {"rows": 1280.0, "distinct": 80.0} for row in numbers["arms"]]
+    assert [tables.cost_table(counted)[2][1][n] for n in (7, 8)] == ["1.28 k", "80"]
     (differences,) = [(heads, cells) for title, heads, cells, _ in made if title.startswith("differences")]
     assert differences[0][2:] == ["pass@1", "pass@16", "pass@128"]
     assert any("+" in line[2] and "*" in line[2] and " to " in line[2] for line in differences[1])

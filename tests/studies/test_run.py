@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from interlude.models.files import Corrupt, check, read_jsonl, sealed
+from interlude.models.files import Corrupt, check, read_json, read_jsonl, seal, sealed, write_json
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe, dependencies, references
@@ -40,7 +41,7 @@ FIRST = Pretrain(steps=3, batch_size=2, optim=OPTIM, data=EASY)
 SECOND = Midtrain(steps=2, batch_size=2, optim=OPTIM, data=EASY, replay=EASY)
 BASE = Recipe(MODEL) + FIRST
 BOTH = BASE + SECOND
-SEALED = ("cost.json", "log.jsonl", "model.safetensors", "recipe.json")
+SEALED = ("cost.json", "log.jsonl", "model.safetensors", "recipe.json", "rows.u64")
 
 
 def trained(recipe: Recipe, machine: Machine = Machine()) -> list[tuple[str, int]]:
@@ -107,6 +108,20 @@ def test_costs_are_those_of_the_stages(runs):
     log = read_jsonl(BOTH.folder / "log.jsonl")
     assert second.ledger.total_flops == log[-1]["flops"] and second.seconds > 0
     assert first.ledger.tokens[0] > second.ledger.tokens[0] > 0
+
+
+def test_costs_count_rows_and_distinct_texts(runs):
+    # Mutants: counts of another stage; an old run, whose record says nothing of rows, refused or counted as 0.
+    train_or_load(BOTH)
+    first, second = costs(BOTH)
+    assert (first.rows, second.rows) == (6, 4) and 1 <= first.distinct <= 6 and 1 <= second.distinct <= 4
+    record = read_json(BOTH.folder / "cost.json")
+    write_json(BOTH.folder / "cost.json", {name: record[name] for name in record if name not in ("rows", "distinct")})
+    for name in ("done.json", "rows.u64"):
+        (BOTH.folder / name).unlink()
+    seal(BOTH.folder, [name for name in SEALED if name != "rows.u64"])
+    first, second = costs(BOTH)
+    assert first.rows == 6 and math.isnan(second.rows) and math.isnan(second.distinct) and trained(BOTH) == []
 
 
 def test_a_finished_folder_holds_what_it_should(runs):

@@ -9,7 +9,8 @@ import numpy as np
 from interlude.studies import results
 
 # Cells of what is recorded of a run and not of an exam.
-UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "lr_sum": math.nan, "machine": "", "kernels": ""}
+UNRECORDED = {"rollouts": 0.0, "paper_tokens": 500.0, "machine": "", "kernels": ""}
+UNRECORDED |= dict.fromkeys(("lr_sum", "rows", "distinct"), math.nan)
 ARMS = ("pre-training", "RL", "mid-training", "mid-training + RL")
 
 
