@@ -215,8 +215,8 @@ def one_step(
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
     losses, norms, seen, moved = [], [], {}, 0.0
-    for part in stage.updates(batch):
-        loss, measured = backward(models, stage, part, machine, precision)
+    for nth, part in enumerate(stage.updates(batch)):
+        loss, measured = backward(replace(models, update=nth), stage, part, machine, precision)
         seen = added(seen, measured)
         norm = optimiser.clip().item()
         most = EXPLODED if part.old_BT is None else math.inf  # a policy gradient may be a sum over a whole response
