@@ -6,19 +6,37 @@ import math
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, COMMON, by_depth, footnote, logp, table
+from interlude.figures.panels import (
+    BANDS,
+    COMMON,
+    INTERPLAY,
+    by_category,
+    by_depth,
+    footnote,
+    gain,
+    logp,
+    published,
+    spanned,
+    table,
+)
 from interlude.figures.style import figure, line, panel_letter, shade
 from interlude.studies.results import FOLDER
 from interlude.studies.stats import interval
 
-ARMS = {f"{share}% RL, full": nth for nth, share in enumerate((0, 20, 50, 80, 100), start=1)}
+SHARES, ALONE = (0, 20, 50, 80), 100
+ARMS = {f"{share}% RL, full": nth for nth, share in enumerate((*SHARES, ALONE), start=1)}
+BUDGETS = {"full": 0, "half": 7}
+# What RL after mid-training adds to RL alone on hard problems (op 15-20); our claim of it is of 80 % RL and pass@128.
+PUBLISHED = {80: 0.108}
 
 
 def draw(folder=FOLDER) -> Figure:
-    """pass@1, pass@128, and for what neither can show the log-probability of a solution."""
-    found = table("interplay/mid_or_rl", tuple(ARMS), folder)
-    made = figure(8.4, 3.1)
-    once, often, log = made.subplots(1, 3)
+    """pass@1, pass@128, for what neither can show the log-probability of a solution; and what each split adds to RL
+    alone on hard problems, beside what the paper prints."""
+    arms = tuple(f"{share}% RL, {budget}" for share in (*SHARES, ALONE) for budget in BUDGETS)
+    found = table("interplay/mid_or_rl", arms, folder)
+    made = figure(8.4, 5.6)
+    once, often, log, gains = made.subplots(2, 2).flat
     for axis, k, letter in ((once, 1, "a"), (often, 128, "b")):
         by_depth(axis, found, ARMS, k)
         axis.set_ylabel("strictly right (exact)")
@@ -32,5 +50,18 @@ def draw(folder=FOLDER) -> Figure:
     log.set_ylim(top=4)  # room for the names of the bands
     panel_letter(log, "c", "probability of the solution")
     once.legend(loc="lower left", fontsize=6.5)
-    footnote(made, found, "; 95 % intervals")
+    over_alone = {
+        f"{budget} budget": (
+            nth,
+            [gain(found, f"{n}% RL, {budget}", f"100% RL, {budget}", "hard", 128) for n in SHARES],
+        )
+        for budget, nth in BUDGETS.items()
+    }
+    by_category(gains, [f"{share} %" for share in SHARES], over_alone)
+    published(gains, [SHARES.index(share) for share in PUBLISHED], list(PUBLISHED.values()), 8, INTERPLAY)
+    gains.axhline(0, color="#333333", linewidth=0.6)
+    gains.set(xlabel="share of RL", ylabel="pass@128, over RL alone", ylim=(-0.2, 0.3))
+    gains.legend(loc="upper left", fontsize=6.5)
+    panel_letter(gains, "d", f"{spanned(found, 'hard')}, over RL alone")
+    footnote(made, found, "; 95 % intervals; diamond: op 15-20")
     return made

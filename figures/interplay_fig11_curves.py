@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import by_training, curves, legend, over_training
+from interlude.figures.panels import GRID, INTERPLAY, by_training, curves, legend, over_training, published
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -12,6 +12,8 @@ ARMS = {
     f"RL {name}": nth
     for nth, name in enumerate(("inside", "boundary", "edge", "beyond", "uniform", "curriculum"), start=1)
 }
+# Rewards at the first and last step, after RL on op 11-14 and on op 17-20; of easier problems no ends are given.
+PUBLISHED = {"RL edge": (0.2, 0.5), "RL beyond": (0.0, 0.0)}
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -26,6 +28,8 @@ def draw(folder=FOLDER) -> Figure:
         axis.set_ylabel(("mean reward of a response", "share of groups", "tokens")[nth])
     for axis in axes[:2]:
         axis.set_ylim(0, 1)
-    legend(made, axes[0], 6)
-    over_training(made, "interplay/edge", rows, "; a fifth replayed")
+    for arm, ends in PUBLISHED.items():
+        published(axes[0], [GRID[0], GRID[-1]], list(ends), ARMS[arm], INTERPLAY)
+    legend(made, axes[0], 7)
+    over_training(made, "interplay/edge", rows, "; a fifth replayed; diamonds: the ends of the paper's curves")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from interlude.figures.panels import BANDS, footnote, gain, pooled, published, spanned, table
+from interlude.figures.panels import BANDS, INTERPLAY, footnote, gain, pooled, published, spanned, table
 from interlude.figures.style import figure, line, panel_letter
 from interlude.studies.results import FOLDER
 
@@ -36,9 +36,10 @@ def draw(folder=FOLDER) -> Figure:
             nth,
             spanned(found, band),
         )
-        published(gains, places, list(PUBLISHED[band]), nth)
+    for nth, band in enumerate(BANDS, start=1):
+        published(gains, places, list(PUBLISHED[band]), nth, INTERPLAY)
     gains.axhline(0, color="#333333", linewidth=0.6)
-    gains.set_ylabel("with RL - without, pass@128")
+    gains.set(ylabel="with RL - without, pass@128", ylim=(-0.2, 1.05))
     panel_letter(gains, "b", "gain of RL")
     for axis in (scores, gains):
         axis.set_xticks(places, SHARES)

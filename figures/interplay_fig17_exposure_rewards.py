@@ -5,9 +5,11 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from interlude.figures.interplay_fig04_context_exposure import SHARES, STUDY, WAYS, after
-from interlude.figures.panels import by_training, curves, over_training
+from interlude.figures.panels import GRID, INTERPLAY, by_training, curves, over_training, published
 from interlude.figures.style import figure, panel_letter
 from interlude.studies.results import FOLDER
+
+PUBLISHED = {"1 % arithmetic": (0.35, 0.6), "10 % arithmetic": (0.35, 0.7)}  # rewards at the first and last step
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -19,8 +21,11 @@ def draw(folder=FOLDER) -> Figure:
         for axis, letter, column in ((axes[0, nth], "ab"[nth], "reward"), (axes[1, nth], "cd"[nth], "response_tokens")):
             by_training(axis, rows, after(bases), column)
             panel_letter(axis, letter, f"{about}, {column.removeprefix('response_')}")
-        axes[0, nth].legend(loc="lower right", fontsize=6.5)
+        if bases is SHARES:
+            for base, ends in PUBLISHED.items():
+                published(axes[0, nth], [GRID[0], GRID[-1]], list(ends), bases[base], INTERPLAY)
+        axes[0, nth].legend(loc="lower right", fontsize=6.5, ncols=2)
     axes[0, 0].set(ylabel="mean strict reward, both worlds", ylim=(0, 1))
     axes[1, 0].set_ylabel("tokens of a response")
-    over_training(made, STUDY, rows)
+    over_training(made, STUDY, rows, "; diamonds: the ends of the paper's curves")
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from interlude.figures.interplay_planning import CHAINS, REGIMES, SCALE
-from interlude.figures.panels import by_depth, by_row, legend, plural, published, table
+from interlude.figures.panels import INTERPLAY, by_depth, by_row, legend, plural, published, table
 from interlude.figures.style import figure, note, panel_letter
 from interlude.studies.results import FOLDER
 from interlude.studies.stats import difference
@@ -14,7 +14,7 @@ STUDY, CONTROL = "interplay/planning_reward", "answer"
 BANDS = REGIMES["shuffled"][2]
 REWARDS = {CONTROL: 1, "printed": 2, "strict": 4}
 GAINS = tuple(kind for kind in REWARDS if kind != CONTROL)
-# Printed by the paper over the answer's reward, on the field of RL: pass@1 of op 11-14 (edge) and 15-20 (hard).
+# Printed by the paper over the answer's reward, after RL on op 11-14: pass@1 of op 2-14 (edge) and of op 15-20 (hard).
 PAPER = {"edge": {"printed": 0.047, "strict": 0.052}, "hard": {"printed": 0.043}}
 
 
@@ -37,10 +37,10 @@ def draw(folder=FOLDER) -> Figure:
     by_row(gains, list(GAINS), series)
     for place, printed in enumerate(PAPER.values()):
         at = [GAINS.index(kind) + (place - 0.5) * 0.36 for kind in printed]
-        published(gains, list(printed.values()), at, place + 1)
+        published(gains, list(printed.values()), at, place + 1, INTERPLAY)
     gains.axvline(0, color="#333333", linewidth=0.6)
     gains.set_xlabel(f"pass@1 on its field, reward - {CONTROL}")
-    gains.legend(loc="lower right", fontsize=6)
+    gains.legend(loc="center right", fontsize=6)
     panel_letter(gains, "c", "one legal order of steps")
     axes[0].set_ylabel("strictly right (exact)")
     legend(made, axes[0], 4)

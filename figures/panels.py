@@ -22,6 +22,7 @@ BANDS = {"ID": (1, 4), "edge": (8, 9), "hard": (10, 11)}  # studies.scales, whic
 COMMON, RARE = "zoo", "school"
 RL_SHARES = (0, 1, 10, 50, 100)  # of interplay/context_rl_share: per cent of RL in the second world
 ATTEMPTS = tuple(10**n for n in range(7))
+INTERPLAY = "published (arXiv 2512.07783)"  # what legends call the values of that paper
 GRID = np.linspace(0.05, 1.0, 20)  # shares of an arm's own training at which curves are drawn
 
 
@@ -100,10 +101,13 @@ def by_category(axis, names: list[str], series: dict[str, tuple[int, list[Estima
     axis.set_xlim(-0.5, len(names) - 0.5)
 
 
-def published(axis, x: list, y: list, nth: int) -> None:
+def published(axis, x: list, y: list, nth: int, label: str | None = None) -> None:
     """Values that a paper prints, as open diamonds in the colour of the arm that answers to theirs: its models and
-    bands are others, so that the pattern compares and the height does not."""
-    axis.plot(x, y, "D", color=PALETTE[nth], markerfacecolor="white", markersize=4, zorder=4)
+    bands are others, so that the pattern compares and the height does not. label: what the legend calls them, once."""
+    named = label in axis.get_legend_handles_labels()[1]
+    colour, label = PALETTE[nth], None if named else label
+    # Not clipped: half a diamond would be left of a value at the axis.
+    axis.plot(x, y, "D", color=colour, markerfacecolor="white", markersize=4, zorder=4, clip_on=False, label=label)
 
 
 def by_share(axis, table: Results, base: str, nth: int, label: str, band: str, k: int, world: str) -> None:

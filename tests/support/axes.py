@@ -14,3 +14,18 @@ def dots(axis, row: int, place: int) -> list[float]:
     at = row + (place - 0.5) * 0.36
     found = [line for line in axis.get_lines() if line.get_marker() == "." and np.allclose(line.get_ydata(), at)]
     return sorted(found[0].get_xdata()) if found else []
+
+
+def hollow(line) -> bool:
+    """Whether a line is drawn as open diamonds: values of another paper."""
+    return line.get_marker() == "D" and line.get_markerfacecolor() == "white"
+
+
+def diamonds(axis) -> list[tuple[float, float, str]]:
+    """Place, height and colour of each open diamond, in the order drawn."""
+    found = [line for line in axis.get_lines() if hollow(line)]
+    return [
+        (float(x), float(y), line.get_color())
+        for line in found
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    ]
