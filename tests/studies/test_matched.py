@@ -46,7 +46,7 @@ def test_a_rate_is_first_reached_between_two_points():
     other = np.array([0.2, 0.6, 0.5, 0.4, 0.3]), np.array([0.0, 0.2, 0.2, 0.1, 0.9])
     assert matched.at_common_rate((answers, strict), other) == pytest.approx((0.6, 0.4, 0.2))
     assert matched.at_common_rate(other, (answers, strict)) == pytest.approx((0.6, 0.2, 0.4))
-    tied = np.array([0.2, 0.3, 0.25, 0.5]), np.array([0.0, 0.4, 0.3, 0.8])  # Kills: a share equal but for its last bits
+    tied = np.array([0.2, 0.3, 0.25, 0.5]), np.array([0.0, 0.4, 0.3, 0.9])  # Kills: a share equal but for its last bits
     assert matched.at_common_rate(tied, (np.array([0.1, 0.1 + 0.2]), np.zeros(2)))[1] == pytest.approx(0.4)
     share = np.array([0.1, 0.2, 0.3, 0.6, 1.0])
     assert matched.smoothed(share, np.array([1.0, 2, 6, 4, 5]), 0.25) == pytest.approx([1.5, 3, 4, 4, 5])
