@@ -37,6 +37,7 @@ NAMES = (
     "interplay_fig17_exposure_rewards",
     "interplay_fig18_budgets",
     "interplay_forgetting",
+    "midtraining_filters",
     "midtraining_leaderboard",
     "midtraining_marked_gaps",
     "midtraining_places",

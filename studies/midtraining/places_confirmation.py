@@ -13,6 +13,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, below, minus, rather, within
 
+FIGURES = ("midtraining_filters",)
 QUESTION = "Does entropy point at what thinking can infer once a model has read the corpus, and does RMT profit?"
 PREDICTION = (
     "As before: base, rank by loss - by entropy +0.3 to +0.5; NTP - base, rank by entropy +0.3 to +0.55, probability "
