@@ -9,9 +9,9 @@ from interlude.figures.midtraining_rmt import seeds_mean
 from interlude.figures.panels import SCALE, Missing, by_row, curves, plural, table
 from interlude.figures.style import figure, note, panel_letter
 from interlude.studies.results import FOLDER, tallies
-from interlude.synth.render import INFERRED
 
 STUDY, EXAM = "midtraining/places_confirmation", "zoo-edge-match-inferable"
+INFERRED = "inferred"  # the kind of token that thinking can infer
 TIERS = ("easy", "medium", "hard")  # counted beside kinds of token
 FILTERS = {  # arms by what chooses the tokens that they think before
     "told the tokens": "RMT",
