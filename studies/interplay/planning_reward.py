@@ -36,12 +36,12 @@ CLAIMS = (
     above(
         "rewards for steps beat rewards for the answer at the edge, after RL there",
         *(minus(f"{kind}, edge", "answer, edge", EDGE) for kind in ("printed", "strict")),
-        published="+4.7 and +5.2 points of pass@1 over 70.7", place=PAPER,
+        published="+4.7 and +5.2 points over 70.7 on op 2-14", place=PAPER,
     ),
     above(
         "steps beat the answer on hard problems, after RL on them",
         minus("printed, hard", "answer, hard", HARD),
-        published="+4.3 points of pass@1 over 5.6", place=PAPER,
+        published="+4.3 points over 5.6 on op 15-20, after RL on 11-14", place=PAPER,
     ),
     above(
         "after RL on hard problems, rewards for steps are better at the edge than one for the answer",

@@ -41,7 +41,7 @@ CLAIMS = (
     above(
         "steps beat the answer on hard problems, after RL on them",
         *(minus("printed", over, "hard") for over in BOTH), pool="hard",
-        published="+4.3 points of pass@1 over 5.6", place=PAPER,
+        published="+4.3 points over 5.6 on op 15-20, after RL on 11-14", place=PAPER,
     ),
     above("steps beat the answer on easier problems", *(minus("printed", a, "edge") for a in BOTH), pool="edge"),
     below("RL for the answer unlearns easier problems", *(minus(a, "none", "edge") for a in BOTH), pool="edge"),
