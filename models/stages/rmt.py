@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TIERS = ("easy", "medium", "hard")
+RANKED_BY = ("start", "learner")
 Draw = tuple[int, int, int]  # a drawn place: its tier, its text, and its token in that text
 
 
@@ -81,6 +82,9 @@ class RMT(Reasoning):
     # words); it does not count as thought. The cold start must use the same bins. None: the budget is only in the
     # reward.
     told: Bins | None = added_field(None)
+    # Whose entropy ranks tokens: the stage's initial model's ("start", as in the paper), or the model's as it is
+    # ("learner"), which finds what it has come to be unsure of by reading.
+    ranked_by: str = added_field("start")
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -104,6 +108,8 @@ class RMT(Reasoning):
             raise ValueError(f"RMT.ntp must not be negative, got {self.ntp}")
         if self.ntp_aggregate not in ("sum", "mean"):
             raise ValueError(f"RMT.ntp_aggregate must be one of sum, mean, got {self.ntp_aggregate!r}")
+        if self.ranked_by not in RANKED_BY:
+            raise ValueError(f"RMT.ranked_by must be one of {', '.join(RANKED_BY)}, got {self.ranked_by!r}")
         if self.told is not None and (self.budget is None or self.budget > self.told.longest):
             raise ValueError(f"RMT.told needs an RMT.budget of at most {self.told.longest}, got {self.budget}")
         check_bins(self)
@@ -156,7 +162,8 @@ class RMT(Reasoning):
         opening, closing = tags(lm)
         # Tiers rank the tokens of all texts of the step, even if this call collects only some of its rows.
         problems, texts, places = zip(*(self.text(lm, seed, step, row) for row in range(self.batch_size)), strict=True)
-        before = unsure(models.start, texts)
+        ranking = models.start if self.ranked_by == "start" else lm
+        before = unsure(ranking, texts)
         allowed = None if self.places == "any" else places
         every = self.drawn(models.done, texts, np.concatenate(before, axis=1)[0], seed, step, allowed)
         asked = [every[row] for row in rows]
@@ -184,7 +191,7 @@ class RMT(Reasoning):
         if all(len(roles_T) == len(ids) for roles_T, (ids, _) in zip(purposes, texts, strict=True)):
             line |= by_kind([purposes[n][t] for _, n, t in asked], matches, plain)
         candidates = sum(len(ids) - first for ids, first in texts)
-        cost = forward_cost(models.start, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
+        cost = forward_cost(ranking, REFERENCE, [len(ids) - 1 for ids, _ in texts], logits=candidates)
         batch = thought_batch(self, lm, judged, (cost,), line)
         if not self.ntp:
             return batch

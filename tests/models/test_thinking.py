@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 
@@ -282,6 +283,35 @@ def test_draws_come_from_the_tier_they_name(models):
     assert len(seen) > 0.9 * size
     only = dataclasses.replace(MATCHING, early=(0.0, 0.0, 1.0), late=(0.0, 0.0, 1.0))
     assert {tier for tier, *_ in only.drawn(0.0, texts, found, 5, 3)} == {2}
+
+
+def test_the_named_model_ranks_the_tokens(models):
+    """Kills: the field ignored; the learner's entropy where the paper has the start's; a probability without a thought
+    that is another model's than the ranking's."""
+    lm, other = models.learner, dataclasses.replace(models, start=spoilt(models.start))
+    for ranked_by, ranking in (("start", other.start), ("learner", lm)):
+        stage = dataclasses.replace(MATCHING, ranked_by=ranked_by)
+        texts = [document(lm, GAPS.problem("think", 5, 3, row), "solution") for row in range(6)]
+        with torch.no_grad():
+            entropy_N, plain_N = np.concatenate(unsure(ranking, texts), axis=1)
+        draws = stage.drawn(0.0, texts, entropy_N, 5, 3)
+        batch = collected(stage, other)
+        prompts = {tuple(texts[n][0][:t]) for _, n, t in draws}
+        assert {tuple(prompt[:-1]) for prompt, *_ in own(batch, lm)} <= prompts
+        places = [(n, t) for n, (ids, first) in enumerate(texts) for t in range(first, len(ids))]
+        due = np.mean([plain_N[places.index((n, t))] for _, n, t in draws])
+        assert batch.metrics["plain"] == pytest.approx(due, abs=1e-6)
+    with pytest.raises(ValueError, match="RMT.ranked_by must be one of start, learner, got 'base'"):
+        dataclasses.replace(MATCHING, ranked_by="base")
+
+
+def spoilt(lm):
+    """A copy of a model with other weights."""
+    other = copy.deepcopy(lm)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(7)))
+    return other
 
 
 @pytest.mark.parametrize("budget", (20, None))
