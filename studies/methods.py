@@ -28,6 +28,7 @@ from interlude.models.stages.thinking import Judge, Thinking
 from interlude.models.stages.withdraw import Withdraw
 from interlude.models.thought_rl import Bins, Reasoning
 from interlude.studies.exam import Exam
+from interlude.studies.exams.empty import EmptyExam
 from interlude.studies.exams.match import MatchExam
 from interlude.studies.exams.probe import THOUGHTS, ProbeExam
 from interlude.studies.exams.sampled import SampledExam
@@ -153,6 +154,11 @@ class Arena(Scale):
             MatchExam(f"{WORLDS[0]}-edge-match-{places}", source, 2 * self.problems, places=places)
             for places, source in sources.items()
         )
+
+    def empty_exam(self) -> EmptyExam:
+        """Held-out texts of the corpus: is their next token as probable after an empty thought?"""
+        source = replace(self.corpus().parts[0][1], split="held_out")
+        return EmptyExam(f"{WORLDS[0]}-edge-empty", source, 2 * self.problems)
 
     def arm_exams(self) -> tuple[Exam, ...]:
         """The sampled exams of every arm: at the edge, at the edge with a thought opened before the answer, and in the
