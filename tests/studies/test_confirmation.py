@@ -13,9 +13,9 @@ from scipy import stats
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.midtraining import confirmation, interleaving, leaderboard, unsolved
+from interlude.studies.midtraining import confirmation, interleaving, leaderboard, longer_rl, unsolved
 from interlude.studies.midtraining.confirmation import BEST
-from interlude.studies.results import load
+from interlude.studies.results import load, load_curves
 from interlude.studies.scales import SCALES
 from interlude.studies.verdicts import OOD, Score, decide
 
@@ -72,7 +72,7 @@ def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_mea
 def test_the_page_on_unsolved_problems_and_interleaving_says_what_their_tables_do():
     """Kills: a number or a verdict of the page that the tables do not give; seeds that are not the confirmation's."""
     page = PAGE.read_text()
-    section = page[page.index("## Withdrawal of unsolved problems") : page.index("## Where thinking pays")]
+    section = page[page.index("## Withdrawal of unsolved problems") : page.index("## Three times the RL")]
     rows = [line for line in section.splitlines() if line.startswith("| ") and "*holds*" in line]
     verdicts = [
         verdict
@@ -88,3 +88,28 @@ def test_the_page_on_unsolved_problems_and_interleaving_says_what_their_tables_d
             for name in ("base", "NTP", "interleaving")}  # fmt: skip
     for name, span in {name: f"{a.min():.2f} to {a.max():.2f}" for name, a in arms.items()}.items():
         assert span in section, name
+
+
+def test_the_page_on_longer_rl_says_what_its_table_does():
+    """Kills: a number, gain or verdict of the page that the table does not give; a range of steps of other arms."""
+    page = PAGE.read_text()
+    section = page[page.index("## Three times the RL") : page.index("## Where thinking pays")]
+    verdicts = decide(longer_rl.CLAIMS, load("midtraining/longer_rl", "nano"), bands("nano"))
+    rows = [line for line in section.splitlines() if re.search(r"\*(holds|open)\*", line)]
+    assert len(rows) == len(verdicts) == 7
+    for row, verdict in zip(rows, verdicts, strict=True):
+        (part,) = verdict.measured
+        assert f"| {verdict.claim.name} | {part.mean:+.3f} ({part.low:+.3f} to {part.high:+.3f}) |" in row
+        assert f"*{verdict.verdict}*" in row and (not verdict.seeds_needed or f"{verdict.seeds_needed} seeds" in row)
+    frame, span = table(results.path("midtraining/longer_rl", "nano")), bands("nano")
+    for name in longer_rl.ROWS:
+        scores = [by_seed(frame, f"{name} + {then}", Score(OOD), span).mean() for then in ("RL", "3 RL")]
+        hard = [by_seed(frame, f"{name} + {then}", Score("hard", 128), span).mean() for then in ("RL", "3 RL")]
+        cells = [*(f"{x:.2f}" for x in scores), f"{scores[1] - scores[0]:+.2f}", *(f"{x:.2f}" for x in hard)]
+        assert f"| {name} | {' | '.join(cells)} |" in section
+    steps = {}
+    for row in load_curves("midtraining/longer_rl", "nano"):
+        last = row["stage"] - (row["arm"] == "withdrawal + 3 RL")  # RL and longer RL come one stage later there
+        steps.setdefault((row["arm"], row["seed"]), {}).setdefault(last, []).append(row["step"])
+    after = [sum(max(v) for at, v in own.items() if at > 3) for (arm, _), own in steps.items() if arm.endswith("3 RL")]
+    assert f"{min(after)} to {max(after)} steps" in section
