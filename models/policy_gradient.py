@@ -117,7 +117,7 @@ class PolicyGradient(Stage):
     def loss_and_metrics(self, models: StageModels, batch: Batch) -> tuple[Tensor, dict[str, tuple[float, float]]]:
         """``loss``, and at the first update of a batch ``mismatch``: the mean absolute difference in nats between the
         log-probability of a token when it was sampled and the learner's now, which are equal but for how the sampler
-        and the trainer round."""
+        and the trainer round. Where a batch feeds several updates it is of the rows of the first."""
         noted: dict[str, tuple[float, float]] = {}  # filled by ``loss``, which subclasses wrap in losses of their own
         return self.loss(replace(models, noted=noted if models.update == 0 else None), batch), noted
 

@@ -407,8 +407,8 @@ def exam_rows(table: Results) -> list[dict]:
 
 def rl_stages(curves: Sequence[dict]) -> list[dict]:
     """Of every stage of an arm that samples groups of responses: seeds, steps, the share of groups in which all rewards
-    were equal, which teach nothing, over the stage and in its last quarter, and the reward in its first and last
-    quarter; means over seeds. curves: rows of training curves, each the mean of as many steps."""
+    were equal, which have no policy gradient, over the stage and in its last quarter, and the reward in its first and
+    last quarter; means over seeds. curves: rows of training curves, each the mean of as many steps."""
     made = []
     for arm, stage in dict.fromkeys((row["arm"], row["stage"]) for row in curves):
         rows = [row for row in curves if (row["arm"], row["stage"]) == (arm, stage)]

@@ -99,7 +99,7 @@ CURVE_COLUMNS = (
         "plain",
         float,
         "",
-        "mean probability of that token at the start, without a thought",
+        "mean probability of that token without a thought, under the model that ranks tokens",
         nan=True,
         fill=math.nan,
     ),

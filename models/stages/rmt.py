@@ -47,7 +47,7 @@ class RMT(Reasoning):
     another opening tag. Other fields and errors are Reasoning's.
 
     Metrics by tier and by token role (if each word is one token): ``drawn_``, the number of responses; ``match_``, the
-    share that match; ``plain_``, the initial model's probability of the token without a thought.
+    share that match; ``plain_``, its probability without a thought under the model that ranks the tokens.
     """
 
     objective: Objective = Objective(aggregate="sum")
@@ -69,9 +69,9 @@ class RMT(Reasoning):
     early: tuple[float, float, float] = (0.6, 0.3, 0.1)
     late: tuple[float, float, float] = (0.1, 0.3, 0.6)
     turn: tuple[float, float] = (0.3, 0.7)
-    # The pool is this share of the step's candidate tokens: those with the highest entropy under the stage's initial
-    # model. Its thirds are the tiers (our choice), so that no tier is empty. With "inferable" ``places``, the pool is
-    # all of them, and a row whose text has none uses another text.
+    # The pool is this share of the step's candidate tokens: those with the highest entropy under the model that
+    # ``ranked_by`` names. Its thirds are the tiers (our choice), so that no tier is empty. With "inferable" ``places``,
+    # the pool is all of them, and a row whose text has none uses another text.
     pool: float = 0.2
     # Weight lambda of L_NTP (0.1 is the paper's; 0 leaves it out).
     ntp: float = 0.1

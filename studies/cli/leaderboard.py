@@ -27,6 +27,7 @@ from interlude.studies.layout import Table
 from interlude.studies.methods import Row, alike, arena
 from interlude.studies.midtraining import confirmation
 from interlude.studies.midtraining import leaderboard as board
+from interlude.studies.places import COMMITTED
 from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, check_budget, measured, plan
 from interlude.studies.verdicts import Claim, decide
@@ -61,7 +62,7 @@ def leaderboard(args, screen) -> None:
         return print_json(ranking(study, asked))
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
     printed(screen, title, study, tables(ranking(study, asked), every=args.all or bool(args.method)))
-    if not args.method and study.scale == "nano":
+    if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED:
         for name, note in NOTES.items():
             screen.print(Text(f"{name}: {note}", "dim"))
         screen.print()

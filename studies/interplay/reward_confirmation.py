@@ -1,7 +1,7 @@
 """Where answers can be guessed, do rewards for steps teach hard problems that rewards for the answer do not?
 
-`interplay/reward_guessing` found what arXiv 2512.07783 says of hard problems, three times as large, over eight seeds,
-and could not establish it beside nine other comparisons. The arms that decide it are trained again on sixteen.
+`interplay/reward_guessing` found it over eight seeds, and could not establish it beside nine other comparisons. The
+arms that decide it are trained again on sixteen.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -168,13 +169,14 @@ def certainty(row: dict) -> float:
 def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None = None) -> list[Table]:
     """The claims of papers, each with the comparison that decided it or that is still open; and for every study of a
     topic how many claims of each verdict it has. scales: the scale of every study's table. A claim that several studies
-    ask at one scale is shown once, from the study with the most seeds; what the others say stands below its name."""
+    ask in the same words at one scale is shown once, from the study with the most seeds; what the others say stands
+    below its name."""
     scales, asked = scales or {}, {}
     for name, rows in studies.items():
         for row in (row for row in rows if row["published"]):
             asked.setdefault((row["claim"], scales.get(name, "")), []).append((name, row))
     claims, paper = [], only_paper([row for again in asked.values() for _, row in again])
-    for again in sorted(asked.values(), key=lambda found: found[0][1]["place"]):
+    for again in sorted(asked.values(), key=lambda found: by_number(found[0][1]["place"])):
         name, row = max(again, key=lambda found: fewest_seeds(found[1]))
         verdict, *_ = decided(row).split("\n")
         needed = [f"{row['seeds_needed']} seeds"] if more_needed(row) else []
@@ -199,6 +201,11 @@ def only_paper(rows: list[dict]) -> str:
     """The paper in which all claims were published, such as "arXiv 2512.07783"; "" where there are several."""
     found = {row["place"].partition(",")[0] for row in rows}
     return found.pop() if len(found) == 1 else ""
+
+
+def by_number(place: str) -> list[tuple[int, str]]:
+    """A key that sorts Figure 10 after Figure 3."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", place)]
 
 
 def fewest_seeds(row: dict) -> int:
@@ -435,14 +442,14 @@ def cost_table(rows: list[dict]) -> Table:
         "tokens by the paper's formula", "rows", "distinct", "sum of learning rates", "time after base", "machine",
     ]  # fmt: skip
     caption = (
-        "rows: trained on after the base; distinct: different texts among them, counted stage by stage (in RL a text "
-        "is a prompt, elsewhere a whole row); –: not recorded"
+        "rows: that entered the loss after the base (groups of equal rewards do so only with a KL term); distinct: "
+        "different texts among them, stage by stage, up to the first token that the model sampled; –: not recorded"
     )
     return "cost, mean over seeds", heads, cells, caption
 
 
 def rl_table(rows: list[dict]) -> Table:
-    """Of every stage of RL: its steps, its reward, and the share of its groups that taught nothing."""
+    """Of every stage of RL: its steps, its reward, and the share of its groups without a policy gradient."""
     cells = [
         [
             r["arm"], r["stage"], r["seeds"], f"{r['steps']:.0f}",
@@ -453,4 +460,4 @@ def rl_table(rows: list[dict]) -> Table:
     heads = [
         "arm", "stage", "seeds", "steps", "reward, first quarter", "last", "groups of equal rewards", "last quarter",
     ]  # fmt: skip
-    return "RL, mean over seeds", heads, cells, "a group whose rewards are all equal teaches nothing"
+    return "RL, mean over seeds", heads, cells, "a group whose rewards are all equal has no policy gradient"

@@ -102,14 +102,21 @@ def test_a_claim_that_studies_ask_twice_is_shown_once_from_the_most_seeds():
     paper named in every line; claims in the order of studies rather than of the paper."""
     part = {"words": "x", "mean": 0.1, "low": 0.0, "high": 0.2, "half_width": 0.1, "p": 0.1, "problems": 9, "idle": ""}
     part |= {"resampled_low": 0.0, "resampled_high": 0.2}
-    row = {"claim": "c", "published": "+1", "place": "arXiv 1, Figure 3", "margin": 0.05, "verdict": "open", "note": ""}
+    row = {
+        "claim": "c",
+        "published": "+1",
+        "place": "arXiv 1, Figure 10",
+        "margin": 0.05,
+        "verdict": "open",
+        "note": "",
+    }
     row |= {"exploratory": False, "seeds_needed": None, "ours": [part | {"verdict": "open", "seeds": 8}]}
     surer = row | {"verdict": "holds", "ours": [part | {"verdict": "holds", "seeds": 16, "p": 0.01}]}
     early = row | {"claim": "d", "place": "arXiv 1, Figure 2"}
     studies = {"a/few": [row], "a/many": [surer, early], "a/there": [row]}
     (title, _, cells, _), _ = tables.topic_tables(studies, {"a/few": "nano", "a/many": "nano", "a/there": "large"})
     assert title == "claims of arXiv 1"
-    assert [cell[2] for cell in cells] == ["+1\nFigure 2", "+1\nFigure 3", "+1\nFigure 3"]
+    assert [cell[2] for cell in cells] == ["+1\nFigure 2", "+1\nFigure 10", "+1\nFigure 10"]
     assert [cell[0] for cell in cells][1:] == ["holds\nmany, nano\nfew: open", "open\nthere, large"]
 
 
