@@ -118,8 +118,8 @@ class PolicyGradient(Stage):
         """``loss``, and at the first update of a batch ``mismatch``: the mean absolute difference in nats between the
         log-probability of a token when it was sampled and the learner's now, which are equal but for how the sampler
         and the trainer round. Where a batch feeds several updates it is of the rows of the first."""
-        noted: dict[str, tuple[float, float]] = {}  # filled by ``loss``, which subclasses wrap in losses of their own
-        return self.loss(replace(models, noted=noted if models.update == 0 else None), batch), noted
+        sums: dict[str, tuple[float, float]] = {}  # filled by ``loss``, which subclasses wrap in losses of their own
+        return self.loss(replace(models, sums=sums if models.update == 0 else None), batch), sums
 
     def loss(self, models: StageModels, batch: Batch) -> Tensor:
         """-sum min(ratio A, clip(ratio, 1 - clip_low, 1 + clip_high) A) / total, plus kl times the k3 estimator of
@@ -127,8 +127,8 @@ class PolicyGradient(Stage):
         chosen_BT = self.chosen(batch)
         logp_N = logprobs(models.learner, batch.ids_BT, chosen_BT, self.temperature)
         gain_N = batch.gain_BT[chosen_BT]
-        if models.noted is not None and batch.old_BT is not None:
-            note_mismatch(models.noted, logp_N.detach(), batch.old_BT[chosen_BT])
+        if models.sums is not None and batch.old_BT is not None:
+            note_mismatch(models.sums, logp_N.detach(), batch.old_BT[chosen_BT])
         old_N = logp_N.detach() if self.updates_per_batch == 1 else batch.old_BT[chosen_BT]
         ratio_N = (logp_N - old_N).exp()
         clipped_N = ratio_N.clamp(1 - self.objective.clip_low, 1 + self.objective.clip_high)
@@ -237,14 +237,14 @@ def normaliser(stage: PolicyGradient, responses: list[int]) -> float:
     return float(len(responses) * stage.max_new_tokens)
 
 
-def note_mismatch(noted: dict[str, tuple[float, float]], logp_N: Tensor, old_N: Tensor) -> None:
-    """Add to ``noted`` the sum of the absolute differences in nats between tokens' log-probabilities now and when they
+def note_mismatch(sums: dict[str, tuple[float, float]], logp_N: Tensor, old_N: Tensor) -> None:
+    """Add to ``sums`` the sum of the absolute differences in nats between tokens' log-probabilities now and when they
     were sampled, and over how many tokens it goes; tokens that were not sampled (NaN) do not count."""
     gap_N = (logp_N - old_N).abs().double()
     gap_N = gap_N[~gap_N.isnan()]
     if len(gap_N):
-        total, count = noted.get("mismatch", (0.0, 0.0))
-        noted["mismatch"] = total + float(gap_N.sum()), count + len(gap_N)
+        total, count = sums.get("mismatch", (0.0, 0.0))
+        sums["mismatch"] = total + float(gap_N.sum()), count + len(gap_N)
 
 
 def sampled(batch: Batch) -> Tensor:

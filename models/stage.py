@@ -68,7 +68,7 @@ class StageModels:
     """What a stage may look at: the learner, the learner as it was when the stage began, and other finished models.
 
     done: the share of the stage that is done, for schedules of its own. update: how many optimiser steps the batch has
-    fed already. noted: where a loss leaves metrics for ``loss_and_metrics``, or None where none are asked for.
+    fed already. sums: where a loss leaves metrics for ``loss_and_metrics``, or None where none are asked for.
     """
 
     learner: LM
@@ -76,7 +76,7 @@ class StageModels:
     references: dict[str, LM] = field(default_factory=dict)
     done: float = 0.0
     update: int = 0
-    noted: dict[str, tuple[float, float]] | None = None
+    sums: dict[str, tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,11 @@ from interlude.synth.source import parts
 
 @dataclass(frozen=True)
 class EmptyResult(ExamResult):
-    """Of each problem's token (float64[P]): emptied, its probability after an empty thought; unthought, without one."""
+    """Of each problem's token (float64[P]): empty_thought, its probability after an empty thought; no_thought, its
+    probability without one."""
 
-    emptied: np.ndarray
-    unthought: np.ndarray
+    empty_thought: np.ndarray
+    no_thought: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class EmptyExam(Exam):
     kind: ClassVar[str] = "empty"
     result: ClassVar[type[ExamResult]] = EmptyResult
     columns: ClassVar[dict[str, str]] = {
-        "emptied": "probability of each text's own next token after an empty thought",
-        "unthought": "probability of the same token without it",
+        "empty_thought": "probability of each text's own next token after an empty thought",
+        "no_thought": "probability of the same token without it",
     }
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class EmptyExam(Exam):
         at = [below(rng("empty", "place", row), len(ids)) for row, ids in enumerate(texts)]
         prefixes = [[*ask, *ids[:t]] for ask, ids, t in zip(asked, texts, at, strict=True)]
         own = [[ids[t]] for ids, t in zip(texts, at, strict=True)]
-        emptied = [[*prefix, opening, closing] for prefix in prefixes]
-        return EmptyResult(*(self.probabilities(lm, each, own) for each in (emptied, prefixes)))
+        after = [[*prefix, opening, closing] for prefix in prefixes]
+        return EmptyResult(*(self.probabilities(lm, each, own) for each in (after, prefixes)))
 
     def probabilities(self, lm: LM, prefixes: list[list[int]], own: list[list[int]]) -> np.ndarray:
         """The exact probability of each token after its prefix."""

@@ -25,12 +25,12 @@ SEEDS = tuple(range(100, 108))
 EXAM = "zoo-edge-empty"
 ARMS = ("NTP", "RMT", "RMT, entropy")
 CLAIMS = (
-    within("an empty thought is harmless to the base", rather("base", "emptied", "unthought", EXAM)),
+    within("an empty thought is harmless to the base", rather("base", "empty_thought", "no_thought", EXAM)),
     within(
         "it stays so for methods that think",
-        *(rather(arm, "emptied", "unthought", EXAM) for arm in ("RMT", "RMT, entropy")),
+        *(rather(arm, "empty_thought", "no_thought", EXAM) for arm in ("RMT", "RMT, entropy")),
     ),
-    below("next-token prediction unlearns it", rather("NTP", "emptied", "unthought", EXAM)),
+    below("next-token prediction unlearns it", rather("NTP", "empty_thought", "no_thought", EXAM)),
 )  # fmt: skip
 
 

@@ -39,17 +39,17 @@ def test_it_is_two_tags_and_one_token(lm, temperature):
         ask, ids = lm.encode_prompt(problem.question), lm.encode(problem.solution)
         t = int(rng("empty", "place", row).random() * len(ids))
         places.append(t)
-        for prefix, told in (([*ask, *ids[:t], *tags(lm)], found.emptied), ([*ask, *ids[:t]], found.unthought)):
+        for prefix, told in (([*ask, *ids[:t], *tags(lm)], found.empty_thought), ([*ask, *ids[:t]], found.no_thought)):
             p_V = (lm(torch.tensor([prefix]))[0, -1].double() / temperature).softmax(-1)
             assert told[row] == pytest.approx(float(p_V[ids[t]]), rel=1e-4)
     assert len(set(places)) > 3
-    assert not np.allclose(found.emptied, found.unthought)
+    assert not np.allclose(found.empty_thought, found.no_thought)
     cells = exam.cells(found)
     assert {name: list(numbers(cells[name])) for name in cells} == {
         name: pytest.approx(list(getattr(found, name)), abs=1e-5) for name in EmptyExam.columns
     }
     again = EmptyResult.from_json(found.as_json())
-    assert list(again.emptied) == list(found.emptied)
+    assert list(again.empty_thought) == list(found.empty_thought)
 
 
 def test_thoughts_in_its_texts_are_refused():
