@@ -31,15 +31,15 @@ def draw(folder=FOLDER) -> Figure:
     made = figure(8.6, 2.9)
     places, matches = made.subplots(1, 2)
     shares = [aimed(rows, arm) for arm in FILTERS.values()]
-    by_row(places, list(FILTERS), {"": (3, [s[:, None] for s in shares], [seeds_mean(s) for s in shares])})
+    by_row(places, list(FILTERS), {"RMT": (3, [s[:, None] for s in shares], [seeds_mean(s) for s in shares])})
     places.set(xlabel="share of thoughts before inferable tokens", xlim=(-0.03, 1.05))
     arms = {"base, no training": "base"} | FILTERS
     values = [found.measure(arm, EXAM, "match") for arm in arms.values()]
-    by_row(matches, list(arms), {"": (1, values, [seeds_mean(each.mean(1)) for each in values])})
+    by_row(matches, list(arms), {"after a thought": (1, values, [seeds_mean(each.mean(1)) for each in values])})
     without = float(found.measure("base", EXAM, "plain").mean())
     matches.axvline(without, color="#333333", linewidth=0.6, linestyle=":", label="without a thought")
     matches.set(xlabel="probability of the token, after a thought", xlim=(-0.03, 1.05))
-    matches.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=6.5)
+    matches.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=6.5)
     panel_letter(places, "a", "where RMT thinks")
     panel_letter(matches, "b", "held-out inferable tokens")
     texts = found.of("base", EXAM)[0]["problems"]

@@ -18,8 +18,8 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds in the mean probability of one token of each text, drawn uniformly from its "
-    "solution, with an empty thought before it and without; Student t, Holm over this file; margin 0.05. Seeds 100 to "
-    "107, whose models were known by other exams. Written before this exam was taken."
+    "solution, with an empty thought before it and without; Student t, Holm over this file; margin 0.05. Seeds 100 to"
+    " 107, whose models were known by other exams (`midtraining/confirmation`). Written before this exam was taken."
 )
 SEEDS = tuple(range(100, 108))
 EXAM = "zoo-edge-empty"

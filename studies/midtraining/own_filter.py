@@ -20,9 +20,10 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds: of inferable next tokens in the mean probability after a thought, at the edge in "
-    "strict pass@1 of the sampled exam that opens a thought before the answer; Student t, Holm over this file; margin "
-    "0.05. Seeds 100 to 107, where both other arms were known. Written after one pilot at seed 3 (inferable 0.70 "
-    "against 0.41, edge 0.55 against 0.49; of a filter forty times as narrow 0.34 and 0.64), before this arm ran there."
+    "strict pass@1 of the sampled exam that opens a thought before the answer; Student t, Holm over this file; margin"
+    " 0.05. Seeds 100 to 107, where both other arms were known (`midtraining/confirmation`, "
+    "`midtraining/places_confirmation`). Written after one pilot at seed 3 (inferable 0.70 against 0.41, edge 0.55 "
+    "against 0.49; of a filter forty times as narrow 0.34 and 0.64), before this arm ran there."
 )
 SEEDS = tuple(range(100, 108))
 INFERABLE, OPENED = "zoo-edge-match-inferable", "zoo-edge-sampled-answer"

@@ -31,6 +31,7 @@ from interlude.figures import (
     interplay_planning_budget,
     interplay_planning_reward,
     interplay_reward_guessing,
+    midtraining_filters,
     midtraining_marked_gaps,
     midtraining_places,
     midtraining_remit,
@@ -173,6 +174,11 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
     results.store_curves(midtraining_rmt.STUDY, "nano", thought_rows(list(midtraining_rmt.ABLATED), seeds), folder)
     results.store("midtraining/places", "nano", place_rows(seeds, shift), folder)
     results.store_curves("midtraining/places", "nano", thought_rows(["RMT", "RMT, entropy"], seeds), folder)
+    filters = ["base", *midtraining_filters.FILTERS.values()]
+    results.store(
+        midtraining_filters.STUDY, "nano", match_rows(filters, [midtraining_filters.EXAM], seeds, shift), folder
+    )
+    results.store_curves(midtraining_filters.STUDY, "nano", thought_rows(filters[1:], seeds), folder)
     results.store("midtraining/thinking", "nano", thinking_rows(THINKING, seeds, shift), folder)
     results.store_curves("midtraining/thinking", "nano", thinking_curves(seeds, shift), folder)
     for scale in ("nano", "nano-shuffled"):

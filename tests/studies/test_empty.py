@@ -9,11 +9,15 @@ import pytest
 import torch
 
 from interlude.models.lm import tags
+from interlude.studies import results
 from interlude.studies.exam import evaluate
 from interlude.studies.exams.empty import EmptyExam, EmptyResult
+from interlude.studies.find import bands
 from interlude.studies.methods import arena
+from interlude.studies.midtraining import empty_thoughts
 from interlude.studies.results import numbers
 from interlude.studies.scales import SMOKE
+from interlude.studies.verdicts import decide
 from interlude.synth.rng import rng
 
 SCALE = arena(SMOKE)
@@ -56,3 +60,20 @@ def test_thoughts_in_its_texts_are_refused():
     """Kills: a corpus whose own thoughts are taken for its words."""
     with pytest.raises(ValueError, match="EmptyExam.source of 'zoo-edge-empty' must not hold thoughts"):
         replace(EXAM, source=replace(EXAM.source, thoughts="oracle", stop_prob=0.5))
+
+
+def test_the_page_says_what_the_table_does():
+    """Kills: two models exchanged; a verdict or an interval that the table does not give; the spread of another model."""
+    page = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
+    section = page[page.index("## Is a thought harmless") : page.index("## The board (")]
+    table = results.load("midtraining/empty_thoughts", "nano")
+    verdicts = decide(empty_thoughts.CLAIMS, table, bands("nano"))
+    lines = [line for line in section.splitlines() if "*open*" in line or "*holds*" in line]
+    parts = [(verdict, part) for verdict in verdicts for part in verdict.measured]
+    assert len(lines) == len(parts) == 4
+    for line, arm, (verdict, part) in zip(lines, ("base", "RMT", "RMT, entropy", "NTP"), parts, strict=True):
+        means = [table.measure(arm, empty_thoughts.EXAM, name).mean() for name in EmptyExam.columns]
+        assert line.startswith(f"| {arm.replace(', ', ' by ')} | {means[0]:.2f} | {means[1]:.2f} |")
+        assert f"| {part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f}) | *{verdict.verdict}* |" in line
+    base_S = table.measure("base", empty_thoughts.EXAM, "empty_thought").mean(1)
+    assert f"{base_S.min():.2f} to {base_S.max():.2f}, 0.95 or more at four" in section and sum(base_S >= 0.95) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -244,9 +245,12 @@ def test_the_confirmation_is_the_boards_on_seeds_that_chose_nothing():
     assert {exam.reference for exam in set(asked.exams) - set(board.exams)} == {board.base}
     assert {each.name for each in confirmation.CLAIMS[:-1]} < {each.name for each in leaderboard.CLAIMS}
     names = (path.stem.replace(".", "/", 1) for path in results.path(asked.name, "nano").parent.glob("*.csv"))
-    others = {name for name in names if not name.endswith(".curves")}
-    used = {seed for other in others - {asked.name} for seed in results.load(other, "nano").seeds}
-    assert len(asked.seeds) == 8 and used >= {*range(50, 58)} and not used & set(asked.seeds)
+    others = {name for name in names if not name.endswith(".curves")} - {asked.name}
+    used = {name: set(results.load(name, "nano").seeds) for name in others}
+    assert len(asked.seeds) == 8 and set().union(*used.values()) >= {*range(50, 58)}
+    # Studies that came later share its models, and say so in their rules.
+    rules = {name: import_module(f"interlude.studies.{name.replace('/', '.')}").RULE for name in others}
+    assert all(asked.name in rules[name] for name, seeds in used.items() if seeds & set(asked.seeds))
 
 
 def test_methods_that_think_share_corpus_base_and_rate():
