@@ -63,7 +63,7 @@ def test_thoughts_in_its_texts_are_refused():
 
 
 def test_the_page_says_what_the_table_does():
-    """Kills: two models exchanged; a verdict or an interval that the table does not give; the spread of another model."""
+    """Kills: two models exchanged; a verdict or interval that the table does not give; another model's spread."""
     page = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
     section = page[page.index("## Is a thought harmless") : page.index("## The board (")]
     table = results.load("midtraining/empty_thoughts", "nano")
