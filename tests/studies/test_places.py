@@ -9,14 +9,15 @@ import pytest
 
 from interlude.figures.midtraining_filters import aimed
 from interlude.studies import results
+from interlude.studies.evidence import values
 from interlude.studies.find import bands
-from interlude.studies.midtraining import places, places_confirmation
+from interlude.studies.midtraining import own_filter, places, places_confirmation
 from interlude.studies.results import load, load_curves
 from interlude.studies.verdicts import decide
 
 STUDY = "midtraining/places_confirmation"
 PAGE = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
-SECTION = PAGE[PAGE.index("### Again, and what follows") : PAGE.index("## A mark at a gap")]
+SECTION = PAGE[PAGE.index("### Again, and what follows") : PAGE.index("### By the model as it is")]
 ARMS = {
     "base": "base", "RMT, told the tokens": "RMT", "RMT by entropy, top fifth (the paper's)": "RMT, entropy",
     'top two-hundredth ("narrow")': "narrow", 'after reading, top fifth ("read, wide")': "read, wide",
@@ -62,3 +63,22 @@ def test_both_groups_of_seeds_hold_the_first_three_claims():
         assert one.verdict == other.verdict == "holds"
         assert one.claim.comparisons == other.claim.comparisons
         assert not set(one.measured[0].seeds) & set(other.measured[0].seeds)
+
+
+def test_the_page_on_the_models_own_filter_says_what_its_table_does():
+    """Kills: a score, difference or verdict that the table does not give; shares of thoughts of the whole stage."""
+    section = PAGE[PAGE.index("### By the model as it is") : PAGE.index("## A mark at a gap")]
+    table = load("midtraining/own_filter", "nano")
+    verdicts = decide(own_filter.CLAIMS, table, bands("nano"))
+    lines = [line for line in section.splitlines() if re.search(r"\*(holds|open)\*", line)]
+    assert len(lines) == len(verdicts) == 3
+    for line, verdict in zip(lines, verdicts, strict=True):
+        (part,) = verdict.measured
+        assert line.startswith(f"| {verdict.claim.name} |") and f"*{verdict.verdict}*" in line
+        assert f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})" in line
+        (_, arm, score), (_, other, _) = verdict.claim.comparisons[0].terms
+        means = [values(table, each, (score.on,), 1, score.score).mean() for each in (arm, other)]
+        assert f"{means[0]:.2f} - {means[1]:.2f}," in line
+    late = [row for row in load_curves("midtraining/own_filter", "nano") if row["drawn"] and row["share"] > 0.75]
+    own, start = (aimed(late, arm).mean() for arm in (own_filter.OWN, own_filter.START))
+    assert f"{100 * own:.0f} % of its thoughts" in section and f"filter {100 * start:.1f} %" in section
