@@ -111,6 +111,7 @@ def lines(study: str, scale: str, folder: Path = FOLDER) -> Iterator[str]:
 
 
 def said(estimate: Estimate) -> str:
+    """A mean and its 95 % interval, as the page writes them."""
     return f"{estimate.mean:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 

@@ -67,7 +67,7 @@ COLUMNS = (
     ),
     Column("rows", float, "rows", "rows that the arm's own stages trained on", nan=True, fill=math.nan),
     Column(
-        "distinct", float, "texts", "distinct texts among them, stage by stage: prompts in RL, whole rows elsewhere",
+        "distinct", float, "texts", "distinct texts among them, stage by stage, each up to the first sampled token",
         nan=True, fill=math.nan,
     ),
 )  # fmt: skip

@@ -91,6 +91,11 @@ def encoded(lm: LM, problems: list[Problem]) -> tuple[list[list[int]], list[list
     return [lm.encode_prompt(p.question) for p in problems], [lm.encode(p.solution) for p in problems]
 
 
+def token_probabilities(lm: LM, prefixes: list[list[int]], own: list[list[int]], temperature: float) -> np.ndarray:
+    """The exact probability of one token after each prefix (float64[P]). own: each token, in a list of its own."""
+    return np.exp(np.array([logp_T[0] for logp_T in token_logprobs(lm, prefixes, own, temperature)]))
+
+
 def continuations(lm: LM, prompts: list[list[int]], streams: np.ndarray, params: SamplingParams) -> list[list[int]]:
     """The token ids that the model samples after each prompt, SAMPLED rows at once; see ``LM.sample``."""
     found = []

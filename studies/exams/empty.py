@@ -14,7 +14,7 @@ import numpy as np
 from interlude.models.lm import LM, tags
 from interlude.studies.exam import Exam, ExamResult
 from interlude.studies.results import cell
-from interlude.studies.scoring import encoded, token_logprobs
+from interlude.studies.scoring import encoded, token_probabilities
 from interlude.synth.rng import below, rng
 from interlude.synth.source import parts
 
@@ -52,12 +52,7 @@ class EmptyExam(Exam):
         prefixes = [[*ask, *ids[:t]] for ask, ids, t in zip(asked, texts, at, strict=True)]
         own = [[ids[t]] for ids, t in zip(texts, at, strict=True)]
         after = [[*prefix, opening, closing] for prefix in prefixes]
-        return EmptyResult(*(self.probabilities(lm, each, own) for each in (after, prefixes)))
-
-    def probabilities(self, lm: LM, prefixes: list[list[int]], own: list[list[int]]) -> np.ndarray:
-        """The exact probability of each token after its prefix."""
-        found = token_logprobs(lm, prefixes, own, self.temperature)
-        return np.exp(np.array([logp_T[0] for logp_T in found]))
+        return EmptyResult(*(token_probabilities(lm, each, own, self.temperature) for each in (after, prefixes)))
 
     def cells(self, result: EmptyResult) -> dict[str, str]:
         return {name: cell(getattr(result, name), 5) for name in self.columns}

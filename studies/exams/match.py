@@ -18,7 +18,7 @@ from interlude.studies.evidence import measure_rows
 from interlude.studies.exam import Exam, ExamResult, check_samples
 from interlude.studies.layout import Table, means_table
 from interlude.studies.results import Results, cell
-from interlude.studies.scoring import continuations, encoded, token_logprobs
+from interlude.studies.scoring import continuations, encoded, token_probabilities
 from interlude.synth.problem import Problem
 from interlude.synth.render import INFERRED
 from interlude.synth.rng import below, rng, uniforms
@@ -88,12 +88,14 @@ class MatchExam(Exam):
         params = SamplingParams(max_new_tokens=room, temperature=self.temperature, stop_token=closing)
         written = continuations(lm, prompts, streams, params)
         closed = [n for n, ids in enumerate(written) if predicts([*ids, *own[members[n][0]]], opening, closing)]
-        after = self.probabilities(lm, [prompts[n] + written[n] for n in closed], [own[members[n][0]] for n in closed])
+        thought = [prompts[n] + written[n] for n in closed], [own[members[n][0]] for n in closed]
+        after = token_probabilities(lm, *thought, self.temperature)
         match_N, closed_N = np.zeros(len(members)), np.zeros(len(members))
         match_N[closed], closed_N[closed] = after, 1.0
         length_N = np.array([length(ids, closing) for ids in written], float)
         means = [each_N.reshape(self.problems, self.samples).mean(1) for each_N in (match_N, closed_N, length_N)]
-        return MatchResult(self.samples, means[0], self.probabilities(lm, prefixes, own), *means[1:])
+        plain = token_probabilities(lm, prefixes, own, self.temperature)
+        return MatchResult(self.samples, means[0], plain, *means[1:])
 
     def place(self, problem: Problem, row: int) -> int:
         """The index of the solution's token that is asked for. Raises ValueError where none can be inferred."""
@@ -105,11 +107,6 @@ class MatchExam(Exam):
                 f"places are inferable, but text {row} infers nothing"
             )
         return found[below(rng("match", "place", row), len(found))]
-
-    def probabilities(self, lm: LM, prefixes: list[list[int]], own: list[list[int]]) -> np.ndarray:
-        """The exact probability of each token after its prefix."""
-        found = token_logprobs(lm, prefixes, own, self.temperature)
-        return np.exp(np.array([logp_T[0] for logp_T in found]))
 
     def cells(self, result: MatchResult) -> dict[str, str | float]:
         measured = {name: cell(getattr(result, name), 5) for name in MEASURES}

@@ -23,7 +23,7 @@ SOLVED = 0.99  # a column of pass@k with k > 1 is left out if every arm reaches 
 def summary(study, table: Results, bands: Bands, claims: Sequence[Claim] = (), curves: Sequence[dict] = ()) -> dict:
     """Everything that ``show`` prints, as JSON values: verdicts, scores by exam and by band, differences, newly solved
     problems, the measures of each kind of exam, the exams themselves, costs, and from training curves what RL was paid
-    and how many groups of responses taught nothing."""
+    and how many groups of responses had equal rewards."""
     kinds = kinds_of(study)
     return {
         "study": study.name,
