@@ -90,12 +90,14 @@ def question(name: str) -> str:
     return str(constant(name, "QUESTION") or text.split("\n\n")[0].replace("\n", " "))
 
 
-def figures() -> dict[str, tuple[str, ...]]:
-    """Every figure, by name, with the studies whose tables it draws: the constants FIGURES of their modules."""
-    made: dict[str, tuple[str, ...]] = {}
+def figures() -> dict[str, tuple[tuple[str, str], ...]]:
+    """Every figure, by name, with the tables that it draws, each a study and a scale: the studies that name it in the
+    constant FIGURES of their modules, at the scales in DRAWN_AT, or else at their own."""
+    made: dict[str, tuple[tuple[str, str], ...]] = {}
     for name in names():
         for figure in constant(name, "FIGURES") or ():
-            made[figure] = (*made.get(figure, ()), name)
+            scales = constant(name, "DRAWN_AT") or (own_scale(name),)
+            made[figure] = (*made.get(figure, ()), *((name, scale) for scale in scales))
     return made
 
 

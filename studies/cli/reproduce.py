@@ -9,7 +9,7 @@ from pathlib import Path
 
 from interlude.studies.cli.runs import planned
 from interlude.studies.console import duration, print_json
-from interlude.studies.find import StudySpec, figures, own_scale, the_study
+from interlude.studies.find import StudySpec, figures, the_study
 from interlude.studies.price import pretrained, price, priceable
 from interlude.studies.refusal import Interrupted, Refused, meant
 from interlude.studies.speed import this_machine
@@ -23,7 +23,7 @@ def reproduce(args, screen) -> None:
         raise Refused(
             f"there is no figure {args.figure!r}{meant(args.figure, known)}; known figures: {', '.join(known)}"
         )
-    priced = [cost(the_study(StudySpec(name, own_scale(name), args.seeds))) for name in known[args.figure]]
+    priced = [cost(the_study(StudySpec(name, scale, args.seeds))) for name, scale in known[args.figure]]
     if args.json:
         return print_json({"figure": args.figure, "studies": priced})
     for one in priced:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import pytest
 
 from interlude.figures import style
 from interlude.figures.__main__ import NAMES
+from interlude.studies import results
 from interlude.studies.find import figures, names
 
 
@@ -24,11 +27,34 @@ def test_every_figure_has_its_studies():
     """Mutants: a figure that no study names; a study that names a figure nobody draws, or not each that draws it; a
     study forgotten where a figure has two."""
     assert sorted(figures()) == sorted(NAMES)
-    for figure, studies in figures().items():
+    for figure, drawn_from in figures().items():
         text = (style.COMMITTED / f"{figure}.py").read_text()
         drawn = {name for name in names() if f'"{name}"' in text}
-        assert set(studies) <= set(names()) and drawn <= {*studies}, figure
-    assert figures()["interplay_planning"] == ("interplay/depth_carried", "interplay/planning")
+        known = {name for name, _ in drawn_from}
+        assert known <= set(names()) and drawn <= known, figure
+    assert figures()["interplay_planning"] == (
+        ("interplay/depth_carried", "nano"), ("interplay/planning", "nano-shuffled"),
+    )  # fmt: skip
+
+
+TWICE = {figure: tables for figure, tables in figures().items() if len({study for study, _ in tables}) < len(tables)}
+
+
+@pytest.mark.parametrize("figure", TWICE)
+def test_a_figure_of_one_study_at_two_scales_needs_both_tables_and_no_more(tmp_path, figure):
+    """Mutant: the table of the study's own scale alone, so that the figure cannot be drawn after all its runs."""
+    draw = importlib.import_module(f"interlude.figures.{figure}").draw
+    copies = []
+    for study, scale in TWICE[figure]:
+        copies.append(results.path(study, scale, tmp_path))
+        copies[-1].parent.mkdir(exist_ok=True)
+        shutil.copy(results.path(study, scale), copies[-1])
+    assert draw(tmp_path).axes
+    for copy in copies:
+        copy.rename(copy.with_suffix(".away"))
+        with pytest.raises(FileNotFoundError, match=copy.parent.name):
+            draw(tmp_path)
+        copy.with_suffix(".away").rename(copy)
 
 
 @pytest.mark.parametrize("figure, study", [("interplay_fig06_mid_or_rl", "mid_or_rl"), ("quickstart", "quickstart")])
