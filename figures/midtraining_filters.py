@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from interlude.figures.midtraining_rmt import seeds_mean
+from interlude.figures.midtraining_rmt import WHOLE, counted, seeds_mean
 from interlude.figures.panels import SCALE, Missing, by_row, curves, plural, table
 from interlude.figures.style import figure, note, panel_letter
-from interlude.studies.results import FOLDER, tallies
+from interlude.studies.results import FOLDER
 
 STUDY, EXAM = "midtraining/places_confirmation", "zoo-edge-match-inferable"
 INFERRED = "inferred"  # the kind of token that thinking can infer
-TIERS = ("easy", "medium", "hard")  # counted beside kinds of token
 FILTERS = {  # arms by what chooses the tokens that they think before
     "told the tokens": "RMT",
     "unread, top 1/5": "RMT, entropy",
@@ -49,9 +48,4 @@ def draw(folder=FOLDER) -> Figure:
 
 def aimed(rows: list[dict], arm: str) -> np.ndarray:
     """The share of an arm's thoughts that stand before inferable tokens, over its whole stage, in each seed (S)."""
-    shares = []
-    for seed in sorted({row["seed"] for row in rows}):
-        counts = [tallies(row["drawn"]) for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        kinds = [sum(n for kind, n in each.items() if kind not in TIERS) for each in counts]
-        shares.append(sum(each.get(INFERRED, 0.0) for each in counts) / sum(kinds))
-    return np.array(shares)
+    return counted(rows, arm, (INFERRED,), part=WHOLE) / counted(rows, arm, part=WHOLE)

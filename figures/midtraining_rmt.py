@@ -35,7 +35,7 @@ ARMS = (*THEN, *(arm for arm in ABLATED if arm not in THEN))
 THINKERS = ("RMT", "RMT, entropy")  # at inferable places, and hardly ever there
 TIERS = ("easy", "medium", "hard")
 ROLES = ("inferred", "arithmetic", "retrieval", "planning", "copy", "format")
-LATE, EARLY = 0.75, 0.1  # of the stage: after the one stands what was learned, up to the other what was there
+WHOLE, EARLY, LATE = (0.0, 1.0), (0.0, 0.1), (0.75, 1.0)  # parts of a stage: what was there, and what was learned
 
 
 def draw(folder=FOLDER) -> Figure:
@@ -49,7 +49,7 @@ def draw(folder=FOLDER) -> Figure:
     (by_tier, by_role), held_out, (lengths, scores) = made.subplots(3, 2)
     arms = {arm: (nth, [matched(rows, arm, tier) for tier in TIERS]) for arm, nth in ABLATED.items()}
     plain = (0, [matched(rows, "RMT", tier, "foreseen") for tier in TIERS])
-    untrained = (7, [matched(rows, "RMT", tier, late=False) for tier in TIERS])
+    untrained = (7, [matched(rows, "RMT", tier, part=EARLY) for tier in TIERS])
     begun = {"RMT, first tenth": untrained} if any(np.isfinite(each.mean) for each in untrained[1]) else {}
     by_category(by_tier, list(TIERS), {"no thought": plain} | begun | arms)
     seen = {role: [arm for arm in THINKERS if np.isfinite(matched(rows, arm, role).mean)] for role in ROLES}
@@ -118,25 +118,36 @@ def budget(rows: list[dict], arm: str) -> np.ndarray:
     return np.mean([on_grid([row for row in own if row["seed"] == seed], "budget") for seed in seeds], axis=0)
 
 
-def matched(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> Estimate:
-    """The share of an arm's responses at places of a kind that matched, in the last or first part of its stage. NaN,
-    and so not drawn, where a seed has no such place."""
-    return seeds_mean(by_seed(rows, arm, kind, what, late))
+def matched(rows: list[dict], arm: str, kind: str, what: str = "matched", part: tuple[float, float] = LATE) -> Estimate:
+    """The share of an arm's responses at places of a kind that matched, in one part of its stage. NaN, and so not
+    drawn, where a seed has no such place."""
+    return seeds_mean(by_seed(rows, arm, kind, what, part))
 
 
-def by_seed(rows: list[dict], arm: str, kind: str, what: str = "matched", late: bool = True) -> np.ndarray:
+def by_seed(
+    rows: list[dict], arm: str, kind: str, what: str = "matched", part: tuple[float, float] = LATE
+) -> np.ndarray:
     """The same in each seed (S)."""
-    drawn_S, right_S = (counted(rows, arm, (kind,), name, late) for name in ("drawn", what))
+    drawn_S, right_S = (counted(rows, arm, (kind,), name, part) for name in ("drawn", what))
     return np.divide(right_S, drawn_S, out=np.full(len(drawn_S), np.nan), where=drawn_S > 0)
 
 
-def counted(rows: list[dict], arm: str, kinds: tuple[str, ...], column: str = "drawn", late: bool = True) -> np.ndarray:
-    """How many responses at places of these kinds a column counts in each seed (S), in one part of the stage."""
-    part = [row for row in rows if row["arm"] == arm and (row["share"] > LATE if late else row["share"] <= EARLY)]
-    seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
-    return np.array(
-        [sum(tallies(row[column]).get(k, 0.0) for row in part for k in kinds if row["seed"] == seed) for seed in seeds]
-    )
+def counted(
+    rows: list[dict],
+    arm: str,
+    kinds: tuple[str, ...] = (),
+    column: str = "drawn",
+    part: tuple[float, float] = LATE,
+) -> np.ndarray:
+    """How many responses at places of these kinds (none named: of all) a column counts in each seed (S), in one part of
+    the stage. Tiers of entropy, which are counted beside kinds, are no kinds."""
+    own = [row for row in rows if row["arm"] == arm]
+    made = []
+    for seed in sorted({row["seed"] for row in own}):
+        counts = [tallies(row[column]) for row in own if row["seed"] == seed and part[0] < row["share"] <= part[1]]
+        of_kind = [n for each in counts for k, n in each.items() if (k in kinds if kinds else k not in TIERS)]
+        made.append(sum(of_kind))
+    return np.array(made)
 
 
 def seeds_mean(values_S: np.ndarray) -> Estimate:

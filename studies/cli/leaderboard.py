@@ -58,14 +58,13 @@ def leaderboard(args, screen) -> None:
                 f"the leaderboard has no results at scale {args.scale} yet; "
                 f"run: {entry()} run {study.name} --scale {args.scale}"
             )
+    notes = NOTES if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED else {}
     if args.json:
-        return print_json(ranking(study, asked))
+        return print_json([row | {"note": notes.get(row["method"], "")} for row in ranking(study, asked)])
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
     printed(screen, title, study, tables(ranking(study, asked), every=args.all or bool(args.method)))
-    if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED:
-        for name, note in NOTES.items():
-            screen.print(Text(f"{name}: {note}", "dim"))
-        screen.print()
+    for name, note in notes.items():
+        screen.print(Text(f"{name}: {note}", "dim"))
     again = confirmation.study(scale_named(args.scale))
     if not args.method and results.path(again.name, again.scale).exists():
         printed(screen, "its best methods again", again, tables(ranking(again, confirmation.CLAIMS), every=args.all))

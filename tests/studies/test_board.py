@@ -156,6 +156,10 @@ def test_the_board_is_followed_by_its_best_methods_on_fresh_seeds(capsys):
     board_, again = capsys.readouterr().out.split("its best methods again at nano, seeds 100")
     assert "sum of rates" in again and "sum of rates" not in board_
     assert "withdrawal" in again and "ReMiT" in board_ and "ReMiT" not in again
+    # Mutant: notes for a reader on a screen alone, and not for a program.
+    assert main(["leaderboard", "--json"]) == 0
+    said = {row["method"]: row["note"] for row in json.loads(capsys.readouterr().out)}
+    assert {name: note for name, note in said.items() if note} == board.NOTES
 
 
 def test_the_notes_beside_rows_are_what_the_committed_curves_say():
