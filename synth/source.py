@@ -144,7 +144,9 @@ class Source:
                 f"Source.ops up to {self.ops[1]} with its distractors can need {self.most_names} names, "
                 f"but world {self.world!r} offers {self.name_count}"
             )
-        longest = self.most_needed + self.ops[1] + self.connected[1] + self.unconnected[1]
+        operations = self.ops[1] + self.connected[1] + self.unconnected[1]
+        # An operation is three tokens longer than a given, or two in the direct dialect.
+        longest = self.most_needed + (-(-2 * operations // 3) if self.dialect == "direct" else operations)
         # Where copies lengthen questions of all numbers of operations alike, one without copies sets the bound.
         longest += -self.most_copies if self.ops[1] else -(-self.most_copies // 3)
         if self.length and self.length[0] < longest:

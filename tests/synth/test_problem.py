@@ -236,6 +236,14 @@ def test_a_length_too_short_to_hide_ops_is_refused():
     with pytest.raises(ValueError, match="can need 24 names, but world 'zoo' offers 23"):
         Source(ops=(1, 8), length=(25, 25), names=23)
     Source(ops=(2, 8), length=(25, 25), names=23)
+    # Mutants: statements of the direct dialect, a token shorter, counted as the others; a given forgotten in the bound.
+    for ops, least in ((1, 4), (2, 7), (3, 9), (8, 23), (11, 31)):
+        with pytest.raises(ValueError, match=f"Source.length must be at least {least} for ops up to {ops},"):
+            Source(ops=(1, ops), dialect="direct", length=(least - 1, 30))
+        for mode in ("forward", "reverse"):
+            source = Source(ops=(ops, ops), dialect="direct", mode=mode, length=(least, least))
+            tokens = {len(split(source.problem("least", i).question)) - 2 for i in range(40)}
+            assert tokens == {5 * ops + 3 * (ops + 1)}
 
 
 def test_ops_are_uniform_and_exact():
