@@ -23,7 +23,7 @@ PREDICTION = (
 RULE = (
     "Paired differences over seeds in exact strict pass@k, Student t with variances moderated over comparisons of one "
     "score, Holm over all comparisons of this file; margin 0.05. Seeds 110 to 125, whose models are those of "
-    "edge_confirmation. A look at eight of them (110 to 114, 116 to 118) suggested the question: RL edge had 0.65 of 10 "
+    "edge_confirmation. A look at eight (110 to 114, 116 to 118) suggested the question: RL edge had 0.65 of 10 "
     "operations in 31 givens and 0.37 in 34. Questions of 11 in 31 givens had not been asked of any model."
 )
 SEEDS = tuple(range(110, 126))
