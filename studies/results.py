@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -120,15 +121,15 @@ class Results:
     # Arms of the table whose rows are not among these, as the study does not have them (any more).
     left_out: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def arms(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row["arm"] for row in self.rows))
 
-    @property
+    @cached_property
     def exams(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row["exam"] for row in self.rows))
 
-    @property
+    @cached_property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({row["seed"] for row in self.rows}))
 
@@ -152,10 +153,17 @@ class Results:
 
     def of(self, arm: str, exam: str) -> list[dict]:
         """The rows of an arm and exam, by seed. Raises KeyError if there are none."""
-        rows = sorted((r for r in self.rows if r["arm"] == arm and r["exam"] == exam), key=lambda r: r["seed"])
-        if not rows:
+        if (arm, exam) not in self._found:
             raise KeyError(f"{self.study} at {self.scale} has no row for arm {arm!r} and exam {exam!r}")
-        return rows
+        return list(self._found[arm, exam])
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], list[dict]]:
+        """What ``of`` gives: claims ask a large table some thousand times."""
+        found: dict[tuple[str, str], list[dict]] = {}
+        for row in sorted(self.rows, key=lambda row: row["seed"]):
+            found.setdefault((row["arm"], row["exam"]), []).append(row)
+        return found
 
     def solved(self, arm: str, exam: str, k: int, score: str = "strict") -> np.ndarray:
         """pass@k of every seed and problem (SP). Exact exams know any k; sampled ones any k up to their samples."""

@@ -287,7 +287,8 @@ def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
         same, unpaired = pairing(table, *each.arms)
         if not same:
             return "in every seed its arms ran on different machines" if unpaired else "no seed has all of its arms"
-        kept = tuple(row for row in table.rows if row["arm"] in each.arms and row["seed"] in same)
+        arms = set(each.arms)
+        kept = tuple(row for row in table.rows if row["arm"] in arms and row["seed"] in same)
         try:
             made.append(compared(each, Results(table.study, table.scale, kept), bands, unpaired))
         except KeyError as absent_exam:

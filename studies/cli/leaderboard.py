@@ -23,7 +23,6 @@ from interlude.studies.cli.runs import check_writable, entry, interruptible
 from interlude.studies.console import print_json
 from interlude.studies.execute.conduct import here
 from interlude.studies.find import bands, defined, scale_named
-from interlude.studies.layout import Table
 from interlude.studies.methods import Row, alike, arena
 from interlude.studies.midtraining import confirmation
 from interlude.studies.midtraining import leaderboard as board
@@ -60,20 +59,21 @@ def leaderboard(args, screen) -> None:
             )
     notes = NOTES if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED else {}
     if args.json:
-        return print_json([row | {"note": notes.get(row["method"], "")} for row in ranking(study, asked)])
+        ranks = ranking(study, asked, table_of(study))
+        return print_json([row | {"note": notes.get(row["method"], "")} for row in ranks])
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
-    printed(screen, title, study, tables(ranking(study, asked), every=args.all or bool(args.method)))
+    printed(screen, title, study, asked, every=args.all or bool(args.method))
     for name, note in notes.items():
         screen.print(Text(f"{name}: {note}", "dim"))
     again = confirmation.study(scale_named(args.scale))
     if not args.method and results.path(again.name, again.scale).exists():
-        printed(screen, "its best methods again", again, tables(ranking(again, confirmation.CLAIMS), every=args.all))
+        printed(screen, "its best methods again", again, confirmation.CLAIMS, every=args.all)
     return None
 
 
-def ranking(study: Study, asked: tuple[Claim, ...]) -> list[dict]:
+def ranking(study: Study, asked: tuple[Claim, ...], found: results.Results) -> list[dict]:
     """The methods of a study's table, the best first; see ``board.rows``."""
-    found, spans = table_of(study), bands(study.scale)
+    spans = bands(study.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
     scores = [(name, OPENED if name in OPENS else FREE) for name in names]
     return rows(found, decide(asked, found, spans), spans, scores)
@@ -86,14 +86,15 @@ def table_of(study: Study) -> results.Results:
     return found if study.results is None else found.common(*(arm.name for arm in study.arms))
 
 
-def printed(screen, title: str, study: Study, shown: list[Table]) -> None:
-    """Prints tables under a title with the study's seeds and question, and where its results are."""
+def printed(screen, title: str, study: Study, asked: tuple[Claim, ...], every: bool) -> None:
+    """Prints the ranking (``every``: all differences) under a title with the study's seeds and question, and where its
+    results are."""
     found = table_of(study)
     seeds = ", ".join(map(str, found.seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
     if found.note:
         screen.print(Text(found.note, "yellow"))
-    print_tables(screen, shown)
+    print_tables(screen, tables(ranking(study, asked, found), every=every))
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 
 

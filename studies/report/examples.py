@@ -98,8 +98,11 @@ def outcome(row: dict) -> str:
 
 
 def examples_html(study) -> str:
-    """Every arm's responses, or one sentence if no trained model is on this machine."""
-    if not any(arm.recipe.with_seed(study.seeds[0]).finished for arm in study.arms):
+    """Every arm's responses, or one sentence if no trained model is on this machine or no exam has depths."""
+    if not any(depths(study, arm) for arm in study.arms):
+        return '<p class="soft">Example responses are shown of the generator\'s problems only.</p>'
+    # A pretrained model without a stage is on every machine, and shows nothing of the study.
+    if not any(arm.recipe.stages and arm.recipe.with_seed(study.seeds[0]).finished for arm in study.arms):
         return (
             f'<p class="soft">The trained models are not on this machine, so there are no example responses. '
             f"<code>interlude run {escape(study.name)} --scale {escape(study.scale)}</code> trains them.</p>"

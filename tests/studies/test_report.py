@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from crafted import rows, sampled_row
 
-from interlude.studies import layout
+from interlude.studies import layout, real_scale
 from interlude.studies.exams.diversity import DiversityExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
+from interlude.studies.real import gym, methods
 from interlude.studies.report import examples, plots, recipes, tables
 from interlude.studies.report.page import heading, page, table_html
 from interlude.studies.results import Results
@@ -243,6 +244,30 @@ def test_the_page_fetches_nothing_and_is_well_formed(real, tmp_path_factory, mon
     assert "+0.1 points" in text and "Figure 9" in text
     shown, hidden = made.split("differences on every exam")
     assert "– " in shown and "zoo-ops1" not in shown and "zoo-ops1" in hidden  # single exams are folded away
+
+
+def test_a_plot_by_operations_is_of_a_ladder_whatever_else_was_asked():
+    """Mutants: questions of two lengths joined in one line; other exact exams of three operations among the ladder's; a
+    name of a band that no exam reaches, which takes the room of the plot (a warning of matplotlib)."""
+    deep = [row for row in rows(top=9, worlds=("zoo",)) if int(row["ops"]) > 6]
+    both = [row | {"exam": f"{row['exam']}-{how}"} for row in deep for how in ("as-read", "longer")]
+    more = [row | {"exam": "length13"} for row in deep if row["ops"] == "7"]
+    far = {"ID": (1, 4), "edge": (8, 9)}
+    asked = (tuple(deep), tuple(deep + more), tuple(both))
+    ladder, beside, lengths = (
+        plots.by_ops(tables.summary(Words(contrasts=()), Results("stages/quickstart", "nano", each), far), 1)
+        for each in asked
+    )
+    assert ladder == beside and "7" in ladder and lengths == ""
+
+
+def test_studies_without_depths_or_trained_models_have_no_examples(monkeypatch):
+    """Mutants: nothing to stack (a traceback that ended the page of all studies); a pretrained model loaded, and asked,
+    for a study of which nothing was trained here."""
+    monkeypatch.setattr("interlude.studies.run.load", lambda recipe: pytest.fail("a model was loaded"))
+    scale = real_scale.named("smollm2")
+    assert "generator's problems only" in examples.examples_html(gym.study(scale))
+    assert "not on this machine" in examples.examples_html(methods.study(scale))
 
 
 def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):
