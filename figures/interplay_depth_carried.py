@@ -36,5 +36,5 @@ def draw(folder=FOLDER) -> Figure:
     axes[2].legend(loc="lower right", fontsize=6)
     panel_letter(axes[2], "c", "beyond the base")
     legend(made, axes[0], 4)
-    footnote(made, found, "; 95 % intervals; chance is next to 0; at 11, questions are longer than any read")
+    footnote(made, found, "; 95 % intervals; chance is next to 0; at 11, questions are longer than in training")
     return made

@@ -45,7 +45,7 @@ class Scale:
     # Beyond the edge, where the base solves few; in nobody's training data.
     hard: tuple[int, int]
     # Of a question, in givens (see Source): the same for every number of operations, so that it does not reveal depth.
-    # Exams are of the greatest length.
+    # Exams are of the greatest length; those of nano's 11 operations, as the terse dialect needs it, of a greater one.
     length: tuple[int, int]
     # Rows of a step of pre-training, mid-training and SFT.
     batch_size: int
@@ -95,7 +95,7 @@ class Scale:
 
     def source(self, ops: tuple[int, int], world: str = WORLDS[0], **changes) -> Source:
         """Problems with ``ops`` operations of this scale's kind and length, without copies, in ``world``."""
-        least = max(self.length[0], 3 * ops[1] + 1)
+        least = max(self.length[0], 3 * ops[1] + 1)  # what the terse dialect needs, in every dialect
         length = (least, max(least, self.length[1]))
         fields = {"modulus": self.modulus, "shape": self.shape, "length": length, "order": self.order}
         fields |= {"dialect": self.dialect, "names": self.model.vocab.names}

@@ -71,7 +71,8 @@ class Source:
     unconnected: tuple[int, int] = (0, 0)
     # Pad the question with unneeded givens to a length from this range, so that length and ops are independent (None:
     # no padding). Counted in givens of three tokens, rounded up: an operation on two operands is as long as two givens,
-    # and in the direct dialect one token shorter. A question whose copies make it longer stays as it is.
+    # and in the direct dialect one token shorter, so that there one or two tokens still tell ops modulo 3. A question
+    # whose copies make it longer stays as it is.
     length: tuple[int, int] | None = None
     # Side of the split: "train", "held_out" or "any".
     split: str = "train"
@@ -147,7 +148,8 @@ class Source:
         operations = self.ops[1] + self.connected[1] + self.unconnected[1]
         # An operation is three tokens longer than a given, or two in the direct dialect.
         longest = self.most_needed + (-(-2 * operations // 3) if self.dialect == "direct" else operations)
-        # Where copies lengthen questions of all numbers of operations alike, one without copies sets the bound.
+        # Copies may lengthen a question beyond ``length``, those of many operations more: one without copies sets the
+        # bound.
         longest += -self.most_copies if self.ops[1] else -(-self.most_copies // 3)
         if self.length and self.length[0] < longest:
             raise ValueError(

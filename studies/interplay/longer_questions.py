@@ -1,7 +1,8 @@
-"""Is it depth that ends what RL carries over, or that exams of the deepest problems ask longer questions than any read?
+"""Is it depth that ends what RL carries over, or that exams of the deepest problems have longer questions?
 
-An exam of 11 operations has three givens more than the longest question that nano's models were trained on. Here models
-of `interplay/edge_confirmation` are asked the same numbers of operations in questions of both lengths.
+An exam of 11 operations has three givens more than nano's pre-training and its RL at the edge have had at most. Here
+models of `interplay/edge_confirmation` are given the same numbers of operations in questions of both lengths. "RL
+beyond" is the exception: its problems have the greater length.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ RULE = (
 SEEDS = tuple(range(110, 126))
 MORE = 3  # givens: as many as an exam of one operation more has
 AS_READ, LONGER = "zoo-ops{}-as-read", "zoo-ops{}-longer"
-TEN, ELEVEN = 10, 11
+TEN, ELEVEN = 10, 11  # of nano: the hard band
 
 
 def costs(arm: str, ops: int) -> Comparison:

@@ -14,7 +14,7 @@ from interlude.studies.verdicts import above, below, minus, more_unsound
 
 SCALE = "nano-guessable"
 FIGURES = ("interplay_reward_guessing",)
-DRAWN_AT = ("nano", "nano-guessable")
+DRAWN_AT = ("nano", "nano-guessable")  # the scales whose tables its figure needs
 QUESTION = "Where a base solves next to nothing, what does RL paid for guessable answers teach, and for right steps?"
 PREDICTION = (
     "At nano-guessable RL for answers falls below its base at the edge, by 0.05 to 0.3 at the low rate and by 0.2 to "

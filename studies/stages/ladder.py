@@ -7,7 +7,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
 FIGURES = ("stages_ladder",)
-DRAWN_AT = ("nano", "nano-shuffled")
+DRAWN_AT = ("nano", "nano-shuffled")  # the scales whose tables its figure needs
 QUESTION = "Which numbers of operations does the base solve, how does pass@k fall beyond, and does it bind nouns?"
 PREDICTION = (
     "Strict pass@1 is at least 0.95 over the band and falls gradually beyond it: in no seed from above 0.5 to below "

@@ -52,7 +52,7 @@ def test_a_figure_of_one_study_at_two_scales_needs_both_tables_and_no_more(tmp_p
     assert draw(tmp_path).axes
     for copy in copies:
         copy.rename(copy.with_suffix(".away"))
-        with pytest.raises(FileNotFoundError, match=copy.parent.name):
+        with pytest.raises(FileNotFoundError, match=f"at scale {copy.parent.name} yet"):
             draw(tmp_path)
         copy.with_suffix(".away").rename(copy)
 

@@ -244,6 +244,13 @@ def test_a_length_too_short_to_hide_ops_is_refused():
             source = Source(ops=(ops, ops), dialect="direct", mode=mode, length=(least, least))
             tokens = {len(split(source.problem("least", i).question)) - 2 for i in range(40)}
             assert tokens == {5 * ops + 3 * (ops + 1)}
+    # Mutants: distractors with their givens forgotten in the bound of the direct dialect.
+    for more, least in (({"connected": (2, 2)}, 20), ({"unconnected": (2, 2)}, 22), ({"filler": (2, 2)}, 17)):
+        with pytest.raises(ValueError, match=f"Source.length must be at least {least} for ops up to 5,"):
+            Source(ops=(1, 5), dialect="direct", length=(least - 1, 30), shape=Shape(literals=0.2), **more)
+        source = Source(ops=(5, 5), dialect="direct", length=(least, least), shape=Shape(literals=0.2), **more)
+        sizes = {len(split(source.problem("least", i).question)) - 2 for i in range(60)}
+        assert max(sizes) <= 3 * least
 
 
 def test_ops_are_uniform_and_exact():
