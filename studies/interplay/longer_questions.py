@@ -28,9 +28,7 @@ RULE = (
     "operations in 31 givens and 0.37 in 34. Questions of 11 in 31 givens had not been asked of any model."
 )
 SEEDS = tuple(range(110, 126))
-MORE = 3  # givens: as many as an exam of one operation more has
-AS_READ, LONGER = "zoo-ops{}-as-read", "zoo-ops{}-longer"
-TEN, ELEVEN = 10, 11  # of nano: the hard band
+AS_READ, LONGER, MORE = "zoo-ops{}-as-read", "zoo-ops{}-longer", 3  # givens: as one operation more takes
 
 
 def costs(arm: str, ops: int) -> Comparison:
@@ -42,19 +40,19 @@ def costs(arm: str, ops: int) -> Comparison:
 CLAIMS = (
     *(
         Claim(f"longer questions cost RL at {ops} operations", (costs("RL edge", ops),), pool="length")
-        for ops in (TEN, ELEVEN)
+        for ops in (10, 11)
     ),
     *(
         above(
             f"two operations beyond its data RL solves more than base and coin, {said}",
-            *(minus("RL edge", over, AS_READ.format(ELEVEN), k=k) for over in ("none", "RL edge, random")),
+            *(minus("RL edge", over, AS_READ.format(11), k=k) for over in ("none", "RL edge, random")),
             pool=f"pass@{k}",
         )
         for said, k in (("at once", 1), ("within 128 attempts", 128))
     ),
     above(
         "RL on all problems solves more there than RL on the edge",
-        minus("RL uniform", "RL edge", AS_READ.format(ELEVEN)), pool="pass@1",
+        minus("RL uniform", "RL edge", AS_READ.format(11)), pool="pass@1",
     ),
 )  # fmt: skip
 

@@ -168,9 +168,9 @@ def certainty(row: dict) -> float:
 
 def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None = None) -> list[Table]:
     """The claims of papers, each with the comparison that decided it or that is still open; and for every study of a
-    topic how many claims of each verdict it has. scales: the scale of every study's table. A claim that several studies
-    ask in the same words at one scale is shown once, from the study with the most seeds; what the others say stands
-    below its name."""
+    topic how many claims of each verdict it has, below them the studies that were not run. scales: the scale of every
+    study's table. A claim that several studies ask in the same words at one scale is shown once, from the study with
+    the most seeds; what the others say stands below its name."""
     scales, asked = scales or {}, {}
     for name, rows in studies.items():
         for row in (row for row in rows if row["published"]):
@@ -188,13 +188,16 @@ def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None =
         which = "\n".join([verdict, ", ".join([name.split("/")[-1], *at]), *needed, *others])
         place = row["place"].removeprefix(paper).lstrip(", ")
         claims.append([which, row["claim"], f"{row['published']}\n{place}", "\n".join([*ours, *more])])
+    waiting = [name for name, rows in studies.items() if all(row["verdict"] == NOT_RUN for row in rows)]
     counts = [
         [name, *(sum(row["verdict"] == verdict for row in rows) or "–" for verdict in VERDICTS), seeds_of(rows)]
         for name, rows in studies.items()
+        if name not in waiting
     ]
+    left = f"not run: {', '.join(name.split('/')[-1] for name in waiting)}" if waiting else ""
     caption = "seeds: how many would find a difference of the claim's margin with 80 % power"
     papers = f"claims of {paper or 'papers'}", ["verdict", "claim", "published", "ours (95 %)"], claims, caption
-    return [*([papers] if claims else []), ("all claims, ours too", ["study", *VERDICTS, "seeds"], counts, "")]
+    return [*([papers] if claims else []), ("all claims, ours too", ["study", *VERDICTS, "seeds"], counts, left)]
 
 
 def only_paper(rows: list[dict]) -> str:

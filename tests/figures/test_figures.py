@@ -477,7 +477,7 @@ def test_rmt_is_drawn_from_what_its_thoughts_matched(tables):
     points = panels.curves(midtraining_rmt.STUDY, ("RMT", "RPT"), tables[0])
     late, shares = midtraining_rmt.matched(points, "RMT", "medium"), [(n + 1) / 20 for n in range(15, 20)]
     assert late.mean == pytest.approx(sum(round(5 + 20 * share - 2, 2) for share in shares) / 250)
-    first = midtraining_rmt.matched(points, "RMT", "hard", "foreseen", late=False)
+    first = midtraining_rmt.matched(points, "RMT", "hard", "foreseen", part=midtraining_rmt.EARLY)
     assert first.mean == pytest.approx(sum(round((5 + 20 * n / 20 - 4) / 2, 2) for n in (1, 2)) / 100)
     assert midtraining_rmt.matched(points, "RPT", "easy").mean != midtraining_rmt.matched(points, "RMT", "easy").mean
     lengths = midtraining_rmt.draw(tables[0]).axes[4]

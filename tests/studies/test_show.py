@@ -88,7 +88,10 @@ def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
     row = {"claim": "c", "published": "+1", "place": "arXiv 1", "margin": 0.05, "verdict": "open", "exploratory": False}
     paper = row | {"seeds_needed": 30, "note": "", "ours": ours}
     own = paper | {"published": "", "place": "", "verdict": "holds", "claim": "own"}
-    (_, _, cells, _), (_, heads, counts, _) = tables.topic_tables({"a/b": [paper, own], "a/c": [own]})
+    later = own | {"verdict": "not run", "ours": []}
+    made = tables.topic_tables({"a/b": [paper, own], "a/c": [own], "a/d": [later, later]})
+    (_, _, cells, _), (_, heads, counts, below) = made
+    assert below == "not run: d" and len(counts) == 2
     assert len(cells) == 1 and cells[0][0] == "open\nb\n30 seeds" and cells[0][3].startswith("far: +0.100")
     assert cells[0][3].endswith("and 2 more")
     assert dict(zip(heads, counts[0], strict=True)) == {
