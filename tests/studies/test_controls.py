@@ -1,0 +1,52 @@
+"""The page on longer RL and on RL paid by a coin in a second world says what their tables do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from interlude.studies import results
+from interlude.studies.find import bands
+from interlude.studies.interplay import exposure_control, rl_steps
+from interlude.studies.verdicts import decide
+
+PAGE = (results.FOLDER.parent / "interplay" / "README.md").read_text()
+ASKED = {  # study: its world, the operations of the page's columns, and its claims
+    "interplay/rl_steps": ("zoo", (6, 8, 9, 10, 11, 12), rl_steps.CLAIMS),
+    "interplay/exposure_control": ("school", (2, 4, 6, 8, 9), exposure_control.CLAIMS),
+}
+
+
+def section(study: str) -> str:
+    text = PAGE[PAGE.index(f"(`{study}`)") :]
+    return text[: text.index("\n##")]
+
+
+@pytest.mark.parametrize("study", ASKED)
+def test_each_arm_has_its_own_numbers_on_the_page(study):
+    """Kills: two arms exchanged; another world's exam, or another operation's, in a column; an arm left out."""
+    world, ops, _ = ASKED[study]
+    table = results.load(study, "nano")
+    lines = [re.split(r" *\| *", line)[1:-1] for line in section(study).splitlines() if line.startswith("| ")]
+    said = {name: cells for name, *cells in lines}
+    for arm in table.arms:
+        due = [f"{table.solved(arm, f'{world}-ops{n}', 1).mean():.2f}" for n in ops]
+        due.append(f"{table.pooled(arm, [f'{world}-ops{n}' for n in (8, 9)], 128).mean():.2f}")
+        if study == "interplay/rl_steps":
+            due.append(f"{table.pooled(arm, ['zoo-ops10', 'zoo-ops11'], 128).mean():.2f}")
+        assert said[arm] == due, arm
+
+
+@pytest.mark.parametrize("study", ASKED)
+def test_the_verdicts_of_the_page_are_those_of_its_table(study):
+    """Kills: a number or a verdict that the table does not give; a claim left out."""
+    claims = ASKED[study][2]
+    verdicts = decide(claims, results.load(study, "nano"), bands("nano"))
+    for verdict in verdicts:
+        (line,) = [each for each in section(study).splitlines() if each.startswith(f"| {verdict.claim.name} |")]
+        said = line.rpartition(" | ")[2]
+        assert f"*{verdict.verdict}*" in said and ("seeds" in said) == (verdict.verdict == "open")
+        assert verdict.verdict != "open" or f", {verdict.seeds_needed} seeds |" in said
+        for part in verdict.measured:
+            assert f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})" in line
