@@ -1,4 +1,4 @@
-"""Does RL of two hundred steps carry further beyond its data than RL of forty, and than as much reading of gold?
+"""Does RL of three hundred steps carry further beyond its data than RL of forty, and than as much reading of gold?
 
 In `interplay/depth_carried` RL had 32 to 52 steps and had not finished. Here RL and reading at a low rate (SFT) are
 given the same budget, and five times as much.

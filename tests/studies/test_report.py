@@ -266,8 +266,11 @@ def test_studies_without_depths_or_trained_models_have_no_examples(monkeypatch):
     for a study of which nothing was trained here."""
     monkeypatch.setattr("interlude.studies.run.load", lambda recipe: pytest.fail("a model was loaded"))
     scale = real_scale.named("smollm2")
-    assert "generator's problems only" in examples.examples_html(gym.study(scale))
-    assert "not on this machine" in examples.examples_html(methods.study(scale))
+    other, ours = gym.study(scale), methods.study(scale)
+    assert "generator's problems only" in examples.examples_html(other)
+    assert any(not arm.recipe.stages for arm in other.arms)
+    asked = replace(other, exams=ours.exams, headline=())
+    assert "not on this machine" in examples.examples_html(asked)
 
 
 def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):

@@ -35,6 +35,8 @@ def test_every_figure_has_its_studies():
     assert figures()["interplay_planning"] == (
         ("interplay/depth_carried", "nano"), ("interplay/planning", "nano-shuffled"),
     )  # fmt: skip
+    # Mutant: a study that no longer says at which scales its figure is drawn, so that TWICE, below, forgets it.
+    assert set(TWICE) == {"interplay_reward_guessing", "stages_ladder"}
 
 
 TWICE = {figure: tables for figure, tables in figures().items() if len({study for study, _ in tables}) < len(tables)}
