@@ -35,12 +35,12 @@ def knowing(scale: Scale) -> Scale:
     )
 
 
-def own_solution_recipes(scale: Scale, flops: float) -> tuple[Scale, Recipe, dict[str, Recipe]]:
+def own_solution_recipes(scale: Scale, flops: float, ops: tuple[int, int]) -> tuple[Scale, Recipe, dict[str, Recipe]]:
     """The scale that reads tags of approaches, its decayed base, and each arm's recipe before RL: the base alone ("no
     mid-training"), or ``flops`` of gold solutions, the model's own by n approaches, its own by none ("rejection"),
-    STaR's, wrong ones, or a stronger model's ("distillation"). Questions have the operations of ``between``."""
+    STaR's, wrong ones, or a stronger model's ("distillation"), of questions with ``ops`` operations."""
     scale, base, anneal = approached(knowing(scale), NAMES, TAGGED)
-    base, old, pool = base + anneal, scale.pretraining(), scale.mixture(between(scale))
+    base, old, pool = base + anneal, scale.pretraining(), scale.mixture(ops)
     sft = replace(scale.sft(flops), data=pool)
     gold = replace(sft, data=blend((1 - REPLAY_SHARE, pool), (REPLAY_SHARE, old)))
     # Solutions by approaches are longer, hence twice the tokens.

@@ -8,19 +8,12 @@ elsewhere, or with nothing. "full" reads complete texts.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from interlude.models.stages.annotate import ORACLE
-from interlude.studies.methods import annotated, arena, explored, last_steps
+from interlude.studies.gaps import gap_recipes
+from interlude.studies.methods import arena, explored, last_steps
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, below, minus, within
 
-GAPS = 0.15  # share of the steps before the last that a text leaves out
-ARMS = {
-    "thoughts": "own", "shuffled": "shuffled", "empty tags": "empty", "mark": "mark", "tags elsewhere": "elsewhere",
-    "unmarked": "nothing",
-}  # fmt: skip
 FIGURES = ("midtraining_marked_gaps",)
 QUESTION = "On texts with gaps, does a mark at the gap keep what the gap would cost, as a thought does?"
 PREDICTION = (
@@ -49,14 +42,11 @@ CLAIMS = (
 
 def study(scale: Scale) -> Study:
     scale = arena(scale)
-    base, flops = scale.base(), scale.method_flops / 2
-    gapped = scale.mixture(scale.edge, skip_prob=GAPS, thoughts="oracle", unwrapped=True)
-    reading = replace(annotated(scale, flops, ORACLE), data=gapped)
-    arms = {name: replace(reading, content=content) for name, content in ARMS.items()}
-    arms = {"full": replace(scale.midtrain(flops), data=scale.full())} | arms
+    base, recipes = scale.base(), gap_recipes(scale)
+    arms = (Arm(name, recipe) for name, recipe in recipes.items())
     return Study(
         name="midtraining/marked_gaps", scale=scale.name, question=QUESTION, prediction=PREDICTION, rule=RULE,
-        base=base, arms=(Arm("base", base, equal=False), *(Arm(name, base + stage) for name, stage in arms.items())),
+        base=base, arms=(Arm("base", base, equal=False), *arms),
         exams=(*scale.exams(), scale.sampled_exam()), headline=(FREE,), seeds=explored(scale, 5),
-        contrasts=tuple((name, "unmarked") for name in arms if name != "unmarked"), **last_steps(scale),
+        contrasts=tuple((name, "unmarked") for name in recipes if name != "unmarked"), **last_steps(scale),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from dataclasses import replace
 from interlude.models.policy_gradient import GRPO
 from interlude.models.rollouts import Reward
 from interlude.studies.methods import explored, last_steps
-from interlude.studies.own_solutions import NAMES, SPENT, own_solution_recipes
+from interlude.studies.own_solutions import NAMES, SPENT, between, own_solution_recipes
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import above, below, minus
@@ -73,7 +73,7 @@ CLAIMS = (
 
 def study(scale: Scale) -> Study:
     flops, room = SPENT * scale.arm_flops, 2 * scale.max_new_tokens
-    scale, base, recipes = own_solution_recipes(scale, flops)
+    scale, base, recipes = own_solution_recipes(scale, flops, between(scale))
     rl = replace(scale.rl(flops, Reward("answer"), replace(GRPO, kl=0.0)), max_new_tokens=room)
     asked = (replace(scale.sampled_exam(), samples=64), scale.sampled_exam("band"), scale.diversity_exam())
     exams = tuple(replace(exam, max_new_tokens=room, source=replace(exam.source, approach=PLAIN)) for exam in asked)

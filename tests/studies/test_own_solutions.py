@@ -8,7 +8,7 @@ import pytest
 
 from interlude.models.stages.rl import RL
 from interlude.models.stages.selfgen import SelfGen
-from interlude.studies.midtraining import selfgen
+from interlude.studies.midtraining import selfgen, selfgen_graded
 from interlude.studies.mixtures import approached
 from interlude.studies.own_solutions import MOST_COPIES, NAMES, SPENT, TAGGED, between, knowing, own_solution_recipes
 from interlude.studies.scales import NANO, REPLAY_SHARE, SCALES
@@ -34,7 +34,7 @@ def test_half_of_the_rows_follow_approaches_on_problems_like_the_others():
 @pytest.mark.parametrize("name", ("smoke", "nano"))
 def test_most_rows_of_an_arm_are_its_own(name):
     # Mutants: most rows replayed; approaches in the replay; questions of band or whole edge; samples as by default.
-    scale, base, recipes = own_solution_recipes(SCALES[name], 1e9)
+    scale, base, recipes = own_solution_recipes(SCALES[name], 1e9, between(SCALES[name]))
     own = {arm: each.stages[-1] for arm, each in recipes.items() if isinstance(each.stages[-1], SelfGen)}
     assert {*recipes} - {*own} == {"no mid-training", "gold"} and recipes["no mid-training"] == base
     low, high = between(scale)
@@ -73,3 +73,22 @@ def test_what_is_compared_at_equal_cost():
             assert NANO.corpus().parts[0][1] in [each for _, each in last.data.parts]
             assert last.flops == (2 * half if name == "longer RL" else half)
     assert arms["longer RL"].recipe.parent == arms["no mid-training"].recipe == study.base
+
+
+def test_graded_questions_reach_from_what_a_base_solves_to_what_it_does_not():
+    """Mutants: other questions for corpus, RL or exam; longer questions than were read; RL paid for the answer."""
+    study = selfgen_graded.study(NANO)
+    check_budget(study, plan(study))
+    exam = study.exams[0].source
+    assert exam.ops == (6, 10) and exam.length == (31, 31) and NANO.length[1] == 31 and exam.split == "held_out"
+    for arm in study.arms:
+        for stage in arm.recipe.stages[len(study.base.stages) :]:
+            assert NANO.mixture((6, 10)).parts[0][1] in [each for _, each in stage.data.parts], arm.name
+            if isinstance(stage, RL):
+                assert stage.reward.kind == "strict" and stage.objective.kl == 0
+                assert stage.flops == (2 if arm.name == "longer RL" else 1) * SPENT * NANO.arm_flops
+    own = {arm.name: arm.recipe.stages[-1] for arm in study.arms if isinstance(arm.recipe.stages[-1], SelfGen)}
+    assert {name: (stage.source, stage.n) for name, stage in own.items()} == {
+        "approaches 4": ("approaches", 4), "approaches 1": ("approaches", 1), "rejection 4": ("rejection", 4),
+        "STaR": ("star", 1),
+    }  # fmt: skip
