@@ -36,6 +36,10 @@ APPROACHES = "approaches"  # a solution can be asked for and told by approach
 EVERYTHING = frozenset({SOLUTIONS, STEPS, ROLES, SEGMENTS, APPROACHES})
 
 
+class NotInstalled(ValueError):
+    """A task needs a package that is not installed; the message names it."""
+
+
 class TaskProblem(Protocol):
     """One question. ``Problem`` is one too, judged by ``synth.verify``.
 
@@ -353,7 +357,7 @@ class GymTask:
         try:
             return installed("reasoning-gym")
         except PackageNotFoundError:
-            raise ValueError("GymTask needs the package reasoning-gym, which is not installed") from None
+            raise NotInstalled("GymTask needs the package reasoning-gym, which is not installed") from None
 
     def problem(self, *path: str | int) -> Question:
         """One problem of this side of the split, drawn uniformly, with replacement."""
@@ -391,8 +395,8 @@ def gym(name: str, config: tuple, size: int) -> object:
 
 
 def need_package(module: str, name: str):
-    """A package of the extra ``real``, imported when it is first needed. Raises ValueError naming it."""
+    """A package of the extra ``real``, imported when it is first needed. Raises NotInstalled naming it."""
     try:
         return import_module(module)
     except ModuleNotFoundError:
-        raise ValueError(f"this task needs the package {name}, which is not installed") from None
+        raise NotInstalled(f"this task needs the package {name}, which is not installed") from None

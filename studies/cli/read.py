@@ -18,6 +18,7 @@ from interlude.studies.report import tables
 from interlude.studies.report.page import page
 from interlude.studies.study import measured
 from interlude.studies.verdicts import Claim, decide
+from interlude.synth.tasks import NotInstalled
 
 
 def claims_of(name: str) -> tuple[Claim, ...]:
@@ -91,16 +92,22 @@ def report_(args, screen) -> None:
     where = Path(args.html)
     if where.is_dir() or not os.access(where if where.exists() else where.parent, os.W_OK):
         raise Refused(f"--html {where}: cannot be written")
-    pages = []
+    pages, left_out = [], []
     for asked in args.study or topics():
-        for name in ran(asked, args.scale) if asked in topics() else [asked if is_file(asked) else full_name(asked)]:
+        named = asked not in topics()
+        for name in [asked if is_file(asked) else full_name(asked)] if named else ran(asked, args.scale):
             scale = args.scale or own_scale(name)
-            study = the_study(StudySpec(name, scale))
-            pages.append((study, measured(study), bands(scale), claims_of(name)))
+            try:
+                study = the_study(StudySpec(name, scale))
+                pages.append((study, measured(study), bands(scale), claims_of(name)))
+            except NotInstalled as error:
+                if named:
+                    raise
+                left_out.append(f"{name} is left out: {error}")
     if not pages:
         raise Refused(f"no study has results{f' at scale {args.scale}' * bool(args.scale)} yet; run a study first")
     where.write_text(page(pages), encoding="utf-8")
-    notes = [f"{study.name}: {found.note}" for study, found, *_ in pages if found.note]
+    notes = [f"{study.name}: {found.note}" for study, found, *_ in pages if found.note] + left_out
     if args.json:
         return print_json(
             {"html": str(where), "studies": [study.name for study, *_ in pages], "bytes": where.stat().st_size}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from argparse import Namespace
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 from crafted import rows, sampled_row
 
 from interlude.studies import layout, real_scale
+from interlude.studies.cli.read import report_
 from interlude.studies.exams.diversity import DiversityExam
 from interlude.studies.exams.exact import ExactExam
 from interlude.studies.exams.sampled import SampledExam
@@ -21,6 +25,7 @@ from interlude.studies.results import Results
 from interlude.studies.stats import exact_pass_at_k
 from interlude.studies.verdicts import above, decide, minus
 from interlude.synth.source import Source
+from interlude.synth.tasks import NotInstalled
 
 PLAIN = Source(ops=(1, 1), modulus=3, names=6)
 KINDS = {kind.kind: kind for kind in (ExactExam, SampledExam, DiversityExam)}
@@ -271,6 +276,22 @@ def test_studies_without_depths_or_trained_models_have_no_examples(monkeypatch):
     assert any(not arm.recipe.stages for arm in other.arms)
     asked = replace(other, exams=ours.exams, headline=())
     assert "not on this machine" in examples.examples_html(asked)
+
+
+def test_a_study_whose_package_is_missing_is_left_out_of_the_page_of_all(tmp_path, monkeypatch, capsys):
+    """Mutants: one missing package ends the page of all studies; one that was asked for by name left out in silence."""
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("interlude.synth.tasks.installed", absent)
+    args = Namespace(study=["real"], scale=None, html=str(tmp_path / "page.html"), json=True)
+    report_(args, None)
+    found = json.loads(capsys.readouterr().out)
+    assert found["studies"] == ["real/methods"]
+    assert found["notes"][-1].startswith("real/gym is left out: ") and "reasoning-gym" in found["notes"][-1]
+    with pytest.raises(NotInstalled, match="reasoning-gym"):
+        report_(Namespace(**vars(args) | {"study": ["real/gym"]}), None)
 
 
 def test_every_arm_of_a_plot_looks_different_and_what_is_left_out_is_said(real):
