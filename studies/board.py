@@ -10,6 +10,7 @@ from interlude.studies.evidence import Bands
 from interlude.studies.layout import Table
 from interlude.studies.results import Results
 from interlude.studies.verdicts import (
+    COMMON,
     FAILS,
     HOLDS,
     MARGIN,
@@ -33,6 +34,7 @@ MOVED = Score("edge-kl", score="divergence")  # how far an arm is from its base 
 NOTES = {
     "ReMiT": "its gate failed on this corpus (weights of early answers 0.91 to 0.99); midtraining/remit has its own",
     "thinking": "in 0.50 to 0.77 of its groups all rewards are equal here; midtraining/thinking has texts of its own",
+    "RL": "all of the budget is RL; RL without mid-training, at half of the budget, ends at 0.74 beyond the band",
     "RLPT": "the next segment after a thought; not the paper's other half, segments inferred from later ones",
 }
 BETTER, WORSE, EQUAL, OPEN = "better", "worse", "equal", "open"
@@ -75,16 +77,26 @@ def word(verdict: Verdict) -> str:
 
 
 def more_seeds(verdict: Verdict) -> int | None:
-    """How many seeds beyond those there are would find a difference of the margin; None unless it is open."""
+    """How many seeds beyond those there are would find a difference of the margin, were nothing corrected; None unless
+    it is open, or where there are as many already."""
     if verdict.seeds_needed is None:
         return None
-    return max(1, verdict.seeds_needed - min(len(part.seeds) for part in verdict.measured))
+    more = verdict.seeds_needed - min(len(part.seeds) for part in verdict.measured)
+    return more if more > 0 else None
+
+
+def spans(bands: Bands) -> dict[str, tuple[int, int]]:
+    """What is deeper than the band in parts, by their fewest and most operations: before the edge (none at some
+    scales), the edge, and the hard band."""
+    parts = ((bands["ID"][1] + 1, bands["edge"][0] - 1), bands["edge"], bands["hard"])
+    return {f"{low}-{high}" if low < high else str(low): (low, high) for low, high in parts if low <= high}
 
 
 def rows(table: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Sequence[tuple[str, Score]]) -> list[dict]:
     """A method a row, the best first: by exact pass@1 over all that is deeper than the band after RL, which arms called
     "+ RL" have had. alone: each method's name with the score that it has without RL. A method that the table lacks is
-    left out. kl (nats) and lr_sum say how far the method alone moved its base; NaN where the table does not say."""
+    left out. by_ops: the same score in parts, see ``spans``. kl (nats) and lr_sum say how far the method alone moved
+    its base; NaN where the table does not say."""
     of: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         of.setdefault(verdict.claim.name.split(" > ")[0], []).append(verdict)
@@ -98,6 +110,7 @@ def rows(table: Results, verdicts: Iterable[Verdict], bands: Bands, alone: Seque
                 "method": name,
                 "alone": mean(table, name, score, bands),
                 "with_rl": mean(table, f"{name} + RL", Score(OOD), bands),
+                "by_ops": {what: deep(table, f"{name} + RL", ops) for what, ops in spans(bands).items()},
                 "seeds": len(cost["seeds"]),
                 "flops": cost["arm_flops"],
                 "seconds": cost["seconds"],
@@ -120,8 +133,14 @@ def mean(table: Results, arm: str, score: Score, bands: Bands) -> float:
     return float(evidence.values(table, arm, score.exams(table, bands), score.k, score.score).mean())
 
 
+def deep(table: Results, arm: str, ops: tuple[int, int]) -> float:
+    """An arm's mean exact pass@1 over numbers of operations."""
+    return float(evidence.values(table, arm, table.band(ops, COMMON), 1).mean())
+
+
 def tables(made: list[dict], every: bool = True) -> list[Table]:
-    """The rows as tables: the ranking, what is established, and with ``every`` each comparison of each method."""
+    """The rows as tables: the ranking, at which depths it comes about, what is established, and with ``every`` each
+    comparison of each method."""
     over = list(dict.fromkeys(each["what"].split(": ")[0] for row in made for each in row["compared"]))
     shown = [each for each in MOVEMENT if not all(math.isnan(row[each[0]]) for row in made)]
     ranking = []
@@ -139,7 +158,7 @@ def tables(made: list[dict], every: bool = True) -> list[Table]:
     )
     if shown:
         caption += "; how far the method alone moved: KL(base || method) along right solutions, nats; learning rates"
-    found = [("by pass@1 after RL", heads, ranking, caption), established(made)]
+    found = [("by pass@1 after RL", heads, ranking, caption), by_depth(made), established(made)]
     if every:
         lines = [
             [row["method"], each["what"], difference(each), verdict_text(each)]
@@ -152,6 +171,25 @@ def tables(made: list[dict], every: bool = True) -> list[Table]:
         )
         found.append(("differences", ["method", "above", "difference", "verdict"], lines, caption))
     return found
+
+
+def by_depth(made: list[dict]) -> Table:
+    """Scores after RL by number of operations, each minus the first control's where that is among the rows."""
+    control = next((row for row in made if row["method"] == CONTROL[0]), None)
+    parts = list(made[0]["by_ops"]) if made else []
+    lines = [
+        [
+            row["method"],
+            *(
+                f"{row['by_ops'][part]:.2f}"
+                + (f" {row['by_ops'][part] - control['by_ops'][part]:+.2f}" if control and row is not control else "")
+                for part in parts
+            ),
+        ]
+        for row in made
+    ]
+    caption = f"exact pass@1 after RL by number of operations, and minus {CONTROL[0]}: a mean hides where it was won"
+    return "where it comes from", ["method", *parts], lines, caption
 
 
 def established(made: list[dict]) -> Table:

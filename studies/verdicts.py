@@ -262,11 +262,14 @@ class Verdict:
         return self.verdict + " (exploratory)" * self.exploratory
 
 
-def decide(claims: Sequence[Claim], table: Results | None, bands: Bands) -> list[Verdict]:
-    """The verdict on every claim of one family. table: None where the study was never run at this scale."""
+def decide(
+    claims: Sequence[Claim], table: Results | None, bands: Bands, among: Sequence[tuple[float, float]] = ()
+) -> list[Verdict]:
+    """The verdict on every claim of one family. table: None where the study was never run at this scale. among: both
+    p values (``uncorrected``) of comparisons of the same family that were measured elsewhere."""
     taken = [measure(claim, table, bands) if table is not None else NO_TABLE for claim in claims]
     runs = [(n, each) for n, each in enumerate(taken) if not isinstance(each, str)]
-    family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]))
+    family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]), among)
     verdicts, at = [], 0
     for claim, parts in zip(claims, taken, strict=True):
         if isinstance(parts, str):
@@ -275,6 +278,13 @@ def decide(claims: Sequence[Claim], table: Results | None, bands: Bands) -> list
         verdicts.append(judged(claim, tuple(family[at : at + len(parts)])))
         at += len(parts)
     return verdicts
+
+
+def uncorrected(claims: Sequence[Claim], table: Results, bands: Bands) -> list[tuple[float, float]]:
+    """The p values of every comparison that could be measured: of its sign and of equivalence."""
+    taken = [(claim, measure(claim, table, bands)) for claim in claims]
+    parts = pooled([(claim, part) for claim, parts in taken if not isinstance(parts, str) for part in parts])
+    return [(p_sign(part, claim.margin), p_equal(part, claim.margin)) for claim, part in parts]
 
 
 def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
@@ -350,14 +360,15 @@ def pooled(parts: list[tuple[Claim, Measured]]) -> list[tuple[Claim, Measured]]:
     return made
 
 
-def with_p(parts: list[tuple[Claim, Measured]]) -> list[Measured]:
-    """Every comparison with its two p values, corrected by Holm over all of them, and its own verdict."""
+def with_p(parts: list[tuple[Claim, Measured]], among: Sequence[tuple[float, float]] = ()) -> list[Measured]:
+    """Every comparison with its two p values, corrected by Holm over all of them and those ``among`` which they are,
+    and its own verdict."""
     if not parts:
         return []
-    signs = holm([p_sign(part, claim.margin) for claim, part in parts])
-    equals = holm([p_equal(part, claim.margin) for claim, part in parts])
+    signs = holm([p_sign(part, claim.margin) for claim, part in parts] + [sign for sign, _ in among])
+    equals = holm([p_equal(part, claim.margin) for claim, part in parts] + [equal for _, equal in among])
     made = []
-    for (_, part), sign, equal in zip(parts, signs, equals, strict=True):
+    for (_, part), sign, equal in zip(parts, signs, equals, strict=False):  # theirs come first
         made.append(replace(part, p=float(sign), p_equal=float(equal), verdict=part_verdict(part, sign, equal)))
     return made
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
+import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Machine
 from interlude.studies import console as show_
 from interlude.studies import results
-from interlude.studies.board import CONTROL, FREE, NOTES, OPENED, OPENS, THEN, claims, rows, tables
+from interlude.studies.board import CONTROL, FREE, NOTES, OPENED, OPENS, RANKED, THEN, claims, rows, tables
 from interlude.studies.cli.read import print_tables
 from interlude.studies.cli.reproduce import cost, print_cost
 from interlude.studies.cli.runs import check_writable, entry, interruptible
@@ -29,9 +31,7 @@ from interlude.studies.midtraining import leaderboard as board
 from interlude.studies.places import COMMITTED
 from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, check_budget, measured, plan
-from interlude.studies.verdicts import Claim, decide
-
-FIRST = 3  # default: a method of the user's own runs with this many of the leaderboard's seeds
+from interlude.studies.verdicts import Claim, decide, uncorrected
 
 
 def leaderboard(args, screen) -> None:
@@ -43,10 +43,13 @@ def leaderboard(args, screen) -> None:
     if args.method:
         study, asked = put_beside(args)
         out = show_.console(sys.stderr) if args.json and not args.plan else screen
-        priced = cost(study)
+        priced, reach = cost(study), half_width(args.scale, len(study.seeds))
         if args.plan and args.json:
-            return print_json(priced)
+            return print_json(priced | {"half_width": reach})
         print_cost(f"{method(args.method)[0]} and its controls", priced, out)
+        if not math.isnan(reach):
+            told = f"a method's difference to {CONTROL[0]} after RL is known to ± {reach:.2f} with so many seeds"
+            out.print(Text(f"{told} (median of the leaderboard's methods)", "dim"))
         if args.plan:
             return None
         train(args, study)
@@ -59,10 +62,10 @@ def leaderboard(args, screen) -> None:
             )
     notes = NOTES if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED else {}
     if args.json:
-        ranks = ranking(study, asked, table_of(study))
+        ranks = ranking(study, asked, table_of(study), rivals(args))
         return print_json([row | {"note": notes.get(row["method"], "")} for row in ranks])
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
-    printed(screen, title, study, asked, every=args.all or bool(args.method))
+    printed(screen, title, study, asked, every=args.all or bool(args.method), among=rivals(args))
     for name, note in notes.items():
         screen.print(Text(f"{name}: {note}", "dim"))
     again = confirmation.study(scale_named(args.scale))
@@ -71,12 +74,36 @@ def leaderboard(args, screen) -> None:
     return None
 
 
-def ranking(study: Study, asked: tuple[Claim, ...], found: results.Results) -> list[dict]:
-    """The methods of a study's table, the best first; see ``board.rows``."""
+def rivals(args) -> list[tuple[float, float]]:
+    """The p values of all comparisons of the committed leaderboard at this scale, among which those of a method of the
+    user's own are judged, as if it were one more row; none without ``--method``, or without that table."""
+    study = board.study(scale_named(args.scale))
+    if not args.method or not results.path(study.name, study.scale).exists():
+        return []
+    return uncorrected(board.CLAIMS, results.load(study.name, study.scale), bands(study.scale))
+
+
+def half_width(scale: str, seeds: int) -> float:
+    """Half of the interval of a method's difference to the first control after RL, as the committed leaderboard has it
+    with this many of its seeds: the median over methods. NaN where it has none, or where seeds are too few."""
+    study = board.study(scale_named(scale))
+    if not results.path(study.name, study.scale).exists() or seeds < 2:
+        return math.nan
+    found = results.load(study.name, study.scale)
+    kept = found.seeds[:seeds]
+    found = results.Results(found.study, found.scale, tuple(row for row in found.rows if row["seed"] in kept))
+    asked = [claim for claim in board.CLAIMS if claim.name.endswith(RANKED)]
+    against = [each for each in decide(asked, found, bands(study.scale)) if f"> {CONTROL[0]}: " in each.claim.name]
+    known = [part.half_width for each in against for part in each.measured]
+    return statistics.median(known) * math.sqrt(len(kept) / seeds)
+
+
+def ranking(study: Study, asked: tuple[Claim, ...], found: results.Results, among=()) -> list[dict]:
+    """The methods of a study's table, the best first; see ``board.rows``, and ``decide`` for ``among``."""
     spans = bands(study.scale)
     names = [arm.name for arm in study.arms if not arm.name.endswith(THEN[1])]
     scores = [(name, OPENED if name in OPENS else FREE) for name in names]
-    return rows(found, decide(asked, found, spans), spans, scores)
+    return rows(found, decide(asked, found, spans, among), spans, scores)
 
 
 def table_of(study: Study) -> results.Results:
@@ -86,15 +113,18 @@ def table_of(study: Study) -> results.Results:
     return found if study.results is None else found.common(*(arm.name for arm in study.arms))
 
 
-def printed(screen, title: str, study: Study, asked: tuple[Claim, ...], every: bool) -> None:
+def printed(screen, title: str, study: Study, asked: tuple[Claim, ...], every: bool, among=()) -> None:
     """Prints the ranking (``every``: all differences) under a title with the study's seeds and question, and where its
-    results are."""
+    results are. among: see ``decide``."""
     found = table_of(study)
     seeds = ", ".join(map(str, found.seeds))
     screen.print(Text.assemble((f"{title} at {study.scale}, seeds {seeds}\n", "bold"), study.question))
     if found.note:
         screen.print(Text(found.note, "yellow"))
-    print_tables(screen, tables(ranking(study, asked, found), every=every))
+    print_tables(screen, tables(ranking(study, asked, found, among), every=every))
+    if among:
+        told = f"verdicts after Holm over {len(asked) + len(among)} comparisons, this method's among the leaderboard's"
+        screen.print(Text(told, "dim"))
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 
 
@@ -102,7 +132,7 @@ def put_beside(args) -> tuple[Study, tuple[Claim, ...]]:
     """The study of a method and its controls, and the claims about the method."""
     name, row = method(args.method)
     study = with_method(args.scale, name, row, Path(args.method.rpartition(":")[0]))
-    study = study.with_seeds(args.seeds or (scale_named(args.scale).board_seeds or study.seeds)[:FIRST])
+    study = study.with_seeds(args.seeds or study.seeds)
     check_budget(study, plan(study))
     return study, claims(name)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 import sys
-from statistics import mean
+from functools import cache
+from statistics import mean, median
 
 import pytest
 
 from interlude.studies import board
 from interlude.studies.__main__ import main
+from interlude.studies.cli.leaderboard import half_width
+from interlude.studies.find import bands
 from interlude.studies.midtraining import leaderboard
-from interlude.studies.results import FOLDER, load_curves
-from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict
+from interlude.studies.results import FOLDER, load, load_curves
+from interlude.studies.scales import SCALES
+from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict, decide, uncorrected
 
 METHOD = '''
 """A method of one's own."""
@@ -40,7 +44,7 @@ def test_words_of_verdicts():
     assert board.word(verdict(FAILS, -0.2, 0.01)) == "worse" and board.word(verdict(FAILS, -0.01, 0.6)) == "equal"
     assert board.word(verdict(OPEN, -0.2, 0.2)) == "open"
     assert board.more_seeds(verdict(OPEN, needed=16)) == 13 and board.more_seeds(verdict(HOLDS)) is None
-    assert board.more_seeds(verdict(OPEN, needed=3)) == 1
+    assert board.more_seeds(verdict(OPEN, needed=3)) is None and board.more_seeds(verdict(OPEN, needed=4)) == 1
 
 
 def test_a_table_of_the_board():
@@ -58,9 +62,13 @@ def test_a_table_of_the_board():
         (f"pre-training: {alone}", "open", 13, 0.0, -0.1, 0.1),
     )
     compared = [dict(zip(keys, each, strict=True)) for each in values]
-    bound = row | {"rank": 2, "method": "bound", "compared": []}
+    row |= {"by_ops": {"5-7": 0.875, "8-9": 0.5}}
+    bound = row | {"rank": 2, "method": "NTP", "compared": [], "by_ops": {"5-7": 0.75, "8-9": 0.625}}
     made = [row | {"compared": compared}, bound]
-    ranking, established, differences = board.tables(made)
+    ranking, parts, established, differences = board.tables(made)
+    assert parts[1:3] == (
+        ["method", "5-7", "8-9"], [["toy", "0.88 +0.12", "0.50 -0.12"], ["NTP", "0.75", "0.62"]],
+    )  # fmt: skip
     assert ranking[1][4:6] == ["- NTP", "- pre-training"]
     assert ranking[2][0] == ["1", "toy", "0.500", "0.750", "+0.200 ± 0.060*", "-0.100*", "8", "60"]
     assert ranking[2][1][4:6] == ["", ""]
@@ -70,7 +78,7 @@ def test_a_table_of_the_board():
     ]  # fmt: skip
     assert differences[2][1] == ["toy", f"NTP: {alone}", "-0.200 (-0.300 to -0.100)", "worse"]
     assert differences[2][3][-1] == "open, about 13 more seeds" and differences[2][2][2] == "-0.100"
-    assert board.tables(made, every=False) == [ranking, established]
+    assert board.tables(made, every=False) == [ranking, parts, established]
     made[0] |= {"kl": 1.25, "lr_sum": 0.5}
     measured = board.tables(made)[0]
     assert [each[-4:] for each in measured[2]] == [["1.25", "0.5", "8", "60"], ["–", "–", "8", "60"]]
@@ -177,3 +185,40 @@ def test_the_notes_beside_rows_are_what_the_committed_curves_say():
     page = (FOLDER.parent / "midtraining" / "README.md").read_text()
     for method, span in zip(("thinking", "ReMiT"), spans, strict=True):
         assert span in board.NOTES[method] and span in page
+
+
+def test_parts_of_the_score_after_rl_are_those_of_the_committed_table():
+    """Kills: the edge counted twice; a part of all that is deeper left out; a scale without room before its edge."""
+    nano = bands("nano")
+    table = load(leaderboard.study(SCALES["nano"]).name, "nano")
+    (row,) = board.rows(table, [], nano, [("RFT", board.FREE)])
+    assert list(row["by_ops"]) == ["5-7", "8-9", "10-11"] and list(board.spans(bands("smoke"))) == ["3", "4"]
+    whole = sum(each * n for each, n in zip(row["by_ops"].values(), (3, 2, 2), strict=True)) / 7
+    assert row["with_rl"] == pytest.approx(whole) and row["by_ops"]["8-9"] == pytest.approx(0.9596, abs=5e-5)
+
+
+@cache
+def whole() -> tuple:
+    """Every verdict of the committed board."""
+    return tuple(decide(leaderboard.CLAIMS, load("midtraining/leaderboard", "nano"), bands("nano")))
+
+
+def test_a_method_of_ones_own_is_judged_among_the_boards_comparisons():
+    """Kills: Holm over the method's own eight, by which a row of the board itself would be established that is not."""
+    nano, table = bands("nano"), load("midtraining/leaderboard", "nano")
+    others = [claim for claim in leaderboard.CLAIMS if not claim.name.startswith("withdrawal > ")]
+    alone = {each.claim.name: each.verdict for each in decide(board.claims("withdrawal"), table, nano)}
+    among = decide(board.claims("withdrawal"), table, nano, uncorrected(others, table, nano))
+    due = {each.claim.name: each.verdict for each in whole() if each.claim.name in alone}
+    assert {each.claim.name: each.verdict for each in among} == due
+    above = f"withdrawal > pre-training: {board.RANKED}"
+    assert alone[above] == HOLDS and due[above] == OPEN
+
+
+def test_a_plan_says_what_so_many_seeds_can_tell():
+    """Kills: the half-width of other seeds or scores; a width where no table could say."""
+    found = half_width("nano", 8)
+    against = [each for each in whole() if each.claim.name.endswith(f"> NTP: {board.RANKED}")]
+    known = [part.half_width for each in against for part in each.measured]
+    assert found == pytest.approx(median(known)) and half_width("nano", 3) > 2 * found
+    assert half_width("nano", 32) == pytest.approx(found / 2) and math.isnan(half_width("smoke", 3))
