@@ -12,7 +12,7 @@ from interlude.studies.evidence import values
 from interlude.studies.results import FOLDER, Results, load
 from interlude.studies.stats import difference, interval
 
-STUDY, CONTROL = "midtraining/leaderboard", "NTP"
+STUDY, CONTROL, BASE = "midtraining/leaderboard", "NTP", "base"
 FREE = "zoo-edge-sampled"  # in which a response may think
 OPS = {"OOD": (BANDS["ID"][1] + 1, BANDS["hard"][1]), "hard": BANDS["hard"], "ID": BANDS["ID"]}  # of exact exams
 THEN = {"alone": ("", 1), "+ the same RL": (" + RL", 2)}  # how its arms' names end, and their colour
@@ -29,7 +29,7 @@ def draw(folder=FOLDER) -> Figure:
     by_row(ahead, ranked, series(found, ranked, "OOD", 1))
     by_row(reach, ranked, series(found, ranked, "hard", k=128))
     by_row(free, ranked, series(found, ranked, FREE))
-    by_row(lost, ranked, series(found, ranked, "ID", -1))
+    by_row(lost, ranked, series(found, ranked, "ID", -1, over=BASE))
     for end, colour in THEN.values():
         own = solved(found, CONTROL + end, "OOD").mean()
         score.axvline(own, color=PALETTE[colour], linewidth=0.9, linestyle="--" if end else ":")
@@ -41,7 +41,7 @@ def draw(folder=FOLDER) -> Figure:
     ahead.set_xlabel(f"{low} to {high} operations, pass@1,\nmethod - {CONTROL}")
     reach.set_xlabel("10 and 11 operations, pass@128")
     free.set_xlabel("edge, sampled pass@1,\nfree to think")
-    lost.set_xlabel(f"{spanned(found, 'ID')} pass@1, {CONTROL} - method")
+    lost.set_xlabel(f"{spanned(found, 'ID')} pass@1, {BASE} - method")
     titles = ("beyond the band", f"ahead of {CONTROL}", "hard, 128 attempts", "with thoughts", "lost on the band")
     for axis, letter, title in zip((score, ahead, reach, free, lost), "abcde", titles, strict=True):
         panel_letter(axis, letter, title)
@@ -59,7 +59,8 @@ def methods(folder) -> Results:
     """The rows of all methods for the seeds that every one has. Raises FileNotFoundError or Missing, in one sentence,
     where there are none."""
     arms = (CONTROL, *(names(load(STUDY, SCALE, folder))))
-    return table(STUDY, tuple(dict.fromkeys(arm + end for arm in arms for end, _ in THEN.values())), folder)
+    ends = (arm + end for arm in arms for end, _ in THEN.values())
+    return table(STUDY, tuple(dict.fromkeys((BASE, *ends))), folder)
 
 
 def solved(table: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
@@ -68,12 +69,12 @@ def solved(table: Results, arm: str, where: str, k: int = 1) -> np.ndarray:
     return values(table, arm, exams, k)
 
 
-def series(table: Results, rows: list[str], where: str, sign: int = 0, k: int = 1) -> dict:
-    """For each of THEN what ``by_row`` draws: pass@k of every method, or, with a sign, how far it is above the control
-    (1) or below it (-1)."""
+def series(table: Results, rows: list[str], where: str, sign: int = 0, k: int = 1, over: str = "") -> dict:
+    """For each of THEN what ``by_row`` draws: pass@k of every method, or, with a sign, how far it is above (1) or below
+    (-1) the arm ``over``, by default the control alone or after RL."""
     made = {}
     for label, (end, colour) in THEN.items():
-        own_SP = solved(table, CONTROL + end, where, k)
+        own_SP = solved(table, over or CONTROL + end, where, k)
         values_RSP = [solved(table, name + end, where, k) for name in rows]
         if sign:
             drawn = [sign * (each - own_SP) for each in values_RSP]

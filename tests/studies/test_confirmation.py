@@ -52,6 +52,39 @@ def test_both_groups_of_seeds_and_all_sixteen(method):
     assert np.isfinite([float(number) for each in wanted for number in each]).all()
 
 
+@pytest.mark.parametrize("method", (*BEST, "ReLIFT", "RPT", "pre-training", "NTP"))
+def test_where_leads_over_ntp_lie_is_what_the_tables_say(method):
+    """Kills: a number of the page that its table does not give; depths or studies exchanged."""
+    cells, spans = [], bands("nano")
+    for study in STUDIES:
+        rows = table(results.path(study, "nano"))
+        for low, high in ((5, 7), (8, 9), (10, 11)):
+            if f"{method} + RL" not in set(rows["arm"]):
+                cells.append("")
+                continue
+            asked = [Score(f"zoo-ops{n}") for n in range(low, high + 1)]
+            own, ntp = (
+                np.mean([by_seed(rows, f"{arm} + RL", each, spans) for each in asked]) for arm in (method, "NTP")
+            )
+            cells.append(f"{own:.2f}" + (f" ({own - ntp:+.2f})" if method != "NTP" else ""))
+    page = PAGE.read_text()
+    section = page[page.index("**Where the leads") : page.index("Not established: that RLP")]
+    (line,) = [each for each in section.splitlines() if each.startswith(f"| {method} |")]
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == cells
+
+
+def test_ntp_works_rightly_below_the_edge_and_then_gives_a_wrong_answer():
+    """Kills: what the page says of the answer's token, of another arm or depth; full texts that lose it too."""
+    rows = pd.DataFrame(load("midtraining/leaderboard", "nano").rows)
+    rows = rows[rows["exam"] == "zoo-ops5"].set_index("arm")
+    names = [name for name in rows.columns if name.endswith("_nats")]
+    assert len(names) == 7
+    nats = rows[names].map(np.mean).groupby("arm").mean()
+    others = nats.drop(columns="answer_nats").sum(axis=1)
+    assert f"{nats.answer_nats['NTP']:.2f}" == "0.67" and others["NTP"] < 0.055
+    assert f"{nats.answer_nats['NTP + RL']:.2f}" == "0.28" and nats.answer_nats["NTP, full texts"] < 0.005
+
+
 def test_withdrawal_of_unsolved_problems_is_the_boards_but_for_what_unsolved_means():
     """Kills: another difference to the board's withdrawal; a board that gains or changes an arm; controls of another
     study or other seeds."""
