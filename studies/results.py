@@ -23,7 +23,7 @@ from interlude.studies.table import Column, merge, read, write
 Order = Callable[[dict], tuple]  # what rows of a table are sorted by
 Stale = Callable[[dict], bool]  # whether an old row is dropped, as its arm is trained otherwise now
 # Different structures that an exam needs for a band's score to rest on it. Held out, problems of one operation modulo 7
-# have five, and one answer in nine of ten cases: however many problems are asked, that is a sample of five.
+# have five, and one answer in five of six cases: however many problems are asked, that is a sample of five.
 STRUCTURES = 50
 ROLES = ("planning", "copy", "retrieval", "arithmetic", "format", "stop", "answer")
 KEYS = ("arm", "seed", "exam")

@@ -247,8 +247,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided of a claim. exploratory: fewer than CONFIRMATORY seeds. seeds_needed: to decide it, where it is
-    open and seeds were enough to say."""
+    """What was decided of a claim. exploratory: fewer than CONFIRMATORY seeds. seeds_needed: to show a difference of
+    the margin with 80 % power, were nothing corrected; None unless the claim is open and takes more than have run."""
 
     claim: Claim
     verdict: str
@@ -430,4 +430,5 @@ def judged(claim: Claim, parts: tuple[Measured, ...]) -> Verdict:
     undecided = [part for part in parts if part.verdict == OPEN and part.df > 0 and not part.idle]
     needed = max((seeds_needed(part.sd, claim.margin) for part in undecided), default=None)
     needed = None if verdict != OPEN or needed is None else max(needed, FEWEST)
+    needed = None if needed is None or needed <= fewest else needed  # enough have run; correction leaves it open
     return Verdict(claim, verdict, parts, fewest < CONFIRMATORY, needed, "; ".join(notes))

@@ -29,20 +29,18 @@ RULE = (
     "since the look at which RL at the edge was paid for whole solutions (`interplay/edge_confirmation`, "
     "`interplay/rl_steps`): what that arm and its base solve there was known. None paid for answers at the edge had "
     "run at any. The look: +0.07 (0.01 to 0.14) in hard pass@1, +0.12 (0.03 to 0.21) in pass@128, -0.10 at the edge. "
-    "At nano-shuffled, where steps have to be chosen, it has the opposite sign (`interplay/planning_reward`)."
+    "At nano-shuffled, where steps have to be chosen, it has the opposite sign (`interplay/planning_reward`), as in "
+    "Figure 7 of arXiv 2512.07783 (4.1 points)."
 )
 SEEDS = (*range(110, 126), *range(170, 178))
 ANSWER, STRICT, AS_READ = "answer", "strict", "zoo-hard-as-read"  # in questions as long as those that were read
-PAPER = "arXiv 2512.07783, Figure 7"
 CLAIMS = (
-    *(
-        above(
-            f"RL for answers solves more beyond its data than RL for whole solutions, {said}",
-            minus(ANSWER, STRICT, on, k=k), pool=f"pass@{k}", published=published, place=PAPER if published else "",
-        )
-        for on, length, published in (("hard", "", "-4.1 points on op 15-20"), (AS_READ, " in shorter questions", ""))
-        for said, k in ((f"at once{length}", 1), (f"within 128 attempts{length}", 128))
+    above("RL for answers carries further, at once", minus(ANSWER, STRICT, "hard"), pool="pass@1"),
+    above(
+        "RL for answers carries further, within 128 attempts", minus(ANSWER, STRICT, "hard", k=128), pool="pass@128"
     ),
+    above("in shorter questions, too, at once", minus(ANSWER, STRICT, AS_READ), pool="pass@1"),
+    above("in shorter questions, too, within 128 attempts", minus(ANSWER, STRICT, AS_READ, k=128), pool="pass@128"),
     below("it solves less of the edge, on which both were trained", minus(ANSWER, STRICT, "edge"), pool="pass@1"),
 )  # fmt: skip
 

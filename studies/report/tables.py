@@ -265,10 +265,10 @@ def corrected(part: dict) -> str:
 def decided(row: dict) -> str:
     """A verdict; if it is open, also the half-width of its interval and how many seeds would decide it."""
     lines = [row["verdict"] + ", exploratory" * (row["exploratory"] and row["verdict"] not in (OPEN, NOT_RUN))]
-    if row["seeds_needed"] is not None:
-        width = max(part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"])
+    widths = [part["half_width"] for part in row["ours"] if part["verdict"] == OPEN and not part["idle"]]
+    if row["verdict"] == OPEN and widths and not math.isnan(max(widths)):
         more = f"; {row['seeds_needed']} seeds would detect a difference of {row['margin']:g}" * more_needed(row)
-        lines.append(f"half-width {width:.3f}{more}")
+        lines.append(f"half-width {max(widths):.3f}{more}")
     return "\n".join([*lines, *([row["note"]] if row["note"] else [])])
 
 
