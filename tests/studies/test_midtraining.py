@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -457,3 +458,19 @@ def test_rmt_from_end_to_end(tmp_path, monkeypatch, runs):
         assert sum(sum(d.values()) for d in drawn) == pytest.approx(2 * sum(tiers))  # once by tier and once by role
         right = sum(sum(m.get(tier, 0.0) for tier in TIERS) for m in matched)
         assert right == pytest.approx(sum(line["match"] * line["rollouts"] for line in lines))
+
+
+def test_every_method_of_the_board_is_told_on_its_page():
+    """Kills: a method without a sentence; a file that is not there; a paper that its file does not name."""
+    page = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
+    section = page[page.index("## The methods") : page.index("## Is there room?")]
+    lines = [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
+    told = {name for names, *_ in lines for name in names.split("; ")}
+    assert told == set(leaderboard.ROWS)
+    code = (results.FOLDER.parent / "methods.py").read_text()
+    for _, _, paper, files in lines:
+        sources = [results.FOLDER.parents[1] / "models" / "stages" / file for file in files.split(", ")]
+        assert all(source.exists() for source in sources), files
+        others = [results.FOLDER.parents[1] / "models" / name for name in ("policy_gradient.py", "rollouts.py")]
+        known = code + "".join(source.read_text() for source in (*sources, *others))
+        assert not paper.startswith("arXiv") or paper.removeprefix("arXiv ") in known, paper
