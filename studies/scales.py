@@ -322,7 +322,7 @@ SHUFFLED = replace(
     model=GPT(layers=6, vocab=Vocabulary(names=30)),
     edge=(5, 6), hard=(7, 8), order="shuffled",
     short_steps=2400, long_steps=300, arm_flops=8e12, method_flops=3e12,
-    seeds=tuple(range(60, 68)), calibration_seeds=tuple(range(26, 30)), finding_seeds=(), board_seeds=(),
+    seeds=tuple(range(60, 68)), calibration_seeds=(*range(26, 30), *range(126, 130)), finding_seeds=(), board_seeds=(),
     exploratory_seeds=(),
 )  # fmt: skip
 
