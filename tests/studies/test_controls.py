@@ -1,4 +1,4 @@
-"""The page on longer RL and on RL paid by a coin in a second world says what their tables do."""
+"""The page on longer RL, RL paid by a coin in a second world, and RL paid for answers says what their tables do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.interplay import exposure_control, rl_steps
+from interlude.studies.interplay import exposure_control, reward_beyond, rl_steps
+from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
 PAGE = (results.FOLDER.parent / "interplay" / "README.md").read_text()
@@ -50,3 +51,27 @@ def test_the_verdicts_of_the_page_are_those_of_its_table(study):
         assert verdict.verdict != "open" or f", {verdict.seeds_needed} seeds |" in said
         for part in verdict.measured:
             assert f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})" in line
+
+
+PAID = {"nothing (base)": "none", "whole solutions": "strict", "answers": "answer"}
+
+
+@pytest.mark.parametrize("label", PAID)
+def test_what_each_reward_carries_is_its_own(label):
+    """Kills: two rewards exchanged; long questions for short ones; the share of right answers for right solutions."""
+    table, arm, read = load("interplay/reward_beyond", "nano"), PAID[label], "zoo-hard-as-read"
+    due = [table.solved(arm, f"zoo-ops{n}", 1) for n in (6, 8, 9, 10, 11)]
+    due += [table.pooled(arm, ["zoo-ops10", "zoo-ops11"], 128)]
+    due += [table.solved(arm, read, k) for k in (1, 128)]
+    due += [table.solved(arm, "zoo-hard-sampled", 1, score) for score in ("answer", "strict")]
+    (line,) = [each for each in section("interplay/reward_beyond").splitlines() if each.startswith(f"| {label} |")]
+    assert re.split(r" *\| *", line)[2:-1] == [f"{each.mean():.2f}" for each in due]
+
+
+def test_verdicts_on_what_answers_carry_are_those_of_the_table():
+    """Kills: a number or a verdict that the table does not give; a claim left out."""
+    for verdict in decide(reward_beyond.CLAIMS, load("interplay/reward_beyond", "nano"), bands("nano")):
+        (part,) = verdict.measured
+        numbers = f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})"
+        said = f"*{verdict.verdict}*" + (f", {verdict.seeds_needed} seeds" if verdict.seeds_needed else "")
+        assert f"\n| {verdict.claim.name} | {numbers} | {said} |" in section("interplay/reward_beyond")
