@@ -216,7 +216,6 @@ def test_verify_judges_a_line_at_a_time(copy):
             "slip",
         ),
         (("verify", "-"), '{"problem": {"source": {"ops": [1, 1]}, "path": 3}, "response": ""}\n', "path"),
-        (("list", "--scale", "huge"), "", "huge"),
         (("show", "tiny"), "", "tiny/one"),
         (("report", "tiny/one", "--html", "nowhere/page.html"), "", "nowhere/page.html"),
         (("report", "tiny/one", "--html", "interlude"), "", "--html interlude: cannot be written"),

@@ -1,0 +1,34 @@
+"""The command line in this process, where a command costs little: what lists name, and what refusals say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from interlude.studies.__main__ import main
+
+
+def test_a_list_takes_every_scale_that_other_commands_take(tmp_path, monkeypatch, capsys):
+    """Kills: a scale refused because it has no table yet, or not named at all in a folder without tables."""
+    monkeypatch.setattr("interlude.studies.places.FOLDER", tmp_path)
+    monkeypatch.setattr("interlude.studies.cli.look.names", lambda: ["stages/quickstart"])
+    own = tmp_path / "own.py"
+    own.write_text("from interlude.studies.real_scale import real_scale\nLONG = real_scale(99)\n")
+    for asked, named in (("smollm2-10min",) * 2, (f"{own}:LONG", "smollm2-99min"), ("", "smollm2")):
+        assert main(["list", "--json", *(["--scale", asked] if asked else [])]) == 0
+        assert all(named in row["scales"] for row in json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("list --scale huge", "there is no scale 'huge'"),
+        # Kills: a traceback for a study that a pretrained model cannot have, of one and of all that --runs counts.
+        ("plan interplay/ladder --scale smollm2", "interplay/ladder needs a model trained from scratch"),
+    ],
+)
+def test_a_refusal_says_what_to_type(words, said, capsys):
+    """Kills: a name or a value refused without the option, the nearest name, or the place where names are listed."""
+    assert main(words.split()) == 2
+    assert said in capsys.readouterr().err
