@@ -115,10 +115,12 @@ def full_name(name: str) -> str:
         return found[0]
     if found:
         raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
+    if any(each.startswith(f"{name}/") for each in known):
+        raise Refused(f"there is no study {name!r}, which is a topic; `interlude list` prints its studies")
     files = [f"./{name}.py"] if Path(f"{name}.py").is_file() else []
     near = meant(name, known if "/" in name else [each.split("/")[1] for each in known])
-    hint = f"; did you mean {files[0]}?" if files else near
-    raise Refused(f"there is no study {name!r}{hint}; known studies: {', '.join(known) or 'none'}")
+    hint = f"; did you mean {files[0]}?" if files else near or "; `interlude list` prints all"
+    raise Refused(f"there is no study {name!r}{hint}")
 
 
 def is_file(name: str) -> bool:
@@ -179,8 +181,9 @@ def scale_named(name: str) -> Scale:
         return found
     known = built_in(name)
     if known is None:
-        every = ", ".join((*SCALE_NAMES, "smollm2-Nmin"))
-        raise Refused(f"there is no scale {name!r}; known scales: {every}, or FILE.py:NAME")
+        every = (*SCALE_NAMES, "smollm2-Nmin")
+        hint = meant(name, every)
+        raise Refused(f"there is no scale {name!r}{hint}; known scales: {', '.join(every)}, or FILE.py:NAME")
     return known
 
 

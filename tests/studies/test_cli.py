@@ -180,11 +180,7 @@ def test_verify_judges_a_line_at_a_time(copy):
 @pytest.mark.parametrize(
     "words, text, named",
     [
-        (("plan", "nowhere"), "", "nowhere"),
-        (("plan", "quikstart"), "", "; did you mean quickstart?"),
-        (("plan", "interplay/egde"), "", "; did you mean interplay/edge"),
         (("plan", "mine"), "", "; did you mean ./mine.py?"),
-        (("plan", "tiny/one", "--scale", "huge"), "", "huge"),
         (("run", "tiny/one", "--seeds", "0,x"), "", "0,x"),
         (("run", "tiny/one", "--seeds", "1,1"), "", "1,1"),
         (("run", "tiny/one", "--seeds", "1", "2", "3"), "", "--seeds takes one list such as 1,2,3"),
@@ -198,9 +194,6 @@ def test_verify_judges_a_line_at_a_time(copy):
         (("run", "tiny/one", "--arms", "a,nothing*"), "", "nothing*"),
         (("run", "tiny/one", "--scale", "smoke", "--device", "tpu"), "", "tpu"),
         (("show", "tiny/one", "--scale", "nano"), "", "run it first"),
-        (("problem", "--ops", "0"), "", "Source.ops"),
-        (("problem", "--world", "mars"), "", "mars"),
-        (("problem", "--modulus", "6"), "", "prime"),
         (("verify", "absent.jsonl"), "", "absent.jsonl"),
         (("verify", "-"), "{}\n", "line 1"),
         (("verify", "-"), "not json\n", "line 1"),
