@@ -106,7 +106,7 @@ def parser() -> Parser:
         made.add_argument(
             "--scale",
             default=default,
-            help=f"{', '.join(SCALE_NAMES)}, smollm2, smollm2-Nmin or FILE.py:NAME (default: {default or otherwise})",
+            help=f"{', '.join(SCALE_NAMES)}, smollm2-Nmin or FILE.py:NAME (default: {default or otherwise})",
         )
 
     own = f"the study's, mostly {DEFAULT_SCALE}"

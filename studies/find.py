@@ -26,7 +26,8 @@ SCALE_NAMES = (
     "nano-guessable",
     "small",
     "paper",
-)  # of studies.scales, which loads torch
+    "smollm2",
+)  # of studies.scales and studies.real_scale, which load torch
 DEFAULT_SCALE = "nano"
 
 
@@ -114,10 +115,12 @@ def full_name(name: str) -> str:
         return found[0]
     if found:
         raise Refused(f"study {name!r} is ambiguous: it may be {' or '.join(found)}")
+    if any(each.startswith(f"{name}/") for each in known):
+        raise Refused(f"there is no study {name!r}, which is a topic; `interlude list` prints its studies")
     files = [f"./{name}.py"] if Path(f"{name}.py").is_file() else []
     near = meant(name, known if "/" in name else [each.split("/")[1] for each in known])
-    hint = f"; did you mean {files[0]}?" if files else near
-    raise Refused(f"there is no study {name!r}{hint}; known studies: {', '.join(known) or 'none'}")
+    hint = f"; did you mean {files[0]}?" if files else near or "; `interlude list` prints all"
+    raise Refused(f"there is no study {name!r}{hint}")
 
 
 def is_file(name: str) -> bool:
@@ -164,7 +167,7 @@ def defined(text: str, kind: str, what: str) -> tuple[str, object]:
 def scale_named(name: str) -> Scale:
     """A scale by its name, or by "path.py:NAME". Raises Refused if there is none, or if one in a file has the name of a
     built-in scale, and so its table, and is not that scale."""
-    from interlude.studies.scales import SCALES, Scale
+    from interlude.studies.scales import Scale
 
     if ":" in name:
         _, found = defined(name, "scale", "a Scale from interlude.studies.scales")
@@ -178,8 +181,9 @@ def scale_named(name: str) -> Scale:
         return found
     known = built_in(name)
     if known is None:
-        names = f"{', '.join(SCALES)}, smollm2, smollm2-Nmin"
-        raise Refused(f"there is no scale {name!r}; known scales: {names}, or FILE.py:NAME")
+        every = (*SCALE_NAMES, "smollm2-Nmin")
+        hint = meant(name, every)
+        raise Refused(f"there is no scale {name!r}{hint}; known scales: {', '.join(every)}, or FILE.py:NAME")
     return known
 
 
@@ -222,11 +226,25 @@ def the_study(spec: StudySpec) -> Study:
         check_own_claims(module, study, spec)
     else:
         name = full_name(spec.study)
-        study = built(importlib.import_module(f"interlude.studies.{name.replace('/', '.')}"), scale, name)
+        study = ours(name, scale)
         if study.name != name:
             raise Refused(f"studies/{name}.py calls its study {study.name!r}; it must be {name!r}")
     study = study.with_seeds(spec.seeds) if spec.seeds else study
     return study.with_arms(spec.arms) if spec.arms else study
+
+
+def ours(name: str, scale: Scale) -> Study:
+    """A study of this package, by its whole name. Raises Refused if it needs what a pretrained model's scale lacks:
+    stages of pre-training, a vocabulary, or an exam."""
+    from interlude.models.gpt import GPT
+
+    module = importlib.import_module(f"interlude.studies.{name.replace('/', '.')}")
+    try:
+        return built(module, scale, name)
+    except (AttributeError, IndexError, KeyError) as absent:
+        if isinstance(scale.model, GPT):
+            raise
+        raise Refused(f"{name} needs a model trained from scratch, which that of scale {scale.name} is not") from absent
 
 
 def built(module: ModuleType, scale: Scale, name: str) -> Study:

@@ -21,7 +21,7 @@ from interlude.models.sample import NATIVE_PIECE, PIECE
 from interlude.models.stage import Stage
 from interlude.models.train import LOGITS, Machine, autocast
 from interlude.studies.exam import Exam
-from interlude.studies.study import Study, plan
+from interlude.studies.study import Run, Study, plan
 from interlude.synth.source import Mixture, Source
 from interlude.synth.tasks import Task
 
@@ -55,12 +55,14 @@ class StagePrice:
 class Price:
     """A whole study: what each part trains and examines, the largest process, and the disk that runs take.
 
-    base: the stages of the base, and what else several runs share. arms: the other stages, by arm, all seeds together.
-    exams: examining.
+    base: the stages of bases, and what else arms share. arms: the other stages, all seeds together, each once
+    (``held_by``): what an arm takes beyond those it begins with or learns from. counted_as: of an arm that takes
+    nothing more, "base" or the arm that counts for it. exams: examining.
     """
 
     base: Ledger
     arms: dict[str, Ledger]
+    counted_as: dict[str, str]
     exams: Ledger
     cpu_bytes: float
     gpu_bytes: float
@@ -72,22 +74,28 @@ class Price:
         return sum(self.arms.values(), self.base) + self.exams
 
     def as_dict(self) -> dict:
-        """For JSON and tables: tokens and FLOPs of each part, bytes, and hours on this machine and on each card."""
-        parts = {"base": self.base, **self.arms, "exams": self.exams, "total": self.total}
+        """For JSON: tokens and FLOPs of each part (of arms by their names, one of which may be "base"), and bytes."""
         return {
             "parts": {
-                name: {
-                    "train_tokens": each.as_dict()["train_tokens"],
-                    "rollout_tokens": each.as_dict()["rollout_tokens"],
-                    "flops": each.total_flops,
-                }
-                for name, each in parts.items()
+                "base": amounts(self.base),
+                "arms": {
+                    name: amounts(each) | {"counted_as": self.counted_as.get(name, name)}
+                    for name, each in self.arms.items()
+                },
+                "exams": amounts(self.exams),
+                "total": amounts(self.total),
             },
             "memory_bytes": self.cpu_bytes,
             "gpu_bytes": self.gpu_bytes,
             "disk_bytes": self.disk_bytes,
             "parameters": self.parameters,
         }
+
+
+def amounts(ledger: Ledger) -> dict[str, float]:
+    """The tokens and FLOPs of a ledger that ``plan`` prints."""
+    found = ledger.as_dict()
+    return {name: found[name] for name in ("train_tokens", "rollout_tokens")} | {"flops": ledger.total_flops}
 
 
 def priceable(study: Study) -> bool:
@@ -112,30 +120,44 @@ def price(study: Study) -> Price:
     are not counted where its budget is in steps.
     """
     runs = plan(study)
-    users: dict[Recipe, list[str]] = {}
-    for run in runs:
+    users: dict[Recipe, set[int]] = {}
+    for n, run in enumerate(runs):
         for recipe in dependencies(run.recipe):
-            users.setdefault(recipe, []).append(run.arm)
+            users.setdefault(recipe, set()).add(n)
     bases = {replace(run.recipe, stages=run.recipe.stages[: n + 1]) for run in runs for n in range(run.shared)}
     prices = {recipe: priced(recipe) for recipe in users}
     base, arms = Ledger(), {run.arm: Ledger() for run in runs}
-    for recipe, users_ in users.items():
-        if len(users_) > 1 or recipe in bases:
-            base += prices[recipe].ledger
+    for recipe, each in prices.items():
+        holder = None if recipe in bases else held_by(recipe, runs, users)
+        if holder is None:
+            base += each.ledger
         else:
-            arms[users_[0]] += prices[recipe].ledger
+            arms[holder] += each.ledger
+    counted_as = {
+        run.arm: held_by(run.recipe, runs, users) if run.shared < len(run.recipe.stages) else "base"
+        for run in runs
+        if not arms[run.arm].total_flops
+    }
     exams = sum((exam_price(run.recipe.model, exam) for run in runs for exam in run.exams), Ledger())
-    weights = {recipe: 4.0 * parameters(recipe.model) for recipe in users}
-    disk = sum(weights[recipe] + LINE_BYTES * prices[recipe].steps for recipe in users)
+    weights = {recipe: 4.0 * parameters(recipe.model) for recipe in prices}
+    disk = sum(weights[recipe] + LINE_BYTES * prices[recipe].steps for recipe in prices)
     return Price(
         base,
         arms,
+        counted_as,
         exams,
         max(each.cpu_bytes for each in prices.values()),
         max(each.gpu_bytes for each in prices.values()),
         disk + 3 * max(weights.values()),  # and one save with momenta, while a stage is trained
-        max(parameters(recipe.model) for recipe in users),
+        max(parameters(recipe.model) for recipe in prices),
     )
+
+
+def held_by(recipe: Recipe, runs: list[Run], users: dict[Recipe, set[int]]) -> str | None:
+    """The arm that a stage counts for: the first of those that need it whose end all of these need, too; None if there
+    is none. users: the places of the runs that need each stage."""
+    those = users[recipe]
+    return next((runs[n].arm for n in sorted(those) if those <= users[runs[n].recipe]), None)
 
 
 def priced(recipe: Recipe) -> StagePrice:

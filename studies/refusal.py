@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OURS = tuple(str(HERE.parent / layer) + os.sep for layer in ("synth", "models", "studies", "figures"))
+SHORTEST_PART = 3  # letters: fewer are part of nearly every name
 
 
 class Refused(ValueError):
@@ -22,9 +23,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean ...?" for a name that is close to one of those known, else nothing."""
-    near = difflib.get_close_matches(name, list(known), n=2)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    """ "; did you mean ...?" for a name that is one of those known in other letters' case, or else close to one or two
+    of them or a part of them, else nothing."""
+    typed, names = name.casefold(), {each.casefold(): each for each in known}
+    parts = [each for each in names if typed in each] if len(typed) >= SHORTEST_PART else []
+    near = dict.fromkeys((*difflib.get_close_matches(typed, names, n=2), *parts))
+    found = [typed] if typed in names else list(near)[:2]
+    return f"; did you mean {' or '.join(names[each] for each in found)}?" if found else ""
 
 
 def expected(error: BaseException) -> bool:

@@ -57,8 +57,9 @@ class Scale:
     # What the decay of the base, and a whole arm after the base, may spend.
     anneal_flops: float
     arm_flops: float
-    # What a mid-training method may spend, and as much the RL after it. At nano it is less than half of an arm's: half
-    # of one let next-token prediction solve 0.96 of the old edge, which leaves methods no room to differ.
+    # What a mid-training method may spend, and as much the RL after it. The studies of methods at the scales below set
+    # it to ``arm_flops`` (``arena`` and ``worded`` in methods.py); the smaller values there are of an earlier board, on
+    # an easier edge, and no study of this package spends them.
     method_flops: float
     # Steps in which the base of the leaderboard learns the formats that its methods ask for.
     cold_steps: int

@@ -20,6 +20,7 @@ from interlude.models.train import Machine
 from interlude.studies import results
 from interlude.studies.curves import curves, mean
 from interlude.studies.exam import Exam, ExamResult, answered, cached_result, span
+from interlude.studies.refusal import meant
 from interlude.studies.run import Cost, Observe, costs, train_or_load
 from interlude.synth.graph import nearest
 from interlude.synth.source import Mixture, Source
@@ -124,7 +125,8 @@ class Study:
         names = [arm.name for arm in self.arms]
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
-                raise ValueError(f"{self.name} has no arm {pattern!r}; its arms: {', '.join(names)}")
+                hint = meant(pattern.strip("*"), names) or f"; its arms: {', '.join(names)}"
+                raise ValueError(f"{self.name} has no arm {pattern!r}{hint}")
         kept = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
         pairs = tuple(pair for pair in self.contrasts if kept.issuperset(pair))
         arms = tuple(arm for arm in self.arms if arm.name in kept)

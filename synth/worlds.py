@@ -61,7 +61,10 @@ def world(name: str) -> World:
     that is wrong."""
     known = available()
     if name not in known:
-        raise ValueError(f"world {name!r} is not known; there are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"world {name!r} is not known; there are {', '.join(sorted(known))}, and those of TOML files in the folder "
+            "that $INTERLUDE_WORLDS names"
+        )
     return read(known[name])
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from interlude.studies.__main__ import parser
+from interlude.studies.evidence import band_scores
+from interlude.studies.find import bands
+from interlude.studies.results import load
 
 ROOT = Path(__file__).parent.parent
 PAGES = re.compile(r"(?<![\w/.*-])[\w.][\w./-]*\.md\b")
@@ -54,6 +57,18 @@ def test_the_problem_shown_is_what_the_program_prints():
     (block,) = [text for _, kind, text in FENCES if "$ interlude problem" in text]
     command, shown = block.split("\n", 1)
     assert shown.strip() in interlude(command.removeprefix("$ "), ROOT).stdout
+
+
+def test_its_first_table_is_what_show_prints():
+    """Kills: a number or an interval of the table of the first run that `show stages/quickstart` does not print."""
+    table, found = load("stages/quickstart", "nano"), {}
+    for row in band_scores(table, bands("nano")):
+        if row["k"] == 1:
+            found[row["arm"], row["band"]] = [f"{row[name]:.2f}" for name in ("mean", "low", "high")]
+    for arm, name in zip(table.arms, ("base", *table.arms[1:]), strict=True):
+        ((band, *beyond),) = re.findall(rf"^\| {re.escape(name)} \| (.*) \| (.*) \| (.*) \|$", README, re.M)
+        assert band == found[arm, "ID"][0]
+        assert beyond == ["{} ({} to {})".format(*found[arm, at]) for at in ("edge", "hard")], name
 
 
 def test_make_targets_exist():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from interlude.studies.cli.look import ASKED, described_by
 from interlude.studies.console import print_json
 from interlude.studies.find import DEFAULT_SCALE, StudySpec, the_study
-from interlude.studies.refusal import Refused
+from interlude.studies.refusal import Refused, meant
 from interlude.synth.export import trl, verl, write_rows
 from interlude.synth.lm_eval import lm_eval
-from interlude.synth.source import Source
 
 HF = ("hf",)
 PROBLEMS = ("trl", "verl", "lm-eval", "reasoning-gym")
@@ -45,7 +45,8 @@ def model(args) -> dict:
     if args.arm is None:
         raise Refused(f"give --arm, one of {study.name}: {', '.join(arms)}")
     if args.arm not in arms:
-        raise Refused(f"{study.name} has no arm {args.arm!r}; its arms: {', '.join(arms)}")
+        hint = meant(args.arm, arms) or f"; its arms: {', '.join(arms)}"
+        raise Refused(f"{study.name} has no arm {args.arm!r}{hint}")
     recipe = arms[args.arm].recipe.with_seed(args.seed)
     if not recipe.finished:
         again = f"interlude run {args.study} --scale {args.scale} --arms '{args.arm}' --seeds {args.seed}"
@@ -69,13 +70,13 @@ def save(lm, folder: str | Path) -> None:
 
 def problems(args) -> dict:
     """Writes problems or, for reasoning-gym, a module that registers their generator."""
-    asked = {"world": args.world, "mode": args.mode, "dialect": args.dialect, "modulus": args.modulus}
-    source = Source(ops=args.ops, split=args.split, **asked)
+    asked = {name: getattr(args, name) for name in ASKED}
+    source = described_by(args, split=args.split)
     rows, out = args.problems, Path(args.out)
     if args.form == "reasoning-gym":
         if out.suffix != ".py":
             raise Refused(f"{out} must end in .py: for reasoning-gym a module is written")
-        settings = {"ops": args.ops, **asked, "split": args.split, "size": rows}
+        settings = asked | {"split": args.split, "size": rows}
         words = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         out.write_text(
             '"""The problems of interlude in reasoning-gym, as data."""\n\nimport reasoning_gym\n\n'

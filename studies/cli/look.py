@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ COLOURS = {
     "answer": "bold green", "inferred": "red", "slip": "bold red", "connective": "blue", "remark": "bright_black",
     "thought": "italic", "strategy": "blue",
 }  # fmt: skip
+ASKED = ("ops", "world", "mode", "dialect", "modulus")  # options that are fields of Source
 K = TypeVar("K")
 
 
@@ -38,9 +40,9 @@ def list_(args, screen) -> None:
     """Every study with its question and how many runs its tables contain. ``--runs`` also counts the runs done on this
     machine, which takes seconds."""
     known = list(dict.fromkeys((*SCALE_NAMES, *tabled())))
-    if args.scale not in (None, *known):
-        raise Refused(f"there is no scale {args.scale!r}; known scales: {', '.join(known)}")
-    chosen = [args.scale] if args.scale else known
+    chosen = known
+    if args.scale:  # one that is neither named here nor has a table is built, which loads torch
+        chosen = [args.scale if args.scale in known else scale_named(args.scale).name]
     rows = [about(name, chosen, args.runs) for name in names()]
     if args.json:
         return print_json(rows)
@@ -106,11 +108,8 @@ def extent(data: dict) -> str:
 
 def problem_(args, screen) -> None:
     """Prints a problem, its solution and the role of each token."""
-    source = Source(
-        ops=args.ops, world=args.world, mode=args.mode, dialect=args.dialect, modulus=args.modulus, split="any"
-    )
-    if args.approach:
-        source = replace(source, approach=args.approach, tagged=args.approach != PLAIN)
+    approach = {"approach": args.approach, "tagged": args.approach != PLAIN} if args.approach else {}
+    source = described_by(args, split="any", **approach)
     problem = source.problem("problem", args.seed)
     written = problem.written
     tokens, kinds = written.question_tokens + written.solution_tokens, roles(problem)
@@ -137,6 +136,16 @@ def problem_(args, screen) -> None:
         if those:
             screen.print(Text.assemble((f"{role:11}", COLOURS[role]), f"{len(those):4}  ", " ".join(those)))
             screen.print(Text(f"{'':17}{meaning}", "dim"))
+
+
+def described_by(args, **more) -> Source:
+    """The source of the options in ASKED, and ``more`` of its fields. Raises Refused naming what is wrong as the option
+    that it is, and not as the field."""
+    try:
+        return Source(**{name: getattr(args, name) for name in ASKED}, **more)
+    except ValueError as wrong:
+        options = "|".join((*ASKED, *more))
+        raise Refused(re.sub(rf"Source\.({options})\b", r"--\1", str(wrong))) from None
 
 
 def coloured(tokens: tuple[str, ...], kinds: tuple[str, ...]) -> Text:
@@ -202,14 +211,7 @@ def described(kind: type[K], row, name: str, inner: dict[str, type] | None = Non
 def audit_(args, screen) -> None:
     """Prints what the pre-training data and exams of a scale contain."""
     if args.ops is not None:
-        source = Source(
-            ops=args.ops,
-            world=args.world,
-            mode=args.mode,
-            dialect=args.dialect,
-            modulus=args.modulus,
-            split="train",
-        )
+        source = described_by(args, split="train")
         exams, name = (), f"ops {args.ops[0]}-{args.ops[1]}"
     else:
         scale = scale_named(args.scale)

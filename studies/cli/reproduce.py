@@ -20,9 +20,8 @@ def reproduce(args, screen) -> None:
     """Runs a figure's studies with their seeds, or ``--seeds``, and draws the figure from the new tables only."""
     known = figures()
     if args.figure not in known:
-        raise Refused(
-            f"there is no figure {args.figure!r}{meant(args.figure, known)}; known figures: {', '.join(known)}"
-        )
+        hint = meant(args.figure, known) or "; `interlude list` prints all, below their studies"
+        raise Refused(f"there is no figure {args.figure!r}{hint}")
     priced = [cost(the_study(StudySpec(name, scale, args.seeds))) for name, scale in known[args.figure]]
     if args.json:
         return print_json({"figure": args.figure, "studies": priced})

@@ -109,7 +109,9 @@ def plan_(args, screen) -> None:
 def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
     """The cost of the whole study from scratch, and the memory and disk that it needs."""
     heads = ["from scratch", "training tokens", "rollout tokens", "FLOPs", *(f"time, {each.name}" for each in speeds)]
-    parts = {"base": cost.base, **cost.arms, "exams": cost.exams, "total": cost.total}
+    other = {name: f"{name} (counted as {where})" for name, where in cost.counted_as.items()}
+    named = [(other.get(name, name), each) for name, each in cost.arms.items()]
+    parts = [("base, and what arms share", cost.base), *named, ("exams", cost.exams), ("total", cost.total)]
     cells = [
         [
             name,
@@ -117,7 +119,7 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
             show_.large(each.total_flops),
             *(show_.duration(3600 * speed.hours(each)) for speed in speeds),
         ]
-        for name, each in parts.items()
+        for name, each in parts
     ]
     where = "; ".join(
         f"{each.name}: {show_.large(each.training)}FLOP/s in training, {show_.large(each.sampling)}FLOP/s in sampling, "
@@ -125,7 +127,8 @@ def print_price(cost: Price, speeds: list[Speed], args, screen) -> None:
         for each in speeds
     )
     time = f"times are for one core or GPU ({where})" if speeds else "--on h100 estimates the time on a GPU"
-    caption = f"token counts are estimates; {time}"
+    once = "a stage counts once: what an arm begins with or learns from is in another line"
+    caption = f"{once}; token counts are estimates; {time}"
     screen.print(show_.table("", heads, cells, caption))
     cards = ", ".join(f"{CARDS[n].name} has {CARDS[n].memory / 1e9:.0f} GB" for n in args.on or ())
     screen.print(

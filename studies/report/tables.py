@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -167,10 +168,11 @@ def certainty(row: dict) -> float:
 
 
 def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None = None) -> list[Table]:
-    """The claims of papers, each with the comparison that decided it or that is still open; and for every study of a
-    topic how many claims of each verdict it has, below them the studies that were not run. scales: the scale of every
-    study's table. A claim that several studies ask in the same words at one scale is shown once, from the study with
-    the most seeds; what the others say stands below its name."""
+    """The claims of papers, each with its first comparison and, where that has another verdict, the one that decided
+    it or is furthest from it; and for every study of a topic how many claims of each verdict it has, below them the
+    studies that were not run. scales: the scale of every study's table. A claim that several studies ask in the same
+    words at one scale is shown once, from the study with the most seeds; what the others found stands below its name.
+    """
     scales, asked = scales or {}, {}
     for name, rows in studies.items():
         for row in (row for row in rows if row["published"]):
@@ -180,14 +182,12 @@ def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None =
         name, row = max(again, key=lambda found: fewest_seeds(found[1]))
         verdict, *_ = decided(row).split("\n")
         needed = [f"{row['seeds_needed']} seeds"] if more_needed(row) else []
-        parts = [part for part in row["ours"] if part["verdict"] == row["verdict"]] or row["ours"]
-        ours = [compared(max(parts, key=lambda part: part["p"]), resampled=False, alone=True)] if parts else []
-        more = [f"and {len(row['ours']) - 1} more"] if len(row["ours"]) > 1 else []
-        others = [f"{other.split('/')[-1]}: {each['verdict']}" for other, each in again if other != name]
+        tried = [(other, each["verdict"]) for other, each in again if other != name and each["verdict"] != NOT_RUN]
+        others = [f"{other.split('/')[-1]}: {found}" for other, found in tried]
         at = [scales[name]] if len({*scales.values()}) > 1 else []
         which = "\n".join([verdict, ", ".join([name.split("/")[-1], *at]), *needed, *others])
         place = row["place"].removeprefix(paper).lstrip(", ")
-        claims.append([which, row["claim"], f"{row['published']}\n{place}", "\n".join([*ours, *more])])
+        claims.append([which, row["claim"], f"{row['published']}\n{place}", "\n".join(first_and_deciding(row))])
     waiting = [name for name, rows in studies.items() if all(row["verdict"] == NOT_RUN for row in rows)]
     counts = [
         [name, *(sum(row["verdict"] == verdict for row in rows) or "–" for verdict in VERDICTS), seeds_of(rows)]
@@ -198,6 +198,20 @@ def topic_tables(studies: dict[str, list[dict]], scales: dict[str, str] | None =
     caption = "seeds: how many would find a difference of the claim's margin with 80 % power"
     papers = f"claims of {paper or 'papers'}", ["verdict", "claim", "published", "ours (95 %)"], claims, caption
     return [*([papers] if claims else []), ("all claims, ours too", ["study", *VERDICTS, "seeds"], counts, left)]
+
+
+def first_and_deciding(row: dict) -> list[str]:
+    """Lines on the comparisons of a claim: the first; where its verdict is not the claim's, the least certain of those
+    whose verdict is; and how many more there are of each verdict."""
+    shown, others = row["ours"][:1], row["ours"][1:]
+    if shown and shown[0]["verdict"] != row["verdict"]:
+        shown.append(max((part for part in others if part["verdict"] == row["verdict"]), key=lambda part: part["p"]))
+        others.remove(shown[1])
+    said = [compared(part, resampled=False, alone=True) for part in shown]
+    counts = Counter(part["verdict"] for part in others)
+    more = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+    said[1:] = [f"{row['verdict']} for {each}" for each in said[1:]]
+    return [*said, *([f"and {len(others)} more: {more}"] if others else [])]
 
 
 def only_paper(rows: list[dict]) -> str:

@@ -8,6 +8,7 @@ import math
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from interlude.models.train import Machine, State, one_step
 from interlude.studies import price as pricing
 from interlude.studies import speed as pace
 from interlude.studies.__main__ import CARDS as NAMED
+from interlude.studies.cli.runs import print_price
+from interlude.studies.console import console
 from interlude.studies.find import StudySpec, names, the_study
 from interlude.studies.price import free_bytes, memory, price, priced, worker_count
 from interlude.studies.run import costs, train_or_load
@@ -54,10 +57,29 @@ def test_budgets_are_priced_exactly_and_once(runs):
     arm = {each.name: each.recipe.stages for each in asked.arms}
     assert cost.arms["mid-training"].total_flops == pytest.approx(arm["mid-training"][-1].flops)
     assert cost.arms["RL"].total_flops == pytest.approx(arm["RL"][-1].flops)
-    assert cost.arms["pre-training"].total_flops == 0  # its decay is also where RL begins
+    assert cost.arms["pre-training"].total_flops == 0 and cost.counted_as == {"pre-training": "base"}
     twice = price(asked.with_seeds((0, 1)))
     assert twice.total.total_flops == pytest.approx(2 * cost.total.total_flops, rel=1e-6)
     assert twice.disk_bytes > 1.5 * cost.disk_bytes / 2
+
+
+def test_an_arm_that_another_begins_with_or_learns_from_has_a_price(runs, capsys):
+    """Kills: 0 for an arm that others share, be it one stage or two; 0 without a word for another arm's recipe; the
+    price of the base hidden by that of an arm of its name; a part left out of the total."""
+    asked, flops = study("midtraining/leaderboard"), SCALES["smoke"].arm_flops
+    cost = price(asked)
+    for name in ("NTP", "NTP + RL", "thinking", "thinking + RL", "ReMiT"):  # ReMiT's reference is NTP + RL, and longer
+        assert cost.arms[name].total_flops == pytest.approx(flops), name
+    parts = cost.as_dict()["parts"]
+    assert parts["base"]["flops"] == cost.base.total_flops > 0
+    assert parts["arms"]["base"] | {"flops": 0.0} == parts["arms"]["base"] and cost.counted_as == {"base": "base"}
+    counted = [parts["base"], *parts["arms"].values(), parts["exams"]]
+    assert sum(each["flops"] for each in counted) == pytest.approx(parts["total"]["flops"])
+    again = dataclasses.replace(asked.arms[1], name="again")
+    doubled = price(dataclasses.replace(asked, contrasts=(), arms=(*asked.arms[:2], again)))
+    assert doubled.counted_as["again"] == asked.arms[1].name
+    print_price(cost, [], SimpleNamespace(on=()), console())
+    assert "base (counted as base)" in capsys.readouterr().out
 
 
 def test_estimates_come_near_what_is_measured(runs):

@@ -76,14 +76,6 @@ def test_a_figure_of_two_studies_prices_both_at_their_own_scales(tmp_path):
     assert "interplay/depth_carried at nano," in done.stdout and "interplay/planning at nano-shuffled," in done.stdout
 
 
-def test_an_unknown_figure_is_refused_in_one_sentence(tmp_path):
-    """Kills: a traceback; a typo without what was probably meant."""
-    done = reproduce(tmp_path, "quickstrat")
-    said = "interlude: there is no figure 'quickstrat'; did you mean quickstart?; known"
-    assert done.returncode == 2 and done.stderr.startswith(said), done.stderr
-    assert done.stderr.count("\n") == 1
-
-
 @pytest.mark.slow
 def test_a_figure_is_drawn_from_ones_own_runs(tmp_path):
     """Mutants: the committed table drawn; a table that lies elsewhere; a second call that trains again."""

@@ -78,13 +78,14 @@ def test_a_table_of_numbers_too_wide_for_the_screen_is_cut_into_columns_that_fit
     assert len(console.tables(screen, "faults", ["arm", "exam", *heads[1:]], named)) == 1
 
 
-def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
-    # Mutants: the first comparison; the surest; one of another verdict than the claim's; our own claims among papers'.
+def test_a_topic_shows_the_first_comparison_and_the_one_that_decides_or_is_furthest_from_it():
+    # Mutants: the first comparison left out, or alone; the surest; one of another verdict than the claim's; others not
+    # counted, or one of them twice; our own claims among papers'.
     def part(words: str, verdict: str, p: float) -> dict:
         numbers = {"mean": 0.1, "low": 0.0, "high": 0.2, "resampled_low": 0.0, "resampled_high": 0.2, "half_width": 0.1}
         return numbers | {"words": words, "verdict": verdict, "p": p, "seeds": 8, "problems": 9, "idle": ""}
 
-    ours = [part("sure", "holds", 0.001), part("near", "open", 0.06), part("far", "open", 0.7)]
+    ours = [part("main", "holds", 0.01), part("near", "open", 0.06), part("far", "open", 0.7), part("y", "holds", 0.9)]
     row = {"claim": "c", "published": "+1", "place": "arXiv 1", "margin": 0.05, "verdict": "open", "exploratory": False}
     paper = row | {"seeds_needed": 30, "note": "", "ours": ours}
     own = paper | {"published": "", "place": "", "verdict": "holds", "claim": "own"}
@@ -92,8 +93,11 @@ def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
     made = tables.topic_tables({"a/b": [paper, own], "a/c": [own], "a/d": [later, later]})
     (_, _, cells, _), (_, heads, counts, below) = made
     assert below == "not run: d" and len(counts) == 2
-    assert len(cells) == 1 and cells[0][0] == "open\nb\n30 seeds" and cells[0][3].startswith("far: +0.100")
-    assert cells[0][3].endswith("and 2 more")
+    assert len(cells) == 1 and cells[0][0] == "open\nb\n30 seeds"
+    said = ["main: +0.100 (+0.000 to +0.200)", "open for far: +0.100 (+0.000 to +0.200)"]
+    assert cells[0][3].split("\n") == [*said, "and 2 more: open 1, holds 1"]
+    assert tables.first_and_deciding(row | {"ours": ours[1:3]})[1:] == ["and 1 more: open 1"]
+    assert tables.first_and_deciding(row | {"ours": ours[2:3]}) == ["far: +0.100 (+0.000 to +0.200)"]
     assert dict(zip(heads, counts[0], strict=True)) == {
         "study": "a/b", "holds": 1, "does not hold": "–", "open": 1, "not run": "–", "seeds": "8",
     }  # fmt: skip
@@ -101,8 +105,8 @@ def test_a_topic_shows_the_comparison_that_decides_or_is_furthest_from_it():
 
 
 def test_a_claim_that_studies_ask_twice_is_shown_once_from_the_most_seeds():
-    """Kills: the first study's numbers; the other's verdict left out; studies at two scales taken for one; a
-    paper named in every line; claims in the order of studies rather than of the paper."""
+    """Kills: the first study's numbers; the other's verdict left out, or one that was not run told; studies at two
+    scales taken for one; a paper named in every line; claims in the order of studies rather than of the paper."""
     part = {"words": "x", "mean": 0.1, "low": 0.0, "high": 0.2, "half_width": 0.1, "p": 0.1, "problems": 9, "idle": ""}
     part |= {"resampled_low": 0.0, "resampled_high": 0.2}
     row = {
@@ -117,7 +121,10 @@ def test_a_claim_that_studies_ask_twice_is_shown_once_from_the_most_seeds():
     surer = row | {"verdict": "holds", "ours": [part | {"verdict": "holds", "seeds": 16, "p": 0.01}]}
     early = row | {"claim": "d", "place": "arXiv 1, Figure 2"}
     studies = {"a/few": [row], "a/many": [surer, early], "a/there": [row]}
-    (title, _, cells, _), _ = tables.topic_tables(studies, {"a/few": "nano", "a/many": "nano", "a/there": "large"})
+    studies |= {"a/none": [row | {"verdict": "not run", "ours": []}]}
+    (title, _, cells, _), _ = tables.topic_tables(
+        studies, {name: "large" if name == "a/there" else "nano" for name in studies}
+    )
     assert title == "claims of arXiv 1"
     assert [cell[2] for cell in cells] == ["+1\nFigure 2", "+1\nFigure 10", "+1\nFigure 10"]
     assert [cell[0] for cell in cells][1:] == ["holds\nmany, nano\nfew: open", "open\nthere, large"]

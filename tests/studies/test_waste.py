@@ -25,6 +25,7 @@ from interlude.models.stages.rl import RL
 from interlude.studies import console, evidence, results
 from interlude.studies import study as studies
 from interlude.studies.find import SCALE_NAMES, StudySpec, the_study
+from interlude.studies.real_scale import NAME
 from interlude.studies.report import tables
 from interlude.studies.scales import SCALES
 from interlude.studies.study import check_budget, plan, wasted
@@ -84,7 +85,7 @@ def test_progress_shows_how_many_and_mostly_why():
     assert console.live(line).endswith("no variance 90% (cut off)")
     assert "variance" not in console.live({"loss": 1.0, "zero_variance": 0.5})  # a log of an older version
     assert "variance" not in console.live(line | {"zero_variance": 0.0})
-    assert console.REASONS == REASONS and tuple(SCALES) == SCALE_NAMES
+    assert console.REASONS == REASONS and (*SCALES, NAME) == SCALE_NAMES
 
 
 def test_a_finished_run_warns_where_nearly_nothing_was_taught(runs, monkeypatch):
