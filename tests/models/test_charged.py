@@ -12,11 +12,13 @@ import torch
 
 import interlude.models.meter as meter
 import interlude.models.train as training
+from interlude.models.hf import HF
+from interlude.models.hf_checkpoint import save_pretrained
 from interlude.models.ledger import JUDGE, Spent, decode_cost, forward_cost
 from interlude.models.lm import SamplingParams
 from interlude.models.meter import Meter
 from interlude.models.optim import Optim
-from interlude.models.stage import logprobs, predicted
+from interlude.models.stage import imitate, logprobs, predicted
 from interlude.models.stages.midtrain import Midtrain
 from interlude.models.train import Diverged, Machine, train
 from interlude.synth.source import Source
@@ -131,6 +133,18 @@ def test_no_stage_of_ours_computes_more_than_it_charges(stage, learned, monkeypa
     assert len(counted) == stage.steps and any(learning > 0 for *_, learning, _ in counted)
 
 
+@pytest.mark.parametrize("name", ("annotate", "rft", "dr-grpo", "withdraw", "rlp", "rlp-2-updates"))
+def test_what_these_charge_is_what_is_counted(name, kernels, thinker, primed):
+    """Kills: a way to a model that is not counted (constrained decoding, sampling, scoring); padding that is; a prompt
+    counted for every response."""
+    stage, lm = test_stages.EXAMPLES[name], (primed if name == "annotate" else thinker)().eval()
+    around = test_stages.around(stage, lm)
+    with torch.no_grad(), Meter(lm) as counted:
+        batch = stage.collect(around, 5, 2, range(4))
+    paid = sum(cost.flops for cost in batch.spent)
+    assert 0.97 * paid < counted.flops <= paid
+
+
 def test_the_meter_counts_its_block_alone(tiny, learned):
     """Kills: exams counted as training; an inner block that ends the counting of the outer; padding counted."""
     lm, other = learned(), tiny.build(1)
@@ -145,6 +159,20 @@ def test_the_meter_counts_its_block_alone(tiny, learned):
         other(ids_BT)
     lm(ids_BT)
     assert (outer.flops, inner.flops, Meter.now) == (2 * cost, cost, None)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
+def test_transformers_models_are_counted(way, learned, tmp_path):
+    """Kills: a way to a transformers model that is not counted; the check of a model that is read in between taken for
+    work of the stage."""
+    pytest.importorskip("transformers")
+    save_pretrained(learned(), tmp_path / "hf")
+    lm = HF(str(tmp_path / "hf")).build(0)
+    batch = imitate(lm, [EASY.problem("counted", n) for n in range(4)], "all")
+    with torch.no_grad(), Meter(lm) as counted:
+        HF(str(tmp_path / "hf")).build(0)
+        paid = way(lm, batch)
+    assert 0.9 * paid.flops < counted.flops <= paid.flops
 
 
 # Batches
