@@ -116,7 +116,7 @@ class GPTModel(nn.Module):
 
     def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``; the rest of the last layer is not computed elsewhere."""
-        count_rows(self, ids_BT, len(index_N))
+        count_rows(self, ids_BT, index_N)
         x_BTD, y_BTE = self._hidden(ids_BT)
         chosen = [z.flatten(0, 1).index_select(0, index_N) for z in (x_BTD, y_BTE)]
         return self._logits(self.layers[-1].finish(*chosen))

@@ -390,7 +390,7 @@ class HFModel(nn.Module):
 
     def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``."""
-        count_rows(self, ids_BT, len(index_N))
+        count_rows(self, ids_BT, index_N)
         hidden_BTD = self.body(input_ids=ids_BT, use_cache=False).last_hidden_state
         return self._logits(hidden_BTD.flatten(0, 1)[index_N])
 

@@ -55,10 +55,15 @@ def count_pass(lm: LM, lengths_B: Tensor | np.ndarray, logits: int | None) -> No
         meter.passes.append((lm, times, lengths_B, logits))
 
 
-def count_rows(lm: LM, ids_BT: Tensor, logits: int | None = None) -> None:
-    """``count_pass`` of padded rows."""
-    if Meter.now is not None:
-        count_pass(lm, (ids_BT != lm.pad).sum(1), logits)
+def count_rows(lm: LM, ids_BT: Tensor, index_N: Tensor | None = None) -> None:
+    """``count_pass`` of padded rows: of what the flat positions ``index_N`` see, or of all tokens."""
+    if Meter.now is None:
+        return
+    if index_N is None:
+        count_pass(lm, (ids_BT != lm.pad).sum(1), None)
+    else:
+        width, none_B = ids_BT.shape[1], index_N.new_zeros(len(ids_BT))
+        count_pass(lm, none_B.scatter_reduce(0, index_N // width, index_N % width + 1, "amax"), len(index_N))
 
 
 def count_samples(lm: LM, prompts: Sequence[list[int]], responses: Sequence[list[int]]) -> None:

@@ -123,7 +123,7 @@ def test_so_must_passes_in_a_loss(extra, kernels, tiny):
 
 
 @test_stages.each
-def test_no_stage_of_ours_computes_more_than_it_charges(stage, learned, monkeypatch):
+def test_no_stage_of_ours_computes_more_than_it_charges(stage, learned, kernels, monkeypatch):
     """Kills: a stage that forgets a charge, be it a thousandth; work that is charged later taken for forgotten."""
     counted = []
     real = training.check_charged
