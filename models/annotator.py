@@ -12,6 +12,7 @@ import numpy as np
 
 from interlude.models.lazy import inference_mode, torch
 from interlude.models.lm import LM, tags
+from interlude.models.meter import count_samples
 from interlude.models.parallel import one_core
 from interlude.models.sample import choose
 from interlude.synth.problem import Problem
@@ -193,7 +194,9 @@ def annotate(lm: LM, chunks: list[Chunk], streams: np.ndarray, most: int, temper
             hands[row].write(token)
         going = [place for place, row in enumerate(alive) if not hands[row].done]
         if not going:
-            return [hand.out for hand in hands]
+            found = [hand.out for hand in hands]
+            count_samples(lm, [c.question for c in chunks], found)
+            return found
         if len(going) < len(alive):
             kept_K = torch.tensor(going, device=chosen_B.device)
             decoder.keep(kept_K)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from interlude.models.lm import Samples, SamplingParams
+from interlude.models.meter import count_samples
 from interlude.models.sample import check
 
 MEMORY = 0.4  # share of the GPU that vLLM takes, as the learner and its optimiser need the rest
@@ -83,4 +84,5 @@ class VLLM:
             [float(at[token].logprob) for token, at in zip(row, each.logprobs, strict=True)]
             for row, each in zip(ids, outputs, strict=True)
         ]
+        count_samples(model, prompts, ids)
         return Samples(ids, logprobs, [model.end in row for row in ids])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from interlude.models import native
 from interlude.models.kernels import attention, norm, rotate, swiglu
 from interlude.models.lm import Samples, SamplingParams
+from interlude.models.meter import count_rows
 from interlude.models.sample import sample
 
 # Shapes: B rows, T positions, D width, H query heads, K key heads, A = H + K, W head width, F hidden, V tokens,
@@ -110,10 +111,12 @@ class GPTModel(nn.Module):
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
+        count_rows(self, ids_BT)
         return self._logits(self.layers[-1].finish(*self._hidden(ids_BT)))
 
     def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``; the rest of the last layer is not computed elsewhere."""
+        count_rows(self, ids_BT, index_N)
         x_BTD, y_BTE = self._hidden(ids_BT)
         chosen = [z.flatten(0, 1).index_select(0, index_N) for z in (x_BTD, y_BTE)]
         return self._logits(self.layers[-1].finish(*chosen))

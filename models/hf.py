@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from interlude.models import fetch
 from interlude.models.engine import VLLM
 from interlude.models.lm import Samples, SamplingParams
+from interlude.models.meter import count_rows, uncounted
 from interlude.models.sample import sample
 from interlude.synth.added_field import added_field, place
 from interlude.synth.render import CLOSE, END, THINK
@@ -269,6 +270,7 @@ class HFModel(nn.Module):
         if probe:
             self.check_logits()
 
+    @uncounted()
     def check_logits(self) -> None:
         """Raises ValueError unless logits are the head applied to the last hidden state."""
         probe = torch.tensor([[self.end, self.end]], device=self.causal.device)
@@ -383,10 +385,12 @@ class HFModel(nn.Module):
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         """logits_BTV; rows are padded on the right, where causality keeps padding out of sight."""
+        count_rows(self, ids_BT)
         return self.network(input_ids=ids_BT, use_cache=False).logits
 
     def logits_at(self, ids_BT: Tensor, index_N: Tensor) -> Tensor:
         """logits_NV at the flat positions ``b * T + t``."""
+        count_rows(self, ids_BT, index_N)
         hidden_BTD = self.body(input_ids=ids_BT, use_cache=False).last_hidden_state
         return self._logits(hidden_BTD.flatten(0, 1)[index_N])
 

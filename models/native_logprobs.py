@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from interlude.models import native
+from interlude.models.meter import count_pass
 
 # Shapes: B rows, T positions, N chosen positions.
 
@@ -21,7 +22,7 @@ class Packed:
         row_N, at_N = chosen_BT.nonzero()
         read_B = np.zeros(len(ids_BT), dtype=np.int64)
         np.maximum.at(read_B, row_N, at_N + 1)
-        self.longest = int(read_B.max(initial=0))
+        self.lengths, self.longest = read_B, int(read_B.max(initial=0))
         if self.longest > positions:
             raise ValueError(f"a row of {self.longest} tokens is longer than the {positions} positions of the model")
         begin_B = np.concatenate(([0], read_B.cumsum()))
@@ -42,6 +43,7 @@ class Packed:
 def logprobs(model: torch.nn.Module, ids_BT: Tensor, chosen_BT: Tensor, temperature: float) -> Tensor:
     """Log-probabilities (N) of the chosen tokens given those before them; see ``models.stages.logprobs``."""
     packed = Packed(ids_BT, chosen_BT, model.vocab_size, len(model.turns))
+    count_pass(model, packed.lengths, len(packed.index))
     present = [weight for weight in native.weights(model) if weight is not None]
     if torch.is_grad_enabled() and any(weight.requires_grad for weight in present):
         return Logprobs.apply(model, packed, temperature, *present)

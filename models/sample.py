@@ -11,6 +11,7 @@ import numpy as np
 from interlude.models import native
 from interlude.models.lazy import inference_mode, torch
 from interlude.models.lm import LM, Samples, SamplingParams
+from interlude.models.meter import count_samples
 from interlude.models.parallel import together
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def sample(model: LM, prompts: list[list[int]], streams: np.ndarray, params: Sam
     width = piece if on_cpu else len(prompts)
     pieces = [slice(first, first + width) for first in range(0, len(prompts), width)]
     found = together([partial(sample_piece, model, prompts[p], streams[p], params) for p in pieces])
-    return Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
+    whole = Samples(*(list(chain(*(getattr(part, name) for part in found))) for name in ("ids", "logprobs", "stopped")))
+    count_samples(model, prompts, whole.ids)
+    return whole
 
 
 @inference_mode

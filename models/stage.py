@@ -3,6 +3,7 @@ loss."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -147,6 +148,47 @@ class Stage(ABC):
         """``loss``, and metrics for the log that only the loss computes: by name, a sum and a count. The loop adds up
         both over micro-batches and logs the mean. Nothing unless a stage says otherwise."""
         return self.loss(models, batch), {}
+
+
+def checked_batch(stage: Stage, lm: LM, batch: object) -> Batch:
+    """What ``collect`` returned. Raises ValueError, naming class and field, unless it is a batch whose parts fit
+    together and whose numbers are finite."""
+    name = f"{type(stage).__name__}.collect"
+    if not isinstance(batch, Batch):
+        raise ValueError(f"{name} must return a Batch, not a {type(batch).__name__}")
+    found = {"ids_BT": batch.ids_BT, "gain_BT": batch.gain_BT, "old_BT": batch.old_BT}
+    found |= {f"extra[{key!r}]": x_BT for key, x_BT in batch.extra.items()}
+    sizes = {}
+    for field_, x_BT in found.items():
+        if x_BT is None and field_ == "old_BT":
+            continue
+        if not isinstance(x_BT, torch.Tensor):
+            raise ValueError(f"{name}: {field_} must be a tensor, not a {type(x_BT).__name__}")
+        sizes[field_] = tuple(x_BT.shape[:2] if field_.startswith("extra") else x_BT.shape)
+        if sizes[field_] != sizes["ids_BT"] or len(sizes[field_]) != 2:
+            other = "" if field_ == "ids_BT" else f", ids_BT {by(sizes['ids_BT'])}"
+            raise ValueError(
+                f"{name}: {field_} is {by(sizes[field_])}{other}; they must have the same shape, rows by tokens"
+            )
+    rows, longest = sizes["ids_BT"]
+    if len(batch.lengths) != rows or not all(1 <= n <= longest for n in batch.lengths) or not rows:
+        what = f"for each of the {rows} rows of ids_BT, from 1 to {longest}"
+        raise ValueError(f"{name}: lengths must hold the number of tokens {what}, got {batch.lengths}")
+    ids_BT = batch.ids_BT
+    if ids_BT.is_floating_point() or int(ids_BT.min()) < 0 or int(ids_BT.max()) >= lm.vocab_size:
+        raise ValueError(f"{name}: ids_BT must hold token ids from 0 to {lm.vocab_size - 1}")
+    if not bool(batch.gain_BT.isfinite().all()):
+        raise ValueError(f"{name}: gain_BT holds a number that is not finite")
+    if batch.old_BT is not None and bool(batch.old_BT.isinf().any()):
+        raise ValueError(f"{name}: old_BT holds an infinite log-probability")
+    if not 0 < float(batch.total) < math.inf:
+        raise ValueError(f"{name}: total, which divides the loss, must be finite and above 0, got {batch.total}")
+    return batch
+
+
+def by(shape: tuple[int, ...]) -> str:
+    """A shape in words, such as 4x98."""
+    return "x".join(map(str, shape)) or "a single number"
 
 
 def collects_alone(stage: Stage) -> bool:

@@ -23,10 +23,11 @@ from interlude.models.files import Corrupt, append_jsonl, read_jsonl, write_atom
 from interlude.models.lazy import torch
 from interlude.models.ledger import TRAIN, Ledger, forward_cost
 from interlude.models.lm import LM
+from interlude.models.meter import Meter, check_charged
 from interlude.models.optim import Optimiser, make, rate
 from interlude.models.parallel import one_by_one
 from interlude.models.provenance import check_origin, check_types, types
-from interlude.models.stage import Batch, Stage, StageModels
+from interlude.models.stage import Batch, Stage, StageModels, checked_batch
 from interlude.models.tensors import read_tensors, write_tensors
 from interlude.models.track import Tracker
 
@@ -199,7 +200,8 @@ def one_step(
 ) -> dict:
     """Collect once, take the optimiser steps it feeds, and enter the work and the rows; returns the log line.
 
-    ahead: where the batch comes from; None: it is made here.
+    ahead: where the batch comes from; None: it is made here. Raises ValueError for a batch that does not fit together
+    and for work of the stage that nobody charges.
     """
     name = f"{type(stage).__name__} step {state.step}"
     began = time.monotonic()
@@ -207,16 +209,20 @@ def one_step(
     models = replace(models, done=done)
     models.learner.eval()
     source = ahead or Ahead(stage, seed, machine.device, 0)
-    with torch.no_grad(), autocast(machine, precision):
-        batch = guarded(name, folder, models.learner, lambda: source.collect(models, state.step))
-    if not isinstance(batch, Batch):
-        raise ValueError(f"{type(stage).__name__}.collect must return a Batch, not a {type(batch).__name__}")
+    collecting, learning, trained = Meter(models.learner), Meter(models.learner), 0.0
+
+    def collect() -> Batch:
+        return checked_batch(stage, models.learner, source.collect(models, state.step))
+
+    with torch.no_grad(), autocast(machine, precision), collecting:
+        batch = guarded(name, folder, models.learner, collect)
     collected = time.monotonic()
     models.learner.train()
     multiplier = rate(stage.optim, state.step, done)
     losses, norms, seen, moved = [], [], {}, 0.0
     for nth, part in enumerate(stage.updates(batch)):
-        loss, measured = backward(replace(models, update=nth), stage, part, machine, precision)
+        with learning:
+            loss, measured = backward(replace(models, update=nth), stage, part, machine, precision)
         seen = added(seen, measured)
         norm = optimiser.clip().item()
         most = EXPLODED if part.old_BT is None else math.inf  # a policy gradient may be a sum over a whole response
@@ -229,7 +235,8 @@ def one_step(
         losses.append(loss)
         norms.append(norm)
         cost = forward_cost(models.learner, TRAIN, list(part.lengths), passes=3, logits=stage.target_count(part))
-        state.ledger = state.ledger.plus(cost)
+        state.ledger, trained = state.ledger.plus(cost), trained + cost.flops
+    check_charged(type(stage).__name__, collecting.flops, batch.spent, learning.flops, trained)
     state.ledger = state.ledger.plus(*batch.spent)
     state.rows += len(batch.lengths)
     if folder:

@@ -12,6 +12,7 @@ import numpy as np
 from interlude.models.graders import LMJudge, RewardModel, check_names, device_of, filled, raised
 from interlude.models.ledger import Spent, decode_cost
 from interlude.models.lm import LM, SamplingParams
+from interlude.models.meter import uncounted
 from interlude.models.ranker import Ranker, fit
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import check_room
@@ -220,6 +221,7 @@ class SelfGen(Stage):
             pool[slot] = self.generate(generator, seed, slot)
         return pool[slot]
 
+    @uncounted()  # it is charged at the first use, which may be another step, and not again after a resume
     def generate(self, generator: LM, seed: int, slot: int) -> PoolEntry:
         """The first question of this slot's candidates that gives n traces, with them and what all of them cost."""
         rollouts, right, spent = 0, 0, []

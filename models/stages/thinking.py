@@ -22,6 +22,7 @@ from interlude.models.annotator import (
 from interlude.models.graders import LMJudge, check_names, device_of
 from interlude.models.ledger import REFERENCE, ROLLOUT, Spent, decode_cost, forward_cost
 from interlude.models.lm import LM, tags
+from interlude.models.meter import uncounted
 from interlude.models.policy_gradient import Policy, weigh
 from interlude.models.recipe import Recipe
 from interlude.models.rollouts import Group, Reward, responses, sampling_params
@@ -170,7 +171,8 @@ class Thinking(Policy):
         prompts = [[*cut.prefix, opening] for _, cut in cuts]
         most = [len(cut.segment) + self.margin for _, cut in cuts]
         params = replace(sampling_params(self), stop_token=closing, tokens_after_stop=max(most))
-        samples = responses(self, lm, prompts, seed, step, rows, attempt, params)
+        with uncounted():  # each row is charged to where it could have stopped, below
+            samples = responses(self, lm, prompts, seed, step, rows, attempt, params)
         asked = [nth for nth in range(len(cuts)) for _ in range(self.num_samples)]
         found = [
             read(lm, cuts[nth][0], sampled, closing, most[nth]) for nth, sampled in zip(asked, samples.ids, strict=True)
