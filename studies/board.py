@@ -88,7 +88,8 @@ def more_seeds(verdict: Verdict) -> int | None:
 def spans(bands: Bands) -> dict[str, tuple[int, int]]:
     """What is deeper than the band in parts, by their fewest and most operations: before the edge (none at some
     scales), the edge, and the hard band."""
-    parts = ((bands["ID"][1] + 1, bands["edge"][0] - 1), bands["edge"], bands["hard"])
+    least = bands["ID"][1] + 1
+    parts = ((least, bands["edge"][0] - 1), *((max(least, low), high) for low, high in (bands["edge"], bands["hard"])))
     return {f"{low}-{high}" if low < high else str(low): (low, high) for low, high in parts if low <= high}
 
 
@@ -134,8 +135,9 @@ def mean(table: Results, arm: str, score: Score, bands: Bands) -> float:
 
 
 def deep(table: Results, arm: str, ops: tuple[int, int]) -> float:
-    """An arm's mean exact pass@1 over numbers of operations."""
-    return float(evidence.values(table, arm, table.band(ops, COMMON), 1).mean())
+    """An arm's mean exact pass@1 over numbers of operations; NaN without an exam of enough different structures."""
+    exams = table.band(ops, COMMON)
+    return float(evidence.values(table, arm, exams, 1).mean()) if exams else math.nan
 
 
 def tables(made: list[dict], every: bool = True) -> list[Table]:
@@ -181,7 +183,9 @@ def by_depth(made: list[dict]) -> Table:
         [
             row["method"],
             *(
-                f"{row['by_ops'][part]:.2f}"
+                "–"
+                if math.isnan(row["by_ops"][part])
+                else f"{row['by_ops'][part]:.2f}"
                 + (f" {row['by_ops'][part] - control['by_ops'][part]:+.2f}" if control and row is not control else "")
                 for part in parts
             ),
@@ -218,5 +222,5 @@ def difference(each: dict) -> str:
 
 
 def verdict_text(each: dict) -> str:
-    """A verdict, and how many more seeds an open one takes."""
+    """A verdict, and how many more seeds than an open one has would show a difference of the margin, uncorrected."""
     return each["verdict"] + (f", about {each['more']} more seeds" if each["more"] else "")

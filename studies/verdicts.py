@@ -5,8 +5,9 @@ Holm-corrected. A comparison is a difference between arms, paired by seed; seeds
 
 Holds: the claimed sign is established by a two-sided t test over seeds at 5 %. Does not hold: the opposite sign is
 established, or equivalence is, by both one-sided tests (TOST, Schuirmann 1987) against the claim's margin, the smallest
-difference that matters, at 5 %. Open: neither; then the half-width is given, and the number of seeds that would find a
-difference of the margin with 80 % power at two-sided 5 %. The highest mean decides nothing.
+difference that matters, at 5 %. Open: neither; then the half-width is given and, where fewer have run, the number of
+seeds that would find a difference of the margin with 80 % power at two-sided 5 %, were nothing corrected. The highest
+mean decides nothing.
 """
 
 from __future__ import annotations
@@ -263,13 +264,14 @@ class Verdict:
 
 
 def decide(
-    claims: Sequence[Claim], table: Results | None, bands: Bands, among: Sequence[tuple[float, float]] = ()
+    claims: Sequence[Claim], table: Results | None, bands: Bands, among: Sequence[tuple[Claim, Measured]] = ()
 ) -> list[Verdict]:
-    """The verdict on every claim of one family. table: None where the study was never run at this scale. among: both
-    p values (``uncorrected``) of comparisons of the same family that were measured elsewhere."""
+    """The verdict on every claim of one family. table: None where the study was never run at this scale. among: what
+    ``comparisons`` measured elsewhere, for comparisons of the same family: they count in the correction, and in the
+    variances of those on the same seeds."""
     taken = [measure(claim, table, bands) if table is not None else NO_TABLE for claim in claims]
     runs = [(n, each) for n, each in enumerate(taken) if not isinstance(each, str)]
-    family = with_p(pooled([(claims[n], part) for n, parts in runs for part in parts]), among)
+    family = with_p(pooled([*((claims[n], part) for n, parts in runs for part in parts), *among]))
     verdicts, at = [], 0
     for claim, parts in zip(claims, taken, strict=True):
         if isinstance(parts, str):
@@ -280,11 +282,10 @@ def decide(
     return verdicts
 
 
-def uncorrected(claims: Sequence[Claim], table: Results, bands: Bands) -> list[tuple[float, float]]:
-    """The p values of every comparison that could be measured: of its sign and of equivalence."""
+def comparisons(claims: Sequence[Claim], table: Results, bands: Bands) -> list[tuple[Claim, Measured]]:
+    """Every comparison that can be measured, with its claim; without p values, and with its own variance."""
     taken = [(claim, measure(claim, table, bands)) for claim in claims]
-    parts = pooled([(claim, part) for claim, parts in taken if not isinstance(parts, str) for part in parts])
-    return [(p_sign(part, claim.margin), p_equal(part, claim.margin)) for claim, part in parts]
+    return [(claim, part) for claim, parts in taken if not isinstance(parts, str) for part in parts]
 
 
 def measure(claim: Claim, table: Results, bands: Bands) -> list[Measured] | str:
@@ -360,15 +361,14 @@ def pooled(parts: list[tuple[Claim, Measured]]) -> list[tuple[Claim, Measured]]:
     return made
 
 
-def with_p(parts: list[tuple[Claim, Measured]], among: Sequence[tuple[float, float]] = ()) -> list[Measured]:
-    """Every comparison with its two p values, corrected by Holm over all of them and those ``among`` which they are,
-    and its own verdict."""
+def with_p(parts: list[tuple[Claim, Measured]]) -> list[Measured]:
+    """Every comparison with its two p values, corrected by Holm over all of them, and its own verdict."""
     if not parts:
         return []
-    signs = holm([p_sign(part, claim.margin) for claim, part in parts] + [sign for sign, _ in among])
-    equals = holm([p_equal(part, claim.margin) for claim, part in parts] + [equal for _, equal in among])
+    signs = holm([p_sign(part, claim.margin) for claim, part in parts])
+    equals = holm([p_equal(part, claim.margin) for claim, part in parts])
     made = []
-    for (_, part), sign, equal in zip(parts, signs, equals, strict=False):  # theirs come first
+    for (_, part), sign, equal in zip(parts, signs, equals, strict=True):
         made.append(replace(part, p=float(sign), p_equal=float(equal), verdict=part_verdict(part, sign, equal)))
     return made
 

@@ -31,7 +31,7 @@ from interlude.studies.midtraining import leaderboard as board
 from interlude.studies.places import COMMITTED
 from interlude.studies.refusal import Refused
 from interlude.studies.study import Study, check_budget, measured, plan
-from interlude.studies.verdicts import Claim, decide, uncorrected
+from interlude.studies.verdicts import Claim, Measured, comparisons, decide
 
 
 def leaderboard(args, screen) -> None:
@@ -62,10 +62,10 @@ def leaderboard(args, screen) -> None:
             )
     notes = NOTES if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED else {}
     if args.json:
-        ranks = ranking(study, asked, table_of(study), rivals(args))
+        ranks = ranking(study, asked, table_of(study), rivals(args, study.seeds))
         return print_json([row | {"note": notes.get(row["method"], "")} for row in ranks])
     title = f"{method(args.method)[0]} on the leaderboard" if args.method else "the leaderboard"
-    printed(screen, title, study, asked, every=args.all or bool(args.method), among=rivals(args))
+    printed(screen, title, study, asked, every=args.all or bool(args.method), among=rivals(args, study.seeds))
     for name, note in notes.items():
         screen.print(Text(f"{name}: {note}", "dim"))
     again = confirmation.study(scale_named(args.scale))
@@ -74,28 +74,39 @@ def leaderboard(args, screen) -> None:
     return None
 
 
-def rivals(args) -> list[tuple[float, float]]:
-    """The p values of all comparisons of the committed leaderboard at this scale, among which those of a method of the
-    user's own are judged, as if it were one more row; none without ``--method``, or without that table."""
-    study = board.study(scale_named(args.scale))
-    if not args.method or not results.path(study.name, study.scale).exists():
+def rivals(args, seeds: tuple[int, ...]) -> list[tuple[Claim, Measured]]:
+    """The comparisons of the committed leaderboard on these seeds, among which those of a method of the user's own are
+    judged, as if it were one more row. None without ``--method``, at a scale that has no such table, or on other seeds:
+    those confirm what was found before, and a method's own comparisons are the family."""
+    found = committed(args.scale) if args.method else None
+    if found is None or not set(seeds) <= set(found.seeds):
         return []
-    return uncorrected(board.CLAIMS, results.load(study.name, study.scale), bands(study.scale))
+    return comparisons(board.CLAIMS, of_seeds(found, seeds), bands(found.scale))
 
 
 def half_width(scale: str, seeds: int) -> float:
     """Half of the interval of a method's difference to the first control after RL, as the committed leaderboard has it
     with this many of its seeds: the median over methods. NaN where it has none, or where seeds are too few."""
-    study = board.study(scale_named(scale))
-    if not results.path(study.name, study.scale).exists() or seeds < 2:
+    found = committed(scale)
+    if found is None or seeds < 2:
         return math.nan
-    found = results.load(study.name, study.scale)
     kept = found.seeds[:seeds]
-    found = results.Results(found.study, found.scale, tuple(row for row in found.rows if row["seed"] in kept))
     asked = [claim for claim in board.CLAIMS if claim.name.endswith(RANKED)]
-    against = [each for each in decide(asked, found, bands(study.scale)) if f"> {CONTROL[0]}: " in each.claim.name]
-    known = [part.half_width for each in against for part in each.measured]
-    return statistics.median(known) * math.sqrt(len(kept) / seeds)
+    known = decide(asked, of_seeds(found, kept), bands(found.scale))
+    against = [part for each in known if f"> {CONTROL[0]}: " in each.claim.name for part in each.measured]
+    return statistics.median(part.half_width for part in against) * math.sqrt(len(kept) / seeds)
+
+
+def committed(scale: str) -> results.Results | None:
+    """The committed leaderboard at a scale, wherever results of the user's own are kept; None if it has none."""
+    study = board.study(scale_named(scale))
+    there = results.path(study.name, study.scale, COMMITTED).exists()
+    return results.load(study.name, study.scale, COMMITTED) if there else None
+
+
+def of_seeds(found: results.Results, seeds: tuple[int, ...]) -> results.Results:
+    """The rows of these seeds."""
+    return replace(found, rows=tuple(row for row in found.rows if row["seed"] in seeds))
 
 
 def ranking(study: Study, asked: tuple[Claim, ...], found: results.Results, among=()) -> list[dict]:
@@ -107,10 +118,10 @@ def ranking(study: Study, asked: tuple[Claim, ...], found: results.Results, amon
 
 
 def table_of(study: Study) -> results.Results:
-    """A study's table; of a method of the user's own only the seeds that it and its controls all have, as the table
-    also holds what other methods were compared with."""
+    """A study's table; of a method of the user's own only the seeds that were asked for and that it and its controls
+    all have, as the table also holds other methods, and seeds on which it was tuned."""
     found = measured(study)
-    return found if study.results is None else found.common(*(arm.name for arm in study.arms))
+    return found if study.results is None else of_seeds(found, study.seeds).common(*(arm.name for arm in study.arms))
 
 
 def printed(screen, title: str, study: Study, asked: tuple[Claim, ...], every: bool, among=()) -> None:
@@ -122,9 +133,9 @@ def printed(screen, title: str, study: Study, asked: tuple[Claim, ...], every: b
     if found.note:
         screen.print(Text(found.note, "yellow"))
     print_tables(screen, tables(ranking(study, asked, found, among), every=every))
-    if among:
-        told = f"verdicts after Holm over {len(asked) + len(among)} comparisons, this method's among the leaderboard's"
-        screen.print(Text(told, "dim"))
+    if study.results is not None:
+        family = "this method's among the leaderboard's" if among else "this method's alone"
+        screen.print(Text(f"verdicts after Holm over {len(asked) + len(among)} comparisons, {family}", "dim"))
     screen.print(f"table: {results.path(study.name, study.scale, study.results or results.FOLDER)}\n", soft_wrap=True)
 
 

@@ -7,17 +7,19 @@ import math
 import sys
 from functools import cache
 from statistics import mean, median
+from types import SimpleNamespace
 
 import pytest
 
-from interlude.studies import board
+from interlude.studies import board, results
 from interlude.studies.__main__ import main
-from interlude.studies.cli.leaderboard import half_width
+from interlude.studies.cli.leaderboard import half_width, rivals
 from interlude.studies.find import bands
+from interlude.studies.methods import METHODS
 from interlude.studies.midtraining import leaderboard
 from interlude.studies.results import FOLDER, load, load_curves
 from interlude.studies.scales import SCALES
-from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict, decide, uncorrected
+from interlude.studies.verdicts import FAILS, HOLDS, NOT_RUN, OPEN, Measured, Verdict, comparisons, decide
 
 METHOD = '''
 """A method of one's own."""
@@ -142,7 +144,8 @@ def test_two_methods_in_one_folder_and_an_edited_one(tmp_path, runs, capsys, mon
         second = ranked("MethodB", "0")
         assert set(first) == {"MethodA", "NTP", "pre-training"} and set(second) == {"MethodB", "NTP", "pre-training"}
         assert {row["seeds"] for row in first.values()} == {2} and {row["seeds"] for row in second.values()} == {1}
-        assert ranked("MethodA", "0") == first  # all seeds there are
+        alone = ranked("MethodA", "0")  # the table has seed 1, too
+        assert {row["seeds"] for row in alone.values()} == {1} and alone["MethodA"]["with_rl"] > 0
         edited = ranked("MethodA", "1", TWO.replace("1.0 *", "-1.0 *"))
         assert {row["seeds"] for row in edited.values()} == {1}
         assert first["MethodA"]["kl"] == first["NTP"]["kl"]  # the same stage under another name
@@ -203,16 +206,34 @@ def whole() -> tuple:
     return tuple(decide(leaderboard.CLAIMS, load("midtraining/leaderboard", "nano"), bands("nano")))
 
 
-def test_a_method_of_ones_own_is_judged_among_the_boards_comparisons():
-    """Kills: Holm over the method's own eight, by which a row of the board itself would be established that is not."""
+@cache
+def parts() -> tuple:
+    """Every comparison of the committed board before correction."""
+    return tuple(comparisons(leaderboard.CLAIMS, load("midtraining/leaderboard", "nano"), bands("nano")))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_of_ones_own_is_judged_as_one_more_row_of_the_board(method):
+    """Kills: Holm over the method's own eight; variances of its own: by either some row of the board itself would be
+    established that is not."""
     nano, table = bands("nano"), load("midtraining/leaderboard", "nano")
-    others = [claim for claim in leaderboard.CLAIMS if not claim.name.startswith("withdrawal > ")]
-    alone = {each.claim.name: each.verdict for each in decide(board.claims("withdrawal"), table, nano)}
-    among = decide(board.claims("withdrawal"), table, nano, uncorrected(others, table, nano))
-    due = {each.claim.name: each.verdict for each in whole() if each.claim.name in alone}
-    assert {each.claim.name: each.verdict for each in among} == due
-    above = f"withdrawal > pre-training: {board.RANKED}"
-    assert alone[above] == HOLDS and due[above] == OPEN
+    others = [(claim, part) for claim, part in parts() if not claim.name.startswith(f"{method} > ")]
+    found = {each.claim.name: each for each in decide(board.claims(method), table, nano, others)}
+    due = {each.claim.name: each for each in whole() if each.claim.name in found}
+    assert len(due) == len(found) == 8
+    for name, each in found.items():
+        (mine,), (theirs,) = each.measured, due[name].measured
+        assert each.verdict == due[name].verdict and mine.half_width == pytest.approx(theirs.half_width)
+
+
+def test_rivals_are_the_boards_on_its_own_seeds_alone(monkeypatch, tmp_path):
+    """Kills: a confirmation corrected among the board's comparisons; rivals lost where results are kept elsewhere."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    asked = SimpleNamespace(method="file.py:toy", scale="nano")
+    some = rivals(asked, (50, 51, 52))
+    assert len(some) == len(leaderboard.CLAIMS) and {part.seeds for _, part in some} == {(50, 51, 52)}
+    assert rivals(asked, tuple(range(100, 108))) == [] == rivals(SimpleNamespace(method=None, scale="nano"), (50, 51))
+    assert rivals(SimpleNamespace(method="file.py:toy", scale="smoke"), (0,)) == []
 
 
 def test_a_plan_says_what_so_many_seeds_can_tell():
