@@ -472,10 +472,7 @@ def test_every_method_of_the_board_is_told_on_its_page():
         sources = [results.FOLDER.parents[1] / "models" / "stages" / file for file in files.split(", ")]
         assert all(source.exists() for source in sources), files
         own = [code[: code.index(f'"{name}": ')][-600:] for name in names.split("; ") if f'"{name}": ' in code]
-        own += [
-            part
-            for part in code.split("\n\n\n")
-            if part.startswith(f"def {names.split(', ')[-1].lower().replace(' ', '_')}(")
-        ]
+        function = f"def {names.split(', ')[-1].lower().replace(' ', '_')}("
+        own += [part for part in code.split("\n\n\n") if part.startswith(function)]
         known = "".join([*own, *(source.read_text() for source in sources)])
         assert not paper.startswith("arXiv") or paper.removeprefix("arXiv ") in known, paper
