@@ -8,12 +8,16 @@ import pytest
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.midtraining import thinking_confirmation
+from interlude.studies.midtraining import gaps_confirmation, thinking_confirmation
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
 PAGE = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
-CLAIMED = {("midtraining/thinking_confirmation", "nano"): thinking_confirmation.CLAIMS}
+CLAIMED = {
+    ("midtraining/thinking_confirmation", "nano"): thinking_confirmation.CLAIMS,
+    ("midtraining/gaps_confirmation", "nano"): gaps_confirmation.CLAIMS,
+    ("midtraining/gaps_confirmation", "nano-shuffled"): gaps_confirmation.CLAIMS,
+}
 
 
 def section(study: str) -> str:
@@ -32,7 +36,8 @@ def cells(study: str, label: str) -> list[str]:
 def test_verdicts_are_those_of_the_table(study, scale):
     """Kills: a number or a verdict that the table does not give; a claim left out; seeds where enough have run."""
     for verdict in decide(CLAIMED[study, scale], load(study, scale), bands(scale)):
-        *_, measured, said = cells(study, verdict.claim.name)
+        row = cells(study, verdict.claim.name)
+        measured, said = row[:2] if study.endswith("gaps_confirmation") and scale == "nano" else row[-2:]
         for part in verdict.measured:
             assert f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})" in measured
         due = f"*{verdict.verdict}*" + (f", {verdict.seeds_needed} seeds" if verdict.seeds_needed else "")
@@ -47,3 +52,16 @@ def test_thinking_where_imitation_leaves_room(arm):
         scores_S = table.solved(name, "zoo-deeper-sampled", 1).mean(1) if name else []
         due += [f"{scores_S.mean():.2f}", " ".join(f"{x:.2f}" for x in scores_S)] if name else ["", ""]
     assert cells("midtraining/thinking_confirmation", arm) == due
+
+
+@pytest.mark.parametrize("scale", ("nano", "nano-shuffled"))
+@pytest.mark.parametrize("arm", ("base", "thoughts", "empty tags", "mark", "tags elsewhere", "unmarked"))
+def test_what_stands_at_a_gap(scale, arm):
+    """Kills: two arms or two kinds of base exchanged; the band counted among what is deeper."""
+    table = load("midtraining/gaps_confirmation", scale)
+    low, high = bands(scale)["ID"][1] + 1, bands(scale)["hard"][1]
+    plain_S = table.pooled(arm, [f"zoo-ops{n}" for n in range(low, high + 1)], 1).mean(1)
+    due = [f"{plain_S.mean():.2f}", " ".join(f"{x:.2f}" for x in plain_S)]
+    due.append(f"{table.solved(arm, 'zoo-edge-sampled', 1).mean():.2f}")
+    found = cells("midtraining/gaps_confirmation", arm)
+    assert found[:3] == due if scale == "nano" else found[3:] == due
