@@ -20,10 +20,11 @@ PREDICTION = (
 )
 RULE = (
     "Paired differences over seeds in exact strict pass@1 of plain solutions on all operations beyond the band (OOD), "
-    "Student t, variances moderated, Holm over this file; margin 0.05. At nano seeds 100 to 107, where no model that "
-    "reads gaps in the middle was examined; of seeds 53 to 57 the claims were known. At nano-shuffled three fresh "
-    "seeds (188 to 190), exploratory, after a pilot at seed 3, OOD: base 0.22, thoughts, empty tags and mark 0.09 to "
-    "0.10, unmarked 0.10, tags elsewhere 0.06, shuffled thoughts 0.05, full texts 0.29."
+    "Student t, variances moderated, Holm over this file; margin 0.05. At nano seeds 100 to 107 (of "
+    "`midtraining/confirmation`), where no model that reads gaps in the middle was examined; of seeds 53 to 57 the "
+    "claims were known. At nano-shuffled three fresh seeds (188 to 190), exploratory, after a pilot at seed 3, OOD: "
+    "base 0.22, thoughts, empty tags and mark 0.09 to 0.10, unmarked 0.10, tags elsewhere 0.06, shuffled thoughts "
+    "0.05, full texts 0.29."
 )
 SEEDS = {"nano": tuple(range(100, 108)), "nano-shuffled": (188, 189, 190)}
 CLAIMS = (

@@ -135,8 +135,9 @@ ARMS = {
         for name in (base, *(f"{base}, RL {n} %" for n in (0, 1, 10, 50, 100)))
     ),
     "pretraining_difficulty": tuple(f"{share}{more}" for share in COVERED for more in ("", " + RL")),
-    "midtraining/leaderboard": tuple(
-        f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")
+    "midtraining/leaderboard": (
+        "base",
+        *(f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")),
     ),
     "midtraining/marked_gaps": tuple(dict.fromkeys((*midtraining_marked_gaps.DRAWN, *midtraining_marked_gaps.GAINS))),
     "midtraining/remit": tuple(

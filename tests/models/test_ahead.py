@@ -22,6 +22,7 @@ import interlude.models.stages
 from interlude.models import ahead
 from interlude.models.ahead import Ahead
 from interlude.models.files import read_jsonl
+from interlude.models.meter import uncounted
 from interlude.models.optim import Optim
 from interlude.models.recipe import Recipe
 from interlude.models.stage import Batch, Stage, StageModels, collects_alone, logprobs
@@ -65,7 +66,8 @@ class Lying(Pretrain):
     def collect(self, models: StageModels, seed: int, step: int, rows: range) -> Batch:
         batch = super().collect(models, seed, step, rows)
         chosen_BT = batch.gain_BT != 0
-        likely = bool(logprobs(models.learner, batch.ids_BT, chosen_BT).mean() > -3)
+        with uncounted():
+            likely = bool(logprobs(models.learner, batch.ids_BT, chosen_BT).mean() > -3)
         return replace(batch, gain_BT=batch.gain_BT * (1.0 + likely + (models.done > 0.5)))
 
 
