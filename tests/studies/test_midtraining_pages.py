@@ -8,13 +8,14 @@ import pytest
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.midtraining import gaps_confirmation, thinking_confirmation
+from interlude.studies.midtraining import gaps_confirmation, selfgen_graded, thinking_confirmation
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
 PAGE = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
 CLAIMED = {
     ("midtraining/thinking_confirmation", "nano"): thinking_confirmation.CLAIMS,
+    ("midtraining/selfgen_graded", "nano"): selfgen_graded.CLAIMS,
     ("midtraining/gaps_confirmation", "nano"): gaps_confirmation.CLAIMS,
     ("midtraining/gaps_confirmation", "nano-shuffled"): gaps_confirmation.CLAIMS,
 }
@@ -23,7 +24,7 @@ CLAIMED = {
 def section(study: str) -> str:
     """The part of the page whose heading names a study."""
     text = PAGE[PAGE.index(f"(`{study}`)") :]
-    return text[: text.index("\n##")]
+    return text.partition("\n##")[0]
 
 
 def cells(study: str, label: str) -> list[str]:
@@ -65,3 +66,14 @@ def test_what_stands_at_a_gap(scale, arm):
     due.append(f"{table.solved(arm, 'zoo-edge-sampled', 1).mean():.2f}")
     found = cells("midtraining/gaps_confirmation", arm)
     assert found[:3] == due if scale == "nano" else found[3:] == due
+
+
+@pytest.mark.parametrize("arm", (*selfgen_graded.ROWS, "longer RL"))
+def test_own_solutions_of_graded_questions(arm):
+    """Kills: two arms exchanged; the first attempt for the sixty-fourth; a score before RL for one after it."""
+    table, asked = load("midtraining/selfgen_graded", "nano"), selfgen_graded.GRADED
+    alone, after = ("", arm) if arm == "longer RL" else (arm, f"{arm} + RL")
+    due = [f"{table.solved(alone, asked, k).mean():.2f}" if alone else "" for k in (1, 64)]
+    due += [f"{table.solved(after, asked, k).mean():.2f}" for k in (1, 64)]
+    due.append(" ".join(f"{x:.2f}" for x in table.solved(after, asked, 64).mean(1)))
+    assert cells("midtraining/selfgen_graded", arm) == due
