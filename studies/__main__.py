@@ -160,7 +160,7 @@ def parser() -> Parser:
     made.add_argument("--method", metavar="FILE.py:NAME", help="your stage class, or function, to train and compare")
     scaled(made)
     made.add_argument("--all", action="store_true", help="every comparison of every method, with its verdict")
-    made.add_argument("--seeds", type=seeds, help="of --method, such as 50,51 (default: the leaderboard's first three)")
+    made.add_argument("--seeds", type=seeds, help="of --method, such as 50,51 (default: the leaderboard's own)")
     made.add_argument("--plan", action="store_true", help="of --method: only print what it costs")
     made.add_argument("--device", help="of --method: cpu, cuda or cuda:N (default: cpu)")
     made.add_argument("--threads", type=positive, help="of --method: CPU threads")
