@@ -48,6 +48,7 @@ BINS = Bins(longest=128)  # how RMT's budget is stated in the prompt: seven log-
 BUDGET = 60  # RMT's initial budget in tokens: three steps, the most that a text leaves out (39 tokens in the mean)
 THOUGHTS_A_PLACE = 8
 THOUGHT_RATE = 1 / 3  # of RL's learning rates
+LOW_RATE = 0.1  # of the leaderboard's rates of reading, which are pre-training's
 SEGMENT = 24  # most tokens of a step
 PROBED = 4  # thoughts per problem in the causal probe
 # One step in ten finds a wrong number, so that six solutions in ten are wrong, and every step contains freely chosen
@@ -229,7 +230,17 @@ def careful(optim: Optim) -> Optim:
     """The rates of RL on thoughts: a third of RL's. Its responses are short and its batches hold few places, so it has
     more and noisier steps: at RL's own rate RLP, RLPT and "thinking" forgot where solutions end at one tuning seed of
     two (0.01 to 0.05 at the edge), at a third at neither (0.24 to 0.83)."""
-    return replace(optim, matrix_lr=optim.matrix_lr * THOUGHT_RATE, other_lr=optim.other_lr * THOUGHT_RATE)
+    return slower(optim, THOUGHT_RATE)
+
+
+def slower(optim: Optim, share: float) -> Optim:
+    """Both learning rates times ``share``."""
+    return replace(optim, matrix_lr=optim.matrix_lr * share, other_lr=optim.other_lr * share)
+
+
+def slowed(row: Row, share: float) -> Row:
+    """A row whose stages have their learning rates times ``share``."""
+    return lambda scale, flops: tuple(replace(stage, optim=slower(stage.optim, share)) for stage in row(scale, flops))
 
 
 def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
@@ -413,6 +424,9 @@ LATER: dict[str, Row] = {
     "withdrawal, unsolved": lambda scale, flops: tuple(
         replace(stage, judged="solution") for stage in METHODS["withdrawal"](scale, flops)
     ),
+    # The leaderboard's controls read at the rate of pre-training, which nobody had compared with others.
+    "NTP, low rate": slowed(CONTROLS["NTP"], LOW_RATE),
+    "pre-training, low rate": slowed(CONTROLS["pre-training"], LOW_RATE),
 }
 
 
