@@ -60,7 +60,7 @@ def leaderboard(args, screen) -> None:
                 f"the leaderboard has no results at scale {args.scale} yet; "
                 f"run: {entry()} run {study.name} --scale {args.scale}"
             )
-    notes = NOTES if not args.method and study.scale == "nano" and results.FOLDER == COMMITTED else {}
+    notes = noted(study) if args.method or results.FOLDER == COMMITTED else {}
     if args.json:
         ranks = ranking(study, asked, table_of(study), rivals(args, study.seeds))
         return print_json([row | {"note": notes.get(row["method"], "")} for row in ranks])
@@ -72,6 +72,12 @@ def leaderboard(args, screen) -> None:
     if not args.method and results.path(again.name, again.scale).exists():
         printed(screen, "its best methods again", again, confirmation.CLAIMS, every=args.all)
     return None
+
+
+def noted(study: Study) -> dict[str, str]:
+    """What a reader of a row must know and its numbers do not say, for the rows that a study has."""
+    arms = {arm.name for arm in study.arms}
+    return {name: note for name, note in NOTES.items() if study.scale == "nano" and name in arms}
 
 
 def rivals(args, seeds: tuple[int, ...]) -> list[tuple[Claim, Measured]]:

@@ -13,7 +13,7 @@ import pytest
 
 from interlude.studies import board, results
 from interlude.studies.__main__ import main
-from interlude.studies.cli.leaderboard import half_width, rivals
+from interlude.studies.cli.leaderboard import half_width, noted, rivals
 from interlude.studies.find import bands
 from interlude.studies.methods import METHODS
 from interlude.studies.midtraining import leaderboard
@@ -188,6 +188,15 @@ def test_the_notes_beside_rows_are_what_the_committed_curves_say():
     page = (FOLDER.parent / "midtraining" / "README.md").read_text()
     for method, span in zip(("thinking", "ReMiT"), spans, strict=True):
         assert span in board.NOTES[method] and span in page
+    tuned = load("midtraining/tuned_controls", "nano")
+    deeper = [f"zoo-ops{n}" for n in range(5, 12)]
+    for control in board.CONTROL:
+        for rate in (", low rate", ""):
+            assert f"{tuned.pooled(f'{control}{rate} + RL', deeper, 1).mean():.2f}" in board.NOTES[control]
+    # Mutants: a method of one's own without the notes on its controls; nano's numbers at another scale.
+    for scale, due in (("nano", {"NTP", "pre-training", "RL"}), ("smoke", set())):
+        study = leaderboard.study(SCALES[scale], {name: leaderboard.ROWS[name] for name in (*board.CONTROL, "RL")})
+        assert set(noted(study)) == due
 
 
 def test_parts_of_the_score_after_rl_are_those_of_the_committed_table():

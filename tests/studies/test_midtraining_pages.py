@@ -7,8 +7,9 @@ import re
 import pytest
 
 from interlude.studies import results
+from interlude.studies.board import OPENS
 from interlude.studies.find import bands
-from interlude.studies.midtraining import gaps_confirmation, selfgen_graded, thinking_confirmation
+from interlude.studies.midtraining import gaps_confirmation, selfgen_graded, thinking_confirmation, tuned_controls
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
@@ -77,3 +78,43 @@ def test_own_solutions_of_graded_questions(arm):
     due += [f"{table.solved(after, asked, k).mean():.2f}" for k in (1, 64)]
     due.append(" ".join(f"{x:.2f}" for x in table.solved(after, asked, 64).mean(1)))
     assert cells("midtraining/selfgen_graded", arm) == due
+
+
+@pytest.mark.parametrize("row", (*tuned_controls.TUNED, *tuned_controls.OLD, *tuned_controls.BEST))
+def test_what_tuned_controls_and_methods_solve(row):
+    """Kills: two rows exchanged; a score before RL for one after it; a thought opened for a row that has none."""
+    table = load("midtraining/tuned_controls", "nano")
+
+    def solved(arm: str, low: int, high: int, k: int = 1) -> str:
+        return f"{table.pooled(arm, [f'zoo-ops{n}' for n in range(low, high + 1)], k).mean():.2f}"
+
+    alone = table.solved(row, "zoo-edge-sampled" + "-answer" * (row in OPENS), 1)
+    due = [f"{alone.mean():.2f}", solved(row, 10, 11, 128)]
+    due += [solved(f"{row} + RL", *ops) for ops in ((5, 11), (5, 7), (8, 9), (10, 11), (10, 11, 128))]
+    assert f"| {row} | {' | '.join(due)} |\n" in section("midtraining/tuned_controls")
+
+
+def test_leads_over_tuned_controls():
+    """Kills: a number or a verdict that the table does not give; a comparison left out; the two controls exchanged."""
+    found = decide(tuned_controls.CLAIMS, load("midtraining/tuned_controls", "nano"), bands("nano"))
+    said = {verdict.claim.name: verdict for verdict in found}
+    text, told = section("midtraining/tuned_controls"), 0
+    for method in tuned_controls.BEST:
+        for what in ("+ RL, OOD pass@1", "+ RL, hard pass@128", "alone, edge pass@1", "alone, hard pass@128"):
+            line = f"| {method} | {what.replace('OOD pass@1', '5 to 11 operations')} |"
+            for control in tuned_controls.TUNED:
+                verdict = said[f"{method} > {control}: {what}"]
+                (part,) = verdict.measured
+                line += f" {part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f}) *{verdict.verdict}*"
+                line += f", {verdict.seeds_needed} seeds |" if verdict.seeds_needed else " |"
+                told += 1
+            assert line + "\n" in text, line
+    for new, old in zip(tuned_controls.TUNED, tuned_controls.OLD, strict=True):
+        verdict = said[f"{new} > {old}: + RL, OOD pass@1"]
+        (part,) = verdict.measured
+        place = text.index(
+            f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})", text.index("NTP at the low rate is")
+        )
+        assert f"*{verdict.verdict}*" in text[place : place + 80]
+        told += 1
+    assert told == len(tuned_controls.CLAIMS)
