@@ -46,6 +46,7 @@ NAMES = (
     "midtraining_selfgen",
     "midtraining_thinking",
     "midtraining_thinking_curves",
+    "midtraining_tuned_controls",
 )
 FIGURES = tuple(import_module(f"interlude.figures.{name}") for name in NAMES)
 

@@ -12,6 +12,7 @@ from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, minus
 
+FIGURES = ("midtraining_tuned_controls",)
 QUESTION = "Are the leaderboard's four best methods ahead of controls that read at a rate tuned as theirs was?"
 PREDICTION = (
     "+ RL, beyond the band, each control gains 0.05 to 0.15 by its low rate, established; over both low-rate controls "

@@ -7,7 +7,7 @@ import pytest
 from axes import dots, labels
 from crafted import study_rows
 
-from interlude.figures import midtraining_leaderboard
+from interlude.figures import midtraining_leaderboard, midtraining_tuned_controls
 from interlude.studies import results
 
 
@@ -51,3 +51,31 @@ def test_the_board_ranks_by_the_mean_after_rl(tmp_path):
         assert len(set(points[0])) > 1
     own = np.mean([found.solved("B + RL", f"zoo-ops{n}", 1).mean(1) for n in range(5, 12)], axis=0)
     assert dots(score, 0, 1) == pytest.approx(sorted(own)) and len(own) == 3
+
+
+def test_leads_are_over_each_control_at_each_rate(tmp_path):
+    """Mutants: the two controls, or their two rates, exchanged; a lead alone for one after RL; the sampled exam of one
+    method for another's; a lead of another sign."""
+    rows = [f"{control}{rate}" for control in ("NTP", "pre-training") for rate in ("", ", low rate")]
+    rows += midtraining_tuned_controls.METHODS
+    arms = [row + then for row in rows for then in ("", " + RL")]
+    ability = {arm: 4.0 + (nth * 5) % 7 + nth / 9 for nth, arm in enumerate(arms)}
+    results.store("midtraining/tuned_controls", "nano", study_rows(ability, problems=3, banded=True), tmp_path)
+    found = results.load("midtraining/tuned_controls", "nano", tmp_path)
+    score, over_ntp, over_pre, before = midtraining_tuned_controls.draw(tmp_path).axes
+
+    def deeper(arm: str) -> float:
+        return np.mean([found.solved(f"{arm} + RL", f"zoo-ops{n}", 1).mean() for n in range(5, 12)])
+
+    def alone(arm: str) -> float:
+        return found.solved(arm, "zoo-edge-sampled" + "-answer" * (arm == "RMT"), 1).mean()
+
+    assert labels(score) == rows
+    (points,) = [line.get_xdata() for line in score.get_lines() if line.get_marker() == "s"]
+    assert list(points) == pytest.approx([deeper(row) for row in rows])
+    for axis, control, of in ((over_ntp, "NTP", deeper), (over_pre, "pre-training", deeper), (before, "NTP", alone)):
+        drawn = {line.get_label(): line.get_xdata() for line in axis.get_lines() if line.get_label()[0] != "_"}
+        for label, rate in zip(drawn, ("", ", low rate"), strict=True):
+            assert ("tenth" in label) == (rate != "")
+            due = [of(name) - of(control + rate) for name in midtraining_tuned_controls.METHODS]
+            assert list(drawn[label]) == pytest.approx(due, abs=1e-12)

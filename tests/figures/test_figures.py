@@ -39,6 +39,7 @@ from interlude.figures import (
     midtraining_selfgen,
     midtraining_thinking,
     midtraining_thinking_curves,
+    midtraining_tuned_controls,
     panels,
     quickstart,
     stages_ladder,
@@ -119,6 +120,7 @@ EXPOSURES = (
 COVERED = ("0.1 %", "5 %", "20 %", "33.3 %", "50 %")
 REWARDS = ("answer", "printed", "released", "strict", "dense", "random")
 RL = tuple(f"RL {name}" for name in ("inside", "boundary", "edge", "beyond", "uniform", "curriculum"))
+TUNED = midtraining_tuned_controls.METHODS
 ARMS = {
     "depth_carried": tuple(interplay_depth_carried.DRAWN),
     "ladder": ("x0", "x0.5", "x1", "x2"),
@@ -138,6 +140,11 @@ ARMS = {
     "midtraining/leaderboard": (
         "base",
         *(f"{name}{more}" for name in ("NTP", "ReMiT", "SFT", "a new one") for more in ("", " + RL")),
+    ),
+    "midtraining/tuned_controls": tuple(
+        row + then
+        for row in (*(c + rate for c in ("NTP", "pre-training") for rate in ("", ", low rate")), *TUNED)
+        for then in ("", " + RL")
     ),
     "midtraining/marked_gaps": tuple(dict.fromkeys((*midtraining_marked_gaps.DRAWN, *midtraining_marked_gaps.GAINS))),
     "midtraining/remit": tuple(
@@ -211,7 +218,7 @@ def write(folder: Path, seeds=(10, 11, 12), shift: float = 0.0) -> Path:
         more = {
             "similar": short == "topology",
             "stepped": short == "depth_carried",
-            "banded": "leaderboard" in name,
+            "banded": name in ("midtraining/leaderboard", "midtraining/tuned_controls"),
             "hard": short == "process_reward",
         }
         made = study_rows(ability, seeds, problems=3, worlds=worlds, **more)

@@ -104,6 +104,7 @@ def study_rows(
                 made[-2]["samples"] = 16
                 rare = {"exam": "school-edge-sampled", "world": "school", "strict": f"{right // 2} " * 3 + "0"}
                 made.append(made[-2] | rare)
+                made.append(made[-3] | {"exam": "zoo-edge-sampled-answer", "strict": f"{right // 3} " * 3 + "1"})
             for exam, scale in (("edge-kl", 1.0), ("band-kl", 0.2)):
                 nats = results.cell(np.full(problems, scale * (nth + 0.1 * s)), 6)
                 about = {"exam": exam, "kind": "divergence", "ops": "5-6", "logp": "", "divergence": nats}
