@@ -41,26 +41,31 @@ def test_tuned_controls_are_the_boards_but_for_their_rates(name):
         assert len(asked.seeds) == 8 and not set(asked.seeds) & {*board.seeds, *rates.SEEDS}
 
 
-def test_three_rates_of_every_row():
-    """Kills: a row left out; a rate that is not tried; a stage of two kept at its rate; the board's own reference,
-    whose rate nobody tuned; another method than the board's."""
+def test_every_row_is_tried_at_the_rates_of_its_family():
+    """Kills: a row left out, or in two families; a rate that is not tried; the half of "thinking" that does not read
+    slowed; the board's own reference, whose rate nobody tuned; another method than the board's; families whose rates
+    do not mean the same."""
     scale = arena(SMOKE)
     asked, rows = rates.study(SMOKE), board_stages(scale)
     arms, at = {arm.name: arm.recipe.stages for arm in asked.arms}, len(asked.base.stages)
-    assert set(rates.ROWS) == set(leaderboard.ROWS) - {"random reward"} and len(arms) == 3 * len(rates.ROWS)
+    families = [name for names, _ in rates.FAMILIES.values() for name in names]
+    assert sorted(families) == sorted(set(leaderboard.ROWS) - {"random reward"})
+    assert len(arms) == 2 * sum(len(names) * len(shares) for names, shares in rates.FAMILIES.values())
     reference = asked.base.stages + LATER["NTP, low rate"](scale, scale.method_flops) + (scale.rl(scale.method_flops),)
-    for name in rates.ROWS:
-        for share in (1.0, 0.3, 0.1) if name in rates.READ else (3.0, 1.0, 0.3):
+    for family, (names, shares) in rates.FAMILIES.items():
+        rated_first = {rated(rows[name])[0] for name in names if name != "RL, AdamW"}
+        assert len(rated_first) == 1 and 1.0 in shares, family
+        for name, share in ((name, share) for name in names for share in shares):
             *own, rl = arms[f"{name} x{share:g} + RL"][at:]
-            assert rl == scale.rl(scale.method_flops)
-            assert rated(own) == [(share * a, share * b) for a, b in rated(rows[name])]
+            assert rl == scale.rl(scale.method_flops) and tuple(own) == arms[f"{name} x{share:g}"][at:]
+            first, *rest = rated(rows[name])
+            assert rated(own) == [(share * first[0], share * first[1]), *rest] and (not rest or name == "thinking")
             for mine, theirs in zip(own, rows[name], strict=True):
                 if "reference" in {field.name for field in fields(mine)}:
                     assert mine.reference.stages == reference
                     mine = replace(mine, reference=theirs.reference)
                 assert replace(mine, optim=theirs.optim) == theirs
-    reads = {name for name, stages in rows.items() if stages[0].optim.matrix_lr == scale.optim.matrix_lr}
-    assert reads - {"thinking"} == set(rates.READ)
+    check_budget(asked, plan(asked))
 
 
 def test_a_method_that_does_nothing_reads_the_same_mixture():
