@@ -32,8 +32,8 @@ OPENS = ("RLP", "RPT", "RMT", "RMT, entropy")  # methods whose thoughts somebody
 MOVED = Score("edge-kl", score="divergence")  # how far an arm is from its base along right solutions, in nats
 # What a reader of a row of the committed table at nano must know and its numbers do not say.
 NOTES = {
-    "NTP": "at a tenth of its rate, then RL, it ends at 0.77 beyond the band, not 0.69 (midtraining/tuned_controls)",
-    "pre-training": "at a tenth of its rate, then RL, it ends at 0.77, not 0.70 (midtraining/tuned_controls)",
+    "NTP": "at a tenth of its rate it ends at 0.77, not 0.69 (+ RL, 100-107: midtraining/tuned_controls)",
+    "pre-training": "at a tenth of its rate it ends at 0.77, not 0.70 (+ RL, 100-107: midtraining/tuned_controls)",
     "ReMiT": "its gate failed on this corpus (weights of early answers 0.91 to 0.99); midtraining/remit has its own",
     "thinking": "in 0.50 to 0.77 of its groups all rewards are equal here; midtraining/thinking has texts of its own",
     "RL": "all of the budget is RL; RL without mid-training, at half of the budget, ends at 0.74 beyond the band",

@@ -424,7 +424,7 @@ LATER: dict[str, Row] = {
     "withdrawal, unsolved": lambda scale, flops: tuple(
         replace(stage, judged="solution") for stage in METHODS["withdrawal"](scale, flops)
     ),
-    # The leaderboard's controls read at the rate of pre-training, which nobody had compared with others.
+    # The leaderboard's controls read at the rate of pre-training, which on its base had not been compared with others.
     "NTP, low rate": slowed(CONTROLS["NTP"], LOW_RATE),
     "pre-training, low rate": slowed(CONTROLS["pre-training"], LOW_RATE),
 }

@@ -1,7 +1,8 @@
 """Does mid-training that alternates RL and reading end below reading alone, on eight seeds that did not suggest it?
 
 On the leaderboard interleaving was the one method with a reward that looked worse than next-token prediction on the
-same texts, which its many comparisons left open. Here it is the only comparison.
+same texts, which its many comparisons left open. Here it is the only comparison, with reading at the leaderboard's
+rate; interleaving reads at 0.3 of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Does what a method adds to mid-training outlast three times the RL?
 
 On the leaderboard RL has 21 to 80 steps, fewest after methods that leave long or wrong responses. Here the method that
-stayed ahead on fresh seeds, and both controls, go on to three times the RL of the leaderboard.
+stayed ahead on fresh seeds, and both controls, go on to three times the RL of the leaderboard. The controls read at the
+leaderboard's rate (`midtraining/tuned_controls` has others).
 """
 
 from __future__ import annotations

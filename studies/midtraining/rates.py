@@ -16,9 +16,9 @@ from interlude.studies.study import Arm, Study
 
 QUESTION = "Of several learning rates for each kind of method, which is best alone, and which after the same RL?"
 PREDICTION = (
-    "After RL, reading is best at 0.1 or 0.03 of pre-training's rate, by 0.05 or more over all of it; alone at 1 or 0.3. "
-    "No other family gains 0.03 by another rate than it has. Full texts at their best rate are 0.05 above next-token "
-    "prediction at its own, after RL."
+    "After RL, reading is best at 0.1 or 0.03 of pre-training's rate, by 0.05 or more over all of it; alone at 1 or "
+    "0.3. No other family gains 0.03 by another rate than it has. Full texts at their best rate are 0.05 above "
+    "next-token prediction at its own, after RL."
 )
 RULE = (
     "A family has the share with the highest mean over its rows (bounds left out) and seeds: + RL by exact pass@1 on "

@@ -2,7 +2,8 @@
 
 Withdrawal is RL on unsolved problems. On the leaderboard a problem counts as unsolved if the base gives its corpus text
 next to no probability; a third of these texts stop early, so that problems which the base solves are taken too. Here it
-is asked of the whole solution (``Withdraw.judged``).
+is asked of the whole solution (``Withdraw.judged``). Pre-training, the control, reads at the leaderboard's rate; at a
+tenth of it no lead is seen (`midtraining/tuned_controls`).
 """
 
 from __future__ import annotations
