@@ -9,7 +9,13 @@ import pytest
 from interlude.studies import results
 from interlude.studies.board import OPENS
 from interlude.studies.find import bands
-from interlude.studies.midtraining import gaps_confirmation, selfgen_graded, thinking_confirmation, tuned_controls
+from interlude.studies.midtraining import (
+    gaps_confirmation,
+    same_method,
+    selfgen_graded,
+    thinking_confirmation,
+    tuned_controls,
+)
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
@@ -17,6 +23,7 @@ PAGE = (results.FOLDER.parent / "midtraining" / "README.md").read_text()
 CLAIMED = {
     ("midtraining/thinking_confirmation", "nano"): thinking_confirmation.CLAIMS,
     ("midtraining/selfgen_graded", "nano"): selfgen_graded.CLAIMS,
+    ("midtraining/same_method", "nano"): same_method.CLAIMS,
     ("midtraining/gaps_confirmation", "nano"): gaps_confirmation.CLAIMS,
     ("midtraining/gaps_confirmation", "nano-shuffled"): gaps_confirmation.CLAIMS,
 }

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields, replace
+from random import Random
 from types import SimpleNamespace
 
 import pytest
 
+from interlude.studies.board import BETTER, WORSE, word
+from interlude.studies.find import bands
 from interlude.studies.methods import LATER, arena
 from interlude.studies.midtraining import leaderboard, rates, same_method, tuned_controls
+from interlude.studies.results import load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
 from interlude.studies.study import check_budget, plan
+from interlude.studies.verdicts import decide
 
 
 def board_stages(scale) -> dict[str, tuple]:
@@ -97,3 +102,22 @@ def test_a_method_that_does_nothing_reads_the_same_mixture():
         assert mixed == pytest.approx(due) and sum(due.values()) == pytest.approx(1)
         read[name] = texts(stage)
     assert len(set.union(*read.values())) == sum(map(len, read.values())) == 48
+
+
+@pytest.mark.slow
+def test_what_does_nothing_is_seldom_called_better():
+    """Kills: a procedure that calls chance a difference. The three ways of next-token prediction are alike, so their
+    names can be exchanged within a seed: in about a twentieth of such tables anything may be called better or worse."""
+    table, draw, names = load("midtraining/same_method", "nano"), Random(0), (same_method.READ, *same_method.ANEW)
+    place = {arm: nth for nth, arm in enumerate(table.arms)}
+    called = 0
+    for _ in range(200):
+        new = {seed: dict(zip(names, draw.sample(names, 3), strict=True)) for seed in table.seeds}
+        rows = []
+        for row in table.rows:
+            name, then, _ = row["arm"].partition(" + RL")
+            rows.append(row | {"arm": new[row["seed"]][name] + then})
+        exchanged = replace(table, rows=tuple(sorted(rows, key=lambda row: place[row["arm"]])))
+        said = {word(verdict) for verdict in decide(same_method.CLAIMS, exchanged, bands("nano"))}
+        called += bool(said & {BETTER, WORSE})
+    assert 0.01 < called / 200 < 0.12
