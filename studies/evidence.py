@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from interlude.studies.results import ROLES, Results, by_place, enough_structures, fault_counts, tallies
+from interlude.studies.results import ROLES, Results, by_depth, by_place, enough_structures, fault_counts, tallies
 from interlude.studies.stats import Estimate, difference, exact_pass_at_k, interval, over_seeds, paired
 from interlude.synth.verify import KINDS as FAULTS
 
@@ -54,15 +54,13 @@ def groups(table: Results, arm: str, bands: Bands) -> list[tuple[dict, list[str]
     operations among them. Exams of too few structures are left out (``results.enough_structures``)."""
     made = []
     rows = list({row["exam"]: row for row in table.rows if row["arm"] == arm and row["kind"] == "exact"}.values())
-    for world, mode in dict.fromkeys((row["world"], row["mode"]) for row in rows):
+    deep: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        if row["ops"].isdigit():
+            deep.setdefault((row["world"], row["mode"]), []).append(row)
+    for (world, mode), each in deep.items():
         for band, (low, high) in bands.items():
-            inside = [
-                row
-                for row in rows
-                if (row["world"], row["mode"]) == (world, mode)
-                and row["ops"].isdigit()
-                and low <= int(row["ops"]) <= high
-            ]
+            inside = [row for row in by_depth(each) if low <= int(row["ops"]) <= high]
             if varied := enough_structures(inside):
                 counts = [int(row["ops"]) for row in varied]
                 about = {"world": world, "mode": mode, "band": band, "ops": f"{min(counts)}-{max(counts)}"}

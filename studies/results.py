@@ -184,9 +184,10 @@ class Results:
         return [row["exam"] for row in enough_structures(self.exact_between(ops, world))]
 
     def exact_between(self, ops: tuple[int, int], world: str) -> list[dict]:
-        """A row of each exact exam in ``world`` with so many operations, fewest first."""
+        """A row of each exact exam in ``world`` with so many operations, fewest first. Where a table has a scale's own
+        exams (``Scale.exams``), others of as many operations, such as longer questions, are left out."""
         exact = {r["exam"]: r for r in self.rows if r["kind"] == "exact" and r["world"] == world and r["ops"].isdigit()}
-        inside = [row for row in exact.values() if ops[0] <= int(row["ops"]) <= ops[1]]
+        inside = [row for row in by_depth(exact.values()) if ops[0] <= int(row["ops"]) <= ops[1]]
         return sorted(inside, key=lambda row: int(row["ops"]))
 
     def pooled(self, arm: str, exams: list[str], k: int) -> np.ndarray:
@@ -229,6 +230,13 @@ class Results:
         """Mean difference in pass@k between two arms, paired by seed and problem."""
         a, b = self.solved(arm, exam, k, score), self.solved(over, exam, k, score)
         return paired(a, b, path=(self.study, arm, over, exam, k, score))
+
+
+def by_depth(rows: Iterable[dict]) -> list[dict]:
+    """The rows of a scale's own exams, one for each number of operations (``Scale.exams``); all where there are none.
+    Others of as many operations, such as longer questions, would count among a band's problems."""
+    rows = list(rows)
+    return [row for row in rows if row["exam"].endswith(f"-ops{row['ops']}")] or rows
 
 
 def enough_structures(rows: list[dict]) -> list[dict]:

@@ -172,3 +172,15 @@ def test_an_old_table_keeps_its_bytes_until_rows_change(tmp_path):
     results.store("s/q", "t", [each | {"rows": 64.0, "distinct": 16.0} for each in made], tmp_path)
     found = evidence.cost(results.load("s/q", "t", tmp_path), "a")
     assert (found["rows"], found["distinct"]) == (64.0, 16.0)
+
+
+def test_longer_questions_are_no_part_of_a_band():
+    """Kills: problems of exams of length pooled with the scale's own of as many operations; a table with no other exams
+    left without a score of its band."""
+    found = varied({2: 60, 3: 60})
+    longer = tuple(row | {"exam": "length31"} for row in found.rows if row["ops"] == "3")
+    both = Results("s", "t", (*found.rows, *longer))
+    assert both.band((1, 4), "zoo") == found.band((1, 4), "zoo") == ["zoo-ops2", "zoo-ops3"]
+    assert evidence.groups(both, "a", BANDS) == evidence.groups(found, "a", BANDS)
+    assert Results("s", "t", longer).band((1, 4), "zoo") == ["length31"]
+    assert evidence.groups(Results("s", "t", longer), "a", BANDS)[0][1] == ["length31"]
