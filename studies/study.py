@@ -450,9 +450,8 @@ def measured(study: Study) -> results.Results:
     return found
 
 
+@remembering()
 def missing(study: Study) -> list[Recipe]:
     """Every recipe a study still has to train, each once, in order."""
-    waiting: list[Recipe] = []
-    for run in plan(study):
-        waiting += [r for r in dependencies(run.recipe) if not r.finished and r not in waiting]
-    return waiting
+    needed = dict.fromkeys(recipe for run in plan(study) for recipe in dependencies(run.recipe))
+    return [recipe for recipe in needed if not recipe.finished]
