@@ -8,13 +8,14 @@ import pytest
 
 from interlude.studies import results
 from interlude.studies.find import bands
-from interlude.studies.interplay import exposure_control, reward_beyond, rl_steps
+from interlude.studies.interplay import exposure_control, gold_rate, reward_beyond, rl_steps
 from interlude.studies.results import load
 from interlude.studies.verdicts import decide
 
 PAGE = (results.FOLDER.parent / "interplay" / "README.md").read_text()
 ASKED = {  # study: its world, the operations of the page's columns, and its claims
     "interplay/rl_steps": ("zoo", (6, 8, 9, 10, 11, 12), rl_steps.CLAIMS),
+    "interplay/gold_rate": ("zoo", (6, 7, 8, 9, 10, 11), gold_rate.CLAIMS),
     "interplay/exposure_control": ("school", (2, 4, 6, 8, 9), exposure_control.CLAIMS),
 }
 
@@ -34,7 +35,7 @@ def test_each_arm_has_its_own_numbers_on_the_page(study):
     for arm in table.arms:
         due = [f"{table.solved(arm, f'{world}-ops{n}', 1).mean():.2f}" for n in ops]
         due.append(f"{table.pooled(arm, [f'{world}-ops{n}' for n in (8, 9)], 128).mean():.2f}")
-        if study == "interplay/rl_steps":
+        if world == "zoo":
             due.append(f"{table.pooled(arm, ['zoo-ops10', 'zoo-ops11'], 128).mean():.2f}")
         assert said[arm] == due, arm
 
