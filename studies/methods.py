@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from interlude.models.gpt import GPT
 from interlude.models.optim import Optim
-from interlude.models.recipe import Recipe
+from interlude.models.recipe import Recipe, references
 from interlude.models.rollouts import Reward
 from interlude.models.stage import Stage
 from interlude.models.stages.annotate import ORACLE, Annotate
@@ -238,9 +238,22 @@ def slower(optim: Optim, share: float) -> Optim:
     return replace(optim, matrix_lr=optim.matrix_lr * share, other_lr=optim.other_lr * share)
 
 
+def at_share(stages: tuple[Stage, ...], share: float, of: float | None = None) -> tuple[Stage, ...]:
+    """The stages with their learning rates times ``share``. of: only those whose rate of matrices it is."""
+    return tuple(
+        replace(stage, optim=slower(stage.optim, share)) if of in (None, stage.optim.matrix_lr) else stage
+        for stage in stages
+    )
+
+
 def slowed(row: Row, share: float) -> Row:
     """A row whose stages have their learning rates times ``share``."""
-    return lambda scale, flops: tuple(replace(stage, optim=slower(stage.optim, share)) for stage in row(scale, flops))
+    return lambda scale, flops: at_share(row(scale, flops), share)
+
+
+def referring(stages: tuple[Stage, ...], reference: Recipe) -> tuple[Stage, ...]:
+    """The stages, those that learn from a reference model with this one."""
+    return tuple(replace(each, reference=reference) if "reference" in references(each) else each for each in stages)
 
 
 def thought(scale: Arena, flops: float, kind: type[Reasoning], **more) -> tuple[Stage, ...]:
@@ -418,6 +431,17 @@ METHODS: dict[str, Row] = {
     "interleaving": interleaved,
     "withdrawal": lambda scale, flops: (alike(Withdraw, replace(scale.rl(flops), data=scale.corpus())),),
 }
+# Rows whose learning rates mean the same: those that read at the rate of pre-training (in "thinking" one half does),
+# those that imitate at that of SFT, RL, and RL on thoughts.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "reading": (
+        "NTP", "pre-training", "mixed SFT", "ReMiT", "distillation", "switch", "RA3", "thinking SFT", "thinking",
+        *BOUNDS,
+    ),
+    "imitation": ("SFT", "RFT", "interleaving"),
+    "RL": ("RL", "RL, AdamW", "ReLIFT", "withdrawal"),
+    "thoughts": ("RLP", "RPT", "RMT", "RMT, entropy", "RLPT"),
+}  # fmt: skip
 # Rows that the leaderboard does not have. Its withdrawal takes a problem whose corpus text the base does not give; as a
 # third of these texts stop early, it also takes problems that the base solves.
 LATER: dict[str, Row] = {

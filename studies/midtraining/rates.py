@@ -7,10 +7,10 @@ Methods that learn from a reference have the low-rate control + RL for it; in "t
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from itertools import product
 
-from interlude.models.stage import Stage
-from interlude.studies.methods import BOUNDS, CONTROLS, LATER, METHODS, Arena, arena, joined, last_steps, slower
+from interlude.studies import methods
+from interlude.studies.methods import arena, at_share, joined, last_steps, referring
 from interlude.studies.scales import Scale
 from interlude.studies.study import Arm, Study
 
@@ -27,34 +27,20 @@ RULE = (
     "pre-training, withdrawal, RFT and thinking SFT were piloted there): nothing here is a result about a method."
 )
 SEEDS = (3, 4)
-FAMILIES: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {  # rows, and what their rates are multiplied by
-    "reading": (
-        ("NTP", "pre-training", "mixed SFT", "ReMiT", "distillation", "switch", "RA3", "thinking SFT", "thinking",
-         *BOUNDS), (1.0, 0.3, 0.1, 0.03),
-    ),
-    "imitation": (("SFT", "RFT", "interleaving"), (3.0, 1.0, 0.3, 0.1)),
-    "RL": (("RL", "RL, AdamW", "ReLIFT", "withdrawal"), (3.0, 1.0, 0.3)),
-    "thoughts": (("RLP", "RPT", "RMT", "RMT, entropy", "RLPT"), (3.0, 1.0, 0.3)),
-}  # fmt: skip
-
-
-def tried(scale: Arena, stage: Stage, share: float, reads: bool) -> Stage:
-    """A row's stage at a share of its rates (``reads``: if they are pre-training's), and with the reference of here."""
-    if not reads or stage.optim.matrix_lr == scale.optim.matrix_lr:
-        stage = replace(stage, optim=slower(stage.optim, share))
-    if "reference" not in {field.name for field in fields(stage)}:
-        return stage
-    control = LATER["NTP, low rate"](scale, scale.method_flops)
-    return replace(stage, reference=joined(scale.base(), control) + scale.rl(scale.method_flops))
+FOUR, THREE = (1.0, 0.3, 0.1, 0.03), (3.0, 1.0, 0.3)
+# What the rates of a family's rows are multiplied by.
+SHARES = {"reading": FOUR, "imitation": (*THREE, 0.1), "RL": THREE, "thoughts": THREE}
 
 
 def study(scale: Scale) -> Study:
-    scale = arena(scale)
+    scale, rows = arena(scale), methods.CONTROLS | methods.METHODS | methods.BOUNDS
     base, flops, exact, sampled, arms = scale.base(), scale.method_flops, scale.exams(), scale.arm_exams()[:2], []
-    for family, (names, shares) in FAMILIES.items():
-        for name, share in ((name, share) for name in names for share in shares):
-            own = (CONTROLS | METHODS | BOUNDS)[name](scale, flops)
-            whole = joined(base, tuple(tried(scale, stage, share, family == "reading") for stage in own))
+    reference = joined(base, methods.LATER["NTP, low rate"](scale, flops)) + scale.rl(flops)
+    for family, names in methods.FAMILIES.items():
+        varied = scale.optim.matrix_lr if family == "reading" else None
+        for name, share in product(names, SHARES[family]):
+            own = referring(rows[name](scale, flops), reference)
+            whole = joined(base, at_share(own, share, of=varied))
             arms.append(Arm(f"{name} x{share:g}", whole, exams=sampled, budget="alone"))
             arms.append(Arm(f"{name} x{share:g} + RL", whole + scale.rl(flops), exams=exact, budget="with RL"))
     return Study(

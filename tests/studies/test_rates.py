@@ -11,7 +11,7 @@ import pytest
 
 from interlude.studies.board import BETTER, WORSE, word
 from interlude.studies.find import bands
-from interlude.studies.methods import LATER, arena
+from interlude.studies.methods import FAMILIES, LATER, arena
 from interlude.studies.midtraining import leaderboard, rates, same_method, tuned_controls
 from interlude.studies.results import load
 from interlude.studies.scales import REPLAY_SHARE, SCALES, SMOKE
@@ -53,11 +53,12 @@ def test_every_row_is_tried_at_the_rates_of_its_family():
     scale = arena(SMOKE)
     asked, rows = rates.study(SMOKE), board_stages(scale)
     arms, at = {arm.name: arm.recipe.stages for arm in asked.arms}, len(asked.base.stages)
-    families = [name for names, _ in rates.FAMILIES.values() for name in names]
+    families = [name for names in FAMILIES.values() for name in names]
     assert sorted(families) == sorted(set(leaderboard.ROWS) - {"random reward"})
-    assert len(arms) == 2 * sum(len(names) * len(shares) for names, shares in rates.FAMILIES.values())
+    assert len(arms) == 2 * sum(len(names) * len(rates.SHARES[family]) for family, names in FAMILIES.items())
     reference = asked.base.stages + LATER["NTP, low rate"](scale, scale.method_flops) + (scale.rl(scale.method_flops),)
-    for family, (names, shares) in rates.FAMILIES.items():
+    for family, names in FAMILIES.items():
+        shares = rates.SHARES[family]
         rated_first = {rated(rows[name])[0] for name in names if name != "RL, AdamW"}
         assert len(rated_first) == 1 and 1.0 in shares, family
         for name, share in ((name, share) for name in names for share in shares):
