@@ -1,7 +1,8 @@
 """Do the leaderboard's best methods stay ahead of controls whose learning rate was tuned as well?
 
-On the leaderboard RL's rate was chosen by pilots, and both controls read at the rate of pre-training. Here they also
-read at a tenth of it, chosen by pilots at seeds 3 and 4 for what it leaves after RL.
+On the leaderboard both controls read at the rate of pre-training; RL's rate was chosen by pilots on an earlier base.
+Here they also read at a tenth of it, chosen by pilots at seeds 3 and 4 for what it leaves after RL, from more rates
+than were tried for any method.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from interlude.studies.study import Arm, Study
 from interlude.studies.verdicts import OOD, above, minus
 
 FIGURES = ("midtraining_tuned_controls",)
-QUESTION = "Are the leaderboard's four best methods ahead of controls that read at a rate tuned as theirs was?"
+QUESTION = "Are the leaderboard's four best methods ahead of controls that read at a rate chosen by pilots?"
 PREDICTION = (
     "+ RL, beyond the band, each control gains 0.05 to 0.15 by its low rate, established; over both low-rate controls "
     "withdrawal is ahead by 0.03 to 0.07, RL, RMT and RFT by 0.0 to 0.05, none of it established. Pilots did not look "

@@ -76,3 +76,17 @@ def test_verdicts_on_what_answers_carry_are_those_of_the_table():
         numbers = f"{part.mean:+.2f} ({part.low:+.2f} to {part.high:+.2f})"
         said = f"*{verdict.verdict}*" + (f", {verdict.seeds_needed} seeds" if verdict.seeds_needed else "")
         assert f"\n| {verdict.claim.name} | {numbers} | {said} |" in section("interplay/reward_beyond")
+
+
+@pytest.mark.parametrize(
+    ("arm", "before"),
+    (("0% RL, high rate", "0% RL, full"), ("20% RL, high rate", "20% RL, full"), ("100% RL", "100% RL, full")),
+)
+def test_arms_that_finding_3_shares_came_out_to_the_bit(arm, before):
+    """Kills: a recipe that is not the one of finding 3; a run that cannot be repeated."""
+    here, there = load("interplay/gold_rate", "nano"), load("interplay/mid_or_rl", "nano")
+    for exam in here.exams:
+        again, first = (
+            [(row["seed"], row["logp"]) for row in t.of(a, exam)] for t, a in ((here, arm), (there, before))
+        )
+        assert again == first and len(again) == 8, exam
