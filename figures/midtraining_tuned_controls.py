@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from interlude.figures.panels import BANDS, COMMON, SCALE, by_row, legend, table
 from interlude.figures.style import figure, note, panel_letter
-from interlude.studies.board import OPENS  # rows for which a thought is opened in the sampled exam
 from interlude.studies.evidence import values
 from interlude.studies.results import FOLDER, Results
 from interlude.studies.stats import difference, interval
@@ -17,6 +16,7 @@ METHODS = ("withdrawal", "RL", "RMT", "RFT")
 CONTROLS = ("NTP", "pre-training")
 # At which learning rate a control reads: how its arms are named, and the colour of leads over them.
 RATES = {"over controls at the leaderboard's rate": ("", 0), "over controls at a tenth of it": (", low rate", 2)}
+OPENED = ("RMT",)  # for which a thought is opened in the sampled exam
 DEEPER = (BANDS["ID"][1] + 1, BANDS["hard"][1])
 
 
@@ -54,7 +54,7 @@ def deeper(found: Results, row: str) -> np.ndarray:
 
 def alone(found: Results, row: str) -> np.ndarray:
     """Sampled pass@1 at the edge before RL (SP), in the exam that belongs to the row."""
-    return values(found, row, ("zoo-edge-sampled" + "-answer" * (row in OPENS),), 1)
+    return values(found, row, ("zoo-edge-sampled" + "-answer" * (row in OPENED),), 1)
 
 
 def lead(found: Results, control: str, score) -> dict:
